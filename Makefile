@@ -1,0 +1,64 @@
+# Two commands matter: `make demo` and `make test`. Each makes the environment first if it is missing or its lock changed.
+# After `. .venv/bin/activate`, plain `snakemake --cores all` is the same run as `make demo`.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+CORES ?= all
+CONFIG ?= config/config.yaml
+VENV := .venv
+READY := $(VENV)/.ready
+IN_VENV := export PATH="$(CURDIR)/$(VENV)/bin:$$PATH"; hash -r;
+
+.PHONY: help env demo smoke test lint format bench report clean lock
+
+help: ## list the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+env: $(READY) ## make the environment in .venv
+
+# Not compiling to bytecode here halves the time; Python does it for what is imported, when it is.
+$(READY): envs/main.txt envs/main.lock
+	@echo "Making the environment in $(VENV) (packages of envs/main.txt at the versions of envs/main.lock) ..."
+	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-compile \
+	  -r envs/main.txt -c envs/main.lock
+	@touch $@
+	@echo "The environment is ready; '. $(VENV)/bin/activate' puts it on your PATH."
+
+demo: env ## run the embedded demonstration: a corpus, two models, a fine-tuning, a report
+	@echo "Running the workflow with $(CONFIG) ..."
+	@$(IN_VENV) snakemake --cores $(CORES) --configfile $(CONFIG)
+
+
+smoke: ## the same with config/smoke.yaml: every rule in about a minute, learns nothing
+	@$(MAKE) --no-print-directory demo CONFIG=config/smoke.yaml
+
+test: env lint ## style checks and the whole test suite
+	@$(IN_VENV) OMP_NUM_THREADS=1 python -m pytest -n 2 --dist worksteal
+
+lint: env ## what `make test` checks about style
+	@$(IN_VENV) ruff check . && ruff format --check . && snakefmt --check Snakefile workflow && \
+	  snakemake --lint && python scripts/generate.py --check
+
+format: env ## bring Python and Snakemake files into shape
+	@$(IN_VENV) ruff check --fix . && ruff format . && snakefmt Snakefile workflow
+
+bench: env ## measure, side by side, what the project calls fast
+	@$(IN_VENV) python scripts/bench.py
+
+report: env ## Snakemake's own report of the last run, beside ours
+	@$(IN_VENV) snakemake --configfile $(CONFIG) --report results/report/snakemake.html
+
+clean: ## remove results and the environment
+	rm -rf results $(VENV) .snakemake
+
+# The newest versions that fit together become the lock. torch without its local suffix, so that pip may take any build.
+lock: ## choose new versions for envs/main.lock, and write the conda files from them
+	rm -rf $(VENV)-lock && $(PYTHON) -m venv $(VENV)-lock
+	$(VENV)-lock/bin/python -m pip install --quiet -r envs/main.txt
+	( head -n 1 envs/main.lock; $(VENV)-lock/bin/python -m pip freeze | sed -E 's/^(torch==[^+]*).*/\1/' ) > $(VENV)-lock/lock
+	mv $(VENV)-lock/lock envs/main.lock && rm -rf $(VENV)-lock
+	$(MAKE) --no-print-directory env && $(VENV)/bin/python scripts/generate.py

@@ -1,0 +1,54 @@
+#!/usr/bin/env python3
+"""Translate a test set with one system of one experiment. Goes on where an earlier attempt stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from dragoman import command, corpora, decoding, models, registry
+from dragoman.configfile import load_config
+from dragoman.plan import DecodeRun, Plan
+from dragoman.storage import digest, read_manifest
+
+
+def decode(plan: Plan, run: DecodeRun) -> None:
+    """Hypotheses for every sentence of the test set, in its order."""
+    experiment = plan.experiment(run.experiment)
+    system = experiment.systems[run.system]
+    tuning = experiment.tunings[system.tuning] if system.tuning else None
+    table = corpora.load(plan.corpus_folder(experiment.test.corpus, run.pair), experiment.test.split)
+    rows = table.slice(0, experiment.test.limit).to_pylist()
+    items = [decoding.Item(row["id"], row["source"], row["target"], row["alignment"]) for row in rows]
+
+    spec, model = plan.decode_spec(run), plan.model_behind(run)
+    files = digest(read_manifest(model)["files"]) if model else ""
+    models.use_threads(plan.config.threads)
+    context = decoding.Context(model, run.pair, plan.prompt_of(experiment, tuning, system))
+    decoder = registry.module_of("decoder", system.decoder.name).Decoder(context, system.decoder)
+    key = decoding.journal_key(spec, items, files)
+    journal = decoding.Journal(plan.results / ".work" / f"decode-{key}.jsonl", key)
+    label = f"{run.experiment}/{run.system}/{run.pair} seed {run.seed}"
+    result = decoding.run(items, decoder.batches(items), decoder.decode, journal, label)
+    journal.close()
+    decoding.write(plan.decode_folder(run) / "hypotheses.jsonl", result)
+    journal.path.unlink()
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Entry point."""
+    example = "python scripts/decode.py --config config/config.yaml --experiment sft-llama --system tuned --pair en-fr"
+    parser = command.parser(__doc__ or "", example)
+    parser.add_argument("--config", required=True, type=Path)
+    parser.add_argument("--experiment", required=True)
+    parser.add_argument("--system", required=True)
+    parser.add_argument("--pair", required=True)
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args(argv)
+    plan = Plan(load_config(arguments.config))
+    run = plan.decode_run(arguments.experiment, arguments.system, arguments.pair, arguments.seed)
+    decode(plan, run)
+
+
+if __name__ == "__main__":
+    command.run(main)

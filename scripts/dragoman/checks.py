@@ -1,0 +1,184 @@
+"""What one key alone cannot tell: names that must exist, pairs a corpus must have, files that must be there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import permutations
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from dragoman import registry
+from dragoman.config import (
+    Config,
+    Corpus,
+    DictionaryDecoder,
+    Experiment,
+    FilesCorpus,
+    LocalModel,
+    Model,
+    OfflineDecoder,
+    Pages,
+    ScratchModel,
+    Tuning,
+)
+from dragoman.configfile import ConfigError, KeyPath, Problem, problems_in, prompts
+from dragoman.languages import reverse
+
+DEMO_LANGUAGES = ("en", "fr", "de", "nl", "it", "ro")
+
+
+def pairs_of(corpus: Corpus) -> set[str]:
+    """Every pair a corpus can serve."""
+    if corpus.provider == "demo":
+        return {f"{source}-{target}" for source, target in permutations(DEMO_LANGUAGES, 2)}
+    if corpus.provider == "files":
+        return {name for pair in corpus.pairs for name in (pair, reverse(pair))}
+    return set(corpus.pairs)
+
+
+def has_split(corpus: Corpus, pair: str, split: str) -> bool:
+    """Whether the configuration gives that split any sentences."""
+    if corpus.provider == "demo":
+        return getattr(corpus, split) > 0
+    if corpus.provider == "files":
+        return getattr(corpus.pairs.get(pair) or corpus.pairs[reverse(pair)], split) is not None
+    if corpus.provider == "hub":
+        return split in corpus.files
+    return bool(getattr(corpus, split))
+
+
+def has_alibi(model: Model) -> bool | None:
+    """Whether a model's positions are ALiBi; None when that is not known before it is fetched."""
+    if model.source == "scratch":
+        return model.architecture == "falcon-alibi"
+    if model.source == "local":
+        import json
+
+        config = Path(model.path) / "config.json"
+        return bool(json.loads(config.read_text()).get("alibi")) if config.is_file() else None
+    return model.alibi
+
+
+def problems_of(config: Config) -> Iterator[Problem]:
+    """Every mistake that only shows when the parts of a configuration are seen together."""
+    try:
+        known_prompts = set(prompts(config.prompts))
+    except ConfigError as error:
+        yield Problem((), str(error))
+        return
+    for name, corpus in config.corpora.items():
+        if isinstance(corpus, FilesCorpus):
+            yield from _missing_files(("corpora", name), corpus)
+    for name, model in config.models.items():
+        at: KeyPath = ("models", name)
+        if isinstance(model, ScratchModel):
+            yield from _pages(config, (*at, "text"), model.text)
+        elif isinstance(model, LocalModel) and not (Path(model.path) / "config.json").is_file():
+            yield Problem((*at, "path"), "no config.json there; give a folder in Hugging Face format", model.path)
+    for name, experiment in config.experiments.items():
+        yield from _experiment(config, ("experiments", name), experiment, known_prompts)
+
+
+def _named(kind: str, at: KeyPath, name: str | None, allowed: Any) -> Iterator[Problem]:
+    if name is not None and name not in allowed:
+        yield Problem(at, registry.unknown(kind, name, allowed), name)
+
+
+def _missing_files(at: KeyPath, corpus: FilesCorpus) -> Iterator[Problem]:
+    for pair, splits in corpus.pairs.items():
+        for split in ("train", "validation", "test"):
+            for key in ("path", "source", "target"):
+                path = getattr(getattr(splits, split) or object(), key, None)
+                if path and not Path(path).is_file():
+                    yield Problem(
+                        (*at, "pairs", pair, split, key), "no such file (paths count from the working directory)", path
+                    )
+
+
+def _pages(config: Config, at: KeyPath, pages: Pages) -> Iterator[Problem]:
+    yield from _named("corpus", (*at, "corpus"), pages.corpus, config.corpora)
+    if (corpus := config.corpora.get(pages.corpus)) is None:
+        return
+    if len(set(pages.languages)) < len(pages.languages):
+        yield Problem((*at, "languages"), "a language stands twice", pages.languages)
+    for first, second in permutations(sorted(set(pages.languages)), 2):
+        if first < second:
+            pair = f"{first}-{second}"
+            yield from _pair(at, "languages", corpus, pages.corpus, pair, "train")
+
+
+def _pair(at: KeyPath, key: str | int, corpus: Corpus, name: str, pair: str, split: str) -> Iterator[Problem]:
+    if pair not in pairs_of(corpus):
+        yield Problem(
+            (*at, key), f"corpus {name!r} has no such pair; " + registry.unknown("pair", pair, pairs_of(corpus)), pair
+        )
+    elif not has_split(corpus, pair, split):
+        yield Problem((*at, key), f"corpus {name!r} has no {split} split for {pair}; give it one", pair)
+
+
+def _experiment(config: Config, at: KeyPath, experiment: Experiment, known_prompts: set[str]) -> Iterator[Problem]:
+    yield from _named("model", (*at, "model"), experiment.model, config.models)
+    yield from _named("prompt", (*at, "prompt"), experiment.prompt, known_prompts)
+    for index, metric in enumerate(experiment.metrics):
+        yield from _named("metric", (*at, "metrics", index), metric, registry.REGISTRY["metric"])
+    for key, data in (("train", experiment.train), ("test", experiment.test)):
+        if data is None:
+            continue
+        yield from _named("corpus", (*at, key, "corpus"), data.corpus, config.corpora)
+        if (corpus := config.corpora.get(data.corpus)) is not None:
+            for index, pair in enumerate(data.pairs):
+                split = "train" if key == "train" else experiment.test.split
+                yield from _pair((*at, key, "pairs"), index, corpus, data.corpus, pair, split)
+                if pair in data.pairs[:index]:
+                    yield Problem((*at, key, "pairs", index), "stands twice; remove one", pair)
+    for name, tuning in experiment.tunings.items():
+        yield from _tuning(config, (*at, "tunings", name), experiment, tuning, known_prompts)
+    for name, system in experiment.systems.items():
+        here: KeyPath = (*at, "systems", name)
+        yield from _named("tuning", (*here, "tuning"), system.tuning, experiment.tunings)
+        yield from _named("prompt", (*here, "prompt"), system.prompt, known_prompts)
+        yield from _decoder(here, experiment, system.decoder, system.tuning)
+
+
+def _decoder(at: KeyPath, experiment: Experiment, decoder: Any, tuning: str | None) -> Iterator[Problem]:
+    if not isinstance(decoder, OfflineDecoder) and tuning is not None:
+        yield Problem((*at, "tuning"), f"the decoder {decoder.name!r} uses no model; leave the tuning out", tuning)
+    if isinstance(decoder, DictionaryDecoder):
+        for pair in experiment.test.pairs:
+            yield from _named("pair", (*at, "decoder", "files"), pair, decoder.files)
+        for pair, path in decoder.files.items():
+            if not Path(path).is_file():
+                yield Problem((*at, "decoder", "files", pair), "no such file", path)
+
+
+def _tuning(
+    config: Config, at: KeyPath, experiment: Experiment, tuning: Tuning, known_prompts: set[str]
+) -> Iterator[Problem]:
+    if experiment.train is None:
+        yield Problem((*at[:2], "train"), "this key is required: there are tunings, but nothing to train them on")
+    elif tuning.per_pair and (missing := set(experiment.test.pairs) - set(experiment.train.pairs)):
+        text = (
+            f"per_pair: true leaves no model for the test pairs {', '.join(sorted(missing))}, which train.pairs lacks"
+        )
+        yield Problem((*at, "per_pair"), text, tuning.per_pair)
+    yield from _named("prompt", (*at, "prompt"), tuning.prompt, known_prompts)
+    yield from _named("method", (*at, "method"), tuning.method, registry.REGISTRY["method"])
+    if tuning.method not in registry.REGISTRY["method"]:
+        return
+    method = registry.module_of("method", tuning.method)
+    try:
+        method.Options.model_validate(tuning.options)
+    except ValidationError as error:
+        yield from problems_in(error, tuning.options, method.Options, (*at, "options"))
+    model = config.models.get(experiment.model)
+    if getattr(method, "NEEDS_ALIBI", False) and model is not None and has_alibi(model) is False:
+        fitting = sorted(name for name, other in config.models.items() if has_alibi(other))
+        text = f"{tuning.method!r} needs a model with ALiBi positions, and {experiment.model!r} has rotary ones"
+        yield Problem((*at, "method"), f"{text} (with ALiBi: {', '.join(fitting) or 'none here'})", tuning.method)
+
+
+def options_of(tuning: Tuning) -> Any:
+    """A tuning's options as its method's own typed model."""
+    return registry.module_of("method", tuning.method).Options.model_validate(dict[str, Any](tuning.options))

@@ -1,0 +1,406 @@
+"""Everything a YAML file may say, as typed models; unknown keys are errors.
+
+The JSON Schema in `workflow/schemas/` is generated from these classes (`scripts/validate.py --write-schema`). What one
+key alone cannot tell (does that model exist? has that corpus this pair?) is checked in `checks.py`.
+"""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
+
+from dragoman import registry
+from dragoman.languages import NAMES
+
+
+def _check_language(code: str) -> str:
+    if code not in NAMES:
+        raise ValueError(registry.unknown("language", code, NAMES))
+    return code
+
+
+def _check_pair(pair: str) -> str:
+    source, dash, target = pair.partition("-")
+    if not dash:
+        raise ValueError(f"a pair is two language codes joined by '-', like 'en-fr', not {pair!r}")
+    for code in (source, target):
+        _check_language(code)
+    if source == target:
+        raise ValueError(f"a pair joins two different languages, not {pair!r}")
+    return pair
+
+
+def _check_results(path: str) -> str:
+    if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
+        raise ValueError(f"must be a folder below the working directory, not {path!r}")
+    return path
+
+
+Language = Annotated[str, AfterValidator(_check_language)]
+Pair = Annotated[str, AfterValidator(_check_pair)]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._]*(-[a-z0-9._]+)*$", max_length=60)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Strict(BaseModel):
+    """Base of every section: unknown keys are refused, values never change after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, protected_namespaces=())
+
+
+# ---------------------------------------------------------------------------------------------------------- corpora
+
+
+class Limits(Strict):
+    """When a line of parallel text is dropped. Every drop is counted by reason and listed in a file."""
+
+    max_words: PositiveInt = 250
+    """Drop a pair when a side has more whitespace-separated words than this."""
+    max_characters: PositiveInt = 2000
+    """Drop a pair when a side has more characters than this."""
+    max_ratio: PositiveFloat | None = 9.0
+    """Drop a pair when one side has this many times the characters of the other (sides under 20 characters are
+    never dropped for this); null switches the check off."""
+
+
+class DemoCorpus(Strict):
+    """Parallel text from the embedded grammar: no download, gold word alignments."""
+
+    provider: Literal["demo"]
+    seed: int = 1
+    """Seed of the meanings drawn. A meaning belongs to one split whatever the seed."""
+    train: Annotated[int, Field(ge=0)] = 0
+    validation: Annotated[int, Field(ge=0)] = 0
+    test: Annotated[int, Field(ge=0)] = 0
+    """Number of sentence pairs per split and pair."""
+    limits: Limits = Limits()
+
+
+class FileSet(Strict):
+    """Where one split of one pair is. Either one file with both sides, or two plain text files."""
+
+    path: str | None = None
+    """A .tsv (header row), .jsonl or .parquet file, also .gz; its columns are named after the language codes unless
+    `columns` says otherwise."""
+    source: str | None = None
+    target: str | None = None
+    """Two plain text files, one sentence a line, also .gz; line n of one translates line n of the other."""
+
+    @model_validator(mode="after")
+    def _one_way(self) -> FileSet:
+        if (self.path is None) == (self.source is None or self.target is None):
+            raise ValueError("give either `path` (one file with both sides) or both `source` and `target`")
+        return self
+
+
+class FilePair(Strict):
+    """The splits of one language pair. A missing split is an empty one."""
+
+    train: FileSet | None = None
+    validation: FileSet | None = None
+    test: FileSet | None = None
+    columns: dict[Language, str] = {}
+    """Column name of each language, where it is not the language code."""
+
+
+class FilesCorpus(Strict):
+    """Your own parallel text."""
+
+    provider: Literal["files"]
+    pairs: dict[Pair, FilePair]
+    """The reverse of a listed pair is served from the same files."""
+    limits: Limits = Limits()
+
+
+class HubCorpus(Strict):
+    """A data set of the Hugging Face hub, read from its parquet files at a pinned revision."""
+
+    provider: Literal["hub"]
+    dataset: str
+    """Repository id, like `IWSLT/iwslt2017`."""
+    revision: str
+    """Commit, tag or branch. IWSLT 2017 has a loading script on its main branch, which no library runs any more; its
+    parquet branch is `refs/convert/parquet`."""
+    files: dict[Literal["train", "validation", "test"], str]
+    """Glob of each split's parquet files inside the repository, with `{source}`, `{target}` and `{config}`."""
+    configs: dict[Pair, str] = {}
+    """What `{config}` stands for, per pair."""
+    pairs: list[Pair]
+    column: str | None = "translation"
+    """Column holding a {language: text} mapping; null when each language is a column of its own."""
+    columns: dict[Language, str] = {}
+    """Key or column of each language where it is not the language code (`en: sentence_eng_Latn`)."""
+    limits: Limits = Limits()
+
+
+class SacrebleuCorpus(Strict):
+    """Test sets that sacrebleu knows by name; several names are joined in order."""
+
+    provider: Literal["sacrebleu"]
+    pairs: list[Pair]
+    train: list[str] = []
+    validation: list[str] = []
+    test: list[str] = []
+    """Test set names, like `iwslt17` or `wmt22`."""
+    limits: Limits = Limits()
+
+
+Corpus = Annotated[DemoCorpus | FilesCorpus | HubCorpus | SacrebleuCorpus, Field(discriminator="provider")]
+
+# --------------------------------------------------------------------------------------------------------- training
+
+
+class Lora(Strict):
+    """Train a low-rank adapter instead of all weights; it is merged into the finished model."""
+
+    rank: PositiveInt = 64
+    alpha: PositiveFloat = 16.0
+    dropout: Share = 0.1
+    targets: list[str] | Literal["all-linear"] = "all-linear"
+    """Names of the layers that get an adapter."""
+
+
+class Training(Strict):
+    """How one run is fitted. Either `steps` or `epochs`."""
+
+    steps: PositiveInt | None = None
+    """Optimizer steps."""
+    epochs: PositiveFloat | None = None
+    """Passes over the training examples."""
+    batch_size: PositiveInt = 64
+    """Examples per optimizer step, whatever the number of devices."""
+    micro_batch: PositiveInt | None = None
+    """Examples per forward pass and device; null = the whole batch. Smaller needs less memory, the result differs
+    only by rounding (gradients are accumulated)."""
+    learning_rate: PositiveFloat = 2e-5
+    muon_learning_rate: PositiveFloat = 0.02
+    """Learning rate of weight matrices when `optimizer: muon`."""
+    optimizer: Literal["adamw", "muon", "adamw-8bit"] = "adamw"
+    """`muon` trains matrices with Muon and the rest with AdamW: for models from scratch. `adamw-8bit` needs
+    bitsandbytes and a GPU."""
+    schedule: Literal["constant", "linear", "cosine", "inverse_sqrt"] = "cosine"
+    warmup: Share = 0.03
+    """Share of the steps in which the learning rate rises from 0."""
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    max_grad_norm: PositiveFloat = 1.0
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """`auto`: bfloat16 autocast where the device computes it natively, else float32. Weights stay float32."""
+    max_length: PositiveInt = 512
+    """Longer examples are left out, counted, and named in the run's manifest."""
+    adapter: Lora | None = None
+    log_every: PositiveInt = 20
+    checkpoint_every: PositiveInt = 500
+    """Steps between checkpoints; rounded up to a multiple of `log_every`."""
+
+    @model_validator(mode="after")
+    def _steps_or_epochs(self) -> Training:
+        if (self.steps is None) == (self.epochs is None):
+            raise ValueError("give either `steps` or `epochs`")
+        return self
+
+
+# ----------------------------------------------------------------------------------------------------------- models
+
+
+class Pages(Strict):
+    """A "web" made of a corpus: plain text to pre-train on, with never an instruction in it."""
+
+    corpus: Name
+    languages: Annotated[list[Language], Field(min_length=2)]
+    """Pages are drawn from the training splits of every pair of these languages."""
+    count: PositiveInt
+    seed: int = 1
+    monolingual: Share = 0.2
+    """Share of pages with sentences of one language."""
+    bilingual: Share = 0.4
+    """Share of pages with a sentence and its translation, the languages in random order."""
+    headed: Share = 0.4
+    """Share of pages with a sentence and its translation, each headed by its language's name."""
+
+    @model_validator(mode="after")
+    def _sums_to_one(self) -> Pages:
+        total = self.monolingual + self.bilingual + self.headed
+        if abs(total - 1) > 1e-6:
+            raise ValueError(f"monolingual + bilingual + headed must be 1, not {total:g}")
+        return self
+
+
+class ScratchModel(Strict):
+    """A model of our own: tokenizer trained on `text`, weights random or pre-trained on it."""
+
+    source: Literal["scratch"]
+    architecture: Literal["falcon-alibi", "falcon-rotary", "llama", "mistral", "qwen3", "gpt-neox"]
+    text: Pages
+    vocabulary: Annotated[int, Field(ge=300, le=200_000)] = 1200
+    """Entries of the byte-level BPE tokenizer."""
+    layers: PositiveInt = 4
+    width: PositiveInt = 128
+    heads: PositiveInt = 4
+    seed: int = 1
+    """Seed of the initial weights and of the order of the pages."""
+    pretraining: Training | None = None
+    """null leaves the weights random: fine-tuning then is all the training there is."""
+
+    @model_validator(mode="after")
+    def _divisible(self) -> ScratchModel:
+        if self.width % (2 * self.heads):
+            raise ValueError(f"width ({self.width}) must be a multiple of 2 x heads ({self.heads})")
+        return self
+
+
+class LocalModel(Strict):
+    """A checkpoint folder in Hugging Face format (config.json, tokenizer.json, *.safetensors)."""
+
+    source: Literal["local"]
+    path: str
+
+
+class HubModel(Strict):
+    """A model of the Hugging Face hub. Fetched once; `HF_ENDPOINT` and `HF_TOKEN` are honoured."""
+
+    source: Literal["hub"]
+    id: str
+    revision: str
+    """A commit is best: a branch may move."""
+    alibi: bool | None = None
+    """Whether its positions are ALiBi, so that methods that need it can be refused before a download."""
+
+
+Model = Annotated[ScratchModel | LocalModel | HubModel, Field(discriminator="source")]
+
+# ------------------------------------------------------------------------------------------------------ experiments
+
+
+class Segment(Strict):
+    """A piece of a prompt. Its role decides what a method may do with it (mask it, score it, hide it)."""
+
+    role: Literal["instruction", "source", "mark", "target"]
+    text: str
+    """May hold {source_language}, {target_language}; a source or target segment holds {source} or {target} once."""
+
+
+class Prompt(Strict):
+    """A prompt is a list of segments, each tokenised by itself; the target comes last."""
+
+    segments: Annotated[list[Segment], Field(min_length=2)]
+    bos: bool = False
+    """Begin with the tokenizer's beginning-of-sequence token, or its end-of-sequence token where it has none."""
+
+    @model_validator(mode="after")
+    def _roles(self) -> Prompt:
+        roles = [segment.role for segment in self.segments]
+        if roles.count("source") != 1 or roles.count("target") != 1 or roles[-1] != "target":
+            raise ValueError("a prompt needs exactly one source segment and one target segment, the target last")
+        for segment in self.segments:
+            holder = {"source": "{source}", "target": "{target}"}.get(segment.role)
+            if holder and segment.text.count(holder) != 1:
+                raise ValueError(f"the {segment.role} segment must hold {holder} exactly once, not {segment.text!r}")
+        return self
+
+
+class TrainData(Strict):
+    """What a tuning is trained on."""
+
+    corpus: Name
+    pairs: Annotated[list[Pair], Field(min_length=1)]
+    limit: PositiveInt | None = None
+    """Only the first so many pairs of sentences per language pair."""
+
+
+class TestData(TrainData):
+    """What systems are tested on."""
+
+    split: Literal["validation", "test"] = "test"
+
+
+class Tuning(Strict):
+    """One way to fine-tune the experiment's model."""
+
+    method: str = "sft"
+    """A registered method: what the training examples are and what the loss is."""
+    options: dict[str, Any] = {}
+    """What that method lets you choose."""
+    per_pair: bool = False
+    """One model for each language pair instead of one for all."""
+    prompt: Name | None = None
+    """Overrides the experiment's prompt."""
+    training: Training
+
+
+class OfflineDecoder(Strict):
+    """The whole source is read before the first target word is written."""
+
+    name: Literal["offline"]
+    beam: PositiveInt = 1
+    """Hypotheses kept by beam search; 1 is greedy."""
+    length_penalty: float = 1.0
+    max_new_tokens: PositiveInt = 128
+    batch_size: PositiveInt = 64
+    """Sentences decoded together; no result depends on it."""
+    stop_at_newline: bool = False
+    """End the hypothesis at the first line break (a foundation model goes on with its next page otherwise)."""
+
+
+class CopyDecoder(Strict):
+    """Writes the source as it is: the floor that any system must leave behind."""
+
+    name: Literal["copy"]
+
+
+class DictionaryDecoder(Strict):
+    """Translates word by word with a dictionary; unknown words are copied."""
+
+    name: Literal["dictionary"]
+    files: dict[Pair, str]
+    """A .tsv (also .gz) of source word, target word, in that order, per pair; the first translation counts."""
+
+
+Decoder = Annotated[OfflineDecoder | CopyDecoder | DictionaryDecoder, Field(discriminator="name")]
+
+
+class System(Strict):
+    """What is decoded and scored: a tuned or untuned model and a decoder."""
+
+    label: str | None = None
+    """How tables and figures name it; the key otherwise."""
+    tuning: Name | None = None
+    """null is the untuned foundation model."""
+    prompt: Name | None = None
+    """Overrides the prompt the tuning was trained with."""
+    decoder: Decoder = OfflineDecoder(name="offline")
+
+
+class Experiment(Strict):
+    """One model, some tunings of it, some systems made of them, one table."""
+
+    title: str
+    paper: Name = "dragoman"
+    """Whose experiment it is: simulmask, langaware, pretty, or your own."""
+    model: Name
+    prompt: Name
+    seeds: Annotated[list[int], Field(min_length=1)] | None = None
+    """Overrides the seeds of the whole configuration."""
+    train: TrainData | None = None
+    test: TestData
+    tunings: dict[Name, Tuning] = {}
+    systems: Annotated[dict[Name, System], Field(min_length=1)]
+    metrics: Annotated[list[str], Field(min_length=1)] = ["bleu", "chrf"]
+
+
+class Config(Strict):
+    """A whole run of the workflow."""
+
+    results: Annotated[str, AfterValidator(_check_results)] = "results"
+    """Folder that everything is written to."""
+    title: str = "dragoman"
+    seeds: Annotated[list[int], Field(min_length=1)] = [1]
+    """Every tuning is trained once per seed; tables show the mean and the spread."""
+    threads: PositiveInt = 1
+    """CPU threads of one training or decoding job. Part of the result: another number rounds differently."""
+    prompts: dict[Name, Prompt] = {}
+    """Prompts of your own, beside those of config/prompts.yaml."""
+    corpora: Annotated[dict[Name, Corpus], Field(min_length=1)]
+    models: Annotated[dict[Name, Model], Field(min_length=1)]
+    experiments: Annotated[dict[Name, Experiment], Field(min_length=1)]

@@ -1,0 +1,52 @@
+"""Translation without a model: the floors that any trained system must leave behind."""
+
+from __future__ import annotations
+
+import gzip
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from dragoman.config import CopyDecoder, DictionaryDecoder
+from dragoman.decoding import Context, Item, Row
+
+WORD = re.compile(r"\w+(?:['’]\w+)*")
+
+
+def read_dictionary(path: Path) -> dict[str, str]:
+    """First translation of every source word in a two-column .tsv (also .gz), keys in lower case.
+
+    Raises:
+        ValueError: a line has not two columns; the message names it.
+    """
+    opener = gzip.open if Path(path).suffix == ".gz" else open
+    found: dict[str, str] = {}
+    with opener(path, "rt", encoding="utf-8", newline="\n") as file:
+        for number, line in enumerate(file, 1):
+            columns = line.rstrip("\r\n").split("\t")
+            if len(columns) < 2 or not columns[0] or not columns[1]:
+                raise ValueError(f"{path}:{number}: expected a word, a tab and its translation, found {line!r}")
+            found.setdefault(columns[0].lower(), columns[1])
+    return found
+
+
+class Decoder:
+    """Copies the source, or replaces each of its words by a dictionary's first translation."""
+
+    def __init__(self, context: Context, options: CopyDecoder | DictionaryDecoder) -> None:
+        self.words: dict[str, str] = {}
+        if isinstance(options, DictionaryDecoder):
+            self.words = read_dictionary(Path(options.files[context.pair]))
+
+    def batches(self, items: Sequence[Item]) -> list[list[int]]:
+        """Everything at once."""
+        return [list(range(len(items)))]
+
+    def decode(self, items: Sequence[Item]) -> list[list[Row]]:
+        """One row per item."""
+        return [[{"hypothesis": WORD.sub(self._translated, item.source)}] for item in items]
+
+    def _translated(self, match: re.Match[str]) -> str:
+        word = match.group()
+        translation = self.words.get(word.lower(), word)
+        return translation.capitalize() if word[0].isupper() and translation.islower() else translation

@@ -1,0 +1,67 @@
+"""The whole source first, then the target: batched greedy or beam search with a KV cache, by `generate`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from dragoman import models
+from dragoman.config import OfflineDecoder
+from dragoman.decoding import Context, Item, Row, by_length
+from dragoman.prompts import encode, joined
+
+
+class Decoder:
+    """A loaded model that translates batches of sentences.
+
+    Weights and arithmetic are float32: in lower precision padding changes the last bits, and with them which of two
+    near-equal words wins, so that a sentence's translation would depend on its neighbours.
+    """
+
+    def __init__(self, context: Context, options: OfflineDecoder) -> None:
+        assert context.model is not None
+        self.context, self.options = context, options
+        self.tokenizer = models.load_tokenizer(context.model)
+        self.tokenizer.padding_side = "left"
+        self.model = models.load(context.model).to(models.device()).eval()
+        self.ends = [self.tokenizer.eos_token_id]
+        if options.stop_at_newline:
+            self.ends += self._tokens_with_newline()
+
+    def _tokens_with_newline(self) -> list[int]:
+        texts = self.tokenizer.batch_decode([[i] for i in range(len(self.tokenizer))])
+        return [i for i, text in enumerate(texts) if "\n" in text]
+
+    def _prompts(self, items: Sequence[Item]) -> list[list[int]]:
+        pieces = encode(self.context.prompt, self.tokenizer, self.context.pair, [item.source for item in items])
+        return [joined(row) for row in pieces]
+
+    def batches(self, items: Sequence[Item]) -> list[list[int]]:
+        """Sentences of like prompt length together."""
+        return by_length([len(ids) for ids in self._prompts(items)], self.options.batch_size)
+
+    @torch.inference_mode()
+    def decode(self, items: Sequence[Item]) -> list[list[Row]]:
+        """One row per item: hypothesis, number of tokens, and whether it ended by itself."""
+        prompts = self._prompts(items)
+        padded = self.tokenizer.pad({"input_ids": prompts}, return_tensors="pt").to(self.model.device)
+        output = self.model.generate(
+            **padded,
+            max_new_tokens=self.options.max_new_tokens,
+            num_beams=self.options.beam,
+            length_penalty=self.options.length_penalty,
+            do_sample=False,
+            eos_token_id=self.ends,
+            pad_token_id=self.tokenizer.pad_token_id,
+        )
+        return [[self._row(ids)] for ids in output[:, padded["input_ids"].shape[1] :].tolist()]
+
+    def _row(self, ids: list[int]) -> Row:
+        stop = next((i for i, token in enumerate(ids) if token in self.ends), None)
+        written = ids if stop is None else ids[: stop + 1]
+        # a token that ends the answer with a line break may carry text before the break
+        text = self.tokenizer.decode(written, skip_special_tokens=True)
+        if self.options.stop_at_newline:
+            text = text.lstrip("\n").split("\n")[0] if text.strip() else ""
+        return {"hypothesis": text.strip(), "tokens": len(written), "ended": stop is not None}

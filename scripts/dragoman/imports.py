@@ -1,0 +1,57 @@
+"""Which of our files a script's result depends on, so that a rule can declare them as inputs.
+
+Snakemake sees that a script changed, not that a module it imports did. Files of the hall are left out: what they
+contribute (names, checks, paths) reaches a job as parameters, which Snakemake compares by value; were they in,
+registering a new metric would train every model again.
+"""
+
+from __future__ import annotations
+
+import ast
+from functools import cache
+from pathlib import Path
+
+from dragoman import registry
+from dragoman.command import REPOSITORY
+
+SCRIPTS = REPOSITORY / "scripts"
+HALL = {"checks", "command", "config", "configfile", "imports", "languages", "plan", "registry"}
+
+
+def _file_of(module: str) -> Path | None:
+    base = SCRIPTS.joinpath(*module.split("."))
+    for path in (base.with_suffix(".py"), base / "__init__.py"):
+        if path.is_file():
+            return path
+    return None
+
+
+@cache
+def _imported(path: Path) -> frozenset[Path]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        for name in names:
+            parts = name.split(".")
+            if parts[0] != "dragoman" or (len(parts) > 1 and parts[1] in HALL):
+                continue
+            if (file := _file_of(name)) is not None:
+                found.add(file)
+    return frozenset(found)
+
+
+def closure(script: str, *names: tuple[str, str]) -> list[str]:
+    """Files behind `scripts/<script>.py`: itself, all it imports, and what the registry holds under `(kind, name)`."""
+    todo = [SCRIPTS / f"{script}.py"]
+    todo += [path for kind, name in names if (path := _file_of(registry.REGISTRY[kind][name])) is not None]
+    seen: set[Path] = set()
+    while todo:
+        path = todo.pop()
+        if path not in seen:
+            seen.add(path)
+            todo.extend(_imported(path))
+    return sorted(str(path) for path in seen)

@@ -1,0 +1,32 @@
+"""Methods: what is trained. One file each, one line in the registry.
+
+A method is a module with
+
+    Options         a pydantic model of what its YAML `options:` may say
+    NEEDS_ALIBI     True where it works on ALiBi positions only (optional)
+    examples(...)   training examples from parallel text
+    loss(...)       its loss; where it has none, cross-entropy over `labels` (optional)
+
+An example is a mapping of token-wise integer lists of one length: `input_ids`, `labels` (-100: no loss), and whatever
+else the method's loss needs; the collator pads them all. Modules import torch only inside functions: a configuration is
+checked, and Snakemake parses it, without torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+IGNORE = -100
+"""Label of a token that carries no loss."""
+
+Example = dict[str, list[int]]
+
+
+class ParallelText(NamedTuple):
+    """Sentences of one pair, and Pharaoh alignments of their words ("0-0 1-2"; empty where there are none)."""
+
+    pair: str
+    sources: Sequence[str]
+    targets: Sequence[str]
+    alignments: Sequence[str]

@@ -1,0 +1,30 @@
+"""Ordinary full-sentence fine-tuning: loss on the target and its end-of-sequence token only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from dragoman.config import Prompt, Strict
+from dragoman.methods import IGNORE, Example, ParallelText
+from dragoman.prompts import encode, joined
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+class Options(Strict):
+    """Ordinary fine-tuning has nothing to choose."""
+
+
+def examples(
+    texts: Iterable[ParallelText], prompt: Prompt, tokenizer: PreTrainedTokenizerBase, options: Options
+) -> list[Example]:
+    """One example per sentence pair."""
+    made = []
+    for text in texts:
+        for pieces in encode(prompt, tokenizer, text.pair, text.sources, text.targets):
+            ids = joined(pieces)
+            answer = len(pieces[-1].ids)
+            made.append({"input_ids": ids, "labels": [IGNORE] * (len(ids) - answer) + pieces[-1].ids})
+    return made

@@ -1,0 +1,128 @@
+"""Foundation models: from scratch by architecture and size, or a checkpoint folder. Safetensors only, no hub code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dragoman.config import ScratchModel
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase, PreTrainedTokenizerFast
+
+END, PAD = "<|endoftext|>", "<|pad|>"
+MAX_POSITIONS = 2048
+
+
+def train_tokenizer(texts: Iterable[str], vocabulary: int) -> PreTrainedTokenizerFast:
+    """A byte-level BPE tokenizer: any text can be written with it, rare words in several tokens.
+
+    BPE because its training is reproducible byte for byte; Unigram's and WordPiece's, in `tokenizers`, is not.
+    """
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    bpe = Tokenizer(models.BPE())
+    bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    bpe.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary,
+        special_tokens=[END, PAD],
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        show_progress=False,
+    )
+    bpe.train_from_iterator(texts, trainer)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=bpe, eos_token=END, pad_token=PAD, clean_up_tokenization_spaces=False
+    )
+
+
+def architecture(spec: ScratchModel, vocabulary: int, end: int, pad: int) -> Any:
+    """The Hugging Face configuration of a model from scratch. Embeddings are tied: small models need it."""
+    import transformers as hf
+
+    common = {
+        "vocab_size": vocabulary,
+        "hidden_size": spec.width,
+        "num_hidden_layers": spec.layers,
+        "num_attention_heads": spec.heads,
+        "max_position_embeddings": MAX_POSITIONS,
+        "bos_token_id": end,
+        "eos_token_id": end,
+        "pad_token_id": pad,
+        "tie_word_embeddings": True,
+    }
+    # two thirds of the usual 4x, since a gated MLP has three matrices instead of two
+    gated = common | {"intermediate_size": -(-8 * spec.width // 3 // 32) * 32, "num_key_value_heads": spec.heads}
+    match spec.architecture:
+        case "falcon-alibi" | "falcon-rotary":
+            # the layout of falcon-rw-1b: biases, one key and value per head, attention before the MLP
+            return hf.FalconConfig(
+                **common,
+                alibi=spec.architecture == "falcon-alibi",
+                bias=True,
+                multi_query=False,
+                parallel_attn=False,
+                new_decoder_architecture=False,
+            )
+        case "llama":
+            return hf.LlamaConfig(**gated)
+        case "mistral":
+            return hf.MistralConfig(**gated, sliding_window=None)
+        case "qwen3":
+            return hf.Qwen3Config(**gated, head_dim=spec.width // spec.heads)
+        case "gpt-neox":
+            return hf.GPTNeoXConfig(**common, intermediate_size=4 * spec.width)
+
+
+def build(spec: ScratchModel, tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:
+    """A model with random weights, the same for the same seed."""
+    import transformers as hf
+
+    hf.set_seed(spec.seed)
+    config = architecture(spec, len(tokenizer), tokenizer.eos_token_id, tokenizer.pad_token_id)
+    return hf.AutoModelForCausalLM.from_config(config, attn_implementation="sdpa")
+
+
+def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    """The tokenizer of a checkpoint folder, with a padding token (the end-of-sequence token where it has none)."""
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def load(folder: Path, dtype: torch.dtype | None = None) -> PreTrainedModel:
+    """The model of a checkpoint folder, weights in `dtype` (float32 unless told).
+
+    Raises:
+        ValueError: the folder has no safetensors weights.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    if not any(Path(folder).glob("*.safetensors")):
+        raise ValueError(
+            f"{folder} has no *.safetensors weights; other formats can run code when they are read, so are refused"
+        )
+    return AutoModelForCausalLM.from_pretrained(
+        folder, dtype=dtype or torch.float32, attn_implementation="sdpa", trust_remote_code=False, use_safetensors=True
+    )
+
+
+def device() -> str:
+    """Where models run: `cuda` when there is one, else `cpu`."""
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def use_threads(count: int) -> None:
+    """Compute with so many CPU threads: the number is part of the result, as sums are split between them."""
+    import torch
+
+    torch.set_num_threads(count)

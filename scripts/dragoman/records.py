@@ -1,0 +1,82 @@
+"""One typed JSON record per number: value, interval, signature, and the hashes of what it was made from.
+
+Scores live in records, never in log lines. Tables, figures and comparisons are views of records.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from dragoman.storage import canonical, read_jsonl, replacing
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A number and its making."""
+
+    paper: str
+    """Whose experiment: simulmask, langaware, pretty, or the user's own."""
+    experiment: str
+    system: str
+    pair: str
+    """`en-fr`, or `all` for a figure over every pair."""
+    setting: str
+    """The value of the axis a system is swept over (`k=3`, `n=1`); empty where there is none."""
+    seed: int
+    metric: str
+    value: float | None
+    """null when the run failed: a failure is a record too, not a hole in the table."""
+    low: float | None
+    high: float | None
+    """95 % interval, where the metric has one."""
+    signature: str
+    """Everything one must know to compute the same number again: metric, options, library, version."""
+    n: int
+    """Number of sentences (or whatever the metric averages over)."""
+    made_from: dict[str, str] = field(default_factory=dict)
+    """SHA-256 of each input, by name: hypotheses, references, model."""
+    note: str = ""
+    """Why a value is missing, or what to know about it."""
+
+    def __post_init__(self) -> None:
+        for name in ("value", "low", "high"):
+            number = getattr(self, name)
+            if number is not None and not math.isfinite(number):
+                raise ValueError(f"{self.metric} of {self.experiment}/{self.system}/{self.pair}: {name} is {number}")
+
+    def line(self) -> str:
+        """The record as one line of JSON, keys in alphabetical order."""
+        return canonical(asdict(self))
+
+
+def from_dict(row: dict[str, Any]) -> Record:
+    """A record from its JSON object; unknown or missing keys are an error that names them."""
+    known = {f.name for f in fields(Record)}
+    required = known - {"made_from", "note"}
+    if extra := sorted(set(row) - known):
+        raise ValueError(f"unknown keys in a record: {', '.join(extra)}")
+    if missing := sorted(required - set(row)):
+        raise ValueError(f"keys missing from a record: {', '.join(missing)}")
+    return Record(**row)
+
+
+def read(path: Path) -> list[Record]:
+    """All records of a JSON Lines file; a bad one is named by file and line."""
+    records = []
+    for number, row in enumerate(read_jsonl(path), 1):
+        try:
+            records.append(from_dict(row))
+        except ValueError as error:
+            raise ValueError(f"{path}:{number}: {error}") from None
+    return records
+
+
+def write(path: Path, records: Iterable[Record]) -> None:
+    """Write records as JSON Lines, whole or not at all, in the order given."""
+    with replacing(path) as file:
+        for record in records:
+            file.write(record.line() + "\n")

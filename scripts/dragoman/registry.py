@@ -1,0 +1,63 @@
+"""Names that a YAML file or a command line may use, and the module each one lives in.
+
+One table per kind of thing. A module is imported only when its name is used, so that looking a name up costs nothing
+and needs no torch. Adding a method, metric, corpus provider or decoder is one file and one line here.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Iterable
+from types import ModuleType
+
+REGISTRY: dict[str, dict[str, str]] = {
+    "provider": {
+        "demo": "dragoman.corpora.demo",
+        "files": "dragoman.corpora.files",
+        "hub": "dragoman.corpora.hub",
+        "sacrebleu": "dragoman.corpora.sacrebleu",
+    },
+    "method": {
+        "sft": "dragoman.methods.sft",
+    },
+    "decoder": {
+        "offline": "dragoman.decoding.offline",
+        "copy": "dragoman.decoding.baselines",
+        "dictionary": "dragoman.decoding.baselines",
+    },
+    "metric": {
+        "bleu": "dragoman.metrics.bleu",
+        "chrf": "dragoman.metrics.chrf",
+    },
+}
+
+
+def names(kind: str) -> list[str]:
+    """Every registered name of a kind, in alphabetical order."""
+    return sorted(REGISTRY[kind])
+
+
+def nearest(name: str, allowed: Iterable[str]) -> str | None:
+    """The allowed name most like `name`, or None when none is near."""
+    found = difflib.get_close_matches(str(name), [str(a) for a in allowed], n=1, cutoff=0.5)
+    return found[0] if found else None
+
+
+def unknown(kind: str, name: str, allowed: Iterable[str]) -> str:
+    """The sentence that tells a user what they may have meant."""
+    allowed = sorted(allowed)
+    near = nearest(name, allowed)
+    hint = f"; did you mean {near!r}?" if near else ""
+    return f"unknown {kind} {name!r}{hint} (known: {', '.join(allowed) or 'none'})"
+
+
+def module_of(kind: str, name: str) -> ModuleType:
+    """Import the module behind a registered name.
+
+    Raises:
+        KeyError: the name is not registered; the message names the nearest one.
+    """
+    if name not in REGISTRY[kind]:
+        raise KeyError(unknown(kind, name, REGISTRY[kind]))
+    return importlib.import_module(REGISTRY[kind][name])

@@ -1,0 +1,147 @@
+"""Files that are whole or absent: write to a temporary name, flush to disk, replace; a manifest comes last."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+MANIFEST = "manifest.json"
+
+
+def canonical(value: Any) -> str:
+    """JSON of `value` that is the same text for the same content: sorted keys, no spare blanks, UTF-8 as it is."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+
+def digest(value: Any) -> str:
+    """First 16 hex digits of the SHA-256 of `value`'s canonical JSON."""
+    return hashlib.sha256(canonical(value).encode()).hexdigest()[:16]
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hex."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sync(path: Path) -> None:
+    """Flush a file or folder to disk, so that a later rename cannot overtake its content."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def replacing(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
+    """Open a temporary file beside `path`; when the block ends well it becomes `path`, else it is removed.
+
+    Text is UTF-8 with "\\n" line ends.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    temporary = Path(name)
+    try:
+        os.fchmod(descriptor, 0o666 & ~_umask())
+        with os.fdopen(descriptor, mode, **text) as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+        sync(path.parent)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _umask() -> int:
+    current = os.umask(0)
+    os.umask(current)
+    return current
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` as indented JSON, whole or not at all."""
+    with replacing(path) as file:
+        json.dump(value, file, indent=1, sort_keys=True, ensure_ascii=False)
+        file.write("\n")
+
+
+def read_jsonl(path: Path) -> list[dict[str, Any]]:
+    """All objects of a JSON Lines file. Lines end at "\\n" only, so that U+2028 may stand inside a string.
+
+    Raises:
+        ValueError: a line is not a JSON object; the message names the file and the line.
+    """
+    rows = []
+    with open(path, encoding="utf-8", newline="\n") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                row = json.loads(line)
+            except json.JSONDecodeError as error:
+                raise ValueError(f"{path}:{number}: not JSON: {error}") from None
+            if not isinstance(row, dict):
+                raise ValueError(f"{path}:{number}: expected a JSON object, found {type(row).__name__}")
+            rows.append(row)
+    return rows
+
+
+def write_manifest(folder: Path, facts: dict[str, Any]) -> None:
+    """Declare `folder` complete: record `facts`, and the size and SHA-256 of each file in it. Written last.
+
+    A folder without its manifest does not exist, as far as this project is concerned.
+    """
+    files = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and path.name != MANIFEST and not path.name.endswith(".part"):
+            sync(path)
+            files[path.relative_to(folder).as_posix()] = {"bytes": path.stat().st_size, "sha256": sha256(path)}
+    write_json(folder / MANIFEST, {**facts, "files": files})
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of a complete folder, after a check that its files are there and have their sizes.
+
+    Raises:
+        FileNotFoundError: there is no manifest.
+        ValueError: a file is missing or has another size than when it was written.
+    """
+    path = Path(folder) / MANIFEST
+    if not path.is_file():
+        raise FileNotFoundError(f"{folder} is not complete: it has no {MANIFEST}; run the rule that makes it again")
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    for name, file in manifest["files"].items():
+        actual = Path(folder) / name
+        if not actual.is_file() or actual.stat().st_size != file["bytes"]:
+            raise ValueError(
+                f"{actual} is missing or was changed since {path} was written; delete {path} and run again"
+            )
+    return manifest
+
+
+@contextlib.contextmanager
+def building(folder: Path, facts: dict[str, Any]) -> Iterator[Path]:
+    """Yield a temporary folder; when the block ends well its files move into `folder` and the manifest is written.
+
+    `facts` may be filled inside the block. What `folder` held before is removed, its manifest first.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as name:
+        yield Path(name)
+        (folder / MANIFEST).unlink(missing_ok=True)
+        for old in folder.iterdir():
+            shutil.rmtree(old) if old.is_dir() else old.unlink()
+        for path in sorted(Path(name).iterdir()):
+            os.replace(path, folder / path.name)
+    write_manifest(folder, facts)

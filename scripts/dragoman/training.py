@@ -1,0 +1,309 @@
+"""Fit one run: Hugging Face Trainer, exact resume, checkpoints that are whole or absent.
+
+The order of examples is a pure function of (seed, epoch), the loss is a mean over the tokens of the whole global
+batch however it is cut into micro-batches, and a checkpoint exists only once its manifest does. So a run that was
+stopped ends in the same weights as one that was not.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import random
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as functional
+from torch.utils.data import DataLoader
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer, TrainerCallback, TrainingArguments
+
+from dragoman.config import Lora, Training
+from dragoman.methods import IGNORE, Example
+from dragoman.models import device
+from dragoman.optimizers import muon_with_adamw
+from dragoman.storage import read_manifest, write_manifest
+
+log = logging.getLogger(__name__)
+
+Loss = Callable[[PreTrainedModel, dict[str, torch.Tensor], torch.Tensor], torch.Tensor]
+"""(model, batch, number of predicted tokens in the global batch) -> loss to differentiate."""
+
+WINDOW = 50
+"""Batches that are sorted by length together: enough to pad little, few enough that batches stay random."""
+
+
+def cross_entropy(model: PreTrainedModel, batch: dict[str, torch.Tensor], predicted: torch.Tensor) -> torch.Tensor:
+    """Summed next-token cross-entropy over `labels`, divided by the number of predicted tokens in the global batch.
+
+    Args:
+        model: any causal language model.
+        batch: `input_ids`, `attention_mask`, `labels`, each [batch, length].
+        predicted: number of labels that are not `IGNORE` in all micro-batches of this optimizer step, a scalar.
+
+    Returns:
+        A float32 scalar, in nats per token.
+    """
+    logits = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], use_cache=False).logits
+    labels = batch["labels"][:, 1:]
+    kept = labels != IGNORE
+    return functional.cross_entropy(logits[:, :-1][kept].float(), labels[kept], reduction="sum") / predicted
+
+
+class Batches:
+    """Batches of example indices, of like length, in an order that depends on seed and epoch alone.
+
+    Each yielded list is one micro-batch; `accumulate` successive ones make an optimizer step.
+    """
+
+    def __init__(self, lengths: Sequence[int], batch_size: int, micro_batch: int, seed: int) -> None:
+        if batch_size % micro_batch:
+            raise ValueError(f"batch_size ({batch_size}) must be a multiple of micro_batch ({micro_batch})")
+        self.lengths, self.batch_size, self.micro_batch, self.seed = lengths, batch_size, micro_batch, seed
+        self.epoch = 0
+        # the last, smaller batch of an epoch is left out, as every step counts the same; the next epoch shuffles anew
+        self.steps = max(1, len(lengths) // batch_size)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose which epoch the next iteration walks through."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return self.steps * (self.batch_size // self.micro_batch)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        rng = random.Random(f"batches-{self.seed}-{self.epoch}")
+        order = list(range(len(self.lengths)))
+        rng.shuffle(order)
+        while len(order) < self.batch_size:  # fewer examples than one batch: some come twice
+            order += order[: self.batch_size - len(order)]
+        batches = []
+        for start in range(0, self.steps * self.batch_size, WINDOW * self.batch_size):
+            window = order[start : min(start + WINDOW * self.batch_size, self.steps * self.batch_size)]
+            window.sort(key=lambda i: self.lengths[i])
+            batches += [window[i : i + self.batch_size] for i in range(0, len(window), self.batch_size)]
+        rng.shuffle(batches)
+        for batch in batches:
+            for start in range(0, self.batch_size, self.micro_batch):
+                yield batch[start : start + self.micro_batch]
+
+
+class Collator:
+    """Pads every column of a batch on the right: ids with the padding token, labels with no loss, the rest with 0."""
+
+    def __init__(self, pad: int) -> None:
+        self.fill = {"input_ids": pad, "labels": IGNORE}
+
+    def __call__(self, examples: Sequence[Example]) -> dict[str, torch.Tensor]:
+        width = max(len(example["input_ids"]) for example in examples)
+        batch = {}
+        for name in examples[0]:
+            fill = self.fill.get(name, 0)
+            batch[name] = torch.tensor([[*row[name], *[fill] * (width - len(row[name]))] for row in examples])
+        lengths = torch.tensor([len(example["input_ids"]) for example in examples])
+        batch["attention_mask"] = (torch.arange(width) < lengths[:, None]).long()
+        return batch
+
+
+class Run(Trainer):
+    """A Trainer whose batches, loss and checkpoints are ours."""
+
+    def __init__(self, *, batches: Batches, loss: Loss, checkpoints: Path, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.batches, self.loss, self.checkpoints = batches, loss, checkpoints
+        self.model_accepts_loss_kwargs = True  # our loss is already divided by the tokens of the whole global batch
+
+    def get_train_dataloader(self) -> DataLoader:
+        loader = DataLoader(self.train_dataset, batch_sampler=self.batches, collate_fn=self.data_collator)
+        return self.accelerator.prepare(loader)
+
+    def compute_loss(
+        self,
+        model: PreTrainedModel,
+        inputs: dict[str, torch.Tensor],
+        return_outputs: bool = False,
+        num_items_in_batch: torch.Tensor | None = None,
+    ) -> Any:
+        assert num_items_in_batch is not None
+        loss = self.loss(model, inputs, num_items_in_batch)
+        return (loss, {}) if return_outputs else loss
+
+    def _save_checkpoint(self, model: PreTrainedModel, trial: Any) -> None:
+        """Save under a temporary name, then rename; the manifest makes it real, and older ones go."""
+        super()._save_checkpoint(model, trial)
+        staged = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
+        final = self.checkpoints / f"step-{self.state.global_step}"
+        shutil.rmtree(final, ignore_errors=True)
+        staged.rename(final)
+        write_manifest(final, {"step": self.state.global_step})
+        for other in self.checkpoints.glob("step-*"):
+            if other != final:
+                shutil.rmtree(other)
+
+
+class Progress(TrainerCallback):
+    """Says how far a run is: step, loss, tokens per second, time left. One line at most every few seconds."""
+
+    EVERY = 5.0
+
+    def __init__(self, label: str) -> None:
+        self.label, self.last, self.began, self.first_step, self.tokens = label, 0.0, 0.0, 0, 0
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self.began, self.first_step = time.monotonic(), state.global_step
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **kwargs: Any) -> None:
+        now = time.monotonic()
+        done = state.global_step - self.first_step
+        if not logs or "loss" not in logs or not done:
+            return
+        if now - self.last < self.EVERY and state.global_step < state.max_steps:
+            return
+        self.last = now
+        elapsed = now - self.began
+        left = elapsed / done * (state.max_steps - state.global_step)
+        speed = (state.num_input_tokens_seen - self.tokens) / elapsed
+        log.info(
+            f"{self.label}: step {state.global_step}/{state.max_steps}, loss {logs['loss']:.3f}, "
+            f"{speed:,.0f} tokens/s, {int(left) // 60}:{int(left) % 60:02d} left"
+        )
+
+
+def newest_checkpoint(checkpoints: Path) -> Path | None:
+    """The last whole checkpoint; what is not whole is removed."""
+    found = sorted(checkpoints.glob("step-*"), key=lambda path: int(path.name.removeprefix("step-")), reverse=True)
+    whole = None
+    for path in found:
+        try:
+            read_manifest(path)
+            whole = whole or path
+        except (OSError, ValueError):
+            log.info(f"{path} was cut short while it was written; removed")
+            shutil.rmtree(path)
+    return whole
+
+
+def use_bfloat16(precision: str) -> bool:
+    """Whether to compute in bfloat16 autocast: when asked to, or when this device does so natively."""
+    if precision != "auto":
+        return precision == "bfloat16"
+    if torch.cuda.is_available():
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return torch.cpu._is_avx512_bf16_supported()
+
+
+def with_adapter(model: PreTrainedModel, adapter: Lora | None) -> Any:
+    """The model with a LoRA adapter to train, or as it is."""
+    if adapter is None:
+        return model
+    from peft import LoraConfig, get_peft_model
+
+    config = LoraConfig(
+        r=adapter.rank,
+        lora_alpha=adapter.alpha,
+        lora_dropout=adapter.dropout,
+        target_modules=adapter.targets if isinstance(adapter.targets, str) else list(adapter.targets),
+        task_type="CAUSAL_LM",
+    )
+    return get_peft_model(model, config)
+
+
+def drop_long(examples: Sequence[Example], max_length: int) -> list[Example]:
+    """Examples of at most `max_length` tokens.
+
+    Raises:
+        ValueError: none is left.
+    """
+    kept = [example for example in examples if len(example["input_ids"]) <= max_length]
+    if not kept:
+        raise ValueError(f"none of {len(examples)} training examples has at most max_length = {max_length} tokens")
+    return kept
+
+
+def fit(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    examples: Sequence[Example],
+    training: Training,
+    *,
+    seed: int,
+    work: Path,
+    label: str,
+    loss: Loss | None = None,
+) -> tuple[PreTrainedModel, list[dict[str, float]]]:
+    """Train `model` on `examples`, going on from the newest checkpoint in `work` if there is one.
+
+    Args:
+        model: the model to train; changed in place.
+        tokenizer: for padding.
+        examples: token-wise integer lists; none longer than `training.max_length`.
+        training: steps, batch, optimizer and so on.
+        seed: of the order of examples and of dropout.
+        work: folder of this run's checkpoints and TensorBoard logs; no other run may use it.
+        label: what to call the run in progress lines.
+        loss: cross-entropy on `labels` unless given.
+
+    Returns:
+        The trained model (adapter merged) and the loss curve: step, loss, learning_rate, grad_norm.
+    """
+    checkpoints = work / "checkpoints"
+    checkpoints.mkdir(parents=True, exist_ok=True)
+    micro_batch = training.micro_batch or training.batch_size
+    batches = Batches([len(e["input_ids"]) for e in examples], training.batch_size, micro_batch, seed)
+    steps = training.steps or max(1, math.ceil(training.epochs * batches.steps))
+    every = -(-min(training.checkpoint_every, steps) // training.log_every) * training.log_every
+    arguments = TrainingArguments(
+        output_dir=str(work / "staging"),
+        max_steps=steps,
+        per_device_train_batch_size=micro_batch,
+        gradient_accumulation_steps=training.batch_size // micro_batch,
+        learning_rate=training.learning_rate,
+        lr_scheduler_type={"constant": "constant_with_warmup"}.get(training.schedule, training.schedule),
+        warmup_steps=math.ceil(training.warmup * steps),
+        weight_decay=training.weight_decay,
+        max_grad_norm=training.max_grad_norm,
+        optim={"adamw-8bit": "adamw_8bit"}.get(training.optimizer, "adamw_torch_fused"),
+        bf16=use_bfloat16(training.precision),
+        use_cpu=device() == "cpu",
+        seed=seed,
+        logging_steps=training.log_every,
+        save_steps=every,
+        include_num_input_tokens_seen="non_padding",
+        report_to=["tensorboard"],
+        remove_unused_columns=False,
+        disable_tqdm=True,
+        logging_nan_inf_filter=False,
+    )
+    model = with_adapter(model, training.adapter)
+    optimizer = muon_with_adamw(model, training) if training.optimizer == "muon" else None
+    run = Run(
+        model=model,
+        args=arguments,
+        train_dataset=list(examples),
+        data_collator=Collator(tokenizer.pad_token_id),
+        optimizers=(optimizer, None),
+        callbacks=[Progress(label)],
+        batches=batches,
+        loss=loss or cross_entropy,
+        checkpoints=checkpoints,
+    )
+    from transformers.trainer_callback import PrinterCallback
+
+    run.remove_callback(PrinterCallback)
+    start = newest_checkpoint(checkpoints)
+    if start is not None:
+        log.info(f"{label}: going on from {start.name}")
+    run.train(resume_from_checkpoint=str(start) if start else None)
+    curve = [
+        {key: row[key] for key in ("step", "loss", "learning_rate", "grad_norm") if key in row}
+        for row in run.state.log_history
+        if "loss" in row
+    ]
+    if not all(math.isfinite(row["loss"]) for row in curve):
+        raise ValueError(f"{label}: the loss is no longer a number; lower learning_rate or max_grad_norm and run again")
+    if training.adapter is not None:
+        model = model.merge_and_unload()
+    return model, curve

@@ -1,0 +1,79 @@
+#!/usr/bin/env python3
+"""Fine-tune a foundation model as one tuning of one experiment says. Goes on where an earlier attempt stopped."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from dragoman import command, corpora, models, registry, training
+from dragoman.checks import options_of
+from dragoman.configfile import load_config
+from dragoman.methods import ParallelText
+from dragoman.plan import Plan, TuningRun
+from dragoman.storage import building, digest, read_manifest, write_json
+
+
+def tune(plan: Plan, run: TuningRun) -> None:
+    """Examples from the corpora, weights from the foundation model, result into the run's folder."""
+    experiment = plan.experiment(run.experiment)
+    tuning = experiment.tunings[run.tuning]
+    foundation = plan.model_folder(experiment.model)
+    made_from = {"model": digest(read_manifest(foundation)["files"])}
+    texts = []
+    for pair, folder in zip(plan.train_pairs(run), plan.train_corpora(run), strict=True):
+        table = corpora.load(folder, "train").slice(0, experiment.train.limit if experiment.train else None)
+        columns = (table[name].to_pylist() for name in ("source", "target", "alignment"))
+        texts.append(ParallelText(pair, *columns))
+        made_from[pair] = read_manifest(folder)["files"]["train.parquet"]["sha256"]
+
+    spec = plan.tuning_spec(run)
+    models.use_threads(plan.config.threads)
+    tokenizer = models.load_tokenizer(foundation)
+    method = registry.module_of("method", tuning.method)
+    options = options_of(tuning)
+    made = method.examples(texts, plan.prompt_of(experiment, tuning), tokenizer, options)
+    examples = training.drop_long(made, tuning.training.max_length)
+    loss = getattr(method, "loss", None)
+    model, curve = training.fit(
+        models.load(foundation),
+        tokenizer,
+        examples,
+        tuning.training,
+        seed=run.seed,
+        work=(work := plan.work_folder("finetune", [spec, made_from])),
+        label=f"{run.experiment}/{run.tuning}/{run.scope} seed {run.seed}",
+        loss=loss and (lambda *batch: loss(*batch, options)),
+    )
+    facts = {
+        "run": {"experiment": run.experiment, "tuning": run.tuning, "scope": run.scope, "seed": run.seed},
+        "spec": spec,
+        "made_from": made_from,
+        "parameters": model.num_parameters(),
+        "examples": {"made": len(made), "kept": len(examples)},
+    }
+    with building(plan.tuning_folder(run), facts) as place:
+        model.save_pretrained(place)
+        tokenizer.save_pretrained(place)
+        write_json(place / "curve.json", curve)
+    shutil.rmtree(work, ignore_errors=True)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Entry point."""
+    example = "python scripts/finetune.py --config config/config.yaml --experiment sft-llama --tuning sft --seed 1"
+    parser = command.parser(__doc__ or "", example)
+    parser.add_argument("--config", required=True, type=Path)
+    parser.add_argument("--experiment", required=True)
+    parser.add_argument("--tuning", required=True)
+    parser.add_argument("--scope", default="all", help="a pair where the tuning is per pair (default: all)")
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args(argv)
+    plan = Plan(load_config(arguments.config))
+    run = plan.tuning_run(arguments.experiment, arguments.tuning, arguments.scope, arguments.seed)
+    tune(plan, run)
+
+
+if __name__ == "__main__":
+    command.run(main)

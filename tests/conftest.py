@@ -1,0 +1,29 @@
+"""What tests share. They need nothing but the repository; those that can use data of others skip without it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")  # no test may reach for a hub; those of the hub start their own
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture
+def in_repository(monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Run the test from the repository root, as a user would."""
+    monkeypatch.chdir(REPOSITORY)
+    return REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """A folder of real corpora beside the checkout; tests that want it skip where it is absent."""
+    folder = REPOSITORY.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip(f"{folder.relative_to(REPOSITORY.parent)} is not beside the checkout")
+    return folder

@@ -1,0 +1,223 @@
+"""Every mistake in a configuration gives one clear message: file, line, key, value, what is allowed, what was meant."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import jsonschema
+import pytest
+import yaml
+
+from dragoman import registry
+from dragoman.config import Strict
+from dragoman.configfile import ConfigError, load_config, read_yaml
+from dragoman.plan import Plan
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+GOOD = """\
+corpora:
+  demo: {provider: demo, train: 10, test: 5}
+models:
+  tiny:
+    source: scratch
+    architecture: llama
+    text: {corpus: demo, languages: [en, fr], count: 10}
+    pretraining: {steps: 2}
+experiments:
+  first:
+    title: First
+    model: tiny
+    prompt: simulmask
+    train: {corpus: demo, pairs: [en-fr]}
+    test: {corpus: demo, pairs: [en-fr]}
+    tunings:
+      sft: {method: sft, training: {steps: 2}}
+    systems:
+      tuned: {tuning: sft}
+"""
+
+MISTAKES = [
+    # what is replaced, by what, and what the message must say
+    ("provider: demo", "provider: dmo", ["c.yaml:2", "corpora.demo.provider", "'dmo'", "did you mean 'demo'", "sacrebleu"]),
+    ("train: 10", "trian: 10", ["c.yaml:2", "corpora.demo.trian", "did you mean 'train'"]),
+    ("train: 10", "train: ten", ["corpora.demo.train = 'ten'", "integer"]),
+    ("train: 10", "train: -1", ["corpora.demo.train = -1", "greater than or equal to 0"]),
+    ("provider: demo, ", "", ["corpora.demo", "'provider' is required"]),
+    ("corpora:\n  demo: {provider: demo, train: 10, test: 5}\n", "", ["corpora: this key is required"]),
+    ("source: scratch", "source: scrach", ["models.tiny.source", "did you mean 'scratch'"]),
+    ("architecture: llama", "architecture: lama", ["c.yaml:6", "models.tiny.architecture", "did you mean 'llama'"]),
+    ("architecture: llama", "architecture: llama\n    width: 100", ["models.tiny", "width (100) must be a multiple"]),
+    ("architecture: llama", "architecture: llama\n    layers: 0", ["models.tiny.layers = 0", "greater than 0"]),
+    ("corpus: demo, languages", "corpus: dem, languages", ["models.tiny.text.corpus", "did you mean 'demo'"]),
+    ("languages: [en, fr]", "languages: [en, xx]", ["models.tiny.text.languages.1 = 'xx'", "unknown language"]),
+    ("languages: [en, fr]", "languages: [en, ja]", ["has no such pair", "'en-ja'"]),
+    ("languages: [en, fr]", "languages: [en]", ["models.tiny.text.languages", "at least 2"]),
+    ("count: 10", "count: 10, headed: 0.9", ["models.tiny.text", "must be 1, not 1.5"]),
+    ("pretraining: {steps: 2}", "pretraining: {}", ["models.tiny.pretraining", "either `steps` or `epochs`"]),
+    ("pretraining: {steps: 2}", "pretraining: {steps: 2, epochs: 1}", ["either `steps` or `epochs`"]),
+    ("pretraining: {steps: 2}", "pretraining: {steps: 2, optimizer: adam}", ["optimizer", "did you mean 'adamw'"]),
+    ("pretraining: {steps: 2}", "pretraining: {steps: 2, learning_rate: fast}", ["learning_rate = 'fast'", "number"]),
+    ("model: tiny", "model: tinny", ["c.yaml:12", "experiments.first.model", "did you mean 'tiny'"]),
+    ("prompt: simulmask", "prompt: simulmusk", ["experiments.first.prompt", "did you mean 'simulmask'"]),
+    ("train: {corpus: demo", "train: {corpus: wmt", ["experiments.first.train.corpus", "unknown corpus 'wmt'"]),
+    ("test: {corpus: demo, pairs: [en-fr]}", "test: {corpus: demo, pairs: [en-ja]}", ["test.pairs.0", "has no such pair"]),
+    ("test: {corpus: demo, pairs: [en-fr]}", "test: {corpus: demo, pairs: [en-en]}", ["two different languages"]),
+    ("test: {corpus: demo, pairs: [en-fr]}", "test: {corpus: demo, pairs: [enfr]}", ["joined by '-'", "'enfr'"]),
+    ("test: {corpus: demo, pairs: [en-fr]}", "test: {corpus: demo, pairs: []}", ["test.pairs", "at least 1"]),
+    (
+        "test: {corpus: demo, pairs: [en-fr]}",
+        "test: {corpus: demo, pairs: [en-fr], split: validation}",
+        ["has no validation split for en-fr"],
+    ),
+    ("test: {corpus: demo, pairs: [en-fr]}", "test: {corpus: demo, pairs: [en-fr, en-fr]}", ["stands twice"]),
+    ("method: sft", "method: stf", ["experiments.first.tunings.sft.method", "did you mean 'sft'"]),
+    ("method: sft", "method: sft, options: {alpha: 1}", ["tunings.sft.options.alpha", "unknown key 'alpha'"]),
+    ("method: sft", "method: sft, per_pair: maybe", ["per_pair = 'maybe'", "boolean"]),
+    ("    train: {corpus: demo, pairs: [en-fr]}\n", "", ["experiments.first.train", "nothing to train them on"]),
+    ("tuning: sft}", "tuning: stf}", ["systems.tuned.tuning", "did you mean 'sft'"]),
+    ("tuning: sft}", "tuning: sft, decoder: {name: ofline}}", ["decoder.name", "did you mean 'offline'"]),
+    ("tuning: sft}", "tuning: sft, decoder: {name: offline, beem: 4}}", ["decoder.beem", "did you mean 'beam'"]),
+    ("tuning: sft}", "tuning: sft, decoder: {name: copy}}", ["uses no model"]),
+    ("tuning: sft}", "decoder: {name: dictionary, files: {en-fr: no.tsv}}}", ["decoder.files.en-fr", "no such file"]),
+    ("tuning: sft}", "decoder: {name: dictionary, files: {}}}", ["decoder.files = 'en-fr'", "unknown pair"]),
+    ("tuned: {tuning: sft}", "tuned: {tuning: sft}\n    metrics: [blue]", ["metrics.0", "did you mean 'bleu'"]),
+    ("  first:", "  first run:", ["experiments", "a name is lower-case letters"]),
+    ("corpora:", "seeds: []\ncorpora:", ["c.yaml:1", "seeds", "at least 1"]),
+    ("corpora:", "results: /tmp/x\ncorpora:", ["results = '/tmp/x'", "below the working directory"]),
+    ("corpora:", "results: ../x\ncorpora:", ["below the working directory"]),
+    ("corpora:", "prompts: {p: {segments: [{role: source, text: x}]}}\ncorpora:", ["prompts.p.segments", "at least 2"]),
+    (
+        "corpora:",
+        "prompts: {p: {segments: [{role: source, text: x}, {role: target, text: '{target}'}]}}\ncorpora:",
+        ["prompts.p", "must hold {source} exactly once"],
+    ),
+]
+
+
+def _write(folder: Path, text: str) -> Path:
+    path = folder / "c.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(("old", "new", "expected"), MISTAKES, ids=[new[:50] or old[:50] for old, new, _ in MISTAKES])
+def test_mistake(tmp_path: Path, old: str, new: str, expected: list[str]) -> None:
+    assert GOOD.count(old) >= 1
+    path = _write(tmp_path, GOOD.replace(old, new, 1))
+    with pytest.raises(ConfigError) as caught:
+        load_config(path)
+    message = str(caught.value)
+    for part in [str(path), *expected]:
+        assert part in message
+    assert "Traceback" not in message
+
+
+def test_good_configuration_plans_its_runs(tmp_path: Path) -> None:
+    plan = Plan(load_config(_write(tmp_path, GOOD)))
+    assert [str(plan.tuning_folder(run)) for run in plan.tuning_runs()] == ["results/tunings/first/sft/all/seed-1"]
+    assert plan.corpora_used() == [("demo", "en-fr")]
+
+
+def test_two_experiments_of_one_name(tmp_path: Path) -> None:
+    again = GOOD[GOOD.index("  first:") :]
+    with pytest.raises(ConfigError, match=r"c.yaml:20: 'first' stands twice \(first in line 10\)"):
+        load_config(_write(tmp_path, GOOD + again))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a: [1, 2", "not YAML"),
+        ("- a\n- b\n", "expected keys like"),
+        ("", "expected keys like"),
+        ("a: &x 1\nb: *y\n", "undefined alias"),
+        ("\tcorpora: 1\n", "not YAML"),
+        ("!!python/object/apply:os.system ['true']\n", "not YAML"),
+    ],
+)
+def test_not_a_configuration(tmp_path: Path, text: str, expected: str) -> None:
+    with pytest.raises(ConfigError, match=expected):
+        load_config(_write(tmp_path, text))
+
+
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no such configuration file"):
+        load_config(tmp_path / "none.yaml")
+    (tmp_path / "latin.yaml").write_bytes("title: caf\xe9\n".encode("latin-1"))
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load_config(tmp_path / "latin.yaml")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load_config(tmp_path)
+
+
+def test_missing_corpus_file_is_named(tmp_path: Path) -> None:
+    corpus = "{provider: files, pairs: {en-fr: {train: {path: no.tsv}, test: {source: no.en, target: no.fr}}}}"
+    text = GOOD.replace("{provider: demo, train: 10, test: 5}", corpus)
+    with pytest.raises(ConfigError) as caught:
+        load_config(_write(tmp_path, text))
+    assert str(caught.value).count("no such file") == 3
+
+
+def test_every_mistake_is_reported_at_once(tmp_path: Path) -> None:
+    text = GOOD.replace("model: tiny", "model: x").replace("prompt: simulmask", "prompt: y")
+    with pytest.raises(ConfigError) as caught:
+        load_config(_write(tmp_path, text))
+    assert len(str(caught.value).splitlines()) == 2
+
+
+def test_method_that_needs_alibi_is_refused_on_rotary_positions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    method = ModuleType("needs_alibi")
+    method.NEEDS_ALIBI = True  # type: ignore[attr-defined]
+    method.Options = type("Options", (Strict,), {})  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "needs_alibi", method)
+    monkeypatch.setitem(registry.REGISTRY["method"], "needs-alibi", "needs_alibi")
+    text = GOOD.replace("method: sft", "method: needs-alibi")
+    with pytest.raises(ConfigError, match="needs a model with ALiBi positions, and 'tiny' has rotary ones"):
+        load_config(_write(tmp_path, text))
+    load_config(_write(tmp_path, text.replace("architecture: llama", "architecture: falcon-alibi")))
+
+
+@pytest.mark.parametrize("path", ["config/config.yaml", "config/smoke.yaml"])
+def test_shipped_configurations(in_repository: Path, path: str) -> None:
+    load_config(path)
+
+
+def test_example_needs_nothing_but_its_files(in_repository: Path, tmp_path: Path) -> None:
+    data, _ = read_yaml(Path("config/examples/files.yaml"))
+    text = Path("config/examples/files.yaml").read_text(encoding="utf-8")
+    for name in ("train.en-fr.tsv.gz", "dev.en-fr.tsv.gz", "dict.en-fr.tsv.gz"):
+        assert f"data/{name}" in text
+        (tmp_path / name).touch()
+    config = load_config(_write(tmp_path, text.replace("data/", f"{tmp_path}/")))
+    assert list(config.experiments) == list(data["experiments"])
+
+
+def test_schema_agrees_with_the_models(in_repository: Path) -> None:
+    schema = json.loads(Path("workflow/schemas/config.schema.json").read_text(encoding="utf-8"))
+    for path in ("config/config.yaml", "config/smoke.yaml", "config/examples/files.yaml"):
+        jsonschema.validate(yaml.safe_load(Path(path).read_text(encoding="utf-8")), schema)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({"corpora": {}, "nonsense": 1}, schema)
+
+
+def test_generated_files_are_up_to_date(in_repository: Path) -> None:
+    """The JSON Schema and the conda environments have not drifted from what they are made of."""
+    done = subprocess.run([sys.executable, "scripts/generate.py", "--check"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_validate_says_it_in_one_line(in_repository: Path, tmp_path: Path) -> None:
+    path = _write(tmp_path, GOOD.replace("model: tiny", "model: tinny"))
+    done = subprocess.run([sys.executable, "scripts/validate.py", str(path)], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"{path}:12: experiments.first.model = 'tinny': unknown model 'tinny'; did you mean 'tiny'? (known: tiny)\n"
+    )
+    assert done.stdout == ""

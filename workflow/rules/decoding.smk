@@ -1,0 +1,37 @@
+# Decoding: one job per system, pair and seed; a system that is swept over an axis does all of it in one job, since a
+# job costs a start of Python and torch.
+#
+# needs    RESULTS/models/... or RESULTS/tunings/..., RESULTS/corpora/...
+# makes    RESULTS/decodes/<experiment>/<system>/<pair>/seed-<n>/hypotheses.jsonl, in the order of the test set
+
+
+def decode_run(w):
+    return PLAN.decode_run(w.experiment, w.system, w.pair, w.seed)
+
+
+rule decode:
+    input:
+        model=lambda w: [folder / "manifest.json" for folder in [PLAN.model_behind(decode_run(w))] if folder],
+        text=lambda w: PLAN.test_corpus(decode_run(w)) / "manifest.json",
+        code=lambda w: closure("decode", ("decoder", PLAN.system(decode_run(w)).decoder.name)),
+    output:
+        hypotheses=f"{RESULTS}/decodes/{{experiment}}/{{system}}/{{pair}}/seed-{{seed}}/hypotheses.jsonl",
+    params:
+        spec=lambda w: digest(PLAN.decode_spec(decode_run(w))),
+    threads: THREADS
+    resources:
+        gpu=lambda w: 1 if PLAN.model_behind(decode_run(w)) else 0,
+    log:
+        f"{RESULTS}/logs/decode/{{experiment}}/{{system}}/{{pair}}/seed-{{seed}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/decode/{{experiment}}/{{system}}/{{pair}}/seed-{{seed}}.tsv"
+    conda:
+        "../../envs/main.yaml"
+    shell:
+        "OMP_NUM_THREADS={threads} python {SCRIPTS}/decode.py"
+        " --config {CONFIG:q}"
+        " --experiment {wildcards.experiment:q}"
+        " --system {wildcards.system:q}"
+        " --pair {wildcards.pair:q}"
+        " --seed {wildcards.seed:q}"
+        " 2>&1 | tee {log:q}"

@@ -1,0 +1,90 @@
+# Tables, figures, and the page that shows them.
+#
+# needs    RESULTS/records.jsonl, hypotheses, loss curves, manifests
+# makes    RESULTS/tables/<experiment>.{csv,md,tex}, RESULTS/figures/<experiment>-*.{svg,png}, RESULTS/report/index.html
+
+
+rule tabulate:
+    input:
+        records=rules.records.output[0],
+        code=closure("tabulate"),
+    output:
+        csv=report(
+            f"{RESULTS}/tables/{{experiment}}.csv",
+            caption="../report/table.rst",
+            category="Tables",
+            labels={"experiment": "{experiment}"},
+        ),
+        markdown=f"{RESULTS}/tables/{{experiment}}.md",
+        latex=f"{RESULTS}/tables/{{experiment}}.tex",
+    params:
+        spec=lambda w: PLAN.table_spec(w.experiment),
+        folder=subpath(output.csv, parent=True),
+    log:
+        f"{RESULTS}/logs/tabulate/{{experiment}}.log",
+    conda:
+        "../../envs/main.yaml"
+    shell:
+        "python {SCRIPTS}/tabulate.py"
+        " --config {CONFIG:q}"
+        " --experiment {wildcards.experiment:q}"
+        " --records {input.records:q}"
+        " --out-dir {params.folder:q}"
+        " 2>&1 | tee {log:q}"
+
+
+rule plot:
+    input:
+        records=rules.records.output[0],
+        tunings=lambda w: PLAN.experiment_manifests(w.experiment),
+        code=closure("plot"),
+    output:
+        scores=report(
+            f"{RESULTS}/figures/{{experiment}}-scores.svg",
+            caption="../report/scores.rst",
+            category="Figures",
+            labels={"experiment": "{experiment}", "figure": "scores"},
+        ),
+        loss=report(
+            f"{RESULTS}/figures/{{experiment}}-loss.svg",
+            caption="../report/loss.rst",
+            category="Figures",
+            labels={"experiment": "{experiment}", "figure": "loss"},
+        ),
+    params:
+        spec=lambda w: PLAN.table_spec(w.experiment),
+        folder=subpath(output.loss, parent=True),
+    log:
+        f"{RESULTS}/logs/plot/{{experiment}}.log",
+    conda:
+        "../../envs/main.yaml"
+    shell:
+        "python {SCRIPTS}/plot.py"
+        " --config {CONFIG:q}"
+        " --experiment {wildcards.experiment:q}"
+        " --records {input.records:q}"
+        " --out-dir {params.folder:q}"
+        " 2>&1 | tee {log:q}"
+
+
+rule page:
+    input:
+        records=rules.records.output[0],
+        hypotheses=[PLAN.decode_folder(run) / "hypotheses.jsonl" for run in PLAN.decode_runs()],
+        tables=expand(rules.tabulate.output, experiment=PLAN.config.experiments),
+        figures=expand(rules.plot.output, experiment=PLAN.config.experiments),
+        code=closure("report"),
+        template=f"{SCRIPTS}/dragoman/reporting/page.html.j2",
+    output:
+        f"{RESULTS}/report/index.html",
+    params:
+        config=CONFIG,
+    log:
+        f"{RESULTS}/logs/report.log",
+    conda:
+        "../../envs/main.yaml"
+    shell:
+        "python {SCRIPTS}/report.py"
+        " --config {CONFIG:q}"
+        " --out {output:q}"
+        " 2>&1 | tee {log:q}"

@@ -1,0 +1,42 @@
+# Scores: every number a record; all records of a run in one file.
+#
+# needs    RESULTS/decodes/...
+# makes    RESULTS/scores/<experiment>/<system>/<pair>/seed-<n>.jsonl, RESULTS/records.jsonl
+
+
+rule score:
+    input:
+        hypotheses=rules.decode.output.hypotheses,
+        code=lambda w: closure("score", *(("metric", name) for name in PLAN.experiment(w.experiment).metrics)),
+    output:
+        records=f"{RESULTS}/scores/{{experiment}}/{{system}}/{{pair}}/seed-{{seed}}.jsonl",
+    params:
+        metrics=lambda w: PLAN.experiment(w.experiment).metrics,
+        paper=lambda w: PLAN.experiment(w.experiment).paper,
+    log:
+        f"{RESULTS}/logs/score/{{experiment}}/{{system}}/{{pair}}/seed-{{seed}}.log",
+    conda:
+        "../../envs/main.yaml"
+    shell:
+        "python {SCRIPTS}/score.py hypotheses"
+        " --config {CONFIG:q}"
+        " --experiment {wildcards.experiment:q}"
+        " --system {wildcards.system:q}"
+        " --pair {wildcards.pair:q}"
+        " --seed {wildcards.seed:q}"
+        " --hypotheses {input.hypotheses:q}"
+        " --out {output.records:q}"
+        " 2>&1 | tee {log:q}"
+
+
+localrules:
+    records,
+
+
+rule records:
+    input:
+        [PLAN.score_file(run) for run in PLAN.decode_runs()],
+    output:
+        f"{RESULTS}/records.jsonl",
+    shell:
+        "cat {input:q} > {output:q}"

@@ -1,0 +1,36 @@
+# Fine-tuning: one job per tuning, scope (a pair, or all of them) and seed.
+#
+# needs    RESULTS/models/<model>/, RESULTS/corpora/...
+# makes    RESULTS/tunings/<experiment>/<tuning>/<scope>/seed-<n>/: a checkpoint, its loss curve, manifest.json last
+
+
+def tuning_run(w):
+    return PLAN.tuning_run(w.experiment, w.tuning, w.scope, w.seed)
+
+
+rule finetune:
+    input:
+        model=lambda w: PLAN.model_folder(PLAN.experiment(w.experiment).model) / "manifest.json",
+        text=lambda w: [folder / "manifest.json" for folder in PLAN.train_corpora(tuning_run(w))],
+        code=lambda w: closure("finetune", ("method", PLAN.experiment(w.experiment).tunings[w.tuning].method)),
+    output:
+        manifest=f"{RESULTS}/tunings/{{experiment}}/{{tuning}}/{{scope}}/seed-{{seed}}/manifest.json",
+    params:
+        spec=lambda w: digest(PLAN.tuning_spec(tuning_run(w))),
+    threads: THREADS
+    resources:
+        gpu=1,
+    log:
+        f"{RESULTS}/logs/finetune/{{experiment}}/{{tuning}}/{{scope}}/seed-{{seed}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/finetune/{{experiment}}/{{tuning}}/{{scope}}/seed-{{seed}}.tsv"
+    conda:
+        "../../envs/main.yaml"
+    shell:
+        "OMP_NUM_THREADS={threads} python {SCRIPTS}/finetune.py"
+        " --config {CONFIG:q}"
+        " --experiment {wildcards.experiment:q}"
+        " --tuning {wildcards.tuning:q}"
+        " --scope {wildcards.scope:q}"
+        " --seed {wildcards.seed:q}"
+        " 2>&1 | tee {log:q}"
