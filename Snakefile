@@ -14,8 +14,8 @@ from snakemake.utils import min_version
 min_version("9.0")
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
-from dragoman.configfile import ConfigError, parse
-from dragoman.imports import closure
+from dragoman.configfile import ConfigError, parse as parsed
+from dragoman.imports import code
 from dragoman.plan import Plan
 from dragoman.storage import digest
 
@@ -25,7 +25,7 @@ if not config:
 
 
 try:
-    PLAN = Plan(parse(config, workflow.configfiles))
+    PLAN = Plan(parsed(config, workflow.configfiles))
 except ConfigError as error:
     raise WorkflowError(str(error)) from None
 

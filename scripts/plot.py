@@ -15,7 +15,9 @@ from dragoman.reporting.tables import cells
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Read the command line and write EXPERIMENT-scores and EXPERIMENT-loss as .svg and .png."""
-    example = "python scripts/plot.py --config C --experiment E --records results/records.jsonl --out-dir results/figures"
+    example = (
+        "python scripts/plot.py --config C --experiment E --records results/records.jsonl --out-dir results/figures"
+    )
     parser = command.parser(__doc__ or "", example)
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--experiment", required=True)

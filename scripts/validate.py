@@ -17,7 +17,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("config", type=Path, nargs="+", metavar="CONFIG")
     for path in parser.parse_args(argv).config:
         plan = Plan(load_config(path))
-        tunings, decodes = len(list(plan.tuning_runs())), len(list(plan.decode_runs()))
+        tunings, decodes = len(list(plan.tuning_runs)), len(list(plan.decode_runs))
         experiments = ", ".join(plan.config.experiments)
         print(f"{path}: fine. Experiments: {experiments}. Fine-tunings: {tunings}, decodings: {decodes}.")
 

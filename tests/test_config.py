@@ -119,7 +119,7 @@ def test_mistake(tmp_path: Path, old: str, new: str, expected: list[str]) -> Non
 
 def test_good_configuration_plans_its_runs(tmp_path: Path) -> None:
     plan = Plan(load_config(_write(tmp_path, GOOD)))
-    assert [str(plan.tuning_folder(run)) for run in plan.tuning_runs()] == ["results/tunings/first/sft/all/seed-1"]
+    assert [str(plan.tuning_folder(run)) for run in plan.tuning_runs] == ["results/tunings/first/sft/all/seed-1"]
     assert plan.corpora_used() == [("demo", "en-fr")]
 
 

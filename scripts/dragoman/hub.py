@@ -8,31 +8,20 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from hashlib import sha1
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
-from huggingface_hub import HfApi, constants, hf_hub_url
-from huggingface_hub.errors import (
-    GatedRepoError,
-    HfHubHTTPError,
-    HFValidationError,
-    HTTPError,  # the base of every error of its HTTP library
-    OfflineModeIsEnabled,
-    RevisionNotFoundError,
-)
-from huggingface_hub.utils import build_hf_headers, get_session, get_token, hf_raise_for_status
+from huggingface_hub import HfApi, hf_hub_url
+from huggingface_hub.errors import HFValidationError
+from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
 
+from dragoman.hub_requests import HubError, Interrupted, Kind, Place, few, patiently, timeout
 from dragoman.storage import MANIFEST, read_manifest, sha256, write_manifest
 
 log = logging.getLogger(__name__)
-
-Kind = Literal["model", "dataset"]
-Result = TypeVar("Result")
 
 MODEL_FILES = [
     "config.json",
@@ -54,16 +43,6 @@ MODEL_FILES = [
 """What a causal language model needs. `consolidated.safetensors` and the like hold the same weights a second time."""
 
 PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
-PAUSES = (1, 2, 4, 8)
-"""Seconds before each further attempt. Whenever an attempt brought new bytes the count starts again."""
-LONGEST_PAUSE = 300
-"""The hub counts requests over five minutes; a server that asks us to wait longer is not waited for."""
-PASSING = {408, 425, 429, 500, 502, 503, 504}
-"""Status codes that another attempt may cure."""
-
-
-class HubError(ValueError):
-    """Something could not be fetched; the message says what to do about it."""
 
 
 class File(NamedTuple):
@@ -73,10 +52,6 @@ class File(NamedTuple):
     size: int | None
     sha256: str | None
     blob: str | None
-
-
-class _Interrupted(Exception):  # noqa: N818 - never leaves this module
-    """The stream ended before the file did."""
 
 
 def matches(name: str, patterns: Iterable[str]) -> bool:
@@ -102,7 +77,7 @@ def fetch(kind: Kind, repo: str, revision: str, patterns: Sequence[str], folder:
     if (manifest := _complete(folder, asked, revision)) is not None:
         return manifest
     old = _files_of_ours(folder, patterns)
-    place = _Place(kind, repo, revision, folder)
+    place = Place(kind, repo, revision, folder)
     commit, listed = _list(place)
     chosen = _choose(place, listed, patterns)
 
@@ -125,24 +100,6 @@ def fetch(kind: Kind, repo: str, revision: str, patterns: Sequence[str], folder:
     return read_manifest(folder)
 
 
-class _Place(NamedTuple):
-    """What is fetched from where, for requests and for messages."""
-
-    kind: Kind
-    repo: str
-    revision: str
-    folder: Path
-
-    @property
-    def endpoint(self) -> str:
-        """The hub's address: read now, and not when the hub's library was imported."""
-        return (os.environ.get("HF_ENDPOINT") or constants.ENDPOINT).rstrip("/")
-
-    @property
-    def page(self) -> str:
-        return f"{self.endpoint}/{'datasets/' if self.kind == 'dataset' else ''}{self.repo}"
-
-
 # ------------------------------------------------------------------------------------------------------- what is there
 
 
@@ -156,7 +113,7 @@ def _complete(folder: Path, asked: dict[str, Any], revision: str) -> dict[str, A
 
 
 def _files_of_ours(folder: Path, patterns: Sequence[str]) -> list[str]:
-    """Files an earlier fetch left in `folder`; a file that none can have left is an error, for old files are removed."""
+    """Files an earlier fetch left in `folder`, which may be removed; any other file there is an error."""
     listed: set[str] = set()
     if (folder / MANIFEST).is_file():
         try:
@@ -175,21 +132,25 @@ def _files_of_ours(folder: Path, patterns: Sequence[str]) -> list[str]:
     return ours
 
 
-def _list(place: _Place) -> tuple[str, list[File]]:
+def _list(place: Place) -> tuple[str, list[File]]:
     """The commit behind a revision, and its files."""
     api = HfApi(endpoint=place.endpoint)
 
     def ask() -> Any:
         return api.repo_info(
-            place.repo, repo_type=place.kind, revision=place.revision, files_metadata=True, timeout=_timeout()
+            place.repo, repo_type=place.kind, revision=place.revision, files_metadata=True, timeout=timeout()
         )
 
     try:
-        info = _patiently(ask, place)
+        info = patiently(ask, place)
+    except HubError:
+        raise
     except HFValidationError as error:
         raise HubError(f"{place.repo!r} is no repository id, which looks like `owner/name`: {error}") from None
+    except (ValueError, TypeError, KeyError) as error:
+        raise HubError(f"{place.endpoint} does not answer like a hub ({error}); check HF_ENDPOINT") from None
     if not info.sha:
-        raise HubError(f"{place.endpoint} names no commit for {place.repo}; does HF_ENDPOINT point to a hub?")
+        raise HubError(f"{place.endpoint} names no commit for {place.repo}; check HF_ENDPOINT")
     files = []
     for sibling in info.siblings or ():
         lfs = sibling.lfs
@@ -197,7 +158,7 @@ def _list(place: _Place) -> tuple[str, list[File]]:
     return info.sha, sorted(files)
 
 
-def _choose(place: _Place, listed: list[File], patterns: Sequence[str]) -> list[File]:
+def _choose(place: Place, listed: list[File], patterns: Sequence[str]) -> list[File]:
     """The files to fetch, or an error that says what is missing and what is there instead."""
     names = [file.name for file in listed]
     chosen = [file for file in listed if matches(file.name, patterns)]
@@ -205,15 +166,15 @@ def _choose(place: _Place, listed: list[File], patterns: Sequence[str]) -> list[
         parts = PurePosixPath(name).parts
         if not parts or name.startswith("/") or ".." in parts or "\\" in name or "\0" in name or name == MANIFEST:
             raise HubError(f"{place.page} lists a file {name!r}, which cannot be written to a folder of ours; refused")
-    there = f"{place.page} at {place.revision} holds: {_few(names)}"
+    there = f"{place.page} at {place.revision} holds: {few(names)}"
     if place.kind == "model":
         pickled = [name for name in names if name.endswith(PICKLED)]
         if any(file.name in pickled for file in chosen):
-            raise HubError(f"pickled files can run code when they are loaded and are never fetched: {_few(pickled)}")
+            raise HubError(f"pickled files can run code when they are loaded and are never fetched: {few(pickled)}")
         if not any(file.name.endswith(".safetensors") for file in chosen):
             if pickled:
                 raise HubError(
-                    f"{place.page} at {place.revision} has its weights only as {_few(pickled)}, which can run code when "
+                    f"{place.page} at {place.revision} has its weights only as {few(pickled)}, which can run code when "
                     "loaded; only safetensors are read. Convert it once, where you trust it: "
                     "AutoModelForCausalLM.from_pretrained(ID).save_pretrained(FOLDER) and the same with AutoTokenizer, "
                     "then use `source: local`; or see whether its page offers a `refs/pr/N` revision with safetensors"
@@ -228,11 +189,6 @@ def _choose(place: _Place, listed: list[File], patterns: Sequence[str]) -> list[
     return chosen
 
 
-def _few(names: Sequence[str], most: int = 12) -> str:
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return (", ".join(names[:most]) or "nothing") + more
-
-
 # ----------------------------------------------------------------------------------------------------------- downloads
 
 
@@ -242,11 +198,13 @@ def _is_right(path: Path, file: File) -> bool:
         return False
     if file.sha256:
         return sha256(path) == file.sha256
+    if file.blob is None:
+        return False
     content = path.read_bytes()
     return sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest() == file.blob
 
 
-def _download(place: _Place, commit: str, file: File, work: Path) -> None:
+def _download(place: Place, commit: str, file: File, work: Path) -> None:
     """Stream one file into `work`, going on where its `.part` ends."""
     key = file.sha256 or file.blob
     part = work / f"{file.name}.{(key or 'unknown')[:16]}.part"
@@ -259,7 +217,7 @@ def _download(place: _Place, commit: str, file: File, work: Path) -> None:
         return part.stat().st_size if part.exists() else 0
 
     if file.size is None or size() != file.size:
-        _patiently(lambda: _stream(url, part, size(), file.size), place, size)
+        patiently(lambda: _stream(url, part, size(), file.size), place, size)
     if file.size is not None and size() != file.size:
         broken = f"has {size()} bytes, not the {file.size} that {place.page} states"
     elif file.sha256 and sha256(part) != file.sha256:
@@ -276,101 +234,19 @@ def _stream(url: str, part: Path, start: int, size: int | None) -> None:
     headers = {**build_hf_headers(), "Accept-Encoding": "identity"}
     if start:
         headers["Range"] = f"bytes={start}-"
-    with get_session().stream("GET", url, headers=headers, timeout=_timeout()) as response:
+    with get_session().stream("GET", url, headers=headers, timeout=timeout()) as response:
         if response.status_code == 416:
             part.unlink(missing_ok=True)
-            raise _Interrupted("the server has no such byte range; starting again")
+            raise Interrupted("the server has no such byte range; starting again")
         hf_raise_for_status(response)
         goes_on = response.status_code == 206 and response.headers.get("Content-Range", "").startswith(
             f"bytes {start}-"
         )
         with open(part, "ab" if goes_on else "wb") as target:
-            for chunk in response.iter_bytes(1 << 20):
+            for chunk in response.iter_bytes():  # as they come: larger chunks would be lost with the connection
                 target.write(chunk)
     if size is not None and part.stat().st_size < size:
-        raise _Interrupted(f"the connection ended after {part.stat().st_size} of {size} bytes")
-
-
-def _timeout() -> float:
-    """Seconds without a byte after which a connection counts as dead."""
-    return float(os.environ.get("HF_HUB_DOWNLOAD_TIMEOUT") or 30)
-
-
-def _patiently(action: Callable[[], Result], place: _Place, progress: Callable[[], int] = lambda: 0) -> Result:
-    """Call `action`; when it fails of something that may pass, wait and call again, a few times."""
-    pauses = iter(PAUSES)
-    while True:
-        before = progress()
-        try:
-            return action()
-        except (HTTPError, OfflineModeIsEnabled, _Interrupted) as error:
-            if progress() > before:
-                pauses = iter(PAUSES)
-            pause = next(pauses, None) if _may_pass(error) else None
-            if pause is None:
-                raise _explained(error, place) from None
-            pause = max(pause, _asked_pause(error))
-            log.info("%s: trying again in %d s", _shown(error), pause)
-            time.sleep(pause)
-
-
-def _status(error: Exception) -> int | None:
-    return error.response.status_code if isinstance(error, HfHubHTTPError) else None
-
-
-def _may_pass(error: Exception) -> bool:
-    if isinstance(error, OfflineModeIsEnabled) or _asked_pause(error) > LONGEST_PAUSE:
-        return False
-    return _status(error) in PASSING if isinstance(error, HfHubHTTPError) else True
-
-
-def _asked_pause(error: Exception) -> int:
-    value = error.response.headers.get("Retry-After", "") if isinstance(error, HfHubHTTPError) else ""
-    return int(value) if value.isdigit() else 0
-
-
-def _shown(error: Exception) -> str:
-    status = _status(error)
-    return f"status {status}" if status else f"{type(error).__name__.lstrip('_')} ({error})"
-
-
-def _explained(error: Exception, place: _Place) -> HubError:
-    """One sentence on what happened, one on what to do. Addresses of requests are left out: they may hold a signature."""
-    status, token = _status(error), "is set, but" if get_token() else "is not set, and"
-    elsewhere = f"or fetch it on another machine and copy it to {place.folder}"
-    if isinstance(error, OfflineModeIsEnabled):
-        return HubError(f"{place.page} is not there yet and HF_HUB_OFFLINE is set; unset it, {elsewhere}")
-    if isinstance(error, GatedRepoError) or status == 403:
-        return HubError(
-            f"{place.page} is gated: accept the licence at the {place.kind}'s page and set HF_TOKEN to a token of the "
-            f"same account (HF_TOKEN {token} gives no access)"
-        )
-    if isinstance(error, RevisionNotFoundError):
-        return HubError(f"{place.page} has no revision {place.revision!r}; it has: {_revisions(place)}")
-    if status in (401, 404):
-        return HubError(
-            f"{place.page} does not exist, or is private or gated (HF_TOKEN {token} gives no access); check the name, "
-            "accept the licence at its page if it has one, and set HF_TOKEN"
-        )
-    if status == 429:
-        return HubError(f"{place.endpoint} asks us to slow down (status 429); wait some minutes and run again")
-    if status is not None:
-        return HubError(
-            f"{place.endpoint} answers with {_shown(error)}; run again later, nothing fetched so far is lost"
-        )
-    return HubError(
-        f"no network to {place.endpoint}, or not for long enough: {_shown(error)}. Run again to go on where it stopped; "
-        f"behind a proxy set HTTPS_PROXY, with a mirror set HF_ENDPOINT, {elsewhere}"
-    )
-
-
-def _revisions(place: _Place) -> str:
-    try:
-        refs = HfApi(endpoint=place.endpoint).list_repo_refs(place.repo, repo_type=place.kind)
-    except (HTTPError, OSError, ValueError, KeyError):
-        return "(its list of branches could not be read)"
-    converted = [ref.ref for ref in refs.converts]
-    return _few([*(ref.name for ref in (*refs.branches, *refs.tags)), *converted])
+        raise Interrupted(f"the connection ended after {part.stat().st_size} of {size} bytes")
 
 
 def _remove(work: Path) -> None:

@@ -1,18 +1,20 @@
-"""Which of our files a script's result depends on, so that a rule can declare them as inputs.
+"""A fingerprint of the code behind a script's result, for a rule to hold among its parameters.
 
-Snakemake sees that a script changed, not that a module it imports did. Files of the hall are left out: what they
-contribute (names, checks, paths) reaches a job as parameters, which Snakemake compares by value; were they in,
-registering a new metric would train every model again.
+Snakemake sees neither that a script changed (it runs a shell command) nor that a module it imports did; parameters it
+compares by value. Files of the hall are left out: what they contribute (names, checks, paths) reaches a job as
+parameters of its own; were they in, registering a new metric would train every model again.
 """
 
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
 from dragoman import registry
 from dragoman.command import REPOSITORY
+from dragoman.storage import digest
 
 SCRIPTS = REPOSITORY / "scripts"
 HALL = {"checks", "command", "config", "configfile", "imports", "languages", "plan", "registry"}
@@ -44,7 +46,18 @@ def _imported(path: Path) -> frozenset[Path]:
     return frozenset(found)
 
 
-def closure(script: str, *names: tuple[str, str]) -> list[str]:
+def fingerprint(paths: Iterable[Path]) -> str:
+    """A digest of files by content; neither their time stamps nor where the repository lies count."""
+    return digest([[path.name, path.read_text(encoding="utf-8")] for path in paths])
+
+
+@cache
+def code(script: str, *names: tuple[str, str]) -> str:
+    """Fingerprint of all files behind `scripts/<script>.py` and the registered `(kind, name)`s."""
+    return fingerprint(closure(script, *names))
+
+
+def closure(script: str, *names: tuple[str, str]) -> list[Path]:
     """Files behind `scripts/<script>.py`: itself, all it imports, and what the registry holds under `(kind, name)`."""
     todo = [SCRIPTS / f"{script}.py"]
     todo += [path for kind, name in names if (path := _file_of(registry.REGISTRY[kind][name])) is not None]
@@ -53,5 +66,6 @@ def closure(script: str, *names: tuple[str, str]) -> list[str]:
         path = todo.pop()
         if path not in seen:
             seen.add(path)
+            seen.update(path.parent.glob(f"{path.stem}.*.j2"))  # a template belongs to the module it is named after
             todo.extend(_imported(path))
-    return sorted(str(path) for path in seen)
+    return sorted(seen)

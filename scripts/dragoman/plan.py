@@ -7,8 +7,9 @@ it. No torch, no network, no look at results: Snakemake parses this in every clu
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations
 from pathlib import Path
 from typing import Any, TypeVar
@@ -29,6 +30,7 @@ from dragoman.config import (
     Tuning,
 )
 from dragoman.configfile import prompts
+from dragoman.imports import fingerprint
 from dragoman.languages import reverse
 from dragoman.storage import MANIFEST, canonical, digest, replacing
 
@@ -105,19 +107,21 @@ class Plan:
         """Seeds of an experiment's tunings."""
         return list(experiment.seeds or self.config.seeds)
 
-    def tuning_runs(self) -> Iterator[TuningRun]:
+    @cached_property
+    def tuning_runs(self) -> list[TuningRun]:
         """Every fine-tuning that some system needs."""
-        seen = dict.fromkeys(run for decode in self.decode_runs() if (run := self.tuning_behind(decode)))
-        yield from seen
+        return list(dict.fromkeys(run for decode in self.decode_runs if (run := self.tuning_behind(decode))))
 
-    def decode_runs(self) -> Iterator[DecodeRun]:
+    @cached_property
+    def decode_runs(self) -> list[DecodeRun]:
         """Every decoding. A system without a tuning has no seed to vary: it runs once, under the first."""
+        runs = []
         for name, experiment in self.config.experiments.items():
             for key, system in experiment.systems.items():
                 seeds = self.seeds(experiment)
                 for seed in seeds if system.tuning else seeds[:1]:
-                    for pair in experiment.test.pairs:
-                        yield DecodeRun(name, key, pair, seed)
+                    runs += [DecodeRun(name, key, pair, seed) for pair in experiment.test.pairs]
+        return runs
 
     def tuning_behind(self, run: DecodeRun) -> TuningRun | None:
         """The fine-tuning whose model a decoding uses; None for the foundation model or no model at all."""
@@ -153,15 +157,14 @@ class Plan:
 
     def tuning_run(self, experiment: str, tuning: str, scope: str, seed: int | str) -> TuningRun:
         """A planned fine-tuning by its name; one that is not planned is an error that names the nearest."""
-        return self._planned(TuningRun(experiment, tuning, scope, int(seed)), self.tuning_runs())
+        return self._planned(TuningRun(experiment, tuning, scope, int(seed)), self.tuning_runs)
 
     def decode_run(self, experiment: str, system: str, pair: str, seed: int | str) -> DecodeRun:
         """A planned decoding by its name; one that is not planned is an error that names the nearest."""
-        return self._planned(DecodeRun(experiment, system, pair, int(seed)), self.decode_runs())
+        return self._planned(DecodeRun(experiment, system, pair, int(seed)), self.decode_runs)
 
     @staticmethod
-    def _planned(run: Run, planned: Iterable[Run]) -> Run:
-        planned = list(planned)
+    def _planned(run: Run, planned: Sequence[Run]) -> Run:
         if run not in planned:
             wanted, *shown = ("/".join(str(part) for part in vars(r).values()) for r in (run, *planned))
             raise ValueError(registry.unknown("run", wanted, shown))
@@ -202,12 +205,6 @@ class Plan:
         sets = [splits.train, splits.validation, splits.test]
         return [path for s in sets if s for path in (s.path, s.source, s.target) if path]
 
-    def lexicon(self, corpus: str) -> list[str]:
-        """The tables behind the embedded languages, where a corpus is made of them."""
-        if self.config.corpora[corpus].provider != "demo":
-            return []
-        return sorted(str(path) for path in (REPOSITORY / "config" / "lexicon").glob("*.tsv"))
-
     def model_inputs(self, name: str) -> list[Path]:
         """Files a foundation model is made of."""
         spec = self.model(name)
@@ -217,7 +214,7 @@ class Plan:
 
     def experiment_manifests(self, name: str) -> list[Path]:
         """Manifests of the models an experiment trains, whose loss curves it shows."""
-        return [self.tuning_folder(run) / MANIFEST for run in self.tuning_runs() if run.experiment == name]
+        return [self.tuning_folder(run) / MANIFEST for run in self.tuning_runs if run.experiment == name]
 
     def corpora_used(self) -> list[tuple[str, str]]:
         """Every (corpus, pair) that some run reads."""
@@ -246,6 +243,8 @@ class Plan:
         if facts["provider"] == "files":
             pairs = facts.pop("pairs")
             facts["files"] = pairs.get(pair) or pairs[reverse(pair)]
+        if facts["provider"] == "demo":
+            facts["lexicon"] = fingerprint(sorted((REPOSITORY / "config" / "lexicon").glob("*.tsv")))
         facts.pop("pairs", None)
         return {"corpus": facts, "pair": pair}
 

@@ -11,11 +11,10 @@ localrules:
 # Needs a network, so it runs where Snakemake runs: compute nodes often have none. The folder is not declared as an
 # output: Snakemake would delete it before every attempt, and a download could never go on.
 rule download:
-    input:
-        code=closure("download", ("provider", "hub"), ("provider", "sacrebleu")),
     output:
         touch(f"{RESULTS}/downloads/corpora/{{corpus}}/{{pair}}.done"),
     params:
+        code=code("download", ("provider", "hub"), ("provider", "sacrebleu")),
         spec=lambda w: digest(PLAN.corpus_spec(w.corpus, w.pair)),
         folder=lambda w: PLAN.download_folder(w.corpus, w.pair).as_posix(),
     log:
@@ -33,7 +32,6 @@ rule download:
 
 
 def raw_text(w):
-    corpus = PLAN.config.corpora[w.corpus]
     if PLAN.needs_download(w.corpus):
         return [rules.download.output[0].format(**w)]
     return PLAN.raw_files(w.corpus, w.pair)
@@ -42,11 +40,10 @@ def raw_text(w):
 rule prepare:
     input:
         raw=raw_text,
-        code=lambda w: closure("prepare", ("provider", PLAN.config.corpora[w.corpus].provider)),
-        lexicon=lambda w: PLAN.lexicon(w.corpus),
     output:
         manifest=f"{RESULTS}/corpora/{{corpus}}/{{pair}}/manifest.json",
     params:
+        code=lambda w: code("prepare", ("provider", PLAN.config.corpora[w.corpus].provider)),
         spec=lambda w: digest(PLAN.corpus_spec(w.corpus, w.pair)),
         downloads=lambda w: PLAN.download_folder(w.corpus, w.pair).as_posix(),
         folder=subpath(output.manifest, parent=True),

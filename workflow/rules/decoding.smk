@@ -13,10 +13,10 @@ rule decode:
     input:
         model=lambda w: [folder / "manifest.json" for folder in [PLAN.model_behind(decode_run(w))] if folder],
         text=lambda w: PLAN.test_corpus(decode_run(w)) / "manifest.json",
-        code=lambda w: closure("decode", ("decoder", PLAN.system(decode_run(w)).decoder.name)),
     output:
         hypotheses=f"{RESULTS}/decodes/{{experiment}}/{{system}}/{{pair}}/seed-{{seed}}/hypotheses.jsonl",
     params:
+        code=lambda w: code("decode", ("decoder", PLAN.system(decode_run(w)).decoder.name)),
         spec=lambda w: digest(PLAN.decode_spec(decode_run(w))),
     threads: THREADS
     resources:

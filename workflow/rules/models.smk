@@ -7,10 +7,10 @@
 rule pretrain:
     input:
         text=lambda w: PLAN.model_inputs(w.model),
-        code=closure("pretrain"),
     output:
         manifest=f"{RESULTS}/models/{{model}}/manifest.json",
     params:
+        code=code("pretrain"),
         spec=lambda w: digest(PLAN.model_spec(w.model)),
     threads: THREADS
     resources:

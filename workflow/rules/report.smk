@@ -4,10 +4,9 @@
 # makes    RESULTS/tables/<experiment>.{csv,md,tex}, RESULTS/figures/<experiment>-*.{svg,png}, RESULTS/report/index.html
 
 
-rule tabulate:
+rule table:
     input:
         records=rules.records.output[0],
-        code=closure("tabulate"),
     output:
         csv=report(
             f"{RESULTS}/tables/{{experiment}}.csv",
@@ -18,14 +17,15 @@ rule tabulate:
         markdown=f"{RESULTS}/tables/{{experiment}}.md",
         latex=f"{RESULTS}/tables/{{experiment}}.tex",
     params:
+        code=code("table"),
         spec=lambda w: PLAN.table_spec(w.experiment),
         folder=subpath(output.csv, parent=True),
     log:
-        f"{RESULTS}/logs/tabulate/{{experiment}}.log",
+        f"{RESULTS}/logs/table/{{experiment}}.log",
     conda:
         "../../envs/main.yaml"
     shell:
-        "python {SCRIPTS}/tabulate.py"
+        "python {SCRIPTS}/table.py"
         " --config {CONFIG:q}"
         " --experiment {wildcards.experiment:q}"
         " --records {input.records:q}"
@@ -37,7 +37,6 @@ rule plot:
     input:
         records=rules.records.output[0],
         tunings=lambda w: PLAN.experiment_manifests(w.experiment),
-        code=closure("plot"),
     output:
         scores=report(
             f"{RESULTS}/figures/{{experiment}}-scores.svg",
@@ -52,6 +51,7 @@ rule plot:
             labels={"experiment": "{experiment}", "figure": "loss"},
         ),
     params:
+        code=code("plot"),
         spec=lambda w: PLAN.table_spec(w.experiment),
         folder=subpath(output.loss, parent=True),
     log:
@@ -70,14 +70,13 @@ rule plot:
 rule page:
     input:
         records=rules.records.output[0],
-        hypotheses=[PLAN.decode_folder(run) / "hypotheses.jsonl" for run in PLAN.decode_runs()],
-        tables=expand(rules.tabulate.output, experiment=PLAN.config.experiments),
+        hypotheses=[PLAN.decode_folder(run) / "hypotheses.jsonl" for run in PLAN.decode_runs],
+        tables=expand(rules.table.output, experiment=PLAN.config.experiments),
         figures=expand(rules.plot.output, experiment=PLAN.config.experiments),
-        code=closure("report"),
-        template=f"{SCRIPTS}/dragoman/reporting/page.html.j2",
     output:
         f"{RESULTS}/report/index.html",
     params:
+        code=code("report"),
         config=CONFIG,
     log:
         f"{RESULTS}/logs/report.log",

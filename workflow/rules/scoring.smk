@@ -7,10 +7,10 @@
 rule score:
     input:
         hypotheses=rules.decode.output.hypotheses,
-        code=lambda w: closure("score", *(("metric", name) for name in PLAN.experiment(w.experiment).metrics)),
     output:
         records=f"{RESULTS}/scores/{{experiment}}/{{system}}/{{pair}}/seed-{{seed}}.jsonl",
     params:
+        code=lambda w: code("score", *(("metric", name) for name in PLAN.experiment(w.experiment).metrics)),
         metrics=lambda w: PLAN.experiment(w.experiment).metrics,
         paper=lambda w: PLAN.experiment(w.experiment).paper,
     log:
@@ -35,7 +35,7 @@ localrules:
 
 rule records:
     input:
-        [PLAN.score_file(run) for run in PLAN.decode_runs()],
+        [PLAN.score_file(run) for run in PLAN.decode_runs],
     output:
         f"{RESULTS}/records.jsonl",
     shell:

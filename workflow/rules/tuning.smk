@@ -12,10 +12,10 @@ rule finetune:
     input:
         model=lambda w: PLAN.model_folder(PLAN.experiment(w.experiment).model) / "manifest.json",
         text=lambda w: [folder / "manifest.json" for folder in PLAN.train_corpora(tuning_run(w))],
-        code=lambda w: closure("finetune", ("method", PLAN.experiment(w.experiment).tunings[w.tuning].method)),
     output:
         manifest=f"{RESULTS}/tunings/{{experiment}}/{{tuning}}/{{scope}}/seed-{{seed}}/manifest.json",
     params:
+        code=lambda w: code("finetune", ("method", PLAN.experiment(w.experiment).tunings[w.tuning].method)),
         spec=lambda w: digest(PLAN.tuning_spec(tuning_run(w))),
     threads: THREADS
     resources:

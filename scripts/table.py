@@ -16,7 +16,9 @@ from dragoman.storage import replacing
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Read the command line and write EXPERIMENT.csv, .md and .tex."""
-    example = "python scripts/tabulate.py --records results/records.jsonl --config C --experiment E --out-dir results/tables"
+    example = (
+        "python scripts/table.py --records results/records.jsonl --config C --experiment E --out-dir results/tables"
+    )
     parser = command.parser(__doc__ or "", example)
     parser.add_argument("--records", type=Path, required=True, help="JSON Lines of records")
     parser.add_argument("--config", type=Path, required=True)

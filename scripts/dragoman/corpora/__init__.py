@@ -1,0 +1,149 @@
+"""Where parallel text comes from: providers that fetch and read it, and checks on every line.
+
+A provider is a module with
+
+    fetch(corpus, pair, folder)          bring raw files into `folder`; nothing to do where there is no network in it
+    read(corpus, pair, split, folder)    the rows of a split in their own order; none where the corpus has no such split
+    describe(corpus, pair, folder)       what the text was made from: names, revisions, hashes
+
+`prepare` makes of it what everything else reads: one parquet file per split, a list of what was dropped and why, and a
+manifest, written last.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from dragoman import registry
+from dragoman.config import Corpus
+from dragoman.corpora import lines
+from dragoman.storage import MANIFEST, building, read_manifest
+
+SPLITS = ("train", "validation", "test")
+SCHEMA = pa.schema([("id", pa.int64()), ("source", pa.string()), ("target", pa.string()), ("alignment", pa.string())])
+DROPPED = "dropped.jsonl"
+CHUNK = 20_000
+"""Rows held in memory and written together: one row group of the parquet file."""
+MANY = 0.05
+"""Share of dropped lines above which the report should say so."""
+
+
+class CorpusError(ValueError):
+    """Text that cannot be read or fetched: the file, line or key, and what to do."""
+
+
+class Row(NamedTuple):
+    """A sentence and its translation; `alignment` links their words (`"0-0 1-2"`), empty where it is not known."""
+
+    source: str
+    target: str
+    alignment: str = ""
+
+
+def fetch(corpus: Corpus, pair: str, folder: Path) -> None:
+    """Bring what a corpus needs from the network into `folder`. Interrupted, it goes on where it stopped."""
+    registry.module_of("provider", corpus.provider).fetch(corpus, pair, Path(folder))
+
+
+def prepare(corpus: Corpus, pair: str, downloads: Path, out: Path) -> dict[str, Any]:
+    """Read, check and write one pair of a corpus; returns the manifest.
+
+    Writes `train.parquet`, `validation.parquet`, `test.parquet` (id, source, target, alignment; `id` counts the rows
+    of the raw split from 0), `dropped.jsonl` and `manifest.json`. The same input gives the same bytes.
+
+    Raises:
+        CorpusError: the text cannot be read, or `out` holds files of somebody else.
+    """
+    provider, downloads, out = registry.module_of("provider", corpus.provider), Path(downloads), Path(out)
+    _refuse_foreign_files(out)
+    facts: dict[str, Any] = {"provider": corpus.provider, "pair": pair, "splits": {}}
+    checker = lines.Checker(corpus.limits)
+    with building(out, facts) as place, open(place / DROPPED, "w", encoding="utf-8", newline="\n") as dropped:
+        # The test set comes first: it is never changed, and lines of the other splits are held against it.
+        for split in reversed(SPLITS):
+            rows = provider.read(corpus, pair, split, downloads)
+            facts["splits"][split] = _write(rows, checker, split, place / f"{split}.parquet", dropped)
+        facts["raw"] = provider.describe(corpus, pair, downloads)
+        if warning := _warning(facts["splits"]):
+            facts["warning"] = warning
+    return read_manifest(out)
+
+
+def load(folder: Path, split: str) -> pa.Table:
+    """One split of a prepared pair: columns id, source, target, alignment.
+
+    Raises:
+        FileNotFoundError, ValueError: the folder is not complete, or a file in it was changed.
+    """
+    if split not in SPLITS:
+        raise CorpusError(registry.unknown("split", split, SPLITS))
+    read_manifest(Path(folder))
+    return pq.read_table(Path(folder) / f"{split}.parquet", schema=SCHEMA)
+
+
+def flipped(alignment: str) -> str:
+    """The same alignment seen from the other side: `"0-0 1-2"` becomes `"0-0 2-1"`."""
+    links = sorted(tuple(map(int, reversed(link.split("-")))) for link in alignment.split())
+    return " ".join(f"{source}-{target}" for source, target in links)
+
+
+def require_pair(pair: str, pairs: Iterable[str], name: str) -> None:
+    """Refuse a pair that `name` does not have, with a list of those it has."""
+    if pair not in (pairs := list(pairs)):
+        raise CorpusError(f"{name}: {registry.unknown('pair', pair, pairs)}")
+
+
+def _write(
+    rows: Iterator[Row], checker: lines.Checker, split: str, path: Path, dropped: IO[str]
+) -> dict[str, int | dict[str, int]]:
+    counts: dict[str, Any] = {"rows_in": 0, "rows_kept": 0, "dropped": {}}
+    if split == "test":
+        counts["warnings"] = {}
+    # No statistics of strings (they hold sentences) and no time stamps: the file depends on its rows alone.
+    with pq.ParquetWriter(path, SCHEMA, compression="zstd", write_statistics=False, use_dictionary=False) as writer:
+        numbered = enumerate(rows)
+        while chunk := list(islice(numbered, CHUNK)):
+            kept: list[tuple[int, str, str, str]] = []
+            for number, row in chunk:
+                source, target = row.source.strip(), row.target.strip()
+                reason = checker.reason(split, source, target)
+                if reason and split == "test":
+                    counts["warnings"][reason] = counts["warnings"].get(reason, 0) + 1
+                elif reason:
+                    counts["dropped"][reason] = counts["dropped"].get(reason, 0) + 1
+                    facts = {"split": split, "id": number, "reason": reason, "source": source, "target": target}
+                    dropped.write(json.dumps(facts, ensure_ascii=False) + "\n")
+                    continue
+                kept.append((number, source, target, row.alignment))
+            counts["rows_in"] += len(chunk)
+            counts["rows_kept"] += len(kept)
+            columns = zip(*kept, strict=True) if kept else ([],) * len(SCHEMA)
+            writer.write_batch(
+                pa.record_batch([pa.array(c, f.type) for c, f in zip(columns, SCHEMA, strict=True)], SCHEMA)
+            )
+    return counts
+
+
+def _warning(splits: dict[str, dict[str, Any]]) -> str:
+    said = []
+    for split, counts in splits.items():
+        lost = counts["rows_in"] - counts["rows_kept"]
+        if lost > MANY * counts["rows_in"]:
+            reasons = sorted(counts["dropped"].items(), key=lambda item: (-item[1], item[0]))
+            listed = ", ".join(f"{reason} {count}" for reason, count in reasons)
+            said.append(f"{lost / counts['rows_in']:.1%} of the {split} lines were dropped ({listed}).")
+    return " ".join(said)
+
+
+def _refuse_foreign_files(out: Path) -> None:
+    ours = {MANIFEST, DROPPED, *(f"{split}.parquet" for split in SPLITS)}
+    foreign = sorted(path.name for path in out.iterdir() if path.name not in ours) if out.is_dir() else []
+    if foreign:
+        raise CorpusError(f"{out} holds {foreign[0]}, which was not made here and would be lost; name an empty folder")

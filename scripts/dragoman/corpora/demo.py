@@ -1,0 +1,42 @@
+"""Parallel text from the embedded grammar: nothing to download, gold word alignments, any pair of its languages.
+
+A meaning is drawn first and then said in both languages, so the two directions of a pair, and all pairs, say the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import permutations
+from pathlib import Path
+from typing import Any
+
+from dragoman import grammar
+from dragoman.command import REPOSITORY
+from dragoman.config import DemoCorpus
+from dragoman.corpora import Row, require_pair
+from dragoman.languages import split_pair
+from dragoman.storage import sha256
+
+
+def fetch(corpus: DemoCorpus, pair: str, folder: Path) -> None:
+    """Nothing to fetch."""
+
+
+def read(corpus: DemoCorpus, pair: str, split: str, folder: Path) -> Iterator[Row]:
+    """As many sentences as the configuration asks for."""
+    _require(pair)
+    source_language, target_language = split_pair(pair)
+    for meaning in grammar.meanings(corpus.seed, split, getattr(corpus, split)):
+        source, target = grammar.realise(meaning, source_language), grammar.realise(meaning, target_language)
+        links = " ".join(f"{i}-{j}" for i, j in grammar.align(source, target))
+        yield Row(source.text, target.text, links)
+
+
+def describe(corpus: DemoCorpus, pair: str, folder: Path) -> dict[str, Any]:
+    """The seed, and the tables of words the sentences are made of."""
+    tables = sorted((REPOSITORY / "config" / "lexicon").glob("*.tsv"))
+    return {"seed": corpus.seed, "lexicon": {path.name: sha256(path) for path in tables}}
+
+
+def _require(pair: str) -> None:
+    require_pair(pair, ("-".join(both) for both in permutations(sorted(grammar.LANGUAGES), 2)), "the embedded grammar")

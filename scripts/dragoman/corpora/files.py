@@ -1,0 +1,109 @@
+"""Your own parallel text: a table with both sides (.tsv, .jsonl, .parquet) or two plain files, each also .gz.
+
+An optional column `alignment` holds word alignments of the listed pair (`0-0 1-2`). The reverse pair is read from the
+same files, its alignments turned round.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from dragoman.config import FilePair, FilesCorpus, FileSet
+from dragoman.corpora import SPLITS, CorpusError, Row, flipped, parquet, require_pair, text
+from dragoman.languages import reverse, split_pair
+from dragoman.storage import sha256
+
+ALIGNMENT = "alignment"
+_PHARAOH = re.compile(r"(\d+-\d+( \d+-\d+)*)?")
+
+
+def fetch(corpus: FilesCorpus, pair: str, folder: Path) -> None:
+    """Nothing to fetch."""
+
+
+def read(corpus: FilesCorpus, pair: str, split: str, folder: Path) -> Iterator[Row]:
+    """The rows of one split, in the order of the file."""
+    listed, splits = _listed(corpus, pair)
+    files: FileSet | None = getattr(splits, split)
+    if files is None:
+        return
+    if files.path is None:
+        assert files.source and files.target  # checked when the configuration was read
+        rows: Iterator[Row] = (Row(*sides) for sides in text.parallel(Path(files.source), Path(files.target)))
+    else:
+        names = [splits.columns.get(language, language) for language in split_pair(listed)]
+        rows = _one_file(Path(files.path), *names)
+    for row in rows:
+        yield row if listed == pair else Row(row.target, row.source, flipped(row.alignment))
+
+
+def describe(corpus: FilesCorpus, pair: str, folder: Path) -> dict[str, Any]:
+    """Every file behind the pair and its hash."""
+    _, splits = _listed(corpus, pair)
+    sets = [getattr(splits, split) for split in SPLITS]
+    paths = sorted({path for files in sets if files for path in (files.path, files.source, files.target) if path})
+    return {"files": {path: sha256(Path(path)) for path in paths}}
+
+
+def _listed(corpus: FilesCorpus, pair: str) -> tuple[str, FilePair]:
+    """The pair under which the files are listed (itself or its reverse), and the files."""
+    require_pair(pair, [name for key in corpus.pairs for name in (key, reverse(key))], "the corpus")
+    listed = pair if pair in corpus.pairs else reverse(pair)
+    return listed, corpus.pairs[listed]
+
+
+def _one_file(path: Path, source: str, target: str) -> Iterator[Row]:
+    kind = path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
+    if kind == ".parquet":
+        yield from _parquet(path, source, target)
+    elif kind in (".tsv", ".jsonl"):
+        for number, cells in text.table(path) if kind == ".tsv" else text.objects(path):
+            place = f"{path}:{number}"
+            alignment = _text(cells, ALIGNMENT, place) if ALIGNMENT in cells else ""
+            yield _checked(Row(_text(cells, source, place), _text(cells, target, place), alignment), place)
+    else:
+        raise CorpusError(f"{path}: not a name that ends in .tsv, .jsonl or .parquet (or one of them and .gz)")
+
+
+def _parquet(path: Path, source: str, target: str) -> Iterator[Row]:
+    file: Path | io.BytesIO = path
+    if path.suffix == ".gz":
+        with text.open_bytes(path) as packed:
+            try:
+                file = io.BytesIO(packed.read())  # parquet is read from its end: a packed one has to be unpacked first
+            except (EOFError, OSError) as error:
+                raise CorpusError(f"{path} is not a whole gzip file ({error}); copy or download it again") from None
+    for number, sides in enumerate(parquet.texts(file, str(path), [source, target], optional=[ALIGNMENT])):
+        yield _checked(Row(*sides), f"{path}: row {number}")
+
+
+def _text(cells: dict[str, Any], key: str, place: str) -> str:
+    if key not in cells:
+        raise CorpusError(f"{place}: no {key!r}; it has: {', '.join(cells) or 'nothing'}. Say which under `columns`")
+    value = cells[key]
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise CorpusError(f"{place}: {key!r} holds {value!r}, not text")
+    if any("\ud800" <= character <= "\udfff" for character in value):
+        raise CorpusError(f"{place}: {key!r} holds half a surrogate pair (\\ud800 to \\udfff), which is no character")
+    return value
+
+
+def _checked(row: Row, place: str) -> Row:
+    """Refuse an alignment that is not one, or that links words which are not there."""
+    if not row.alignment:
+        return row
+    if not _PHARAOH.fullmatch(row.alignment):
+        raise CorpusError(f"{place}: the alignment {row.alignment!r} is not like '0-0 1-2'")
+    lengths = len(row.source.split()), len(row.target.split())
+    for link in row.alignment.split():
+        if any(int(word) >= length for word, length in zip(link.split("-"), lengths, strict=True)):
+            raise CorpusError(
+                f"{place}: the alignment links {link}, but the sides have {lengths[0]} and {lengths[1]} words"
+            )
+    return row

@@ -1,0 +1,101 @@
+"""Checks on every line of parallel text, in a fixed order; the first that fails names the reason.
+
+Text is taken as it is: leading and trailing blanks are gone before it comes here, nothing else is changed, and Unicode
+is not normalised. What is dropped from training and validation is only counted in a test set, which must stay
+comparable with published numbers.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from hashlib import blake2b
+
+from dragoman.config import Limits
+
+RATIO_FROM = 20
+"""Characters the longer side must have before the sides are compared: "Oui." may well be three words elsewhere."""
+
+# C0, DEL and C1: tabs and line ends would break a table, the others are broken text. U+0085 (next line) is the
+# exception: it occurs within real sentences, as U+2028 and U+2029 do, and nothing here takes it for a line end.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x84\x86-\x9f]")
+
+
+def empty_side(source: str, target: str, limits: Limits) -> bool:
+    """A sentence without translation, or the other way round."""
+    return not source or not target
+
+
+def control_characters(source: str, target: str, limits: Limits) -> bool:
+    """A tab, a line end or another control character within a side."""
+    return _CONTROL.search(source) is not None or _CONTROL.search(target) is not None
+
+
+def too_long(source: str, target: str, limits: Limits) -> bool:
+    """More words or more characters than the configuration allows."""
+    return any(len(side) > limits.max_characters or len(side.split()) > limits.max_words for side in (source, target))
+
+
+def length_ratio(source: str, target: str, limits: Limits) -> bool:
+    """One side is so much longer that it cannot be the translation of the other."""
+    shorter, longer = sorted((len(source), len(target)))
+    return limits.max_ratio is not None and longer >= RATIO_FROM and longer >= limits.max_ratio * shorter
+
+
+CHECKS: dict[str, Callable[[str, str, Limits], bool]] = {
+    "empty-side": empty_side,
+    "control-characters": control_characters,
+    "too-long": too_long,
+    "length-ratio": length_ratio,
+}
+
+
+class Seen:
+    """The sentences of one split, as 16-byte digests: ten million take less memory than their text would."""
+
+    def __init__(self) -> None:
+        self.sources: set[bytes] = set()
+        self.targets: set[bytes] = set()
+
+    def add(self, source: str, target: str) -> None:
+        """Remember both sides."""
+        self.sources.add(_digest(source))
+        self.targets.add(_digest(target))
+
+    def holds_side(self, source: str, target: str) -> bool:
+        """Whether either side occurs here on its own side: one known half is enough to know the answer."""
+        return _digest(source) in self.sources or _digest(target) in self.targets
+
+
+class Checker:
+    """All checks over the splits of one pair, which must come in the order test, validation, train."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self._pairs: dict[str, set[bytes]] = {"train": set(), "test": set()}
+        self._test, self._validation = Seen(), Seen()
+
+    def reason(self, split: str, source: str, target: str) -> str | None:
+        """Why a line should not be used, or None.
+
+        Repeated pairs are legitimate in validation and test sets; a test set's are counted, for the report.
+        """
+        found = next((name for name, check in CHECKS.items() if check(source, target, self.limits)), None)
+        if found is None and split in self._pairs:
+            pair = _digest(f"{source}\n{target}")
+            found = "duplicate" if pair in self._pairs[split] else None
+            self._pairs[split].add(pair)
+        if split == "test":
+            self._test.add(source, target)
+        elif found is None:
+            if self._test.holds_side(source, target):
+                found = "in-test"
+            elif split == "train" and self._validation.holds_side(source, target):
+                found = "in-validation"
+            elif split == "validation":
+                self._validation.add(source, target)
+        return found
+
+
+def _digest(text: str) -> bytes:
+    return blake2b(text.encode(), digest_size=16).digest()

@@ -1,0 +1,196 @@
+"""Test sets that sacrebleu knows by name, in the very text it would score: its archives, checksums and conversions.
+
+Archives are kept where the environment variable `SACREBLEU` says, else in a folder `sacrebleu` beside the pair folders,
+so that the pairs of a set share them. Where a set has several references the first is taken that sacrebleu itself
+scores by default: `A` for most pairs of WMT 2022, `B` for Czech-English. The manifest says which.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import http.client
+import os
+import shutil
+import socket
+import urllib.error
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import portalocker
+import sacrebleu
+from sacrebleu.dataset import DATASETS
+from sacrebleu.dataset.base import Dataset
+from sacrebleu.utils import get_md5sum
+
+from dragoman import registry
+from dragoman.config import SacrebleuCorpus
+from dragoman.corpora import SPLITS, CorpusError, Row, require_pair, text
+from dragoman.storage import MANIFEST, building, read_manifest
+
+STALL = 60.0
+"""Seconds without a byte after which a download is given up; sacrebleu by itself waits for ever."""
+WAIT = 3600.0
+"""Seconds to wait for another process that downloads the same set."""
+
+
+def fetch(corpus: SacrebleuCorpus, pair: str, folder: Path) -> None:
+    """Have sacrebleu download and convert the sets, and copy source and reference of the pair into `folder`."""
+    require_pair(pair, corpus.pairs, "the corpus")
+    asked = _asked(corpus, pair)
+    with contextlib.suppress(FileNotFoundError, ValueError):
+        if asked.items() <= read_manifest(folder).items():
+            return
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if path.suffix not in (".source", ".target") and path.name != MANIFEST:
+            raise CorpusError(f"{folder} holds {path.name}, which would be lost; name or make an empty folder")
+    home = os.environ.get("SACREBLEU")
+    cache = Path(home).expanduser() if home else folder.parent / "sacrebleu"
+    facts = {**asked, "sacrebleu": sacrebleu.__version__, "references": {}, "archives": {}}
+    with building(folder, facts) as place:
+        for name in _names(corpus):
+            dataset = _dataset(name, pair, cache)
+            source, target, facts["references"][name] = _texts(dataset, pair, cache)
+            facts["archives"][name] = dict(zip(dataset.data, dataset.md5 or [], strict=False))
+            for path, side in ((source, "source"), (target, "target")):
+                shutil.copyfile(path, place / f"{_flat(name)}.{side}")
+
+
+def read(corpus: SacrebleuCorpus, pair: str, split: str, folder: Path) -> Iterator[Row]:
+    """The lines of every set of a split, one set after the other."""
+    if names := getattr(corpus, split):
+        _manifest(corpus, pair, folder)
+    for name in names:
+        sides = (folder / f"{_flat(name)}.{side}" for side in ("source", "target"))
+        yield from (Row(*lines) for lines in text.parallel(*sides))
+
+
+def describe(corpus: SacrebleuCorpus, pair: str, folder: Path) -> dict[str, Any]:
+    """sacrebleu's version, the archives and their MD5, the reference taken, and the hash of each text."""
+    manifest = _manifest(corpus, pair, folder)
+    files = {name: file["sha256"] for name, file in manifest["files"].items()}
+    return {key: manifest[key] for key in ("sets", "sacrebleu", "references", "archives")} | {"files": files}
+
+
+def _asked(corpus: SacrebleuCorpus, pair: str) -> dict[str, Any]:
+    return {"pair": pair, "sets": {split: list(getattr(corpus, split)) for split in SPLITS}}
+
+
+def _names(corpus: SacrebleuCorpus) -> list[str]:
+    return sorted({name for split in SPLITS for name in getattr(corpus, split)})
+
+
+def _flat(name: str) -> str:
+    return name.replace("/", "_")
+
+
+def _manifest(corpus: SacrebleuCorpus, pair: str, folder: Path) -> dict[str, Any]:
+    try:
+        manifest = read_manifest(folder)
+    except FileNotFoundError:
+        raise CorpusError(f"the test sets are not in {folder} yet; run scripts/download.py first") from None
+    if not _asked(corpus, pair).items() <= manifest.items():
+        raise CorpusError(f"{folder} holds other sets or another pair than asked for; run scripts/download.py again")
+    return manifest
+
+
+def _dataset(name: str, pair: str, cache: Path) -> Dataset:
+    """sacrebleu's own entry, with its folders in `cache` (it fixes them for good when it is imported)."""
+    if name not in DATASETS:
+        raise CorpusError(registry.unknown("sacrebleu test set", name, DATASETS))
+    require_pair(pair, sorted(DATASETS[name].langpairs), f"sacrebleu's {name}")
+    dataset = copy.copy(DATASETS[name])
+    dataset._outdir = str(cache / name)
+    dataset._rawdir = str(cache / name / "raw")
+    return dataset
+
+
+def _texts(dataset: Dataset, pair: str, cache: Path) -> tuple[Path, Path, str]:
+    """Paths of the source and of the reference, made where they are not there yet, and the reference's field name."""
+    if hasattr(dataset, "_get_langpair_allowed_refs"):  # its `fieldnames` would download, this does not
+        allowed = dataset._get_langpair_allowed_refs(pair)
+    else:
+        allowed = [field for field in dataset.fieldnames(pair) if field.startswith("ref")]
+    paths = [Path(dataset._get_txt_file_path(pair, field)) for field in ("src", *allowed[:1])]
+    cache.mkdir(parents=True, exist_ok=True)
+    try:
+        with portalocker.Lock(cache / f"{_flat(dataset.name)}.lock", timeout=WAIT):
+            if not all(path.is_file() for path in paths):
+                _convert(dataset, pair)
+    except portalocker.exceptions.LockException:
+        raise CorpusError(f"another process has been fetching {dataset.name} for {WAIT:g} s; stop it or wait") from None
+    if len(paths) < 2 or not all(path.is_file() for path in paths):
+        raise CorpusError(f"sacrebleu's {dataset.name} has no reference for {pair} (expected {allowed or 'one'})")
+    try:
+        for _ in text.parallel(*paths):
+            pass
+    except CorpusError as error:
+        raise CorpusError(f"{error} (remove both, and they are made again from the archive)") from None
+    return paths[0], paths[1], allowed[0]
+
+
+def _archives(dataset: Dataset) -> Iterator[tuple[str, Path, str | None]]:
+    for index, url in enumerate(dataset.data):
+        path = Path(dataset._rawdir) / dataset._get_tarball_filename(url)
+        yield url, path, dataset.md5[index] if dataset.md5 else None
+
+
+def _remove_broken(dataset: Dataset) -> list[str]:
+    """Remove archives whose MD5 is wrong: sacrebleu never looks at an archive again once it is there."""
+    broken = []
+    for url, path, md5 in _archives(dataset):
+        if path.is_file() and path.stat().st_size and md5 and get_md5sum(str(path)) != md5:
+            path.unlink()
+            broken.append(url)
+    return broken
+
+
+def _convert(dataset: Dataset, pair: str, again: bool = True) -> None:
+    """Download what is missing and write the pair's text files, all or none."""
+    out = Path(dataset._outdir)
+    before = set(out.glob(f"*.{pair}.*"))
+    _remove_broken(dataset)
+    try:
+        with _stalls_end():
+            dataset.process_to_text(pair)
+        return
+    except BaseException as error:
+        for path in set(out.glob(f"*.{pair}.*")) - before:
+            path.unlink()
+        if not isinstance(error, Exception | SystemExit):
+            raise
+        failure = error
+    missing = [url for url, path, _ in _archives(dataset) if not path.is_file() or not path.stat().st_size]
+    if isinstance(failure, FileNotFoundError) and not missing and again:
+        # Killed while unpacking: the archive is whole, and sacrebleu would never unpack it again.
+        for _, path, _ in _archives(dataset):
+            path.unlink()
+        return _convert(dataset, pair, again=False)
+    url = (missing or list(dataset.data))[0]
+    if isinstance(failure, SystemExit):  # how sacrebleu reports a wrong checksum, or a certificate it does not trust
+        if broken := _remove_broken(dataset):
+            raise CorpusError(
+                f"{broken[0]} has another MD5 than sacrebleu {sacrebleu.__version__} knows; the file was removed, so "
+                "run again, and if it happens twice the archive was changed where it lies"
+            )
+        raise CorpusError(f"{url}: the server's certificate is not trusted; install your system's certificates")
+    if isinstance(failure, urllib.error.HTTPError):
+        raise CorpusError(f"{url} answers with status {failure.code}; run again later")
+    if isinstance(failure, urllib.error.URLError | TimeoutError | ConnectionError | http.client.HTTPException):
+        reason = getattr(failure, "reason", None) or f"{type(failure).__name__} {failure}".strip()
+        raise CorpusError(
+            f"{url} could not be downloaded: {reason}. Check the network; without one, run the download where there is "
+            "one with SACREBLEU=FOLDER set, and bring that folder here"
+        )
+    raise CorpusError(f"sacrebleu's {dataset.name} {pair} cannot be read: {type(failure).__name__}: {failure}")
+
+
+@contextlib.contextmanager
+def _stalls_end() -> Iterator[None]:
+    usual = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(STALL)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(usual)

@@ -1,0 +1,168 @@
+"""The details of French and of Italian on top of `romance`."""
+
+from dragoman.grammar.language import is_plural
+from dragoman.grammar.meaning import NEGATION, VERB, Phrase
+from dragoman.grammar.romance import Romance, starts_with_vowel
+from dragoman.grammar.tokens import Piece
+
+
+class French(Romance):
+    """French realiser."""
+
+    code = "fr"
+    links = {
+        "and": (("et", "CCONJ"),),
+        "but": (("mais", "CCONJ"),),
+        "because": (("parce", "SCONJ"), ("que", "SCONJ")),
+        "when": (("quand", "SCONJ"),),
+        "that": (("que", "SCONJ"),),
+    }
+    auxiliaries = {"avoir": ("ai", "a", "avons", "ont"), "être": ("suis", "est", "sommes", "sont")}
+    modals = {
+        "want": ("veux", "veut", "voulons", "veulent"),
+        "can": ("peux", "peut", "pouvons", "peuvent"),
+        "must": ("dois", "doit", "devons", "doivent"),
+    }
+    be = {"present": ("suis", "est", "sommes", "sont"), "past": ("étais", "était", "étions", "étaient")}
+    pronouns = {"i": "je", "we": "nous", "he": "il", "she": "elle", "they": "ils"}
+    front_comma = True
+    clitic_on_infinitive = True
+    elide = frozenset({"je", "ne", "le", "la", "que", "de"})
+
+    def article(
+        self, preposition: str, gender: str, plural: bool, following: str, base: int, modified: bool
+    ) -> list[Piece]:
+        """Le, la, l', les; au, aux, du, des."""
+        text = "les" if plural else "l'" if starts_with_vowel(following) else "la" if gender == "f" else "le"
+        melted = {("à", "le"): "au", ("à", "les"): "aux", ("de", "le"): "du", ("de", "les"): "des"}.get(
+            (preposition, text)
+        )
+        if melted:
+            return [Piece(melted, "ADP", base)]
+        article = Piece(text, "DET", base)
+        return [Piece(preposition, "ADP", base), article] if preposition else [article]
+
+    def this(self, gender: str, plural: bool, following: str) -> str:
+        """Ce, cet, cette, ces."""
+        if plural:
+            return "ces"
+        return "cette" if gender == "f" else "cet" if starts_with_vowel(following) else "ce"
+
+    def a(self, gender: str, following: str) -> str:
+        """Un, une."""
+        return "une" if gender == "f" else "un"
+
+    def participle(self, text: str, gender: str, plural: bool) -> str:
+        """Add -e and -s; a final -s needs no other."""
+        text += "e" if gender == "f" else ""
+        return text + "s" if plural and not text.endswith("s") else text
+
+    def clitic(self, phrase: Phrase, base: int, following: str, auxiliary: bool) -> Piece:
+        """Le, la, les; `finish` elides."""
+        text = "les" if is_plural(phrase) else "la" if self.gender_of(phrase) == "f" else "le"
+        return Piece(text, "PRON", base)
+
+    def negate(self, before: list[Piece], finite: Piece, base: int) -> list[Piece]:
+        """Ne ... pas."""
+        ne, pas = Piece("ne", "ADV", base + NEGATION), Piece("pas", "ADV", base + NEGATION)
+        return [ne, *before, finite, pas]
+
+    def weather(self, base: int) -> list[Piece]:
+        """Il pleut."""
+        return [Piece("il", "PRON", base + VERB)]
+
+    def it(self, phrase: Phrase, base: int) -> list[Piece]:
+        """Il, elle, ils, elles."""
+        text = ("elle" if self.gender_of(phrase) == "f" else "il") + ("s" if phrase.plural else "")
+        return [Piece(text, "PRON", base)]
+
+    def finish(self, pieces: list[Piece]) -> list[Piece]:
+        """Elide je, ne, le, la, que, de before a vowel."""
+        for position in range(len(pieces) - 1):
+            piece = pieces[position]
+            if piece.text in self.elide and starts_with_vowel(pieces[position + 1].text):
+                pieces[position] = piece._replace(text=piece.text[:-1] + "'")
+        return pieces
+
+
+class Italian(Romance):
+    """Italian realiser."""
+
+    code = "it"
+    links = {
+        "and": (("e", "CCONJ"),),
+        "but": (("ma", "CCONJ"),),
+        "because": (("perché", "SCONJ"),),
+        "when": (("quando", "SCONJ"),),
+        "that": (("che", "SCONJ"),),
+    }
+    auxiliaries = {"avere": ("ho", "ha", "abbiamo", "hanno"), "essere": ("sono", "è", "siamo", "sono")}
+    modals = {
+        "want": ("voglio", "vuole", "vogliamo", "vogliono"),
+        "can": ("posso", "può", "possiamo", "possono"),
+        "must": ("devo", "deve", "dobbiamo", "devono"),
+    }
+    be = {"present": ("sono", "è", "siamo", "sono"), "past": ("ero", "era", "eravamo", "erano")}
+    pronouns = {"i": "io", "we": "noi", "he": "lui", "she": "lei", "they": "loro"}
+    companion = "con"
+    who = "che"
+    have = "avere"
+    modal_tag = "AUX"
+    melting = {"in": "ne", "a": "a", "da": "da", "di": "de", "su": "su"}
+
+    def article(
+        self, preposition: str, gender: str, plural: bool, following: str, base: int, modified: bool
+    ) -> list[Piece]:
+        """Il, lo, la, l', i, gli, le; nel, allo, sulla, dell' ..."""
+        if preposition.endswith("~"):
+            preposition = preposition[:-1]
+            if not modified:
+                return [Piece(preposition, "ADP", base)]
+        heavy, vowel = impure(following), following[0] in "aeiouhèà"
+        if plural:
+            text = "le" if gender == "f" else "gli" if heavy or vowel else "i"
+        elif vowel:
+            text = "l'"
+        else:
+            text = "la" if gender == "f" else "lo" if heavy else "il"
+        stem = self.melting.get(preposition)
+        if stem:
+            ending = text[1:] if text in ("il", "i") and text != "i" else text
+            ending = {"lo": "llo", "la": "lla", "l'": "ll'", "le": "lle"}.get(ending, ending)
+            return [Piece(stem + ending, "ADP", base)]
+        article = Piece(text, "DET", base)
+        return [Piece(preposition, "ADP", base), article] if preposition else [article]
+
+    def this(self, gender: str, plural: bool, following: str) -> str:
+        """Questo, questa, questi, queste; quest' before a vowel."""
+        if not plural and following[0] in "aeiouhè":
+            return "quest'"
+        return "quest" + {("m", False): "o", ("f", False): "a", ("m", True): "i", ("f", True): "e"}[gender, plural]
+
+    def a(self, gender: str, following: str) -> str:
+        """Un, uno, una, un'."""
+        if gender == "f":
+            return "un'" if following[0] in "aeiouhè" else "una"
+        return "uno" if impure(following) else "un"
+
+    def participle(self, text: str, gender: str, plural: bool) -> str:
+        """Change the final -o."""
+        return text[:-1] + {("m", False): "o", ("f", False): "a", ("m", True): "i", ("f", True): "e"}[gender, plural]
+
+    def clitic(self, phrase: Phrase, base: int, following: str, auxiliary: bool) -> Piece:
+        """Lo, la, li, le; l' before the auxiliary."""
+        feminine = self.gender_of(phrase) == "f"
+        if is_plural(phrase):
+            return Piece("le" if feminine else "li", "PRON", base)
+        if auxiliary:
+            return Piece("l'", "PRON", base)
+        return Piece("la" if feminine else "lo", "PRON", base)
+
+    def negate(self, before: list[Piece], finite: Piece, base: int) -> list[Piece]:
+        """Non before clitic and verb."""
+        return [Piece("non", "ADV", base + NEGATION), *before, finite]
+
+
+def impure(text: str) -> bool:
+    """Whether Italian says "lo" before the word: s with a consonant, z, gn, ps, x, y."""
+    return text[0] in "zxy" or text[:2] in ("gn", "ps", "pn") or (text[0] == "s" and text[1:2] not in tuple("aeiouhè"))

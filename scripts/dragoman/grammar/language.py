@@ -1,0 +1,109 @@
+"""What all realisers share: how clauses are put together and which person the verb agrees with."""
+
+from dragoman.grammar.lexicon import Lexicon
+from dragoman.grammar.meaning import CLAUSE, LINK, SUBJECT, VERB, Clause, Meaning, Phrase
+from dragoman.grammar.tokens import Piece, Sentence, sentence
+
+COMMA = Piece(",", "PUNCT", 0)
+
+
+def slot(phrase: Phrase) -> int:
+    """The form of the verb that agrees with the phrase: 0 I, 1 he/she/it, 2 we, 3 they."""
+    if phrase.kind == "pronoun" and phrase.head in ("i", "we"):
+        return 0 if phrase.head == "i" else 2
+    return 3 if is_plural(phrase) else 1
+
+
+def is_plural(phrase: Phrase) -> bool:
+    """Whether the phrase speaks of several; "we" and "they" always do."""
+    return phrase.plural or (phrase.kind == "pronoun" and phrase.head in ("we", "they"))
+
+
+class Language:
+    """A realiser. Each language module writes `clause` and fills in the tables."""
+
+    code = ""
+    # The words of each link; their part of the meaning is LINK of the clause they introduce.
+    links: dict[str, tuple[tuple[str, str], ...]] = {}
+    # Links that take a comma before them.
+    comma_before: frozenset[str] = frozenset({"but"})
+
+    def __init__(self, lexicon: Lexicon) -> None:
+        self.lexicon = lexicon
+        code = self.code
+        self.nouns = {name: entry.forms[code] for name, entry in lexicon.nouns.items()}
+        self.verbs = {name: entry.forms[code] for name, entry in lexicon.verbs.items()}
+        self.adjectives = {name: entry.forms[code] for name, entry in lexicon.adjectives.items()}
+        self.times = {name: entry.forms[code].words for name, entry in lexicon.times.items()}
+        self.numbers = {name: entry.forms[code] for name, entry in lexicon.numbers.items()}
+        self.prepositions = {name: entry.forms[code] for name, entry in lexicon.places.items()}
+        self.place_nouns = {name: entry.facts["noun"] for name, entry in lexicon.places.items()}
+        self.motion = {name for name, entry in lexicon.verbs.items() if entry.facts["frame"] == "motion"}
+        self.sex = {name: entry.facts["sex"] for name, entry in lexicon.names.items()}
+        self.noun_sex = {name: entry.facts["sex"] for name, entry in lexicon.nouns.items()}
+        self.kin = {name for name, entry in lexicon.nouns.items() if "kin" in entry.tags("classes")}
+        self.humans = {name for name, entry in lexicon.nouns.items() if "human" in entry.tags("classes")}
+
+    def clause(self, clause: Clause, base: int, mode: str, subject: Phrase | None) -> list[Piece]:
+        """Realise a clause whose parts are numbered from `base`.
+
+        mode: "main", "inverted" (something stands before it, so the verb comes first in German and Dutch),
+        "subordinate", "relative" or "shared" (without its subject). `subject` is what the verb agrees with.
+        """
+        raise NotImplementedError
+
+    def finish(self, pieces: list[Piece]) -> list[Piece]:
+        """Adjust neighbouring words (French elision)."""
+        return pieces
+
+    def gender(self, phrase: Phrase) -> str:
+        """Grammatical gender of what a phrase names; groups and speakers of unknown sex are masculine."""
+        if phrase.kind == "name":
+            return self.sex[phrase.head]
+        if phrase.kind == "pronoun":
+            return "f" if phrase.head == "she" else "m"
+        return self.nouns[phrase.head].gender
+
+    def time(self, clause: Clause, base: int, part: int) -> list[Piece]:
+        """The time expression; a fixed phrase is one part of the meaning."""
+        return [Piece(text, upos, base + part) for text, upos in self.times[clause.time]] if clause.time else []
+
+    def subject_part(self, phrase: Phrase) -> int:
+        """The part of a subject: Italian and Romanian leave out "it", so elsewhere it belongs to the verb."""
+        return VERB if phrase.kind == "it" else SUBJECT
+
+    def place_phrase(self, clause: Clause) -> Phrase:
+        """The noun of the place, with its adjective."""
+        return Phrase("noun", self.place_nouns[clause.place], adjective=clause.place_adjective)
+
+    def place_preposition(self, clause: Clause) -> str:
+        """The preposition of the place: where to with verbs of motion, otherwise where."""
+        preposition = self.prepositions[clause.place]
+        return preposition.to if clause.verb in self.motion else preposition.at
+
+    def link(self, name: str, base: int) -> list[Piece]:
+        """The conjunction."""
+        return [Piece(text, upos, base + LINK) for text, upos in self.links[name]]
+
+    def realise(self, meaning: Meaning) -> Sentence:
+        """The sentence for a meaning."""
+        main, second, link = meaning.main, meaning.second, meaning.link
+        if second is None:
+            pieces = self.clause(main, 0, "main", main.subject)
+        else:
+            subordinate = link in ("because", "when", "that")
+            subject = second.subject or main.subject
+            mode = "subordinate" if subordinate else "main" if second.subject or link == "but" else "shared"
+            other = self.link(link, CLAUSE) + self.clause(second, CLAUSE, mode, subject)
+            if meaning.link_first:
+                pieces = [*other, COMMA, *self.clause(main, 0, "inverted", main.subject)]
+            else:
+                comma = [COMMA] if link in self.comma_before else []
+                pieces = [*self.clause(main, 0, "main", main.subject), *comma, *other]
+        return sentence(self.finish(pieces))
+
+    def relative(self, phrase: Phrase, base: int) -> list[Piece]:
+        """The relative clause of a subject: it has its own numbers, two clauses further on."""
+        if phrase.relative is None:
+            return []
+        return self.clause(phrase.relative, base - base % CLAUSE + 2 * CLAUSE, "relative", phrase)

@@ -1,0 +1,315 @@
+"""The words of the demo world: reads `config/lexicon/*.tsv` and checks every cell.
+
+A cell holds the few inflected forms the grammar uses, separated by `/`, in the order of the fields of the named
+tuples below. Words live in tables because a speaker of one language can then check a column without reading code.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+LANGUAGES: tuple[str, ...] = ("en", "fr", "de", "nl", "it", "ro")
+FOLDER = Path(__file__).resolve().parents[3] / "config" / "lexicon"
+
+
+class LexiconError(ValueError):
+    """A table of the lexicon cannot be used; the text says where and what to do."""
+
+
+class EnglishNoun(NamedTuple):
+    """English noun."""
+
+    sg: str
+    pl: str
+
+
+class RomanceNoun(NamedTuple):
+    """French or Italian noun."""
+
+    gender: str
+    sg: str
+    pl: str
+
+
+class GermanNoun(NamedTuple):
+    """German noun; `oblique` is the accusative and dative singular of weak nouns (der Junge, den Jungen)."""
+
+    gender: str
+    sg: str
+    pl: str
+    dative_pl: str
+    oblique: str = ""
+
+
+class DutchNoun(NamedTuple):
+    """Dutch noun; the gender (m f n) gives article and pronoun: de/hij, de/ze, het/het."""
+
+    gender: str
+    sg: str
+    pl: str
+
+
+class RomanianNoun(NamedTuple):
+    """Romanian noun with its suffixed definite forms."""
+
+    gender: str
+    sg: str
+    definite: str
+    pl: str
+    definite_pl: str
+
+
+class EnglishVerb(NamedTuple):
+    """English verb; `particle` as in "turn off"."""
+
+    base: str
+    third: str
+    past: str
+    particle: str = ""
+
+
+class RomanceVerb(NamedTuple):
+    """French or Italian verb: present, infinitive, participle (masculine singular) and auxiliary."""
+
+    i: str
+    she: str
+    we: str
+    they: str
+    infinitive: str
+    participle: str
+    auxiliary: str
+
+
+class GermanicVerb(NamedTuple):
+    """German or Dutch verb; the infinitive and participle are written whole, the finite forms without `particle`."""
+
+    i: str
+    she: str
+    they: str
+    infinitive: str
+    participle: str
+    auxiliary: str
+    particle: str = ""
+
+
+class RomanianVerb(NamedTuple):
+    """Romanian verb; `subjunctive` is the third person after "să"."""
+
+    i: str
+    she: str
+    we: str
+    they: str
+    participle: str
+    subjunctive: str
+
+
+class RomanceAdjective(NamedTuple):
+    """French or Italian adjective; `side` is before or after the noun, `vowel` the form of "vieil homme"."""
+
+    m: str
+    f: str
+    mp: str
+    fp: str
+    side: str = "after"
+    vowel: str = ""
+
+
+class PlainAdjective(NamedTuple):
+    """English adjective, or the German stem to which endings are added (hoh-) and its predicative form (hoch)."""
+
+    stem: str
+    predicative: str = ""
+
+
+class DutchAdjective(NamedTuple):
+    """Dutch adjective with and without -e."""
+
+    bare: str
+    inflected: str
+
+
+class RomanianAdjective(NamedTuple):
+    """Romanian adjective."""
+
+    m: str
+    f: str
+    mp: str
+    fp: str
+
+
+class Gendered(NamedTuple):
+    """A number; languages that do not distinguish gender give one form."""
+
+    m: str
+    f: str = ""
+
+
+class Preposition(NamedTuple):
+    """Where and where to. German gives the case after a colon; `~` drops the article of a bare noun."""
+
+    at: str
+    to: str
+
+
+class Words(NamedTuple):
+    """A fixed phrase: `word:UPOS` pairs."""
+
+    words: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One concept: what may go with it, and its forms per language."""
+
+    concept: str
+    facts: dict[str, str]
+    forms: dict[str, Any]
+
+    def tags(self, column: str) -> tuple[str, ...]:
+        """The comma-separated words of a fact column."""
+        return tuple(part.strip() for part in self.facts[column].split(",") if part.strip() not in ("", "-"))
+
+
+NOUN = {
+    "en": EnglishNoun,
+    "fr": RomanceNoun,
+    "de": GermanNoun,
+    "nl": DutchNoun,
+    "it": RomanceNoun,
+    "ro": RomanianNoun,
+}
+VERB = {
+    "en": EnglishVerb,
+    "fr": RomanceVerb,
+    "de": GermanicVerb,
+    "nl": GermanicVerb,
+    "it": RomanceVerb,
+    "ro": RomanianVerb,
+}
+ADJECTIVE = {
+    "en": PlainAdjective,
+    "fr": RomanceAdjective,
+    "de": PlainAdjective,
+    "nl": DutchAdjective,
+    "it": RomanceAdjective,
+    "ro": RomanianAdjective,
+}
+# Table -> (columns of facts about the concept, shape of the cell of each language).
+TABLES: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
+    "nouns": (("classes", "sex"), NOUN),
+    "verbs": (("frame", "subjects", "objects", "places", "tenses"), VERB),
+    "adjectives": (("classes", "predicative"), ADJECTIVE),
+    "times": (("tenses",), dict.fromkeys(LANGUAGES, Words)),
+    "places": (("noun", "motion"), dict.fromkeys(LANGUAGES, Preposition)),
+    "numbers": ((), dict.fromkeys(LANGUAGES, Gendered)),
+    "names": (("sex",), {}),
+}
+VALUES = {
+    ("gender", "fr"): ("m", "f"),
+    ("gender", "it"): ("m", "f"),
+    ("gender", "de"): ("m", "f", "n"),
+    ("gender", "nl"): ("m", "f", "n"),
+    ("gender", "ro"): ("m", "f", "n"),
+    ("auxiliary", "fr"): ("avoir", "être"),
+    ("auxiliary", "it"): ("avere", "essere"),
+    ("auxiliary", "de"): ("haben", "sein"),
+    ("auxiliary", "nl"): ("hebben", "zijn"),
+    ("side", "fr"): ("before", "after"),
+    ("side", "it"): ("before", "after"),
+}
+FACTS = {
+    "sex": ("m", "f", "-"),
+    "motion": ("yes", "no"),
+    "predicative": ("yes", "no"),
+    "frame": ("intransitive", "transitive", "motion", "weather", "saying"),
+}
+
+
+def _cell(text: str, shape: Any, language: str, where: str) -> Any:
+    """Turn one language cell into its named tuple, or say what is wrong with it."""
+    parts = text.split("/")
+    fields = shape._fields
+    if shape is Words:
+        pairs = tuple(tuple(pair.rsplit(":", 1)) for pair in text.split())
+        if not pairs or any(len(pair) != 2 or not pair[0] or not pair[1].isupper() for pair in pairs):
+            raise LexiconError(f"{where}: cannot read {text!r}; write word:UPOS pairs, as in 'every:DET day:NOUN'")
+        return Words(pairs)
+    needed = len(fields) - len(shape._field_defaults)
+    if not needed <= len(parts) <= len(fields) or not all(part.strip() for part in parts):
+        wanted = "/".join(fields[:needed]) + "".join(f"[/{field}]" for field in fields[needed:])
+        raise LexiconError(f"{where}: cannot read {text!r}; write the forms as {wanted}")
+    for field, part in zip(fields, parts, strict=False):
+        allowed = VALUES.get((field, language))
+        if allowed and part not in allowed:
+            raise LexiconError(f"{where}: {field} {part!r} is unknown; use one of {', '.join(allowed)}")
+    return shape(*parts)
+
+
+def read_table(name: str, folder: Path = FOLDER) -> dict[str, Entry]:
+    """Read one table into concept -> entry, in the order of its rows (the first rows are the most frequent)."""
+    facts, shapes = TABLES[name]
+    header = ["concept", *facts, *shapes]
+    path = folder / f"{name}.tsv"
+    if not path.is_file():
+        raise LexiconError(f"{path}: no such table; restore it from the repository")
+    entries: dict[str, Entry] = {}
+    seen_header = False
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        cells = line.split("\t")
+        if not seen_header:
+            if cells != header:
+                raise LexiconError(f"{path}, line {number}: the header must be (tab-separated) {' '.join(header)}")
+            seen_header = True
+            continue
+        if len(cells) != len(header):
+            column = header[min(len(cells), len(header) - 1)]
+            raise LexiconError(
+                f"{path}, line {number}, column {column}: {len(cells)} cells, expected {len(header)}; "
+                "separate the cells by single tabs and leave none out"
+            )
+        row = dict(zip(header, (cell.strip() for cell in cells), strict=True))
+        concept = row["concept"]
+        if not concept or concept in entries:
+            raise LexiconError(f"{path}, line {number}, column concept: {concept!r} is empty or used before; rename it")
+        for column in facts:
+            if column in FACTS and row[column] not in FACTS[column]:
+                raise LexiconError(
+                    f"{path}, line {number}, column {column}: {row[column]!r} is unknown; "
+                    f"use one of {', '.join(FACTS[column])}"
+                )
+        forms = {
+            language: _cell(row[language], shape, language, f"{path}, line {number}, column {language}")
+            for language, shape in shapes.items()
+        }
+        entries[concept] = Entry(concept, {column: row[column] for column in facts}, forms)
+    if not entries:
+        raise LexiconError(f"{path}, line 1: the table has no rows; restore it from the repository")
+    return entries
+
+
+class Lexicon(NamedTuple):
+    """All tables."""
+
+    nouns: dict[str, Entry]
+    verbs: dict[str, Entry]
+    adjectives: dict[str, Entry]
+    times: dict[str, Entry]
+    places: dict[str, Entry]
+    numbers: dict[str, Entry]
+    names: dict[str, Entry]
+
+
+@cache
+def load(folder: Path = FOLDER) -> Lexicon:
+    """Read and check all tables, once per folder."""
+    lexicon = Lexicon(**{name: read_table(name, folder) for name in Lexicon._fields})
+    for entry in lexicon.places.values():
+        if entry.facts["noun"] not in lexicon.nouns:
+            raise LexiconError(
+                f"{folder / 'places.tsv'}, row {entry.concept}, column noun: "
+                f"{entry.facts['noun']!r} is not in nouns.tsv; add it there"
+            )
+    return lexicon

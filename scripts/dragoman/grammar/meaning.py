@@ -1,0 +1,93 @@
+"""What a sentence says, without a word of any language: the one source from which all six languages are realised."""
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+
+# Parts of a clause. A noun phrase takes three numbers: its noun, its adjective and its number or demonstrative.
+SUBJECT, OBJECT, PLACE, COMPANION = 0, 3, 6, 9
+VERB, NEGATION, MODAL, TIME, LINK, PREDICATE = 12, 13, 14, 15, 16, 17
+CLAUSE = 20  # clause number n has the parts from n * CLAUSE on
+PRONOUNS = ("i", "we", "he", "she", "they")
+MODALS = ("want", "can", "must")
+
+
+@dataclass(frozen=True)
+class Phrase:
+    """A noun phrase.
+
+    kind: "noun", "name", "pronoun" (`head` is one of PRONOUNS) or "it" (a pronoun for the noun `head` named before).
+    determiner: "the", "a", "this", or a row of numbers.tsv.
+    """
+
+    kind: str
+    head: str
+    plural: bool = False
+    determiner: str = "the"
+    adjective: str = ""
+    relative: "Clause | None" = None
+
+    @property
+    def key(self) -> str:
+        """Canonical text."""
+        inner = f"[{self.relative.key}]" if self.relative else ""
+        number = "pl" if self.plural else "sg"
+        return f"{self.kind}:{self.determiner}:{self.adjective}:{self.head}:{number}{inner}"
+
+
+@dataclass(frozen=True)
+class Clause:
+    """One clause. `verb` is a row of verbs.tsv, or "be" with the adjective `predicate`.
+
+    `subject` is None where it is shared with the clause before (and reads it), is the relative pronoun, or is the
+    weather. `front` names what stands first: "", "time" or "place".
+    """
+
+    subject: Phrase | None
+    verb: str
+    tense: str = "present"
+    negated: bool = False
+    modal: str = ""
+    object: Phrase | None = None
+    predicate: str = ""
+    place: str = ""
+    place_adjective: str = ""
+    companion: Phrase | None = None
+    time: str = ""
+    front: str = ""
+
+    @property
+    def key(self) -> str:
+        """Canonical text."""
+        phrases = [phrase.key if phrase else "" for phrase in (self.subject, self.object, self.companion)]
+        words = [self.verb, self.tense, "not" if self.negated else "", self.modal, self.predicate]
+        rest = [self.place, self.place_adjective, self.time, self.front]
+        return "|".join([*words, *phrases, *rest])
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """One or two clauses. `link` is "", "and", "but", "because", "when" or "that".
+
+    With `link_first` the second clause comes first ("When it rains, ..."): then verbs of German and Dutch invert.
+    """
+
+    main: Clause
+    link: str = ""
+    second: Clause | None = None
+    link_first: bool = False
+
+    @cached_property
+    def key(self) -> str:
+        """Canonical text of the meaning: the same on every machine and in every Python version."""
+        if self.second is None:
+            return self.main.key
+        return f"{self.main.key}//{self.link}{'<' if self.link_first else ''}//{self.second.key}"
+
+
+def split_of(meaning: Meaning) -> str:
+    """The part of the data a meaning belongs to: about 90 / 5 / 5 per cent, by a hash of its key."""
+    bucket = int.from_bytes(hashlib.sha256(meaning.key.encode()).digest()[:4], "big") % 100
+    if bucket < 90:
+        return "train"
+    return "validation" if bucket < 95 else "test"

@@ -1,0 +1,180 @@
+"""French and Italian: agreement, adjectives after (some before) the noun, clitics before the verb, elision."""
+
+from dragoman.grammar.language import COMMA, Language, is_plural, slot
+from dragoman.grammar.lexicon import RomanceVerb
+from dragoman.grammar.meaning import (
+    COMPANION,
+    LINK,
+    MODAL,
+    NEGATION,
+    OBJECT,
+    PLACE,
+    PREDICATE,
+    SUBJECT,
+    TIME,
+    VERB,
+    Clause,
+    Phrase,
+)
+from dragoman.grammar.tokens import Piece
+
+
+class Romance(Language):
+    """What French and Italian share."""
+
+    auxiliaries: dict[str, tuple[str, str, str, str]] = {}
+    modals: dict[str, tuple[str, str, str, str]] = {}
+    be: dict[str, tuple[str, str, str, str]] = {}
+    pronouns: dict[str, str] = {}
+    companion = "avec"
+    who = "qui"
+    have = "avoir"
+    modal_tag = "VERB"
+    front_comma = False
+
+    def phrase(self, phrase: Phrase, base: int, preposition: str = "", part_of_preposition: int = 0) -> list[Piece]:
+        """A noun phrase with the preposition before it, which may melt into the article."""
+        lead = [Piece(preposition, "ADP", base)] if preposition else []
+        if phrase.kind == "name":
+            return [*lead, Piece(phrase.head, "PROPN", base)]
+        if phrase.kind == "pronoun":
+            return [*lead, Piece(self.pronouns[phrase.head], "PRON", base)]
+        noun = self.nouns[phrase.head]
+        gender, plural = noun.gender, phrase.plural
+        words = [Piece(noun.pl if plural else noun.sg, "NOUN", base)]
+        if phrase.adjective:
+            adjective = self.adjectives[phrase.adjective]
+            text = self.agree(adjective, gender, plural)
+            if adjective.side == "after":
+                words.append(Piece(text, "ADJ", base + 1))
+            else:
+                if adjective.vowel and gender == "m" and not plural and starts_with_vowel(words[0].text):
+                    text = adjective.vowel
+                words.insert(0, Piece(text, "ADJ", base + 1))
+        following = words[0].text
+        if phrase.determiner == "the":
+            words = [*self.article(preposition, gender, plural, following, base, bool(phrase.adjective)), *words]
+        elif phrase.determiner == "this":
+            words = [*lead, Piece(self.this(gender, plural, following), "DET", base + 2), *words]
+        elif phrase.determiner == "a":
+            words = [*lead, Piece(self.a(gender, following), "DET", base), *words]
+        else:
+            words = [*lead, Piece(self.numbers[phrase.determiner].m, "NUM", base + 2), *words]
+        return words + self.relative(phrase, base)
+
+    def article(
+        self, preposition: str, gender: str, plural: bool, following: str, base: int, modified: bool
+    ) -> list[Piece]:
+        """The definite article, with the preposition before it."""
+        raise NotImplementedError
+
+    def this(self, gender: str, plural: bool, following: str) -> str:
+        """The demonstrative."""
+        raise NotImplementedError
+
+    def a(self, gender: str, following: str) -> str:
+        """The indefinite article."""
+        raise NotImplementedError
+
+    def agree(self, forms: tuple[str, ...], gender: str, plural: bool) -> str:
+        """The form of an adjective (m, f, mp, fp)."""
+        return forms[(2 if plural else 0) + (gender == "f")]
+
+    def participle(self, text: str, gender: str, plural: bool) -> str:
+        """The participle with its ending."""
+        raise NotImplementedError
+
+    def clitic(self, phrase: Phrase, base: int, following: str, auxiliary: bool) -> Piece:
+        """The object pronoun before a verb."""
+        raise NotImplementedError
+
+    def negate(self, before: list[Piece], finite: Piece, base: int) -> list[Piece]:
+        """The finite verb with the clitic before it and the negation around or before both."""
+        raise NotImplementedError
+
+    def verb_group(self, clause: Clause, base: int, subject: Phrase | None) -> list[Piece]:
+        """Everything from the negation to the participle or infinitive."""
+        person = slot(subject) if subject else 1
+        if clause.verb == "be":
+            finite = Piece(self.be[clause.tense][person], "AUX", base + VERB)
+            return self.negate([], finite, base) if clause.negated else [finite]
+        verb: RomanceVerb = self.verbs[clause.verb]
+        last: list[Piece] = []
+        if clause.modal:
+            finite = Piece(self.modals[clause.modal][person], self.modal_tag, base + MODAL)
+            last = [Piece(verb.infinitive, "VERB", base + VERB)]
+        elif clause.tense == "past":
+            finite = Piece(self.auxiliaries[verb.auxiliary][person], "AUX", base + VERB)
+            agreeing: Phrase | None = None
+            if verb.auxiliary != self.have:
+                agreeing = subject
+            elif clause.object and clause.object.kind == "it":
+                agreeing = clause.object
+            text = verb.participle
+            if agreeing:
+                text = self.participle(text, self.gender_of(agreeing), is_plural(agreeing))
+            last = [Piece(text, "VERB", base + VERB)]
+        else:
+            finite = Piece(verb[person], "VERB", base + VERB)
+        before: list[Piece] = []
+        if clause.object and clause.object.kind == "it":
+            host = last[0] if clause.modal and self.clitic_on_infinitive else finite
+            clitic = self.clitic(clause.object, base + OBJECT, host.text, host.upos == "AUX" and not clause.modal)
+            if host is finite:
+                before = [clitic]
+            else:
+                last = [clitic, *last]
+        group = self.negate(before, finite, base) if clause.negated else [*before, finite]
+        return group + last
+
+    clitic_on_infinitive = False
+
+    def gender_of(self, phrase: Phrase) -> str:
+        """Gender of a phrase or of the antecedent of a pronoun, which may be a name."""
+        return self.sex[phrase.head] if phrase.head in self.sex else self.gender(phrase)
+
+    def clause(self, clause: Clause, base: int, mode: str, subject: Phrase | None) -> list[Piece]:
+        """Subject, verb group, object, place, companion, time."""
+        time = self.time(clause, base, TIME)
+        place: list[Piece] = []
+        if clause.place:
+            place = self.phrase(self.place_phrase(clause), base + PLACE, self.place_preposition(clause))
+        front = time if clause.front == "time" else place if clause.front == "place" else []
+        pieces = list(front)
+        if front and self.front_comma:
+            pieces.append(COMMA)
+        if mode == "relative":
+            pieces.append(Piece(self.who, "PRON", base + LINK))
+        elif clause.subject is None:
+            if subject is None:
+                pieces += self.weather(base)
+        elif clause.subject.kind == "it":
+            pieces += self.it(clause.subject, base + VERB)
+        else:
+            pieces += self.phrase(clause.subject, base + SUBJECT)
+        pieces += self.verb_group(clause, base, subject)
+        if clause.predicate and subject:
+            text = self.agree(self.adjectives[clause.predicate], self.gender_of(subject), is_plural(subject))
+            pieces.append(Piece(text, "ADJ", base + PREDICATE))
+        if clause.object and clause.object.kind != "it":
+            pieces += self.phrase(clause.object, base + OBJECT)
+        if clause.front != "place":
+            pieces += place
+        if clause.companion:
+            pieces += self.phrase(clause.companion, base + COMPANION, self.companion)
+        if clause.front != "time":
+            pieces += time
+        return pieces
+
+    def weather(self, base: int) -> list[Piece]:
+        """The subject of "it rains"."""
+        return []
+
+    def it(self, phrase: Phrase, base: int) -> list[Piece]:
+        """A subject pronoun for a thing named before."""
+        return []
+
+
+def starts_with_vowel(text: str) -> bool:
+    """Whether French elides before the word; no noun of the lexicon has an aspirated h."""
+    return text[0].lower() in "aeiouhéèêâàîôœ" and text not in ("onze", "huit")

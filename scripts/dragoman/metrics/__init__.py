@@ -1,0 +1,147 @@
+"""Metrics: one module each, one function `compute`, one `Score`. A metric that cannot compute raises; it never says 0.
+
+A metric may be asked for with options, written as `chrf:word_order=2` or `bleu:tokenize=char,lowercase=true`. The same
+text names its column in a table, so that two variants of a metric stand side by side and never share a name.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from dragoman import registry
+
+
+class MetricError(ValueError):
+    """A number that cannot be computed, and what to do about it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """A number, how sure it is, and how to compute it again."""
+
+    value: float
+    low: float | None
+    high: float | None
+    """95 % interval over test sentences, where the metric has one."""
+    signature: str
+    """Metric, options, library, version."""
+    n: int
+    """Number of sentences."""
+    segments: tuple[float, ...] | None = None
+    """One value per sentence, where the metric is defined on sentences."""
+    note: str = ""
+    """What to know before reading the value."""
+
+
+class Metric(Protocol):
+    """What a metric module offers."""
+
+    BETTER: Literal["higher", "lower"] | None
+    """Which way is better; None where neither is (a length ratio)."""
+    DIGITS: int
+    """Decimals that a table shows."""
+    NEEDS: frozenset[str]
+    """Which of `sources` and `references` it reads."""
+
+    def label(self, **options: Any) -> str:
+        """How tables name it."""
+
+    def compute(
+        self, hypotheses: list[str], references: list[list[str]], sources: list[str], pair: str, **options: Any
+    ) -> Score:
+        """The score of a system on one language pair; `references` holds one list per reference set."""
+
+
+@dataclass(frozen=True, slots=True)
+class Presentation:
+    """How a metric is shown. Records may hold metrics that this project does not compute: those get the defaults."""
+
+    label: str
+    better: Literal["higher", "lower"] | None = None
+    digits: int = 2
+
+
+def parse(spec: str) -> tuple[str, dict[str, Any]]:
+    """`"chrf:word_order=2"` -> `("chrf", {"word_order": 2})`. A value is JSON where it can be, else text."""
+    name, _, rest = spec.partition(":")
+    options: dict[str, Any] = {}
+    for item in filter(None, rest.split(",")):
+        key, equals, text = item.partition("=")
+        if not equals or not key:
+            raise MetricError(f"metric {spec!r}: an option is written name=value, not {item!r}")
+        try:
+            options[key] = json.loads(text)
+        except json.JSONDecodeError:
+            options[key] = text
+    return name, options
+
+
+def target_language(pair: str) -> str:
+    """`"en-zh"` -> `"zh"`; of a regional code like `pt_BR` only the language."""
+    source, dash, target = pair.partition("-")
+    if not (source and dash and target):
+        raise MetricError(f"a pair is two language codes joined by '-', like 'en-fr', not {pair!r}")
+    return re.split(r"[-_]", target)[0].lower()
+
+
+def require(
+    hypotheses: Sequence[str], references: Sequence[Sequence[str]], sources: Sequence[str] | None = None
+) -> None:
+    """Refuse what no metric can average: nothing at all, or lists that do not run in step.
+
+    Raises:
+        MetricError: with both counts.
+    """
+    if not hypotheses:
+        raise MetricError("no sentences to score")
+    for number, reference in enumerate(references, 1):
+        if len(reference) != len(hypotheses):
+            raise MetricError(f"{len(hypotheses)} hypotheses, but {len(reference)} lines in reference {number}")
+    if references and not any(line.strip() for reference in references for line in reference):
+        raise MetricError("every reference is empty, so there is nothing to compare with")
+    if sources is not None and len(sources) != len(hypotheses):
+        raise MetricError(f"{len(hypotheses)} hypotheses, but {len(sources)} sources")
+
+
+def score(
+    spec: str,
+    hypotheses: Sequence[str],
+    references: Sequence[Sequence[str]],
+    sources: Sequence[str] = (),
+    pair: str = "",
+    **options: Any,
+) -> Score:
+    """Compute a registered metric; `options` go over those written in `spec`.
+
+    Raises:
+        KeyError: no such metric; the message names the nearest.
+        MetricError: unknown options, lists of unequal length, or nothing to score.
+    """
+    name, written = parse(spec)
+    module = registry.module_of("metric", name)
+    options = written | options
+    known = [p.name for p in inspect.signature(module.compute).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    for option in options:
+        if option not in known:
+            raise MetricError(registry.unknown(f"option of {name}", option, known))
+    if "references" in module.NEEDS and not references:
+        raise MetricError(f"{name} needs references")
+    if "sources" in module.NEEDS and not sources:
+        raise MetricError(f"{name} needs the source sentences")
+    require(hypotheses, references, sources or None)
+    return module.compute(list(hypotheses), [list(r) for r in references], list(sources), pair, **options)
+
+
+def presentation(spec: str) -> Presentation:
+    """How tables and figures show a metric."""
+    try:
+        name, options = parse(spec)
+        module = registry.module_of("metric", name)
+        return Presentation(module.label(**options), module.BETTER, module.DIGITS)
+    except (KeyError, MetricError, TypeError):
+        return Presentation(spec)

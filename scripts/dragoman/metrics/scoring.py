@@ -1,0 +1,155 @@
+"""From texts to records: anybody's plain files, or the hypotheses of a run of the workflow."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from dragoman import registry
+from dragoman.metrics import MetricError, parse, score
+from dragoman.records import Record
+from dragoman.storage import read_jsonl, sha256
+
+GZIP = b"\x1f\x8b"
+
+
+def read_lines(path: Path) -> list[str]:
+    """The sentences of a plain text file, one a line, also gzipped.
+
+    Lines end at "\\n" only: U+2028 and U+0085 occur inside sentences. A "\\r" before the "\\n" and a byte order mark at
+    the start, both left by Windows, are taken off.
+
+    Raises:
+        ValueError: bytes that are not UTF-8; the message names file and line.
+    """
+    data = Path(path).read_bytes()
+    if data.startswith(GZIP):
+        try:
+            data = gzip.decompress(data)
+        except (EOFError, OSError) as error:
+            raise ValueError(f"{path}: a broken gzip file: {error}") from None
+    lines = data.removeprefix(b"\xef\xbb\xbf").split(b"\n")
+    if lines[-1] == b"":
+        lines.pop()
+    sentences = []
+    for number, line in enumerate(lines, 1):
+        try:
+            sentences.append(line.removesuffix(b"\r").decode("utf-8"))
+        except UnicodeDecodeError as error:
+            raise ValueError(
+                f"{path}:{number}: not UTF-8: {error.reason} at byte {error.start + 1} of the line"
+            ) from None
+    return sentences
+
+
+def digest_of(sentences: Iterable[str]) -> str:
+    """SHA-256 of sentences as a plain text file would hold them, so that `sha256sum` says the same."""
+    whole = hashlib.sha256()
+    for sentence in sentences:
+        whole.update(sentence.encode() + b"\n")
+    return whole.hexdigest()
+
+
+def record(
+    place: dict[str, Any],
+    metric: str,
+    hypotheses: Sequence[str],
+    references: Sequence[Sequence[str]],
+    sources: Sequence[str],
+    made_from: dict[str, str],
+    options: dict[str, Any] | None = None,
+) -> Record:
+    """One metric of one system as a record; `place` says whose: paper, experiment, system, pair, setting, seed."""
+    result = score(metric, hypotheses, references, sources, place["pair"], **(options or {}))
+    return Record(
+        **place,
+        metric=metric,
+        value=result.value,
+        low=result.low,
+        high=result.high,
+        signature=result.signature,
+        n=result.n,
+        made_from=made_from,
+        note=result.note,
+    )
+
+
+def score_files(
+    hypotheses: Sequence[Path],
+    references: Sequence[Path],
+    source: Path | None,
+    pair: str,
+    metrics: Sequence[str],
+    options: dict[str, dict[str, Any]] | None = None,
+) -> list[Record]:
+    """Records of plain text files, one system a file; `options` by metric name.
+
+    Raises:
+        ValueError: a file is not UTF-8, or is longer or shorter than the others; the message names it.
+    """
+    reference_sets = [read_lines(path) for path in references]
+    sources = read_lines(source) if source else []
+    metrics = list(dict.fromkeys(metrics))
+    for metric in metrics:
+        registry.module_of("metric", parse(metric)[0])
+    records = []
+    for path in hypotheses:
+        sentences = read_lines(path)
+        others = [*zip(references, reference_sets, strict=True)]
+        if source:
+            others.append((source, sources))
+        for other, lines in others:
+            if len(lines) != len(sentences):
+                raise MetricError(f"{path} has {len(sentences)} lines, but {other} has {len(lines)}")
+        place = {"paper": "", "experiment": "", "system": path.name, "pair": pair, "setting": "", "seed": 0}
+        made_from = {"hypotheses": sha256(path)}
+        if reference_sets:
+            made_from["references"] = digest_of(line for lines in reference_sets for line in lines)
+        if sources:
+            made_from["sources"] = digest_of(sources)
+        for metric in metrics:
+            own = (options or {}).get(parse(metric)[0])
+            records.append(record(place, metric, sentences, reference_sets, sources, made_from, own))
+    return records
+
+
+def score_hypotheses(path: Path, place: dict[str, Any], metrics: Sequence[str]) -> list[Record]:
+    """Records of a decoding: one per metric and setting, settings in the order of their first row.
+
+    Args:
+        path: JSON Lines with `id`, `setting`, `source`, `reference`, `hypothesis`; a reference may be a list of several.
+        place: paper, experiment, system, pair and seed.
+
+    Raises:
+        ValueError: a key is missing or an id stands twice in a setting; the message names file and line.
+    """
+    groups: dict[str, dict[Any, dict[str, Any]]] = {}
+    for number, row in enumerate(read_jsonl(path), 1):
+        for key in ("id", "setting", "source", "reference", "hypothesis"):
+            if row.get(key) is None:
+                raise ValueError(f"{path}:{number}: no {key!r} in this row")
+        group = groups.setdefault(str(row["setting"]), {})
+        if row["id"] in group:
+            raise ValueError(f"{path}:{number}: id {row['id']!r} stands twice under setting {row['setting']!r}")
+        group[row["id"]] = row
+    if not groups:
+        raise MetricError(f"{path}: no sentences to score")
+    records, whole = [], sha256(path)
+    for setting, group in groups.items():
+        rows = list(group.values())
+        references = _reference_sets(path, [row["reference"] for row in rows])
+        made_from = {"hypotheses": whole, "references": digest_of(line for lines in references for line in lines)}
+        hypotheses, sources = [row["hypothesis"] for row in rows], [row["source"] for row in rows]
+        for metric in dict.fromkeys(metrics):
+            records.append(record(place | {"setting": setting}, metric, hypotheses, references, sources, made_from))
+    return records
+
+
+def _reference_sets(path: Path, references: Sequence[str | list[str]]) -> list[list[str]]:
+    several = [[reference] if isinstance(reference, str) else reference for reference in references]
+    if len({len(each) for each in several}) > 1:
+        raise MetricError(f"{path}: some sentences have more references than others")
+    return [list(lines) for lines in zip(*several, strict=True)]

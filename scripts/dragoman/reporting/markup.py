@@ -1,0 +1,139 @@
+"""A laid-out table as Markdown and as LaTeX (booktabs). Names come from users, so everything is escaped."""
+
+from __future__ import annotations
+
+import re
+
+from dragoman.reporting.tables import MISSING, Cell, Table
+
+MAX_LATEX_COLUMNS = 6
+"""Numbers side by side on a page of `article`; a wider table gets one tabular per metric."""
+
+
+def _markdown_text(text: str) -> str:
+    text = " ".join(text.split())
+    text = re.sub(r"([\\`*_\[\]|#~])", r"\\\1", text)
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _markdown_cell(cell: Cell) -> str:
+    text = f"**{cell.text}**" if cell.best else cell.text
+    if cell.spread:
+        text += f" ± {cell.spread}"
+    if cell.interval:
+        text += f" {cell.interval}".replace("[", r"\[").replace("]", r"\]")
+    return text + (f" <sup>{cell.mark}</sup>" if cell.mark else "")
+
+
+def markdown(table: Table) -> str:
+    """A heading, a pipe table, and below it the notes, how to read it, and the signatures."""
+    header = ["System"] + [f"{_markdown_text(metric)} {pair}" for metric, pairs in table.groups for pair in pairs]
+    lines = [f"### {_markdown_text(table.title)}", "", "| " + " | ".join(header) + " |"]
+    lines.append("| --- |" + " ---: |" * (len(header) - 1))
+    for label, row in table.rows:
+        lines.append("| " + " | ".join([_markdown_text(label), *map(_markdown_cell, row)]) + " |")
+    lines.append("")
+    lines += [f"<sup>{letter}</sup> {_markdown_text(note)}  " for letter, note in table.notes]
+    lines += [f"{sentence}  " for sentence in table.legend]
+    lines += [f"`{signature}`  " for signature in table.signatures]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "$": r"\$",
+    "&": r"\&",
+    "#": r"\#",
+    "%": r"\%",
+    "_": r"\_",
+    "^": r"\textasciicircum{}",
+    "~": r"\textasciitilde{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': r"\textquotedbl{}",
+    "–": "--",
+    "—": "---",
+    "‘": "`",
+    "’": "'",
+    "“": "``",
+    "”": "''",
+    "…": r"\dots{}",
+    "±": r"$\pm$",
+    "×": r"$\times$",
+    "−": "$-$",
+    "→": r"$\rightarrow$",
+    "≥": r"$\geq$",
+    "≤": r"$\leq$",
+    "α": r"$\alpha$",
+    "\u00a0": "~",
+}
+# the quotation mark of T1 is not in the default encoding
+_LATEX['"'] = r"\char34{}"
+
+
+def latex_text(text: str) -> str:
+    """`text` for a bare `article` under pdflatex; a letter that its fonts lack is written as its code point."""
+    out = []
+    for letter in " ".join(text.split(" ")):
+        if letter in _LATEX:
+            out.append(_LATEX[letter])
+        elif letter.isspace():
+            out.append(" ")
+        elif letter.isascii() and letter.isprintable() or "À" <= letter <= "ž" and letter.isalpha():
+            out.append(letter)
+        else:
+            out.append(f"U+{ord(letter):04X}")
+    return "".join(out)
+
+
+def _latex_value(cell: Cell) -> str:
+    text = "--" if cell.text == MISSING else cell.text
+    if cell.best:
+        text = rf"\textbf{{{text}}}"
+    if cell.spread:
+        text += rf" {{\scriptsize $\pm$\,{cell.spread}}}"
+    return text + (rf"\textsuperscript{{{cell.mark}}}" if cell.mark else "")
+
+
+def _tabular(table: Table, groups: list[tuple[str, list[str]]], start: int) -> list[str]:
+    width = sum(len(pairs) for _, pairs in groups)
+    lines = [rf"\begin{{tabular}}{{@{{}}l{'r' * width}@{{}}}}", r"\toprule"]
+    heads, rules, column = [], [], 2
+    for metric, pairs in groups:
+        heads.append(rf"\multicolumn{{{len(pairs)}}}{{c}}{{{latex_text(metric)}}}")
+        rules.append(rf"\cmidrule(lr){{{column}-{column + len(pairs) - 1}}}")
+        column += len(pairs)
+    lines += [f" & {' & '.join(heads)} \\\\", " ".join(rules)]
+    lines += [f"System & {' & '.join(latex_text(pair) for _, pairs in groups for pair in pairs)} \\\\", r"\midrule"]
+    for label, row in table.rows:
+        own = row[start : start + width]
+        lines.append(f"{latex_text(label)} & {' & '.join(map(_latex_value, own))} \\\\")
+        if any(cell.interval for cell in own):
+            # braces keep LaTeX from reading "[" as the optional argument of the line break before it
+            below = [rf"{{\scriptsize {cell.interval}}}" if cell.interval else "" for cell in own]
+            lines.append(f"{{}} & {' & '.join(below)} \\\\")
+    return [*lines, r"\bottomrule", r"\end{tabular}"]
+
+
+def latex(table: Table) -> str:
+    r"""A `table` environment; the preamble needs `\usepackage{booktabs}` and nothing else."""
+    if sum(len(pairs) for _, pairs in table.groups) <= MAX_LATEX_COLUMNS:
+        parts = [(table.groups, 0)]
+    else:
+        parts, start = [], 0
+        for group in table.groups:
+            parts.append(([group], start))
+            start += len(group[1])
+    below = [rf"\textsuperscript{{{letter}}}\,{latex_text(note)}." for letter, note in table.notes]
+    below += [latex_text(sentence) for sentence in table.legend]
+    lines = ["% needs \\usepackage{booktabs}", *[f"% {' '.join(signature.split())}" for signature in table.signatures]]
+    lines += [r"\begin{table}", r"\centering", rf"\caption{{{latex_text(table.title)}}}", r"\small"]
+    for number, (groups, start) in enumerate(parts):
+        lines += [r"\par\medskip"] if number else []
+        lines += _tabular(table, groups, start)
+    if below:
+        lines += [r"\par\smallskip", rf"\parbox{{\linewidth}}{{\footnotesize {' '.join(below)}}}"]
+    return "\n".join([*lines, r"\end{table}"]) + "\n"

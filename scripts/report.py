@@ -1,0 +1,33 @@
+"""Write the report: one self-contained HTML page of a configuration's results."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from dragoman import command, records
+from dragoman.configfile import load_config
+from dragoman.plan import Plan
+from dragoman.reporting.page import render
+from dragoman.storage import replacing
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Read the command line and write the page."""
+    parser = command.parser(
+        __doc__ or "", "python scripts/report.py --config config/config.yaml --out results/report/index.html"
+    )
+    parser.add_argument("--config", type=Path, required=True)
+    parser.add_argument("--results", type=Path, help="folder with the results (default: the configuration's)")
+    parser.add_argument("--out", type=Path, required=True)
+    given = parser.parse_args(argv)
+    plan = Plan(load_config(given.config))
+    plan.results = given.results or plan.results
+    path = plan.results / "records.jsonl"
+    page = render(plan, records.read(path) if path.is_file() else [])
+    with replacing(given.out) as file:
+        file.write(page)
+
+
+if __name__ == "__main__":
+    command.run(main)

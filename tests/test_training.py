@@ -1,0 +1,240 @@
+"""Training: batches, loss, and that a run which was stopped ends in the same weights as one that was not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from dragoman import models, training
+from dragoman.config import Pages, Prompt, ScratchModel, Segment, Training
+from dragoman.methods import IGNORE, ParallelText, sft
+from dragoman.pages import examples as page_examples
+from dragoman.pages import make
+from dragoman.prompts import encode, joined
+
+SENTENCES = [(f"the cat number {i} sleeps here", f"le chat numéro {i} dort ici") for i in range(60)]
+PROMPT = Prompt(
+    segments=[
+        Segment(role="instruction", text="{source_language} to {target_language}:"),
+        Segment(role="source", text=" {source}"),
+        Segment(role="mark", text="\nAnswer:"),
+        Segment(role="target", text=" {target}"),
+    ]
+)
+TEXT = ParallelText("en-fr", [s for s, _ in SENTENCES], [t for _, t in SENTENCES], [""] * len(SENTENCES))
+
+
+def spec(architecture: str = "llama") -> ScratchModel:
+    pages = Pages(corpus="x", languages=["en", "fr"], count=50)
+    return ScratchModel(
+        source="scratch", architecture=architecture, text=pages, vocabulary=320, layers=2, width=16, heads=2
+    )
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> PreTrainedTokenizerBase:
+    return models.train_tokenizer([side for pair in SENTENCES for side in pair], 320)
+
+
+def parameters(model: PreTrainedModel) -> dict[str, torch.Tensor]:
+    return {name: value.clone() for name, value in model.state_dict().items()}
+
+
+def same(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bool:
+    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
+
+
+def train(
+    tokenizer: PreTrainedTokenizerBase,
+    work: Path,
+    architecture: str = "llama",
+    text: ParallelText = TEXT,
+    **options: object,
+) -> tuple[PreTrainedModel, list[dict[str, float]]]:
+    model = models.build(spec(architecture), tokenizer)
+    made = sft.examples([text], PROMPT, tokenizer, sft.Options())
+    settings = {"steps": 6, "batch_size": 8, "log_every": 1, "checkpoint_every": 2, "learning_rate": 1e-2} | options
+    return training.fit(model, tokenizer, made, Training(**settings), seed=1, work=work, label="test")
+
+
+class Stopped(Exception):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("architecture", "options"),
+    [
+        ("llama", {"optimizer": "muon"}),
+        ("falcon-alibi", {"optimizer": "adamw", "micro_batch": 4}),
+        ("llama", {"adapter": {"rank": 2, "dropout": 0.5}, "schedule": "inverse_sqrt"}),
+        ("llama", {"steps": 20, "checkpoint_every": 8}),  # stops in the middle of a later epoch
+    ],
+)
+def test_resumed_equals_unbroken(
+    tokenizer: PreTrainedTokenizerBase,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    architecture: str,
+    options: dict[str, object],
+) -> None:
+    whole, curve = train(tokenizer, tmp_path / "whole", architecture, **options)
+    stop_at = int(options.get("steps", 6)) // 2 + 2
+
+    def stop(self: training.Progress, args: object, state: object, *rest: object, **kwargs: object) -> None:
+        if state.global_step == stop_at:  # type: ignore[attr-defined]
+            raise Stopped
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training.Progress, "on_step_end", stop)
+        with pytest.raises(Stopped):
+            train(tokenizer, tmp_path / "broken", architecture, **options)
+    kept = list((tmp_path / "broken" / "checkpoints").iterdir())
+    assert len(kept) == 1, "only the newest checkpoint is kept"
+    resumed, resumed_curve = train(tokenizer, tmp_path / "broken", architecture, **options)
+    assert same(parameters(whole), parameters(resumed))
+    assert resumed_curve == curve
+
+
+def test_half_written_checkpoint_is_not_taken_up(tokenizer: PreTrainedTokenizerBase, tmp_path: Path) -> None:
+    train(tokenizer, tmp_path / "a")
+    checkpoint = next((tmp_path / "a" / "checkpoints").iterdir())
+    assert training.newest_checkpoint(checkpoint.parent) == checkpoint
+    weights = checkpoint / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:100])
+    assert training.newest_checkpoint(checkpoint.parent) is None
+    assert not checkpoint.exists()
+
+
+def test_micro_batches_change_only_rounding(tokenizer: PreTrainedTokenizerBase, tmp_path: Path) -> None:
+    whole, _ = train(tokenizer, tmp_path / "whole")
+    cut, _ = train(tokenizer, tmp_path / "cut", micro_batch=2)
+    for name, value in whole.state_dict().items():
+        torch.testing.assert_close(cut.state_dict()[name], value, atol=2e-4, rtol=1e-2)
+
+
+def test_training_learns(tokenizer: PreTrainedTokenizerBase, tmp_path: Path) -> None:
+    _, curve = train(tokenizer, tmp_path, steps=40, optimizer="muon", muon_learning_rate=0.02)
+    assert curve[-1]["loss"] < curve[0]["loss"] / 2
+
+
+def test_loss_is_on_target_and_end_only(tokenizer: PreTrainedTokenizerBase) -> None:
+    example = sft.examples([TEXT], PROMPT, tokenizer, sft.Options())[7]
+    predicted = [label for label in example["labels"] if label != IGNORE]
+    assert tokenizer.decode(predicted) == " le chat numéro 7 dort ici" + tokenizer.eos_token
+    assert tokenizer.decode(example["input_ids"]).startswith("English to French: the cat number 7 sleeps here\nAnswer: le")
+    assert len(example["labels"]) == len(example["input_ids"])
+
+
+def test_cross_entropy_by_hand(tokenizer: PreTrainedTokenizerBase) -> None:
+    """A model that gives every token the same probability loses log(vocabulary) nats a token."""
+    model = models.build(spec(), tokenizer)
+    torch.nn.init.zeros_(model.get_input_embeddings().weight)
+    example = sft.examples([TEXT], PROMPT, tokenizer, sft.Options())[0]
+    batch = training.Collator(tokenizer.pad_token_id)([example])
+    predicted = torch.tensor(sum(label != IGNORE for label in example["labels"]))
+    expected = torch.log(torch.tensor(float(len(tokenizer))))
+    torch.testing.assert_close(training.cross_entropy(model, batch, predicted), expected)
+
+
+def test_batches_are_a_function_of_seed_and_epoch() -> None:
+    lengths = [i % 17 for i in range(100)]
+
+    def epoch(seed: int, number: int) -> list[list[int]]:
+        batches = training.Batches(lengths, 10, 5, seed)
+        batches.set_epoch(number)
+        return list(batches)
+
+    assert epoch(1, 0) == epoch(1, 0)
+    assert epoch(1, 0) != epoch(1, 1) != epoch(2, 1)
+    assert sorted(i for batch in epoch(1, 0) for i in batch) == list(range(100))
+    assert all(len(batch) == 5 for batch in epoch(1, 0))
+    spread = [max(lengths[i] for i in batch) - min(lengths[i] for i in batch) for batch in epoch(1, 0)]
+    assert max(spread) <= 3, "a batch holds examples of like length"
+
+
+def test_fewer_examples_than_a_batch() -> None:
+    (batch,) = training.Batches([1, 2, 3], 8, 8, 1)
+    assert len(batch) == 8
+    assert set(batch) == {0, 1, 2}
+
+
+def test_batch_size_must_be_a_multiple_of_micro_batch() -> None:
+    with pytest.raises(ValueError, match=r"batch_size \(10\) must be a multiple of micro_batch \(4\)"):
+        training.Batches([1] * 20, 10, 4, 1)
+
+
+def test_too_long_examples_are_left_out() -> None:
+    made = [{"input_ids": [1] * n, "labels": [1] * n} for n in (3, 5, 9)]
+    assert len(training.drop_long(made, 5)) == 2
+    with pytest.raises(ValueError, match="none of 3 training examples has at most max_length = 2"):
+        training.drop_long(made, 2)
+
+
+def test_tokenizer_is_reproducible_and_cuts_rare_words(tmp_path: Path) -> None:
+    texts = ["the cat sleeps"] * 50 + ["extraordinarily"]
+    for name in ("a", "b"):
+        models.train_tokenizer(texts, 280).save_pretrained(tmp_path / name)
+    assert (tmp_path / "a" / "tokenizer.json").read_bytes() == (tmp_path / "b" / "tokenizer.json").read_bytes()
+    tokenizer = models.train_tokenizer(texts, 280)
+    assert len(tokenizer(" cat", add_special_tokens=False)["input_ids"]) == 1
+    assert len(tokenizer(" extraordinarily", add_special_tokens=False)["input_ids"]) > 3
+    text = "日本語 🙂 ŝ"
+    assert tokenizer.decode(tokenizer(text, add_special_tokens=False)["input_ids"]) == text
+
+
+def test_pages_hold_no_instruction_and_all_kinds() -> None:
+    pages = Pages(corpus="x", languages=["en", "fr"], count=300, seed=3)
+    made = make(pages, {"en-fr": SENTENCES})
+    assert made == make(pages, {"en-fr": SENTENCES})
+    headed = [page for page in made if page.startswith(("English: ", "French: "))]
+    assert 80 < len(headed) < 160
+    assert any(page.startswith("French: ") for page in headed)
+    assert not any("Translate" in page for page in made)
+    with pytest.raises(ValueError, match="no training text"):
+        make(pages, {"en-fr": []})
+
+
+def test_pages_train_every_token(tokenizer: PreTrainedTokenizerBase) -> None:
+    (example,) = page_examples(["the cat"], tokenizer)
+    assert example["labels"] == example["input_ids"]
+    assert example["input_ids"][-1] == tokenizer.eos_token_id
+
+
+def test_prompt_boundaries_do_not_depend_on_neighbours(tokenizer: PreTrainedTokenizerBase) -> None:
+    """What decoding feeds is, token for token, the beginning of what training saw."""
+    with_target = encode(PROMPT, tokenizer, "en-fr", TEXT.sources, TEXT.targets)
+    without = encode(PROMPT, tokenizer, "en-fr", TEXT.sources)
+    for whole, prompt in zip(with_target, without, strict=True):
+        assert joined(whole)[: len(joined(prompt))] == joined(prompt)
+        assert [piece.role for piece in whole] == ["instruction", "source", "mark", "target"]
+
+
+def test_braces_in_a_sentence_stay_braces(tokenizer: PreTrainedTokenizerBase) -> None:
+    (pieces,) = encode(PROMPT, tokenizer, "en-fr", ["{target} {source} {x}"], ["{source}"])
+    assert tokenizer.decode(pieces[1].ids) == " {target} {source} {x}"
+    assert tokenizer.decode(pieces[3].ids[:-1]) == " {source}"
+
+
+@pytest.mark.parametrize("architecture", ["falcon-alibi", "falcon-rotary", "llama", "mistral", "qwen3", "gpt-neox"])
+def test_every_architecture_can_be_built_saved_and_loaded(
+    tokenizer: PreTrainedTokenizerBase, tmp_path: Path, architecture: str
+) -> None:
+    model = models.build(spec(architecture), tokenizer).eval()
+    model.save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    ids = torch.tensor([[5, 6, 7, 8]])
+    loaded = models.load(tmp_path).eval()
+    torch.testing.assert_close(loaded(ids).logits, model(ids).logits)
+    assert same(parameters(models.build(spec(architecture), tokenizer)), parameters(model)), "seeded weights differ"
+
+
+def test_weights_that_could_run_code_are_refused(tokenizer: PreTrainedTokenizerBase, tmp_path: Path) -> None:
+    model = models.build(spec(), tokenizer)
+    model.save_pretrained(tmp_path)
+    torch.save(model.state_dict(), tmp_path / "pytorch_model.bin")
+    (tmp_path / "model.safetensors").unlink()
+    with pytest.raises(ValueError, match="no \\*.safetensors weights"):
+        models.load(tmp_path)
