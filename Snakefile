@@ -6,13 +6,15 @@
 #
 # Corpora -> training -> decoding -> metrics -> tables -> report: one rule file per step, in that order.
 
+import shlex
 import sys
 from pathlib import Path
 
 from snakemake.utils import min_version
 
 min_version("9.0")
-sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
+SCRIPTS = str(Path(workflow.basedir) / "scripts")
+sys.path.insert(0, SCRIPTS)
 
 from dragoman.configfile import ConfigError, parse as parsed
 from dragoman.imports import code
@@ -30,9 +32,10 @@ except ConfigError as error:
     raise WorkflowError(str(error)) from None
 
 RESULTS = PLAN.results.as_posix()
-SCRIPTS = (Path(workflow.basedir) / "scripts").as_posix()
-CONFIG = PLAN.save().as_posix()  # the configuration as merged, for the scripts
 THREADS = PLAN.config.threads
+
+# Jobs call our scripts by name, and find the configuration, as merged, in a file that is named after its content.
+shell.prefix(f"export DRAGOMAN_CONFIG={shlex.quote(str(PLAN.save()))} PATH={shlex.quote(SCRIPTS)}:$PATH; ")
 
 
 wildcard_constraints:
@@ -47,9 +50,9 @@ wildcard_constraints:
 
 
 rule all:
+    default_target: True
     input:
         f"{RESULTS}/report/index.html",
-    default_target: True
 
 
 onsuccess:

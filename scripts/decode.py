@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Entry point."""
     example = "python scripts/decode.py --config config/config.yaml --experiment sft-llama --system tuned --pair en-fr"
     parser = command.parser(__doc__ or "", example)
-    parser.add_argument("--config", required=True, type=Path)
+    command.add_config(parser)
     parser.add_argument("--experiment", required=True)
     parser.add_argument("--system", required=True)
     parser.add_argument("--pair", required=True)

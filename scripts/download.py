@@ -16,7 +16,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         __doc__ or "",
         "python scripts/download.py --config config/config.yaml --corpus iwslt17 --pair en-fr --out downloads/en-fr",
     )
-    parser.add_argument("--config", required=True, type=Path)
+    command.add_config(parser)
     parser.add_argument("--corpus", required=True, help="a name under `corpora:`")
     parser.add_argument("--pair", required=True, help="source and target language, like en-fr")
     parser.add_argument("--out", required=True, type=Path, help="folder of the raw files; a manifest is written last")

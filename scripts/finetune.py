@@ -64,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Entry point."""
     example = "python scripts/finetune.py --config config/config.yaml --experiment sft-llama --tuning sft --seed 1"
     parser = command.parser(__doc__ or "", example)
-    parser.add_argument("--config", required=True, type=Path)
+    command.add_config(parser)
     parser.add_argument("--experiment", required=True)
     parser.add_argument("--tuning", required=True)
     parser.add_argument("--scope", default="all", help="a pair where the tuning is per pair (default: all)")

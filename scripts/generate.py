@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Write the files that are made from others: the JSON Schema of configurations and the conda environments."""
+"""Write the files that are made from others: the JSON Schema and key tables of configurations, conda environments."""
 
 from __future__ import annotations
 
@@ -8,14 +8,21 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic_core import to_jsonable_python
 
 from dragoman import command
 from dragoman.command import REPOSITORY
-from dragoman.config import Config
+from dragoman.config import Config, Strict, TrainData
 from dragoman.storage import replacing
 
 SCHEMA = REPOSITORY / "workflow" / "schemas" / "config.schema.json"
 ENVIRONMENTS = REPOSITORY / "envs"
+README = REPOSITORY / "config" / "README.md"
+MARK = "<!-- keys -->"
 PYTHON = "3.11"
 
 
@@ -46,12 +53,56 @@ def conda(name: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _shown(annotation: Any) -> str:
+    """A type as a reader of YAML would say it."""
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _shown(arguments[0])
+    if origin is Literal:
+        return " \\| ".join(f"`{argument}`" for argument in arguments)
+    if origin is list:
+        return f"list of {_shown(arguments[0])}"
+    if origin is dict:
+        return f"mapping of {_shown(arguments[0])} to {_shown(arguments[1])}"
+    if origin in (Union, UnionType):
+        return " \\| ".join("null" if a is type(None) else _shown(a) for a in arguments)
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return f"[{annotation.__name__}](#{annotation.__name__.lower()})"
+    return {str: "text", int: "whole number", float: "number", bool: "true \\| false", Any: "anything"}[annotation]
+
+
+def _sections(model: type[BaseModel], seen: dict[str, str]) -> None:
+    """The tables of a model's keys and of all models below it, into `seen`, outermost first."""
+    if model.__name__ in seen:
+        return
+    lines = [f"### {model.__name__}", "", " ".join((model.__doc__ or "").split()), ""]
+    lines += ["| key | what it holds | default | |", "|---|---|---|---|"]
+    below = []
+    for name, field in model.model_fields.items():
+        default = "" if field.is_required() else f"`{json.dumps(to_jsonable_python(field.get_default()))}`"
+        text = " ".join((field.description or "").split()).replace("|", "\\|")
+        lines.append(f"| `{name}` | {_shown(field.annotation)} | {default} | {text} |")
+        below += re.findall(r"\(#(\w+)\)", lines[-1])
+    seen[model.__name__] = "\n".join(lines)
+    known = {other.__name__.lower(): other for other in Strict.__subclasses__() + TrainData.__subclasses__()}
+    for name in below:
+        _sections(known[name], seen)
+
+
+def readme() -> str:
+    """config/README.md with its table of keys made anew."""
+    text = README.read_text(encoding="utf-8")
+    seen: dict[str, str] = {}
+    _sections(Config, seen)
+    return text[: text.index(MARK)] + MARK + "\n\n" + "\n\n".join(seen.values()) + "\n"
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Entry point."""
     parser = command.parser(__doc__ or "", "python scripts/generate.py")
     parser.add_argument("--check", action="store_true", help="only say whether a file is out of date (exit code 1)")
     arguments = parser.parse_args(argv)
-    made: dict[Path, str] = {SCHEMA: schema()}
+    made: dict[Path, str] = {SCHEMA: schema(), README: readme()}
     for lock in sorted(ENVIRONMENTS.glob("*.lock")):
         made[lock.with_suffix(".yaml")] = conda(lock.stem)
     stale = [path for path, text in made.items() if not path.exists() or path.read_text(encoding="utf-8") != text]

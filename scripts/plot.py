@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Draw an experiment's figures as SVG and PNG: its scores per pair, and the loss of its trainings."""
 
 from __future__ import annotations
@@ -8,7 +9,9 @@ from pathlib import Path
 from dragoman import command, records
 from dragoman.configfile import load_config
 from dragoman.plan import Plan
-from dragoman.reporting import figures
+from dragoman.reporting.curves import loss_curves
+from dragoman.reporting.dots import scores
+from dragoman.reporting.figures import save
 from dragoman.reporting.gather import layout_from, tuning_curves
 from dragoman.reporting.tables import cells
 
@@ -19,7 +22,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "python scripts/plot.py --config C --experiment E --records results/records.jsonl --out-dir results/figures"
     )
     parser = command.parser(__doc__ or "", example)
-    parser.add_argument("--config", type=Path, required=True)
+    command.add_config(parser)
     parser.add_argument("--experiment", required=True)
     parser.add_argument("--records", type=Path, required=True, help="JSON Lines of records")
     parser.add_argument("--results", type=Path, help="folder with tunings/ (default: the configuration's)")
@@ -29,8 +32,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     plan.results = given.results or plan.results
     layout = layout_from(plan, given.experiment)
     frame = cells(records.read(given.records), layout)
-    figures.save(figures.scores(frame), given.out_dir / f"{given.experiment}-scores")
-    figures.save(figures.loss_curves(tuning_curves(plan, given.experiment)), given.out_dir / f"{given.experiment}-loss")
+    save(scores(frame), given.out_dir / f"{given.experiment}-scores")
+    save(loss_curves(tuning_curves(plan, given.experiment)), given.out_dir / f"{given.experiment}-loss")
 
 
 if __name__ == "__main__":

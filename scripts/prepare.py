@@ -20,7 +20,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "python scripts/prepare.py --config config/config.yaml --corpus demo --pair en-fr "
         "--downloads downloads/en-fr --out corpora/en-fr",
     )
-    parser.add_argument("--config", required=True, type=Path)
+    command.add_config(parser)
     parser.add_argument("--corpus", required=True, help="a name under `corpora:`")
     parser.add_argument("--pair", required=True, help="source and target language, like en-fr")
     parser.add_argument("--downloads", required=True, type=Path, help="what scripts/download.py fetched, if it had to")

@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Write the report: one self-contained HTML page of a configuration's results."""
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = command.parser(
         __doc__ or "", "python scripts/report.py --config config/config.yaml --out results/report/index.html"
     )
-    parser.add_argument("--config", type=Path, required=True)
+    command.add_config(parser)
     parser.add_argument("--results", type=Path, help="folder with the results (default: the configuration's)")
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args(argv)

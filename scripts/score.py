@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Score translations: plain text files of any system, or the hypotheses of a run. Records go out, one a line."""
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     plain.set_defaults(do=text)
 
     decoded = commands.add_parser("hypotheses", help="hypotheses that the workflow decoded")
-    decoded.add_argument("--config", type=Path, required=True)
+    command.add_config(decoded)
     decoded.add_argument("--experiment", required=True)
     decoded.add_argument("--system", required=True)
     decoded.add_argument("--pair", required=True)

@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Write an experiment's table as CSV (full precision), Markdown and LaTeX."""
 
 from __future__ import annotations
@@ -8,9 +9,10 @@ from pathlib import Path
 from dragoman import command, records
 from dragoman.configfile import load_config
 from dragoman.plan import Plan
+from dragoman.reporting.arrange import lay_out
 from dragoman.reporting.gather import layout_from
 from dragoman.reporting.markup import latex, markdown
-from dragoman.reporting.tables import cells, csv, lay_out
+from dragoman.reporting.tables import cells, csv
 from dragoman.storage import replacing
 
 
@@ -21,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     parser = command.parser(__doc__ or "", example)
     parser.add_argument("--records", type=Path, required=True, help="JSON Lines of records")
-    parser.add_argument("--config", type=Path, required=True)
+    command.add_config(parser)
     parser.add_argument("--experiment", required=True)
     parser.add_argument("--out-dir", type=Path, required=True)
     given = parser.parse_args(argv)

@@ -259,16 +259,18 @@ class _Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     """A running hub that `HF_ENDPOINT` points to; no token, no waiting between attempts."""
-    from huggingface_hub import constants
+    from huggingface_hub import close_session, constants
 
     from dragoman import hub_requests
 
+    close_session()  # its settings are those of the environment in which it was opened
     server = Hub()
     # Tests are offline by default; the library has read that switch by now, its children will read the variable.
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     monkeypatch.setenv("HF_ENDPOINT", server.url)
-    monkeypatch.setenv("HF_HUB_DISABLE_IMPLICIT_TOKEN", "0")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
+    monkeypatch.setattr(constants, "HF_TOKEN_PATH", "no-token")
     monkeypatch.setenv("HF_HUB_DOWNLOAD_TIMEOUT", "5")
     monkeypatch.delenv("HF_TOKEN", raising=False)
     monkeypatch.setattr(hub_requests, "PAUSES", (0, 0, 0, 0))

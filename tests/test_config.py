@@ -43,7 +43,11 @@ experiments:
 
 MISTAKES = [
     # what is replaced, by what, and what the message must say
-    ("provider: demo", "provider: dmo", ["c.yaml:2", "corpora.demo.provider", "'dmo'", "did you mean 'demo'", "sacrebleu"]),
+    (
+        "provider: demo",
+        "provider: dmo",
+        ["c.yaml:2", "corpora.demo.provider", "'dmo'", "did you mean 'demo'", "sacrebleu"],
+    ),
     ("train: 10", "trian: 10", ["c.yaml:2", "corpora.demo.trian", "did you mean 'train'"]),
     ("train: 10", "train: ten", ["corpora.demo.train = 'ten'", "integer"]),
     ("train: 10", "train: -1", ["corpora.demo.train = -1", "greater than or equal to 0"]),
@@ -65,7 +69,11 @@ MISTAKES = [
     ("model: tiny", "model: tinny", ["c.yaml:12", "experiments.first.model", "did you mean 'tiny'"]),
     ("prompt: simulmask", "prompt: simulmusk", ["experiments.first.prompt", "did you mean 'simulmask'"]),
     ("train: {corpus: demo", "train: {corpus: wmt", ["experiments.first.train.corpus", "unknown corpus 'wmt'"]),
-    ("test: {corpus: demo, pairs: [en-fr]}", "test: {corpus: demo, pairs: [en-ja]}", ["test.pairs.0", "has no such pair"]),
+    (
+        "test: {corpus: demo, pairs: [en-fr]}",
+        "test: {corpus: demo, pairs: [en-ja]}",
+        ["test.pairs.0", "has no such pair"],
+    ),
     ("test: {corpus: demo, pairs: [en-fr]}", "test: {corpus: demo, pairs: [en-en]}", ["two different languages"]),
     ("test: {corpus: demo, pairs: [en-fr]}", "test: {corpus: demo, pairs: [enfr]}", ["joined by '-'", "'enfr'"]),
     ("test: {corpus: demo, pairs: [en-fr]}", "test: {corpus: demo, pairs: []}", ["test.pairs", "at least 1"]),

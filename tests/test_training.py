@@ -60,7 +60,7 @@ def train(
     return training.fit(model, tokenizer, made, Training(**settings), seed=1, work=work, label="test")
 
 
-class Stopped(Exception):
+class StoppedError(Exception):
     pass
 
 
@@ -85,11 +85,11 @@ def test_resumed_equals_unbroken(
 
     def stop(self: training.Progress, args: object, state: object, *rest: object, **kwargs: object) -> None:
         if state.global_step == stop_at:  # type: ignore[attr-defined]
-            raise Stopped
+            raise StoppedError
 
     with monkeypatch.context() as patch:
         patch.setattr(training.Progress, "on_step_end", stop)
-        with pytest.raises(Stopped):
+        with pytest.raises(StoppedError):
             train(tokenizer, tmp_path / "broken", architecture, **options)
     kept = list((tmp_path / "broken" / "checkpoints").iterdir())
     assert len(kept) == 1, "only the newest checkpoint is kept"
@@ -124,7 +124,9 @@ def test_loss_is_on_target_and_end_only(tokenizer: PreTrainedTokenizerBase) -> N
     example = sft.examples([TEXT], PROMPT, tokenizer, sft.Options())[7]
     predicted = [label for label in example["labels"] if label != IGNORE]
     assert tokenizer.decode(predicted) == " le chat numéro 7 dort ici" + tokenizer.eos_token
-    assert tokenizer.decode(example["input_ids"]).startswith("English to French: the cat number 7 sleeps here\nAnswer: le")
+    assert tokenizer.decode(example["input_ids"]).startswith(
+        "English to French: the cat number 7 sleeps here\nAnswer: le"
+    )
     assert len(example["labels"]) == len(example["input_ids"])
 
 
@@ -236,5 +238,5 @@ def test_weights_that_could_run_code_are_refused(tokenizer: PreTrainedTokenizerB
     model.save_pretrained(tmp_path)
     torch.save(model.state_dict(), tmp_path / "pytorch_model.bin")
     (tmp_path / "model.safetensors").unlink()
-    with pytest.raises(ValueError, match="no \\*.safetensors weights"):
+    with pytest.raises(ValueError, match=r"no \*\.safetensors weights"):
         models.load(tmp_path)

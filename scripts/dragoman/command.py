@@ -19,6 +19,12 @@ def parser(description: str, example: str) -> argparse.ArgumentParser:
     )
 
 
+def add_config(parser: argparse.ArgumentParser) -> None:
+    """The option `--config`; the workflow gives it through the environment, which keeps its commands short."""
+    default = Path(os.environ.get("DRAGOMAN_CONFIG", "config/config.yaml"))
+    parser.add_argument("--config", type=Path, default=default, help=f"configuration file (default: {default})")
+
+
 def run(main: Callable[[Sequence[str] | None], None]) -> None:
     """Call `main` with the command line; turn errors into one line on standard error and exit code 1.
 

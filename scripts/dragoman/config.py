@@ -61,8 +61,11 @@ class Limits(Strict):
     max_characters: PositiveInt = 2000
     """Drop a pair when a side has more characters than this."""
     max_ratio: PositiveFloat | None = 9.0
-    """Drop a pair when one side has this many times the characters of the other (sides under 20 characters are
-    never dropped for this); null switches the check off."""
+    """Drop a pair when the longer side has at least 20 characters and this many times those of the shorter; null
+    switches the check off."""
+    overlap: Literal["drop", "keep"] = "drop"
+    """What happens to a training line one side of which is in the test or validation set (and to such a validation
+    line). `keep` repeats what papers did that did not look."""
 
 
 class DemoCorpus(Strict):

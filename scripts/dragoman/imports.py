@@ -17,7 +17,8 @@ from dragoman.command import REPOSITORY
 from dragoman.storage import digest
 
 SCRIPTS = REPOSITORY / "scripts"
-HALL = {"checks", "command", "config", "configfile", "imports", "languages", "plan", "registry"}
+HALL = {"checks", "command", "config", "configfile", "hub", "hub_requests", "imports", "languages", "plan", "registry"}
+"""The hub client among them: what it fetches is pinned by its revision."""
 
 
 def _file_of(module: str) -> Path | None:

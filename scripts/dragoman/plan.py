@@ -32,7 +32,7 @@ from dragoman.config import (
 from dragoman.configfile import prompts
 from dragoman.imports import fingerprint
 from dragoman.languages import reverse
-from dragoman.storage import MANIFEST, canonical, digest, replacing
+from dragoman.storage import MANIFEST, digest, replacing
 
 Run = TypeVar("Run", "TuningRun", "DecodeRun")
 
@@ -299,14 +299,22 @@ class Plan:
         """The splits a corpus has sentences for."""
         return [split for split in SPLITS if has_split(self.config.corpora[corpus], pair, split)]
 
+    @property
+    def digest(self) -> str:
+        """A digest of the whole configuration."""
+        return digest(self._content)
+
+    @cached_property
+    def _content(self) -> dict[str, Any]:
+        return self.config.model_dump(mode="json", exclude_unset=True)
+
     def save(self) -> Path:
-        """Write the resolved configuration under a name made of its content, for the scripts to read.
+        """Write the configuration under a name made of its content, for the scripts to read.
 
         Never overwritten, so a dry run of another configuration cannot change what a running job reads.
         """
-        content = self.config.model_dump(mode="json", exclude_unset=True)
-        path = self.results / ".config" / f"{digest(content)}.yaml"
+        path = self.results / ".config" / f"{self.digest}.yaml"
         if not path.exists():
             with replacing(path) as file:
-                file.write(json.dumps(json.loads(canonical(content)), indent=1, ensure_ascii=False) + "\n")
+                file.write(json.dumps(self._content, indent=1, ensure_ascii=False) + "\n")
         return path

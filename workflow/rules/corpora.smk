@@ -8,23 +8,22 @@ localrules:
     download,
 
 
-# Needs a network, so it runs where Snakemake runs: compute nodes often have none. The folder is not declared as an
-# output: Snakemake would delete it before every attempt, and a download could never go on.
+# Needs a network, so it runs where Snakemake runs: compute nodes often have none. Only the manifest is declared, which
+# comes last: Snakemake would delete a declared folder before every attempt, and a download could never go on.
 rule download:
     output:
-        touch(f"{RESULTS}/downloads/corpora/{{corpus}}/{{pair}}.done"),
-    params:
-        code=code("download", ("provider", "hub"), ("provider", "sacrebleu")),
-        spec=lambda w: digest(PLAN.corpus_spec(w.corpus, w.pair)),
-        folder=lambda w: PLAN.download_folder(w.corpus, w.pair).as_posix(),
+        manifest=f"{RESULTS}/downloads/corpora/{{corpus}}/{{pair}}/manifest.json",
     log:
         f"{RESULTS}/logs/download/{{corpus}}/{{pair}}.log",
     retries: 2
     conda:
         "../../envs/main.yaml"
+    params:
+        code=code("download", ("provider", "hub"), ("provider", "sacrebleu")),
+        spec=lambda w: digest(PLAN.corpus_spec(w.corpus, w.pair)),
+        folder=subpath(output.manifest, parent=True),
     shell:
-        "python {SCRIPTS}/download.py"
-        " --config {CONFIG:q}"
+        "download.py"
         " --corpus {wildcards.corpus:q}"
         " --pair {wildcards.pair:q}"
         " --out {params.folder:q}"
@@ -33,7 +32,7 @@ rule download:
 
 def raw_text(w):
     if PLAN.needs_download(w.corpus):
-        return [rules.download.output[0].format(**w)]
+        return [rules.download.output.manifest.format(**w)]
     return PLAN.raw_files(w.corpus, w.pair)
 
 
@@ -42,18 +41,17 @@ rule prepare:
         raw=raw_text,
     output:
         manifest=f"{RESULTS}/corpora/{{corpus}}/{{pair}}/manifest.json",
+    log:
+        f"{RESULTS}/logs/prepare/{{corpus}}/{{pair}}.log",
+    conda:
+        "../../envs/main.yaml"
     params:
         code=lambda w: code("prepare", ("provider", PLAN.config.corpora[w.corpus].provider)),
         spec=lambda w: digest(PLAN.corpus_spec(w.corpus, w.pair)),
         downloads=lambda w: PLAN.download_folder(w.corpus, w.pair).as_posix(),
         folder=subpath(output.manifest, parent=True),
-    log:
-        f"{RESULTS}/logs/prepare/{{corpus}}/{{pair}}.log",
-    conda:
-        "../../envs/main.yaml"
     shell:
-        "python {SCRIPTS}/prepare.py"
-        " --config {CONFIG:q}"
+        "prepare.py"
         " --corpus {wildcards.corpus:q}"
         " --pair {wildcards.pair:q}"
         " --downloads {params.downloads:q}"

@@ -1,4 +1,4 @@
-# Decoding: one job per system, pair and seed; a system that is swept over an axis does all of it in one job, since a
+# Hypotheses: one job per system, pair and seed. A system that is swept over an axis does all of it in one job, since a
 # job costs a start of Python and torch.
 #
 # needs    RESULTS/models/... or RESULTS/tunings/..., RESULTS/corpora/...
@@ -15,21 +15,20 @@ rule decode:
         text=lambda w: PLAN.test_corpus(decode_run(w)) / "manifest.json",
     output:
         hypotheses=f"{RESULTS}/decodes/{{experiment}}/{{system}}/{{pair}}/seed-{{seed}}/hypotheses.jsonl",
-    params:
-        code=lambda w: code("decode", ("decoder", PLAN.system(decode_run(w)).decoder.name)),
-        spec=lambda w: digest(PLAN.decode_spec(decode_run(w))),
-    threads: THREADS
-    resources:
-        gpu=lambda w: 1 if PLAN.model_behind(decode_run(w)) else 0,
     log:
         f"{RESULTS}/logs/decode/{{experiment}}/{{system}}/{{pair}}/seed-{{seed}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/decode/{{experiment}}/{{system}}/{{pair}}/seed-{{seed}}.tsv"
     conda:
         "../../envs/main.yaml"
+    threads: THREADS
+    resources:
+        gpu=lambda w: 1 if PLAN.model_behind(decode_run(w)) else 0,
+    params:
+        code=lambda w: code("decode", ("decoder", PLAN.system(decode_run(w)).decoder.name)),
+        spec=lambda w: digest(PLAN.decode_spec(decode_run(w))),
     shell:
-        "OMP_NUM_THREADS={threads} python {SCRIPTS}/decode.py"
-        " --config {CONFIG:q}"
+        "OMP_NUM_THREADS={threads} decode.py"
         " --experiment {wildcards.experiment:q}"
         " --system {wildcards.system:q}"
         " --pair {wildcards.pair:q}"

@@ -4,25 +4,57 @@
 # makes    RESULTS/models/<model>/: a checkpoint in Hugging Face format, its loss curve, manifest.json last
 
 
+import re
+
+
+def named(*sources):
+    """A pattern of the models that come from these sources; of nothing, where there are none."""
+    names = [name for name, model in PLAN.config.models.items() if model.source in sources]
+    return "|".join(map(re.escape, names)) or "(?!)"
+
+
 rule pretrain:
     input:
         text=lambda w: PLAN.model_inputs(w.model),
     output:
         manifest=f"{RESULTS}/models/{{model}}/manifest.json",
-    params:
-        code=code("pretrain"),
-        spec=lambda w: digest(PLAN.model_spec(w.model)),
-    threads: THREADS
-    resources:
-        gpu=1,
     log:
         f"{RESULTS}/logs/pretrain/{{model}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/pretrain/{{model}}.tsv"
+    wildcard_constraints:
+        model=named("scratch"),
     conda:
         "../../envs/main.yaml"
+    threads: THREADS
+    resources:
+        gpu=1,
+    params:
+        code=code("pretrain"),
+        spec=lambda w: digest(PLAN.model_spec(w.model)),
     shell:
-        "OMP_NUM_THREADS={threads} python {SCRIPTS}/pretrain.py"
-        " --config {CONFIG:q}"
-        " --model {wildcards.model:q}"
-        " 2>&1 | tee {log:q}"
+        "OMP_NUM_THREADS={threads} pretrain.py" " --model {wildcards.model:q}" " 2>&1 | tee {log:q}"
+
+
+localrules:
+    fetch_model,
+
+
+# Where there is a network; see `download`.
+rule fetch_model:
+    input:
+        config=lambda w: PLAN.model_inputs(w.model),
+    output:
+        manifest=f"{RESULTS}/models/{{model}}/manifest.json",
+    log:
+        f"{RESULTS}/logs/fetch_model/{{model}}.log",
+    wildcard_constraints:
+        model=named("hub", "local"),
+    retries: 2
+    conda:
+        "../../envs/main.yaml"
+    params:
+        code=code("fetch_model"),
+        spec=lambda w: digest(PLAN.model_spec(w.model)),
+    shell:
+        "fetch_model.py" " --model {wildcards.model:q}" " 2>&1 | tee {log:q}"

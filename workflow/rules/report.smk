@@ -16,17 +16,16 @@ rule table:
         ),
         markdown=f"{RESULTS}/tables/{{experiment}}.md",
         latex=f"{RESULTS}/tables/{{experiment}}.tex",
-    params:
-        code=code("table"),
-        spec=lambda w: PLAN.table_spec(w.experiment),
-        folder=subpath(output.csv, parent=True),
     log:
         f"{RESULTS}/logs/table/{{experiment}}.log",
     conda:
         "../../envs/main.yaml"
+    params:
+        code=code("table"),
+        spec=lambda w: PLAN.table_spec(w.experiment),
+        folder=subpath(output.csv, parent=True),
     shell:
-        "python {SCRIPTS}/table.py"
-        " --config {CONFIG:q}"
+        "table.py"
         " --experiment {wildcards.experiment:q}"
         " --records {input.records:q}"
         " --out-dir {params.folder:q}"
@@ -50,17 +49,16 @@ rule plot:
             category="Figures",
             labels={"experiment": "{experiment}", "figure": "loss"},
         ),
-    params:
-        code=code("plot"),
-        spec=lambda w: PLAN.table_spec(w.experiment),
-        folder=subpath(output.loss, parent=True),
     log:
         f"{RESULTS}/logs/plot/{{experiment}}.log",
     conda:
         "../../envs/main.yaml"
+    params:
+        code=code("plot"),
+        spec=lambda w: PLAN.table_spec(w.experiment),
+        folder=subpath(output.loss, parent=True),
     shell:
-        "python {SCRIPTS}/plot.py"
-        " --config {CONFIG:q}"
+        "plot.py"
         " --experiment {wildcards.experiment:q}"
         " --records {input.records:q}"
         " --out-dir {params.folder:q}"
@@ -75,15 +73,12 @@ rule page:
         figures=expand(rules.plot.output, experiment=PLAN.config.experiments),
     output:
         f"{RESULTS}/report/index.html",
-    params:
-        code=code("report"),
-        config=CONFIG,
     log:
         f"{RESULTS}/logs/report.log",
     conda:
         "../../envs/main.yaml"
+    params:
+        code=code("report"),
+        config=PLAN.digest,
     shell:
-        "python {SCRIPTS}/report.py"
-        " --config {CONFIG:q}"
-        " --out {output:q}"
-        " 2>&1 | tee {log:q}"
+        "report.py" " --out {output:q}" " 2>&1 | tee {log:q}"

@@ -9,17 +9,16 @@ rule score:
         hypotheses=rules.decode.output.hypotheses,
     output:
         records=f"{RESULTS}/scores/{{experiment}}/{{system}}/{{pair}}/seed-{{seed}}.jsonl",
-    params:
-        code=lambda w: code("score", *(("metric", name) for name in PLAN.experiment(w.experiment).metrics)),
-        metrics=lambda w: PLAN.experiment(w.experiment).metrics,
-        paper=lambda w: PLAN.experiment(w.experiment).paper,
     log:
         f"{RESULTS}/logs/score/{{experiment}}/{{system}}/{{pair}}/seed-{{seed}}.log",
     conda:
         "../../envs/main.yaml"
+    params:
+        code=lambda w: code("score", *(("metric", name) for name in PLAN.experiment(w.experiment).metrics)),
+        metrics=lambda w: PLAN.experiment(w.experiment).metrics,
+        paper=lambda w: PLAN.experiment(w.experiment).paper,
     shell:
-        "python {SCRIPTS}/score.py hypotheses"
-        " --config {CONFIG:q}"
+        "score.py hypotheses"
         " --experiment {wildcards.experiment:q}"
         " --system {wildcards.system:q}"
         " --pair {wildcards.pair:q}"

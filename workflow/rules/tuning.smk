@@ -14,21 +14,20 @@ rule finetune:
         text=lambda w: [folder / "manifest.json" for folder in PLAN.train_corpora(tuning_run(w))],
     output:
         manifest=f"{RESULTS}/tunings/{{experiment}}/{{tuning}}/{{scope}}/seed-{{seed}}/manifest.json",
-    params:
-        code=lambda w: code("finetune", ("method", PLAN.experiment(w.experiment).tunings[w.tuning].method)),
-        spec=lambda w: digest(PLAN.tuning_spec(tuning_run(w))),
-    threads: THREADS
-    resources:
-        gpu=1,
     log:
         f"{RESULTS}/logs/finetune/{{experiment}}/{{tuning}}/{{scope}}/seed-{{seed}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/finetune/{{experiment}}/{{tuning}}/{{scope}}/seed-{{seed}}.tsv"
     conda:
         "../../envs/main.yaml"
+    threads: THREADS
+    resources:
+        gpu=1,
+    params:
+        code=lambda w: code("finetune", ("method", PLAN.experiment(w.experiment).tunings[w.tuning].method)),
+        spec=lambda w: digest(PLAN.tuning_spec(tuning_run(w))),
     shell:
-        "OMP_NUM_THREADS={threads} python {SCRIPTS}/finetune.py"
-        " --config {CONFIG:q}"
+        "OMP_NUM_THREADS={threads} finetune.py"
         " --experiment {wildcards.experiment:q}"
         " --tuning {wildcards.tuning:q}"
         " --scope {wildcards.scope:q}"

@@ -87,7 +87,7 @@ class Checker:
             self._pairs[split].add(pair)
         if split == "test":
             self._test.add(source, target)
-        elif found is None:
+        elif found is None and self.limits.overlap == "drop":
             if self._test.holds_side(source, target):
                 found = "in-test"
             elif split == "train" and self._validation.holds_side(source, target):

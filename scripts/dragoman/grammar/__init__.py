@@ -9,7 +9,7 @@ from functools import cache
 
 from dragoman.grammar.english import English
 from dragoman.grammar.french_italian import French, Italian
-from dragoman.grammar.germanic import Dutch, German
+from dragoman.grammar.german_dutch import Dutch, German
 from dragoman.grammar.language import Language
 from dragoman.grammar.lexicon import LexiconError, load
 from dragoman.grammar.meaning import Clause, Meaning, Phrase, split_of

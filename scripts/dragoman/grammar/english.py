@@ -1,8 +1,10 @@
 """English: do-support, a/an, third person -s, particles before nouns but after pronouns (turns it off)."""
 
+from typing import ClassVar
+
 from dragoman.grammar.language import COMMA, Language, slot
-from dragoman.grammar.lexicon import EnglishVerb
 from dragoman.grammar.meaning import (
+    AT,
     COMPANION,
     LINK,
     MODAL,
@@ -12,9 +14,11 @@ from dragoman.grammar.meaning import (
     PREDICATE,
     TIME,
     VERB,
+    WITH,
     Clause,
     Phrase,
 )
+from dragoman.grammar.shapes import EnglishVerb
 from dragoman.grammar.tokens import Piece
 
 SUBJECT_PRONOUNS = {"i": "I", "we": "we", "he": "he", "she": "she", "they": "they"}
@@ -25,7 +29,7 @@ class English(Language):
     """English realiser."""
 
     code = "en"
-    links = {
+    links: ClassVar[dict] = {
         "and": (("and", "CCONJ"),),
         "but": (("but", "CCONJ"),),
         "because": (("because", "SCONJ"),),
@@ -93,8 +97,9 @@ class English(Language):
         time = self.time(clause, base, TIME)
         place: list[Piece] = []
         if clause.place:
-            place = [Piece(self.place_preposition(clause), "ADP", base + PLACE)]
-            place += self.phrase(self.place_phrase(clause), base + PLACE)
+            preposition, bare = self.place_preposition(clause)
+            noun = self.phrase(self.place_phrase(clause), base + PLACE)
+            place = [Piece(preposition, "ADP", base + AT), *noun[bare:]]
         front = time if clause.front == "time" else place if clause.front == "place" else []
         pieces = [*front, COMMA] if front else []
         if mode == "relative":
@@ -109,14 +114,14 @@ class English(Language):
         particle = [] if clause.verb == "be" else self.particle(clause, base)
         if clause.object is None:
             pieces += particle
-        elif clause.object.kind == "it":
+        elif clause.object.kind == "it" and particle and particle[0].text != "for":
             pieces += self.phrase(clause.object, base + OBJECT, obliquely=True) + particle
         else:
-            pieces += particle + self.phrase(clause.object, base + OBJECT)
+            pieces += particle + self.phrase(clause.object, base + OBJECT, obliquely=True)
         if clause.front != "place":
             pieces += place
         if clause.companion:
-            pieces += [Piece("with", "ADP", base + COMPANION), *self.phrase(clause.companion, base + COMPANION)]
+            pieces += [Piece("with", "ADP", base + WITH), *self.phrase(clause.companion, base + COMPANION)]
         if clause.front != "time":
             pieces += time
         return pieces
@@ -124,4 +129,8 @@ class English(Language):
     def particle(self, clause: Clause, base: int) -> list[Piece]:
         """The particle of a phrasal verb."""
         particle = self.verbs[clause.verb].particle
-        return [Piece(particle, "ADP", base + VERB)] if particle else []
+        return (
+            [Piece(particle, "ADV" if particle in ("back", "away", "along") else "ADP", base + VERB)]
+            if particle
+            else []
+        )

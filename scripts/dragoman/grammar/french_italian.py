@@ -1,6 +1,8 @@
 """The details of French and of Italian on top of `romance`."""
 
-from dragoman.grammar.language import is_plural
+from typing import ClassVar
+
+from dragoman.grammar.language import is_plural, preposition_part
 from dragoman.grammar.meaning import NEGATION, VERB, Phrase
 from dragoman.grammar.romance import Romance, starts_with_vowel
 from dragoman.grammar.tokens import Piece
@@ -10,37 +12,35 @@ class French(Romance):
     """French realiser."""
 
     code = "fr"
-    links = {
+    links: ClassVar[dict] = {
         "and": (("et", "CCONJ"),),
         "but": (("mais", "CCONJ"),),
         "because": (("parce", "SCONJ"), ("que", "SCONJ")),
         "when": (("quand", "SCONJ"),),
         "that": (("que", "SCONJ"),),
     }
-    auxiliaries = {"avoir": ("ai", "a", "avons", "ont"), "être": ("suis", "est", "sommes", "sont")}
-    modals = {
+    auxiliaries: ClassVar[dict] = {"avoir": ("ai", "a", "avons", "ont"), "être": ("suis", "est", "sommes", "sont")}
+    modals: ClassVar[dict] = {
         "want": ("veux", "veut", "voulons", "veulent"),
         "can": ("peux", "peut", "pouvons", "peuvent"),
         "must": ("dois", "doit", "devons", "doivent"),
     }
-    be = {"present": ("suis", "est", "sommes", "sont"), "past": ("étais", "était", "étions", "étaient")}
-    pronouns = {"i": "je", "we": "nous", "he": "il", "she": "elle", "they": "ils"}
+    be: ClassVar[dict] = {"present": ("suis", "est", "sommes", "sont"), "past": ("étais", "était", "étions", "étaient")}
+    pronouns: ClassVar[dict] = {"i": "je", "we": "nous", "he": "il", "she": "elle", "they": "ils"}
     front_comma = True
     clitic_on_infinitive = True
     elide = frozenset({"je", "ne", "le", "la", "que", "de"})
 
-    def article(
-        self, preposition: str, gender: str, plural: bool, following: str, base: int, modified: bool
-    ) -> list[Piece]:
+    def article(self, preposition: str, gender: str, plural: bool, following: str, base: int) -> list[Piece]:
         """Le, la, l', les; au, aux, du, des."""
         text = "les" if plural else "l'" if starts_with_vowel(following) else "la" if gender == "f" else "le"
         melted = {("à", "le"): "au", ("à", "les"): "aux", ("de", "le"): "du", ("de", "les"): "des"}.get(
             (preposition, text)
         )
         if melted:
-            return [Piece(melted, "ADP", base)]
+            return [Piece(melted, "ADP", (preposition_part(base), base))]
         article = Piece(text, "DET", base)
-        return [Piece(preposition, "ADP", base), article] if preposition else [article]
+        return [Piece(preposition, "ADP", preposition_part(base)), article] if preposition else [article]
 
     def this(self, gender: str, plural: bool, following: str) -> str:
         """Ce, cet, cette, ces."""
@@ -59,7 +59,7 @@ class French(Romance):
 
     def clitic(self, phrase: Phrase, base: int, following: str, auxiliary: bool) -> Piece:
         """Le, la, les; `finish` elides."""
-        text = "les" if is_plural(phrase) else "la" if self.gender_of(phrase) == "f" else "le"
+        text = "les" if is_plural(phrase) else "la" if self.gender(phrase) == "f" else "le"
         return Piece(text, "PRON", base)
 
     def negate(self, before: list[Piece], finite: Piece, base: int) -> list[Piece]:
@@ -73,7 +73,7 @@ class French(Romance):
 
     def it(self, phrase: Phrase, base: int) -> list[Piece]:
         """Il, elle, ils, elles."""
-        text = ("elle" if self.gender_of(phrase) == "f" else "il") + ("s" if phrase.plural else "")
+        text = ("elle" if self.gender(phrase) == "f" else "il") + ("s" if phrase.plural else "")
         return [Piece(text, "PRON", base)]
 
     def finish(self, pieces: list[Piece]) -> list[Piece]:
@@ -89,35 +89,29 @@ class Italian(Romance):
     """Italian realiser."""
 
     code = "it"
-    links = {
+    links: ClassVar[dict] = {
         "and": (("e", "CCONJ"),),
         "but": (("ma", "CCONJ"),),
         "because": (("perché", "SCONJ"),),
         "when": (("quando", "SCONJ"),),
         "that": (("che", "SCONJ"),),
     }
-    auxiliaries = {"avere": ("ho", "ha", "abbiamo", "hanno"), "essere": ("sono", "è", "siamo", "sono")}
-    modals = {
+    auxiliaries: ClassVar[dict] = {"avere": ("ho", "ha", "abbiamo", "hanno"), "essere": ("sono", "è", "siamo", "sono")}
+    modals: ClassVar[dict] = {
         "want": ("voglio", "vuole", "vogliamo", "vogliono"),
         "can": ("posso", "può", "possiamo", "possono"),
         "must": ("devo", "deve", "dobbiamo", "devono"),
     }
-    be = {"present": ("sono", "è", "siamo", "sono"), "past": ("ero", "era", "eravamo", "erano")}
-    pronouns = {"i": "io", "we": "noi", "he": "lui", "she": "lei", "they": "loro"}
+    be: ClassVar[dict] = {"present": ("sono", "è", "siamo", "sono"), "past": ("ero", "era", "eravamo", "erano")}
+    pronouns: ClassVar[dict] = {"i": "io", "we": "noi", "he": "lui", "she": "lei", "they": "loro"}
     companion = "con"
     who = "che"
     have = "avere"
     modal_tag = "AUX"
-    melting = {"in": "ne", "a": "a", "da": "da", "di": "de", "su": "su"}
+    melting: ClassVar[dict] = {"in": "ne", "a": "a", "da": "da", "di": "de", "su": "su"}
 
-    def article(
-        self, preposition: str, gender: str, plural: bool, following: str, base: int, modified: bool
-    ) -> list[Piece]:
+    def article(self, preposition: str, gender: str, plural: bool, following: str, base: int) -> list[Piece]:
         """Il, lo, la, l', i, gli, le; nel, allo, sulla, dell' ..."""
-        if preposition.endswith("~"):
-            preposition = preposition[:-1]
-            if not modified:
-                return [Piece(preposition, "ADP", base)]
         heavy, vowel = impure(following), following[0] in "aeiouhèà"
         if plural:
             text = "le" if gender == "f" else "gli" if heavy or vowel else "i"
@@ -129,9 +123,20 @@ class Italian(Romance):
         if stem:
             ending = text[1:] if text in ("il", "i") and text != "i" else text
             ending = {"lo": "llo", "la": "lla", "l'": "ll'", "le": "lle"}.get(ending, ending)
-            return [Piece(stem + ending, "ADP", base)]
+            return [Piece(stem + ending, "ADP", (preposition_part(base), base))]
         article = Piece(text, "DET", base)
-        return [Piece(preposition, "ADP", base), article] if preposition else [article]
+        return [Piece(preposition, "ADP", preposition_part(base)), article] if preposition else [article]
+
+    def before_noun(self, text: str, following: str) -> str:
+        """Bello changes like the article: bel libro, bello specchio, bell'albero, bei libri, begli alberi."""
+        if text not in ("bello", "bella", "belli"):
+            return text
+        heavy, vowel = impure(following), following[0] in "aeiouhè"
+        if text == "belli":
+            return "begli" if heavy or vowel else "bei"
+        if vowel:
+            return "bell'"
+        return text if text == "bella" or heavy else "bel"
 
     def this(self, gender: str, plural: bool, following: str) -> str:
         """Questo, questa, questi, queste; quest' before a vowel."""
@@ -151,7 +156,7 @@ class Italian(Romance):
 
     def clitic(self, phrase: Phrase, base: int, following: str, auxiliary: bool) -> Piece:
         """Lo, la, li, le; l' before the auxiliary."""
-        feminine = self.gender_of(phrase) == "f"
+        feminine = self.gender(phrase) == "f"
         if is_plural(phrase):
             return Piece("le" if feminine else "li", "PRON", base)
         if auxiliary:

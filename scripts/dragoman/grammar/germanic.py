@@ -1,33 +1,35 @@
 """German and Dutch: verb second, verbs at the end of subordinate clauses, separable verbs, clause-final participles."""
 
+from typing import ClassVar
+
 from dragoman.grammar.language import Language, slot
-from dragoman.grammar.lexicon import GermanicVerb
 from dragoman.grammar.meaning import (
     COMPANION,
     LINK,
     MODAL,
     NEGATION,
     OBJECT,
-    PLACE,
     PREDICATE,
     TIME,
     VERB,
+    WITH,
     Clause,
     Phrase,
 )
+from dragoman.grammar.shapes import GermanicVerb
 from dragoman.grammar.tokens import Piece
 
 
 class Germanic(Language):
     """What German and Dutch share: the order of the clause."""
 
-    auxiliaries: dict[str, tuple[str, str, str]] = {}
-    modals: dict[str, tuple[str, str, str]] = {}
-    be: dict[str, tuple[str, str, str]] = {}
+    auxiliaries: ClassVar[dict] = {}
+    modals: ClassVar[dict] = {}
+    be: ClassVar[dict] = {}
     finite_last = True  # at the end of a subordinate clause: gelesen hat (German), heeft gelezen (Dutch)
     negation = ("nicht", "PART")
     companion = "mit"
-    particle_tags: dict[str, str] = {}
+    particle_tags: ClassVar[dict] = {}
 
     def phrase(self, phrase: Phrase, base: int, case: str) -> list[Piece]:
         """A noun phrase in a case ("nom", "acc", "dat")."""
@@ -73,14 +75,22 @@ class Germanic(Language):
             middle += self.phrase(clause.object, base + OBJECT, "acc")
         if clause.front != "time":
             middle += time
+        # What is new comes late: "im Park einen Hund sehen" but "den Hund im Park sehen".
+        new = (
+            clause.object is not None
+            and clause.object.kind == "noun"
+            and clause.object.determiner not in ("the", "this")
+        )
+        if new and clause.front != "place":
+            middle += place
         if clause.object and clause.object.kind != "it":
             middle += self.phrase(clause.object, base + OBJECT, "acc")
         if clause.negated:
             middle.append(Piece(*self.negation, base + NEGATION))
         if clause.companion:
-            middle.append(Piece(self.companion, "ADP", base + COMPANION))
+            middle.append(Piece(self.companion, "ADP", base + WITH))
             middle += self.phrase(clause.companion, base + COMPANION, "dat")
-        if clause.front != "place":
+        if not new and clause.front != "place":
             middle += place
         if clause.predicate:
             middle.append(Piece(self.predicative(clause.predicate), "ADJ", base + PREDICATE))
@@ -99,167 +109,13 @@ class Germanic(Language):
 
     weather = "es"
 
+    def pronoun_gender(self, phrase: Phrase) -> str:
+        """People are he and she whatever the gender of the noun (das Mädchen ... sie, het meisje ... haar)."""
+        if phrase.plural:
+            return "pl"
+        sex = self.noun_sex.get(phrase.head, "-")
+        return self.gender(phrase) if sex == "-" else sex
+
     def predicative(self, adjective: str) -> str:
         """The adjective after "to be"."""
         raise NotImplementedError
-
-
-class German(Germanic):
-    """German realiser."""
-
-    code = "de"
-    links = {
-        "and": (("und", "CCONJ"),),
-        "but": (("aber", "CCONJ"),),
-        "because": (("weil", "SCONJ"),),
-        "when": (("wenn", "SCONJ"),),
-        "that": (("dass", "SCONJ"),),
-    }
-    comma_before = frozenset({"but", "because", "when", "that"})
-    auxiliaries = {"haben": ("habe", "hat", "haben"), "sein": ("bin", "ist", "sind")}
-    modals = {
-        "want": ("will", "will", "wollen"),
-        "can": ("kann", "kann", "können"),
-        "must": ("muss", "muss", "müssen"),
-    }
-    be = {"present": ("bin", "ist", "sind"), "past": ("war", "war", "waren")}
-    pronouns = {"i": "ich", "we": "wir", "he": "er", "she": "sie", "they": "sie"}
-    its = {"nom": {"m": "er", "f": "sie", "n": "es", "pl": "sie"}, "acc": {"m": "ihn", "f": "sie", "n": "es", "pl": "sie"}}
-    # The endings of der/dieser, and of ein, by case.
-    strong = {
-        "nom": {"m": "er", "f": "e", "n": "es", "pl": "e"},
-        "acc": {"m": "en", "f": "e", "n": "es", "pl": "e"},
-        "dat": {"m": "em", "f": "er", "n": "em", "pl": "en"},
-    }
-    the = {
-        "nom": {"m": "der", "f": "die", "n": "das", "pl": "die"},
-        "acc": {"m": "den", "f": "die", "n": "das", "pl": "die"},
-        "dat": {"m": "dem", "f": "der", "n": "dem", "pl": "den"},
-    }
-    contractions = {
-        ("in", "dem"): "im",
-        ("in", "das"): "ins",
-        ("an", "dem"): "am",
-        ("an", "das"): "ans",
-        ("zu", "dem"): "zum",
-        ("zu", "der"): "zur",
-        ("bei", "dem"): "beim",
-    }
-
-    def phrase(self, phrase: Phrase, base: int, case: str) -> list[Piece]:
-        """A noun phrase in a case; the ending of the adjective depends on what the article leaves unsaid."""
-        if phrase.kind == "name":
-            return [Piece(phrase.head, "PROPN", base)]
-        if phrase.kind == "pronoun":
-            return [Piece(self.pronouns[phrase.head], "PRON", base)]
-        gender = "pl" if phrase.plural else self.gender(phrase)
-        if phrase.kind == "it":
-            return [Piece(self.its[case][gender], "PRON", base)]
-        noun = self.nouns[phrase.head]
-        text = noun.sg if not phrase.plural else noun.dative_pl if case == "dat" else noun.pl
-        if case != "nom" and not phrase.plural and noun.oblique:
-            text = noun.oblique
-        strong = self.strong[case][gender]
-        same_as_nominative = gender != "pl" and case in ("nom", "acc") and strong == self.strong["nom"][gender]
-        weak = "e" if same_as_nominative else "en"
-        words: list[Piece] = []
-        ending = weak
-        if phrase.determiner == "the":
-            words.append(Piece(self.the[case][gender], "DET", base))
-        elif phrase.determiner == "this":
-            words.append(Piece("dies" + strong, "DET", base + 2))
-        elif phrase.determiner == "a":
-            bare = gender in "mn" and same_as_nominative
-            words.append(Piece("ein" if bare else "ein" + strong, "DET", base))
-            ending = strong if same_as_nominative else "en"
-        else:
-            words.append(Piece(self.numbers[phrase.determiner].m, "NUM", base + 2))
-            ending = strong
-        if phrase.adjective:
-            words.append(Piece(self.adjectives[phrase.adjective].stem + ending, "ADJ", base + 1))
-        words.append(Piece(text, "NOUN", base))
-        if phrase.relative:
-            comma = Piece(",", "PUNCT", 0)
-            words += [comma, *self.relative(phrase, base), comma]
-        return words
-
-    def place(self, clause: Clause, base: int) -> list[Piece]:
-        """The place: preposition and article melt (im, ins, zur)."""
-        preposition, case = self.place_preposition(clause).split(":")
-        words = self.phrase(self.place_phrase(clause), base + PLACE, case)
-        short = self.contractions.get((preposition, words[0].text))
-        if short:
-            return [Piece(short, "ADP", base + PLACE), *words[1:]]
-        return [Piece(preposition, "ADP", base + PLACE), *words]
-
-    def relative_pronoun(self, phrase: Phrase) -> str:
-        """Der, die, das."""
-        return self.the["nom"]["pl" if phrase.plural else self.gender(phrase)]
-
-    def predicative(self, adjective: str) -> str:
-        """The adjective without an ending."""
-        return self.adjectives[adjective].predicative or self.adjectives[adjective].stem
-
-
-class Dutch(Germanic):
-    """Dutch realiser."""
-
-    code = "nl"
-    links = {
-        "and": (("en", "CCONJ"),),
-        "but": (("maar", "CCONJ"),),
-        "because": (("omdat", "SCONJ"),),
-        "when": (("wanneer", "SCONJ"),),
-        "that": (("dat", "SCONJ"),),
-    }
-    auxiliaries = {"hebben": ("heb", "heeft", "hebben"), "zijn": ("ben", "is", "zijn")}
-    modals = {"want": ("wil", "wil", "willen"), "can": ("kan", "kan", "kunnen"), "must": ("moet", "moet", "moeten")}
-    be = {"present": ("ben", "is", "zijn"), "past": ("was", "was", "waren")}
-    finite_last = False
-    negation = ("niet", "ADV")
-    companion = "met"
-    weather = "het"
-    particle_tags = {"weg": "ADV", "terug": "ADV", "mee": "ADV"}
-    pronouns = {"i": "ik", "we": "we", "he": "hij", "she": "ze", "they": "ze"}
-    its = {"nom": {"m": "hij", "f": "ze", "n": "het", "pl": "ze"}, "acc": {"m": "hem", "f": "haar", "n": "het", "pl": "ze"}}
-
-    def phrase(self, phrase: Phrase, base: int, case: str) -> list[Piece]:
-        """A noun phrase; the adjective lacks its -e only after "een" with a neuter noun."""
-        if phrase.kind == "name":
-            return [Piece(phrase.head, "PROPN", base)]
-        if phrase.kind == "pronoun":
-            return [Piece(self.pronouns[phrase.head], "PRON", base)]
-        gender = "pl" if phrase.plural else self.gender(phrase)
-        if phrase.kind == "it":
-            return [Piece(self.its[case][gender], "PRON", base)]
-        noun = self.nouns[phrase.head]
-        words: list[Piece] = []
-        if phrase.determiner == "the":
-            words.append(Piece("het" if gender == "n" else "de", "DET", base))
-        elif phrase.determiner == "this":
-            words.append(Piece("dit" if gender == "n" else "deze", "DET", base + 2))
-        elif phrase.determiner == "a":
-            words.append(Piece("een", "DET", base))
-        else:
-            words.append(Piece(self.numbers[phrase.determiner].m, "NUM", base + 2))
-        if phrase.adjective:
-            adjective = self.adjectives[phrase.adjective]
-            bare = phrase.determiner == "a" and gender == "n"
-            words.append(Piece(adjective.bare if bare else adjective.inflected, "ADJ", base + 1))
-        words.append(Piece(noun.pl if phrase.plural else noun.sg, "NOUN", base))
-        if phrase.relative:
-            words += [*self.relative(phrase, base), Piece(",", "PUNCT", 0)]
-        return words
-
-    def place(self, clause: Clause, base: int) -> list[Piece]:
-        """The place with its preposition."""
-        words = self.phrase(self.place_phrase(clause), base + PLACE, "dat")
-        return [Piece(self.place_preposition(clause), "ADP", base + PLACE), *words]
-
-    def relative_pronoun(self, phrase: Phrase) -> str:
-        """Die or dat."""
-        return "dat" if not phrase.plural and self.gender(phrase) == "n" else "die"
-
-    def predicative(self, adjective: str) -> str:
-        """The adjective without an ending."""
-        return self.adjectives[adjective].bare

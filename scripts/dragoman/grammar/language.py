@@ -1,7 +1,9 @@
 """What all realisers share: how clauses are put together and which person the verb agrees with."""
 
+from typing import ClassVar
+
 from dragoman.grammar.lexicon import Lexicon
-from dragoman.grammar.meaning import CLAUSE, LINK, SUBJECT, VERB, Clause, Meaning, Phrase
+from dragoman.grammar.meaning import AT, CLAUSE, COMPANION, LINK, PLACE, SUBJECT, VERB, WITH, Clause, Meaning, Phrase
 from dragoman.grammar.tokens import Piece, Sentence, sentence
 
 COMMA = Piece(",", "PUNCT", 0)
@@ -19,12 +21,17 @@ def is_plural(phrase: Phrase) -> bool:
     return phrase.plural or (phrase.kind == "pronoun" and phrase.head in ("we", "they"))
 
 
+def preposition_part(base: int) -> int:
+    """The part of the preposition before the noun phrase numbered from `base`; Romanian "pe" is part of its object."""
+    return base + {PLACE: AT - PLACE, COMPANION: WITH - COMPANION}.get(base % CLAUSE, 0)
+
+
 class Language:
     """A realiser. Each language module writes `clause` and fills in the tables."""
 
     code = ""
     # The words of each link; their part of the meaning is LINK of the clause they introduce.
-    links: dict[str, tuple[tuple[str, str], ...]] = {}
+    links: ClassVar[dict] = {}
     # Links that take a comma before them.
     comma_before: frozenset[str] = frozenset({"but"})
 
@@ -39,6 +46,7 @@ class Language:
         self.prepositions = {name: entry.forms[code] for name, entry in lexicon.places.items()}
         self.place_nouns = {name: entry.facts["noun"] for name, entry in lexicon.places.items()}
         self.motion = {name for name, entry in lexicon.verbs.items() if entry.facts["frame"] == "motion"}
+        self.weather_verbs = {name for name, entry in lexicon.verbs.items() if entry.facts["frame"] == "weather"}
         self.sex = {name: entry.facts["sex"] for name, entry in lexicon.names.items()}
         self.noun_sex = {name: entry.facts["sex"] for name, entry in lexicon.nouns.items()}
         self.kin = {name for name, entry in lexicon.nouns.items() if "kin" in entry.tags("classes")}
@@ -58,7 +66,7 @@ class Language:
 
     def gender(self, phrase: Phrase) -> str:
         """Grammatical gender of what a phrase names; groups and speakers of unknown sex are masculine."""
-        if phrase.kind == "name":
+        if phrase.head in self.sex:
             return self.sex[phrase.head]
         if phrase.kind == "pronoun":
             return "f" if phrase.head == "she" else "m"
@@ -76,10 +84,14 @@ class Language:
         """The noun of the place, with its adjective."""
         return Phrase("noun", self.place_nouns[clause.place], adjective=clause.place_adjective)
 
-    def place_preposition(self, clause: Clause) -> str:
-        """The preposition of the place: where to with verbs of motion, otherwise where."""
-        preposition = self.prepositions[clause.place]
-        return preposition.to if clause.verb in self.motion else preposition.at
+    def place_preposition(self, clause: Clause) -> tuple[str, bool]:
+        """The preposition (where to with verbs of motion, otherwise where), and whether the article is dropped."""
+        both = self.prepositions[clause.place]
+        text = both.to if clause.verb in self.motion else both.at
+        if "~" not in text and ">" not in text:
+            return text, False
+        first, _, other = text.partition("~" if "~" in text else ">")
+        return (other or first, False) if clause.place_adjective else (first, "~" in text)
 
     def link(self, name: str, base: int) -> list[Piece]:
         """The conjunction."""
@@ -92,7 +104,7 @@ class Language:
             pieces = self.clause(main, 0, "main", main.subject)
         else:
             subordinate = link in ("because", "when", "that")
-            subject = second.subject or main.subject
+            subject = second.subject or (None if second.verb in self.weather_verbs else main.subject)
             mode = "subordinate" if subordinate else "main" if second.subject or link == "but" else "shared"
             other = self.link(link, CLAUSE) + self.clause(second, CLAUSE, mode, subject)
             if meaning.link_first:

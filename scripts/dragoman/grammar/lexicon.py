@@ -1,13 +1,16 @@
 """The words of the demo world: reads `config/lexicon/*.tsv` and checks every cell.
 
 A cell holds the few inflected forms the grammar uses, separated by `/`, in the order of the fields of the named
-tuples below. Words live in tables because a speaker of one language can then check a column without reading code.
+tuples in `shapes`. Words live in tables because a speaker of one language can then check a column without reading code.
 """
 
+import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from dragoman.grammar.shapes import ADJECTIVE, NOUN, VALUES, VERB, Gendered, Preposition, Words
 
 LANGUAGES: tuple[str, ...] = ("en", "fr", "de", "nl", "it", "ro")
 FOLDER = Path(__file__).resolve().parents[3] / "config" / "lexicon"
@@ -17,147 +20,6 @@ class LexiconError(ValueError):
     """A table of the lexicon cannot be used; the text says where and what to do."""
 
 
-class EnglishNoun(NamedTuple):
-    """English noun."""
-
-    sg: str
-    pl: str
-
-
-class RomanceNoun(NamedTuple):
-    """French or Italian noun."""
-
-    gender: str
-    sg: str
-    pl: str
-
-
-class GermanNoun(NamedTuple):
-    """German noun; `oblique` is the accusative and dative singular of weak nouns (der Junge, den Jungen)."""
-
-    gender: str
-    sg: str
-    pl: str
-    dative_pl: str
-    oblique: str = ""
-
-
-class DutchNoun(NamedTuple):
-    """Dutch noun; the gender (m f n) gives article and pronoun: de/hij, de/ze, het/het."""
-
-    gender: str
-    sg: str
-    pl: str
-
-
-class RomanianNoun(NamedTuple):
-    """Romanian noun with its suffixed definite forms."""
-
-    gender: str
-    sg: str
-    definite: str
-    pl: str
-    definite_pl: str
-
-
-class EnglishVerb(NamedTuple):
-    """English verb; `particle` as in "turn off"."""
-
-    base: str
-    third: str
-    past: str
-    particle: str = ""
-
-
-class RomanceVerb(NamedTuple):
-    """French or Italian verb: present, infinitive, participle (masculine singular) and auxiliary."""
-
-    i: str
-    she: str
-    we: str
-    they: str
-    infinitive: str
-    participle: str
-    auxiliary: str
-
-
-class GermanicVerb(NamedTuple):
-    """German or Dutch verb; the infinitive and participle are written whole, the finite forms without `particle`."""
-
-    i: str
-    she: str
-    they: str
-    infinitive: str
-    participle: str
-    auxiliary: str
-    particle: str = ""
-
-
-class RomanianVerb(NamedTuple):
-    """Romanian verb; `subjunctive` is the third person after "să"."""
-
-    i: str
-    she: str
-    we: str
-    they: str
-    participle: str
-    subjunctive: str
-
-
-class RomanceAdjective(NamedTuple):
-    """French or Italian adjective; `side` is before or after the noun, `vowel` the form of "vieil homme"."""
-
-    m: str
-    f: str
-    mp: str
-    fp: str
-    side: str = "after"
-    vowel: str = ""
-
-
-class PlainAdjective(NamedTuple):
-    """English adjective, or the German stem to which endings are added (hoh-) and its predicative form (hoch)."""
-
-    stem: str
-    predicative: str = ""
-
-
-class DutchAdjective(NamedTuple):
-    """Dutch adjective with and without -e."""
-
-    bare: str
-    inflected: str
-
-
-class RomanianAdjective(NamedTuple):
-    """Romanian adjective."""
-
-    m: str
-    f: str
-    mp: str
-    fp: str
-
-
-class Gendered(NamedTuple):
-    """A number; languages that do not distinguish gender give one form."""
-
-    m: str
-    f: str = ""
-
-
-class Preposition(NamedTuple):
-    """Where and where to. German gives the case after a colon; `~` drops the article of a bare noun."""
-
-    at: str
-    to: str
-
-
-class Words(NamedTuple):
-    """A fixed phrase: `word:UPOS` pairs."""
-
-    words: tuple[tuple[str, str], ...]
-
-
 @dataclass(frozen=True)
 class Entry:
     """One concept: what may go with it, and its forms per language."""
@@ -165,63 +27,27 @@ class Entry:
     concept: str
     facts: dict[str, str]
     forms: dict[str, Any]
+    lists: dict[str, tuple[str, ...]]
 
     def tags(self, column: str) -> tuple[str, ...]:
         """The comma-separated words of a fact column."""
-        return tuple(part.strip() for part in self.facts[column].split(",") if part.strip() not in ("", "-"))
+        return self.lists[column]
 
 
-NOUN = {
-    "en": EnglishNoun,
-    "fr": RomanceNoun,
-    "de": GermanNoun,
-    "nl": DutchNoun,
-    "it": RomanceNoun,
-    "ro": RomanianNoun,
-}
-VERB = {
-    "en": EnglishVerb,
-    "fr": RomanceVerb,
-    "de": GermanicVerb,
-    "nl": GermanicVerb,
-    "it": RomanceVerb,
-    "ro": RomanianVerb,
-}
-ADJECTIVE = {
-    "en": PlainAdjective,
-    "fr": RomanceAdjective,
-    "de": PlainAdjective,
-    "nl": DutchAdjective,
-    "it": RomanceAdjective,
-    "ro": RomanianAdjective,
-}
 # Table -> (columns of facts about the concept, shape of the cell of each language).
 TABLES: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "nouns": (("classes", "sex"), NOUN),
-    "verbs": (("frame", "subjects", "objects", "places", "tenses"), VERB),
+    "verbs": (("frame", "subjects", "objects", "places", "tenses", "then", "reasons"), VERB),
     "adjectives": (("classes", "predicative"), ADJECTIVE),
     "times": (("tenses",), dict.fromkeys(LANGUAGES, Words)),
     "places": (("noun", "motion"), dict.fromkeys(LANGUAGES, Preposition)),
     "numbers": ((), dict.fromkeys(LANGUAGES, Gendered)),
     "names": (("sex",), {}),
 }
-VALUES = {
-    ("gender", "fr"): ("m", "f"),
-    ("gender", "it"): ("m", "f"),
-    ("gender", "de"): ("m", "f", "n"),
-    ("gender", "nl"): ("m", "f", "n"),
-    ("gender", "ro"): ("m", "f", "n"),
-    ("auxiliary", "fr"): ("avoir", "être"),
-    ("auxiliary", "it"): ("avere", "essere"),
-    ("auxiliary", "de"): ("haben", "sein"),
-    ("auxiliary", "nl"): ("hebben", "zijn"),
-    ("side", "fr"): ("before", "after"),
-    ("side", "it"): ("before", "after"),
-}
 FACTS = {
     "sex": ("m", "f", "-"),
     "motion": ("yes", "no"),
-    "predicative": ("yes", "no"),
+    "predicative": ("yes", "no", "now"),
     "frame": ("intransitive", "transitive", "motion", "weather", "saying"),
 }
 
@@ -284,7 +110,9 @@ def read_table(name: str, folder: Path = FOLDER) -> dict[str, Entry]:
             language: _cell(row[language], shape, language, f"{path}, line {number}, column {language}")
             for language, shape in shapes.items()
         }
-        entries[concept] = Entry(concept, {column: row[column] for column in facts}, forms)
+        values = {column: row[column] for column in facts}
+        lists = {column: tuple(re.findall(r"[^\s,-][^\s,]*", value)) for column, value in values.items()}
+        entries[concept] = Entry(concept, values, forms, lists)
     if not entries:
         raise LexiconError(f"{path}, line 1: the table has no rows; restore it from the repository")
     return entries

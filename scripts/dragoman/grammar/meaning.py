@@ -7,6 +7,7 @@ from functools import cached_property
 # Parts of a clause. A noun phrase takes three numbers: its noun, its adjective and its number or demonstrative.
 SUBJECT, OBJECT, PLACE, COMPANION = 0, 3, 6, 9
 VERB, NEGATION, MODAL, TIME, LINK, PREDICATE = 12, 13, 14, 15, 16, 17
+AT, WITH = 18, 19  # the prepositions of place and companion
 CLAUSE = 20  # clause number n has the parts from n * CLAUSE on
 PRONOUNS = ("i", "we", "he", "she", "they")
 MODALS = ("want", "can", "must")

@@ -1,12 +1,13 @@
 """French and Italian: agreement, adjectives after (some before) the noun, clitics before the verb, elision."""
 
-from dragoman.grammar.language import COMMA, Language, is_plural, slot
-from dragoman.grammar.lexicon import RomanceVerb
+from typing import ClassVar
+
+from dragoman.grammar.language import COMMA, Language, is_plural, preposition_part, slot
 from dragoman.grammar.meaning import (
+    AT,
     COMPANION,
     LINK,
     MODAL,
-    NEGATION,
     OBJECT,
     PLACE,
     PREDICATE,
@@ -16,25 +17,26 @@ from dragoman.grammar.meaning import (
     Clause,
     Phrase,
 )
+from dragoman.grammar.shapes import RomanceVerb
 from dragoman.grammar.tokens import Piece
 
 
 class Romance(Language):
     """What French and Italian share."""
 
-    auxiliaries: dict[str, tuple[str, str, str, str]] = {}
-    modals: dict[str, tuple[str, str, str, str]] = {}
-    be: dict[str, tuple[str, str, str, str]] = {}
-    pronouns: dict[str, str] = {}
+    auxiliaries: ClassVar[dict] = {}
+    modals: ClassVar[dict] = {}
+    be: ClassVar[dict] = {}
+    pronouns: ClassVar[dict] = {}
     companion = "avec"
     who = "qui"
     have = "avoir"
     modal_tag = "VERB"
     front_comma = False
 
-    def phrase(self, phrase: Phrase, base: int, preposition: str = "", part_of_preposition: int = 0) -> list[Piece]:
+    def phrase(self, phrase: Phrase, base: int, preposition: str = "") -> list[Piece]:
         """A noun phrase with the preposition before it, which may melt into the article."""
-        lead = [Piece(preposition, "ADP", base)] if preposition else []
+        lead = [Piece(preposition, "ADP", preposition_part(base))] if preposition else []
         if phrase.kind == "name":
             return [*lead, Piece(phrase.head, "PROPN", base)]
         if phrase.kind == "pronoun":
@@ -50,10 +52,10 @@ class Romance(Language):
             else:
                 if adjective.vowel and gender == "m" and not plural and starts_with_vowel(words[0].text):
                     text = adjective.vowel
-                words.insert(0, Piece(text, "ADJ", base + 1))
+                words.insert(0, Piece(self.before_noun(text, words[0].text), "ADJ", base + 1))
         following = words[0].text
         if phrase.determiner == "the":
-            words = [*self.article(preposition, gender, plural, following, base, bool(phrase.adjective)), *words]
+            words = [*self.article(preposition, gender, plural, following, base), *words]
         elif phrase.determiner == "this":
             words = [*lead, Piece(self.this(gender, plural, following), "DET", base + 2), *words]
         elif phrase.determiner == "a":
@@ -62,9 +64,7 @@ class Romance(Language):
             words = [*lead, Piece(self.numbers[phrase.determiner].m, "NUM", base + 2), *words]
         return words + self.relative(phrase, base)
 
-    def article(
-        self, preposition: str, gender: str, plural: bool, following: str, base: int, modified: bool
-    ) -> list[Piece]:
+    def article(self, preposition: str, gender: str, plural: bool, following: str, base: int) -> list[Piece]:
         """The definite article, with the preposition before it."""
         raise NotImplementedError
 
@@ -79,6 +79,10 @@ class Romance(Language):
     def agree(self, forms: tuple[str, ...], gender: str, plural: bool) -> str:
         """The form of an adjective (m, f, mp, fp)."""
         return forms[(2 if plural else 0) + (gender == "f")]
+
+    def before_noun(self, text: str, following: str) -> str:
+        """The form of an adjective right before its noun (Italian bello)."""
+        return text
 
     def participle(self, text: str, gender: str, plural: bool) -> str:
         """The participle with its ending."""
@@ -112,7 +116,7 @@ class Romance(Language):
                 agreeing = clause.object
             text = verb.participle
             if agreeing:
-                text = self.participle(text, self.gender_of(agreeing), is_plural(agreeing))
+                text = self.participle(text, self.gender(agreeing), is_plural(agreeing))
             last = [Piece(text, "VERB", base + VERB)]
         else:
             finite = Piece(verb[person], "VERB", base + VERB)
@@ -129,16 +133,16 @@ class Romance(Language):
 
     clitic_on_infinitive = False
 
-    def gender_of(self, phrase: Phrase) -> str:
-        """Gender of a phrase or of the antecedent of a pronoun, which may be a name."""
-        return self.sex[phrase.head] if phrase.head in self.sex else self.gender(phrase)
-
     def clause(self, clause: Clause, base: int, mode: str, subject: Phrase | None) -> list[Piece]:
         """Subject, verb group, object, place, companion, time."""
         time = self.time(clause, base, TIME)
         place: list[Piece] = []
         if clause.place:
-            place = self.phrase(self.place_phrase(clause), base + PLACE, self.place_preposition(clause))
+            preposition, bare = self.place_preposition(clause)
+            noun = self.place_phrase(clause)
+            place = self.phrase(noun, base + PLACE, preposition)
+            if bare:
+                place = [Piece(preposition, "ADP", base + AT), place[-1]]
         front = time if clause.front == "time" else place if clause.front == "place" else []
         pieces = list(front)
         if front and self.front_comma:
@@ -154,7 +158,7 @@ class Romance(Language):
             pieces += self.phrase(clause.subject, base + SUBJECT)
         pieces += self.verb_group(clause, base, subject)
         if clause.predicate and subject:
-            text = self.agree(self.adjectives[clause.predicate], self.gender_of(subject), is_plural(subject))
+            text = self.agree(self.adjectives[clause.predicate], self.gender(subject), is_plural(subject))
             pieces.append(Piece(text, "ADJ", base + PREDICATE))
         if clause.object and clause.object.kind != "it":
             pieces += self.phrase(clause.object, base + OBJECT)

@@ -1,7 +1,8 @@
 """Romanian: suffixed article, "pe" with doubled clitics for people, clitics before and after the verb, "să"."""
 
-from dragoman.grammar.language import Language, is_plural, slot
-from dragoman.grammar.lexicon import RomanianVerb
+from typing import ClassVar
+
+from dragoman.grammar.language import Language, is_plural, preposition_part, slot
 from dragoman.grammar.meaning import (
     COMPANION,
     LINK,
@@ -16,6 +17,7 @@ from dragoman.grammar.meaning import (
     Clause,
     Phrase,
 )
+from dragoman.grammar.shapes import RomanianVerb
 from dragoman.grammar.tokens import Piece
 
 PRONOUNS = {"i": "eu", "we": "noi", "he": "el", "she": "ea", "they": "ei"}
@@ -34,7 +36,7 @@ class Romanian(Language):
     """Romanian realiser."""
 
     code = "ro"
-    links = {
+    links: ClassVar[dict] = {
         "and": (("și", "CCONJ"),),
         "but": (("dar", "CCONJ"),),
         "because": (("pentru", "ADP"), ("că", "SCONJ")),
@@ -44,14 +46,14 @@ class Romanian(Language):
 
     def form_gender(self, phrase: Phrase) -> str:
         """Masculine or feminine: neuter nouns are masculine in the singular and feminine in the plural."""
-        gender = self.sex[phrase.head] if phrase.head in self.sex else self.gender(phrase)
+        gender = self.gender(phrase)
         if gender == "n":
             return "f" if is_plural(phrase) else "m"
         return gender
 
     def phrase(self, phrase: Phrase, base: int, preposition: str = "", keep: bool = False) -> list[Piece]:
         """A noun phrase; after most prepositions (not `keep`) a noun without an adjective loses its article."""
-        lead = [Piece(preposition, "ADP", base)] if preposition else []
+        lead = [Piece(preposition, "ADP", preposition_part(base))] if preposition else []
         if phrase.kind == "name":
             return [*lead, Piece(phrase.head, "PROPN", base)]
         if phrase.kind == "pronoun":
@@ -120,9 +122,8 @@ class Romanian(Language):
         time = self.time(clause, base, TIME)
         place: list[Piece] = []
         if clause.place:
-            preposition = self.place_preposition(clause)
-            keep = not preposition.endswith("~")
-            place = self.phrase(self.place_phrase(clause), base + PLACE, preposition.rstrip("~"), keep)
+            preposition, bare = self.place_preposition(clause)
+            place = self.phrase(self.place_phrase(clause), base + PLACE, preposition, keep=not bare)
         pieces = list(time if clause.front == "time" else place if clause.front == "place" else [])
         if mode == "relative":
             pieces.append(Piece("care", "PRON", base + LINK))

@@ -1,147 +1,125 @@
 """Draws meanings at random: which noun goes with which verb, adjective and place is written in the lexicon."""
 
-import random
-from bisect import bisect
-from functools import cache
-from itertools import accumulate
+from dataclasses import replace
 
-from dragoman.grammar.lexicon import load
+from dragoman.grammar.chooser import Chooser, candidates, size
+from dragoman.grammar.language import is_plural
 from dragoman.grammar.meaning import Clause, Meaning, Phrase
 
-EXPONENT = 0.7  # of Zipf's law: the n-th word of a class has the weight n ** -0.7
-# (weight, shape) of whole sentences.
+# (weight, choice) of sentence shapes, of determiners, and of subjects.
 SHAPES = (
-    (40, "single"),
+    (32, "single"),
+    (5, "state"),
     (18, "because"),
     (8, "when"),
     (9, "that"),
-    (9, "shared"),
-    (9, "and"),
-    (7, "but"),
+    (26, "shared"),
+    (8, "and"),
+    (5, "but"),
 )
+ANY = ((42, "the"), (26, "a"), (6, "this"), (5, "these"), (8, "plural"), (13, "number"))
+DEFINITE = ((60, "the"), (10, "this"), (8, "these"), (22, "plural"))
+WHO = ((50, "noun"), (28, "name"), (22, "pronoun"))
+MOODS = ((4, "tired"), (3, "happy"), (3, "sick"))
+WHEN = ("yes", "now")
+DESCRIBED = ("human", "animal", "thing", "place", "fixed", "mass", "text")
 
 
-def cumulative(weights: list[float]) -> list[float]:
-    """Running sums."""
-    return list(accumulate(weights))
-
-
-@cache
-def candidates(table: str, column: str, wanted: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[float, ...]]:
-    """The concepts of a table that have one of the wanted words in a column, with running Zipf weights."""
-    entries = getattr(load(), table)
-    names = [name for name, entry in entries.items() if not column or set(entry.tags(column)) & set(wanted)]
-    return tuple(names), tuple(cumulative([(rank + 1) ** -EXPONENT for rank in range(len(names))]))
-
-
-class Sampler:
-    """Draws with `random()` only: other methods of `random.Random` may change between Python versions."""
-
-    def __init__(self, rng: random.Random) -> None:
-        self.random = rng.random
-        self.lexicon = load()
-
-    def chance(self, probability: float) -> bool:
-        """True with this probability."""
-        return self.random() < probability
-
-    def choose(self, table: str, column: str = "", wanted: tuple[str, ...] = ()) -> str:
-        """A concept of the table, or "" if none fits."""
-        names, sums = candidates(table, column, wanted)
-        return names[bisect(sums, self.random() * sums[-1])] if names else ""
-
-    def weighted(self, choices: tuple[tuple[int, str], ...]) -> str:
-        """One of a few choices."""
-        point = self.random() * sum(weight for weight, _ in choices)
-        for weight, choice in choices:
-            point -= weight
-            if point < 0:
-                return choice
-        return choices[-1][1]
-
-    def adjective(self, noun: str, probability: float) -> str:
-        """An adjective that fits the noun, or ""."""
-        if not self.chance(probability):
-            return ""
-        return self.choose("adjectives", "classes", self.lexicon.nouns[noun].tags("classes"))
+class Sampler(Chooser):
+    """Draws meanings that make sense."""
 
     def noun_phrase(self, noun: str, definite: bool = False) -> Phrase:
-        """A noun with determiner and perhaps an adjective; `definite` for people named as known."""
-        kind = self.weighted(((55, "the"), (8, "this"), (8, "these"), (12, "plural")) if definite else
-                             ((42, "the"), (26, "a"), (6, "this"), (5, "these"), (8, "plural"), (13, "number")))
-        adjective = self.adjective(noun, 0.38)
+        """A noun with determiner and perhaps an adjective. Negated verbs take `definite` objects: not ... the book."""
+        if "mass" in self.lexicon.nouns[noun].tags("classes"):
+            return Phrase("noun", noun, adjective=self.adjective(noun, 0.45))
+        kind = self.weighted(DEFINITE if definite else ANY)
+        adjective = self.adjective(noun, 0.52)
         if kind == "number":
             return Phrase("noun", noun, True, self.choose("numbers"), adjective)
         determiner = {"plural": "the", "these": "this"}.get(kind, kind)
         return Phrase("noun", noun, kind in ("plural", "these"), determiner, adjective)
 
-    def subject(self, classes: tuple[str, ...], relative: bool = True) -> Phrase:
+    def subject(self, classes: tuple[str, ...]) -> Phrase:
         """A subject of one of the classes."""
-        human = "human" in classes
-        kind = self.weighted(((50, "noun"), (28, "name"), (22, "pronoun"))) if human else "noun"
+        kind = self.weighted(WHO) if "human" in classes else "noun"
         if kind == "name":
             return Phrase("name", self.choose("names"))
         if kind == "pronoun":
             return Phrase("pronoun", self.weighted(((3, "i"), (3, "we"), (2, "he"), (2, "she"), (2, "they"))))
-        noun = self.choose("nouns", "classes", classes)
-        phrase = self.noun_phrase(noun)
-        if relative and phrase.determiner != "this" and "human" in self.lexicon.nouns[noun].tags("classes"):
-            if self.chance(0.12):
-                return self.with_relative(phrase)
-        return phrase
+        return self.noun_phrase(self.choose("nouns", "classes", classes))
 
-    def with_relative(self, phrase: Phrase) -> Phrase:
-        """Add "who reads the book"."""
-        verb = self.choose("verbs", "frame", ("transitive",))
-        facts = self.lexicon.verbs[verb]
-        classes = self.lexicon.nouns[phrase.head].tags("classes")
-        if "human" not in facts.tags("subjects") or self.ambiguous(verb, phrase):
+    def thing(self, classes: tuple[str, ...], definite: bool) -> Phrase:
+        """An object of one of the classes."""
+        noun = self.choose("nouns", "classes", classes)
+        if self.is_a(noun, "human") and self.chance(0.5):
+            return Phrase("name", self.choose("names"))
+        return self.noun_phrase(noun, definite)
+
+    def is_a(self, noun: str, kind: str) -> bool:
+        """Whether a noun is of a class."""
+        return kind in self.lexicon.nouns[noun].tags("classes")
+
+    def relative(self, phrase: Phrase, tense: str, main: str) -> Phrase:
+        """Add "who reads the book" to a person: in the tense of the main clause, but not with its verb."""
+        if phrase.kind != "noun" or phrase.determiner == "this" or not self.human(phrase):
             return phrase
-        thing = self.noun_phrase(self.choose("nouns", "classes", facts.tags("objects")))
-        del classes
-        return Phrase(phrase.kind, phrase.head, phrase.plural, phrase.determiner, phrase.adjective,
-                      Clause(None, verb, object=thing))
+        verb = self.choose("verbs", "frame", ("transitive",))
+        entry = self.lexicon.verbs[verb]
+        thing = self.thing(entry.tags("objects"), definite=False)
+        if (
+            verb == main
+            or tense not in entry.tags("tenses")
+            or self.ambiguous(verb, phrase)
+            or thing.head == phrase.head
+        ):
+            return phrase
+        return replace(phrase, relative=Clause(None, verb, tense, object=thing))
 
     def ambiguous(self, verb: str, subject: Phrase) -> bool:
-        """Whether English does not show the tense: they read, they put."""
+        """Whether English does not show the tense: they read, I read."""
         english = self.lexicon.verbs[verb].forms["en"]
-        third = not subject.plural and not (subject.kind == "pronoun" and subject.head in ("i", "we", "they"))
-        return english.base == english.past and not third
+        return english.base == english.past and (is_plural(subject) or subject.head == "i")
 
     def action(self, subject: Phrase | None = None, tense: str = "", bare: bool = False) -> Clause:
-        """A clause with a full verb. `bare` leaves out adverbials."""
-        frame = self.weighted(((24, "intransitive"), (56, "transitive"), (20, "motion")))
+        """A clause with a full verb; of a given subject and tense if they are given. `bare` leaves out times."""
+        while True:
+            clause = self.attempt(subject, tense, bare)
+            if clause:
+                return clause
+
+    def attempt(self, subject: Phrase | None, tense: str, bare: bool) -> Clause | None:
+        """A clause, or None if what was drawn does not fit together."""
+        frame = self.weighted(((24, "intransitive"), (58, "transitive"), (18, "motion")))
         verb = self.choose("verbs", "frame", (frame,))
         entry = self.lexicon.verbs[verb]
-        if subject is None:
-            subject = self.subject(entry.tags("subjects"))
-        elif not self.can_do(subject, verb):
-            return self.action(subject, tense, bare)
+        if subject and not self.can_do(subject, verb):
+            return None
+        given = subject is not None
+        subject = subject or self.subject(entry.tags("subjects"))
         tenses = entry.tags("tenses")
-        if tense not in tenses:
-            tense = "past" if "past" in tenses and self.chance(0.4) else "present"
+        tense = tense or self.tense()
         negated = self.chance(0.13)
         modal = ""
-        if tense == "present" and frame != "saying" and self.human(subject) and self.chance(0.3):
+        if tense == "present" and self.human(subject) and ("present" not in tenses or self.chance(0.4)):
             modal = self.weighted(((5, "want"), (4, "can"), (0 if negated else 4, "must")))
-        thing = None
-        if frame == "transitive":
-            thing = self.noun_phrase(self.choose("nouns", "classes", entry.tags("objects")), definite=negated)
-            if thing.head == subject.head:
-                thing = None
-                return self.action(None, tense, bare)
+        if (modal or tense) not in tenses and not (modal and "modal" in tenses):
+            return None
+        thing = self.thing(entry.tags("objects"), negated) if frame == "transitive" else None
+        if thing and thing.head == subject.head:
+            return None
         place = place_adjective = ""
-        if frame == "motion" or (not negated and not bare and self.chance(0.4)):
-            place, place_adjective = self.place(verb, frame)
-        companion = None
-        if frame == "motion" and not negated and self.human(subject) and self.chance(0.25):
-            companion = self.companion(subject)
-        time = self.choose("times", "tenses", (tense,)) if not bare and self.chance(0.45) else ""
+        if frame == "motion" or (not negated and self.chance(0.3 if bare else 0.5)):
+            place, place_adjective = self.place(verb, frame == "motion")
+        companion = self.companion(subject) if frame == "motion" and not negated and self.human(subject) else None
+        times = "modal" if modal else tense
+        time = self.choose("times", "tenses", (times,)) if not bare and self.chance(0.55) else ""
         if not modal and not negated and not time and self.ambiguous(verb, subject):
-            time = self.choose("times", "tenses", (tense,))
+            return None
         front = "time" if time and self.chance(0.45) else ""
-        if not front and place and frame != "motion" and self.chance(0.2):
+        if not front and not bare and place and frame != "motion" and self.chance(0.2):
             front = "place"
+        if not given and self.chance(0.13):
+            subject = self.relative(subject, tense, verb)
         return Clause(subject, verb, tense, negated, modal, thing, "", place, place_adjective, companion, time, front)
 
     def can_do(self, subject: Phrase, verb: str) -> bool:
@@ -155,95 +133,156 @@ class Sampler:
         """Whether the phrase names people."""
         return phrase.kind != "noun" or "human" in self.lexicon.nouns[phrase.head].tags("classes")
 
-    def place(self, verb: str, frame: str) -> tuple[str, str]:
+    def place(self, verb: str, motion: bool) -> tuple[str, str]:
         """A place that fits the verb, and perhaps an adjective."""
-        wanted = self.lexicon.verbs[verb].tags("places")
-        nouns, _ = candidates("nouns", "classes", wanted)
-        names, sums = candidates("places", "noun", nouns) if nouns else ((), ())
-        if not names:
-            return "", ""
-        place = names[bisect(sums, self.random() * sums[-1])]
-        entry = self.lexicon.places[place]
-        if frame == "motion" and entry.facts["motion"] == "no":
-            return self.place(verb, frame)
-        return place, self.adjective(entry.facts["noun"], 0.25)
+        nouns, _ = candidates("nouns", "classes", self.lexicon.verbs[verb].tags("places"))
+        place = self.choose("places", "noun", nouns)
+        while motion and self.lexicon.places[place].facts["motion"] == "no":
+            place = self.choose("places", "noun", nouns)
+        return (place, self.adjective(self.lexicon.places[place].facts["noun"], 0.25)) if place else ("", "")
 
     def companion(self, subject: Phrase) -> Phrase | None:
         """Someone who comes along."""
+        if self.chance(0.7):
+            return None
         if self.chance(0.5):
             name = self.choose("names")
             return Phrase("name", name) if name != subject.head else None
         noun = self.choose("nouns", "classes", ("human", "pet"))
         return Phrase("noun", noun, adjective=self.adjective(noun, 0.25)) if noun != subject.head else None
 
-    def description(self, subject: Phrase | None = None, noun: str = "", tense: str = "present") -> Clause:
-        """The house is old."""
-        if not noun:
-            noun = self.choose("nouns", "classes", ("human", "animal", "thing", "building", "room", "outdoors"))
-        classes = self.lexicon.nouns[noun].tags("classes")
-        adjective = ""
-        while not adjective or self.lexicon.adjectives[adjective].facts["predicative"] == "no":
-            adjective = self.choose("adjectives", "classes", classes)
+    def description(self, tense: str, subject: Phrase | None = None, passing: bool = False) -> Clause:
+        """The house is old; `passing` asks for a state that comes and goes: the house is empty."""
+        noun = adjective = ""
+        while not adjective or self.lexicon.adjectives[adjective].facts["predicative"] not in WHEN[passing:]:
+            noun = subject.head if subject else self.choose("nouns", "classes", DESCRIBED)
+            adjective = self.choose("adjectives", "classes", self.lexicon.nouns[noun].tags("classes"))
         if subject is None:
-            plural = self.chance(0.25)
+            plural = self.chance(0.25) and not self.is_a(noun, "mass")
             subject = Phrase("noun", noun, plural, "this" if self.chance(0.2) else "the")
         return Clause(subject, "be", tense, self.chance(0.2), predicate=adjective)
 
+    def location(self, tense: str) -> Clause:
+        """The key is on the table."""
+        if self.chance(0.5):
+            noun = self.choose("nouns", "classes", ("portable", "pet"))
+            subject = replace(self.noun_phrase(noun, definite=True), relative=None)
+            nouns, _ = candidates(
+                "nouns", "classes", ("surface", "container") if self.is_a(noun, "portable") else ("surface", "outdoors")
+            )
+        else:
+            subject = self.subject(("human",))
+            if subject.determiner not in ("the", "this"):
+                subject = replace(subject, determiner="the", plural=False)
+            nouns, _ = candidates("nouns", "classes", ("outdoors", "building", "room", "public"))
+        place = self.choose("places", "noun", nouns)
+        if self.lexicon.places[place].facts["noun"] == subject.head:
+            return self.location(tense)
+        adjective = self.adjective(self.lexicon.places[place].facts["noun"], 0.3)
+        return Clause(subject, "be", tense, self.chance(0.15), place=place, place_adjective=adjective)
+
     def meaning(self) -> Meaning:
-        """A whole sentence."""
+        """A whole sentence, neither tiny nor endless."""
+        while True:
+            meaning = self.draw()
+            if 2 < size(meaning.main) + (1 + size(meaning.second) if meaning.second else 0) < 13:
+                return meaning
+
+    def draw(self) -> Meaning:
+        """A whole sentence of any length."""
         shape = self.weighted(SHAPES)
-        if shape == "single":
-            return Meaning(self.description(tense=self.tense()) if self.chance(0.12) else self.action())
+        if shape == "state":
+            return Meaning(self.state(self.tense()))
         if shape == "when":
-            weather = Clause(None, self.choose("verbs", "frame", ("weather",)))
-            first = weather if self.chance(0.4) else self.short(tense="present")
             main = self.action(tense="present")
-            if main.tense != "present" or main.front or first.tense != "present":
-                return self.meaning()
-            return Meaning(main, "when", first, self.chance(0.5))
+            return (
+                self.draw()
+                if main.front
+                else Meaning(main, "when", self.short("present", passing=True), self.chance(0.5))
+            )
         if shape == "that":
-            verb = self.choose("verbs", "frame", ("saying",))
-            main = Clause(self.subject(("human",), relative=False), verb, negated=False)
-            return Meaning(main, "that", self.short())
-        main = self.action()
+            main = Clause(self.subject(("human",)), self.choose("verbs", "frame", ("saying",)))
+            return Meaning(main, "that", self.other(main, self.tense()))
+        main = self.action(tense=self.tense())
+        if shape == "single":
+            return Meaning(main)
         if shape == "shared":
             return self.shared(main)
         if shape == "because":
             return Meaning(main, "because", self.reason(main))
-        second = self.action(bare=True)
-        if second.subject == main.subject:
-            return self.meaning()
-        return Meaning(main, shape, second)
+        return Meaning(main, shape, self.other(main, main.tense))
 
     def tense(self) -> str:
         """Present more often than past."""
-        return "past" if self.chance(0.35) else "present"
+        return "past" if self.chance(0.42) else "present"
 
-    def short(self, tense: str = "") -> Clause:
+    def state(self, tense: str, passing: bool = False) -> Clause:
+        """How or where something is."""
+        return self.description(tense, passing=passing) if self.chance(0.55) else self.location(tense)
+
+    def short(self, tense: str, passing: bool = False) -> Clause:
         """A clause for a subordinate place: nothing stands before its subject."""
-        if self.chance(0.35):
-            return self.description(tense=tense or self.tense())
-        clause = self.action(tense=tense, bare=True)
-        return clause if not clause.front else self.short(tense)
+        kind = self.weighted(((15, "weather"), (35, "state"), (50, "action")))
+        if kind == "weather":
+            return Clause(None, self.choose("verbs", "frame", ("weather",)), tense)
+        return self.state(tense, passing) if kind == "state" else self.action(tense=tense, bare=True)
+
+    def echo(self, phrase: Phrase | None) -> Phrase | None:
+        """The pronoun for somebody just named."""
+        if phrase is None or phrase.kind == "pronoun":
+            return phrase
+        facts = (self.lexicon.names if phrase.kind == "name" else self.lexicon.nouns)[phrase.head].facts
+        if phrase.plural:  # "they" is masculine everywhere, so it cannot stand for women
+            return None if facts["sex"] == "f" else Phrase("pronoun", "they")
+        return {"m": Phrase("pronoun", "he"), "f": Phrase("pronoun", "she")}.get(facts["sex"])
+
+    def other(self, main: Clause, tense: str) -> Clause:
+        """A second clause about the same person or about somebody else."""
+        same = self.echo(main.subject) if main.subject and self.human(main.subject) and self.chance(0.3) else None
+        second = self.action(same, tense, bare=True)
+        stray = second.subject and second.subject.kind == "pronoun" and second.subject.head in ("he", "she", "they")
+        again = second.verb == main.verb or (not same and (stray or second.subject == main.subject))
+        return self.other(main, tense) if again else second
 
     def reason(self, main: Clause) -> Clause:
-        """Because: about the object, about the same person, or something else."""
+        """Because: a quality of the object, a state of the same person, the weather, or what somebody does."""
         thing = main.object
-        if thing and thing.determiner in ("the", "this") and self.chance(0.4) and not self.human(thing):
-            it = Phrase("it", thing.head, thing.plural)
-            return self.description(it, thing.head, main.tense)
-        return self.short(tense=main.tense)
+        if thing and thing.kind == "noun" and thing.determiner in ("the", "this") and self.chance(0.7):
+            classes = set(self.lexicon.nouns[thing.head].tags("classes"))
+            wanted = [name for name in self.lexicon.verbs[main.verb].tags("reasons") if self.fits(name, classes)]
+            if wanted and not self.human(thing) and not thing.adjective:
+                adjective = wanted[int(self.random() * len(wanted))]
+                it = Phrase("it", thing.head, thing.plural)
+                return Clause(it, "be", main.tense, main.negated, predicate=adjective)
+        kind = self.weighted(((30, "mood"), (20, "weather"), (50, "action")))
+        person = self.echo(main.subject) if main.subject and self.human(main.subject) else None
+        if kind == "mood" and person:
+            return Clause(person, "be", main.tense, self.chance(0.15), predicate=self.weighted(MOODS))
+        if kind == "weather":
+            return Clause(None, self.choose("verbs", "frame", ("weather",)), main.tense)
+        return self.other(main, main.tense)
+
+    def fits(self, adjective: str, classes: set[str]) -> bool:
+        """Whether an adjective goes with a noun of these classes."""
+        return bool(classes & set(self.lexicon.adjectives[adjective].tags("classes")))
 
     def shared(self, main: Clause) -> Meaning:
         """Anna buys a book and reads it."""
         thing = main.object
-        if thing is None or main.negated or main.modal or main.time or main.place or thing.kind != "noun":
-            return self.meaning()
-        classes = self.lexicon.nouns[thing.head].tags("classes")
-        for _ in range(8):
-            verb = self.choose("verbs", "objects", classes)
-            if verb and verb != main.verb and main.subject and self.can_do(main.subject, verb):
-                if main.tense in self.lexicon.verbs[verb].tags("tenses") and not self.ambiguous(verb, main.subject):
-                    it = Phrase("it", thing.head, thing.plural)
-                    return Meaning(main, "and", Clause(None, verb, main.tense, object=it))
-        return self.meaning()
+        if thing is None or main.negated or main.modal or main.place or main.subject is None:
+            return self.draw()
+        person = thing.kind == "name" or self.human(thing)
+        if person and (self.echo(thing) is None or thing.kind == "pronoun"):
+            return self.draw()
+        classes = {"human"} if thing.kind == "name" else set(self.lexicon.nouns[thing.head].tags("classes"))
+        verbs = [
+            verb
+            for verb in self.lexicon.verbs[main.verb].tags("then")
+            if classes & set(self.lexicon.verbs[verb].tags("objects"))
+            and main.tense in self.lexicon.verbs[verb].tags("tenses")
+            and not self.ambiguous(verb, main.subject)
+        ]
+        if not verbs:
+            return self.draw()
+        it = Phrase("it", thing.head, thing.plural)
+        return Meaning(main, "and", Clause(None, verbs[int(self.random() * len(verbs))], main.tense, object=it))

@@ -2,16 +2,17 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import NamedTuple
 
 
 class Piece(NamedTuple):
-    """A token before spacing is known: its text, UD part of speech and the one part of the meaning it expresses."""
+    """A token before spacing is known: its text, UD part of speech and the part of the meaning it expresses
+    (two for "im", which is "in" and the article)."""
 
     text: str
     upos: str
-    part: int
+    part: int | tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +53,12 @@ class Sentence:
         return tuple(frozenset(group) for group in groups)
 
 
-# One frozenset per part is shared by all tokens: making new ones would be half of the run time.
-_IDS = tuple(frozenset([number]) for number in range(160))
+@cache
+def _ids(part: int | tuple[int, int]) -> frozenset[int]:
+    """One frozenset per part, shared by all tokens: making new ones would be half of the run time."""
+    return frozenset(part if isinstance(part, tuple) else (part,))
+
+
 _NO_IDS: frozenset[int] = frozenset()
 
 
@@ -68,7 +73,7 @@ def sentence(pieces: Iterable[Piece]) -> Sentence:
         else:
             if text[0] == "_":
                 text, joined = text[1:], True
-            tokens.append(Token(text, upos, _IDS[part], joined or text[0] == "-"))
+            tokens.append(Token(text, upos, _ids(part), joined or text[0] == "-"))
             joined = text[-1] in "'-"
     tokens.append(Token(".", "PUNCT", _NO_IDS, True))
     return Sentence(tuple(tokens))

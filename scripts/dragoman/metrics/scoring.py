@@ -120,7 +120,8 @@ def score_hypotheses(path: Path, place: dict[str, Any], metrics: Sequence[str]) 
     """Records of a decoding: one per metric and setting, settings in the order of their first row.
 
     Args:
-        path: JSON Lines with `id`, `setting`, `source`, `reference`, `hypothesis`; a reference may be a list of several.
+        path: JSON Lines with `id`, `setting`, `source`, `reference`, `hypothesis`; a reference may be a
+            list of several.
         place: paper, experiment, system, pair and seed.
 
     Raises:
@@ -131,6 +132,9 @@ def score_hypotheses(path: Path, place: dict[str, Any], metrics: Sequence[str]) 
         for key in ("id", "setting", "source", "reference", "hypothesis"):
             if row.get(key) is None:
                 raise ValueError(f"{path}:{number}: no {key!r} in this row")
+        for key in ("source", "hypothesis"):
+            if not isinstance(row[key], str):
+                raise ValueError(f"{path}:{number}: {key!r} is not a text")
         group = groups.setdefault(str(row["setting"]), {})
         if row["id"] in group:
             raise ValueError(f"{path}:{number}: id {row['id']!r} stands twice under setting {row['setting']!r}")

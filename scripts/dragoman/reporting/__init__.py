@@ -1,1 +1,1 @@
-"""What people look at: tables, figures and the page. All of it is a view of records and manifests, and can be made again."""
+"""What people look at: tables, figures and the page. All of it is a view of records and can be made again."""

@@ -10,10 +10,10 @@ from typing import Any
 
 from dragoman.config import Experiment, Model
 from dragoman.plan import DecodeRun, Plan
+from dragoman.reporting.curves import read_log
 from dragoman.reporting.examples import Example, Row, choose, visible
-from dragoman.reporting.figures import read_log
 from dragoman.reporting.tables import Layout, natural
-from dragoman.storage import MANIFEST, digest, read_jsonl
+from dragoman.storage import MANIFEST, read_jsonl
 
 SPLITS = ("train", "validation", "test")
 
@@ -61,12 +61,19 @@ def layout_from(plan: Plan, experiment: str) -> Layout:
             seeds[run.system].append(run.seed)
     return Layout(
         experiment=experiment,
-        systems={key: visible(system.label or key) for key, system in spec.systems.items()},
+        systems=labels(spec),
         pairs=tuple(spec.test.pairs),
         metrics=tuple(dict.fromkeys(spec.metrics)),
         seeds={key: tuple(found) for key, found in seeds.items()},
         title=visible(spec.title),
     )
+
+
+def labels(experiment: Experiment) -> dict[str, str]:
+    """How an experiment's systems are named. Two systems with one label get their keys added: rows must not merge."""
+    found = {key: visible(system.label or key) for key, system in experiment.systems.items()}
+    names = list(found.values())
+    return {key: f"{name} ({key})" if names.count(name) > 1 else name for key, name in found.items()}
 
 
 def manifest(folder: Path) -> dict[str, Any] | None:
@@ -153,7 +160,7 @@ def decoded(plan: Plan, experiment: str) -> dict[str, list[tuple[str, list[Row]]
             settings: dict[str, list[Row]] = {}
             for row in read_jsonl(path):
                 settings.setdefault(str(row.get("setting", "")), []).append(row)
-            label = visible(spec.systems[run.system].label or run.system)
+            label = labels(spec)[run.system]
             for setting in sorted(settings, key=natural):
                 name = f"{label}, {setting}" if setting else label
                 found.setdefault(pair, []).append((name, settings[setting]))
@@ -190,15 +197,3 @@ def facts_of(plan: Plan, name: str) -> list[tuple[str, str]]:
         facts.append((f"Tuning {key}", detail))
     facts.append(("Seeds", ", ".join(map(str, plan.seeds(experiment)))))
     return facts
-
-
-def hashes(plan: Plan) -> list[tuple[str, str]]:
-    """(what, digest of its files) of every corpus and model that is there; equal digests are equal files."""
-    folders = [plan.corpus_folder(corpus, pair) for corpus, pair in plan.corpora_used()]
-    folders += [plan.model_folder(name) for name in plan.models_used()]
-    folders += [plan.tuning_folder(run) for run in plan.tuning_runs]
-    return [
-        (folder.relative_to(plan.results).as_posix(), digest(made["files"]))
-        for folder in folders
-        if (made := manifest(folder)) and "files" in made
-    ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from dragoman.reporting.tables import MISSING, Cell, Table
+from dragoman.reporting.arrange import MISSING, Cell, Table
 
 MAX_LATEX_COLUMNS = 6
 """Numbers side by side on a page of `article`; a wider table gets one tabular per metric."""
@@ -41,6 +41,8 @@ def markdown(table: Table) -> str:
 
 _LATEX = {
     "\\": r"\textbackslash{}",
+    "[": "{[}",  # after a line break it would open an optional argument
+    "]": "{]}",
     "{": r"\{",
     "}": r"\}",
     "$": r"\$",
@@ -82,7 +84,7 @@ def latex_text(text: str) -> str:
             out.append(_LATEX[letter])
         elif letter.isspace():
             out.append(" ")
-        elif letter.isascii() and letter.isprintable() or "À" <= letter <= "ž" and letter.isalpha():
+        elif (letter.isascii() and letter.isprintable()) or ("À" <= letter <= "ž" and letter.isalpha()):
             out.append(letter)
         else:
             out.append(f"U+{ord(letter):04X}")

@@ -7,10 +7,7 @@ symbols, and the page's own security policy forbids scripts and every kind of re
 from __future__ import annotations
 
 import base64
-import importlib.metadata
-import platform
 import re
-import subprocess
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,16 +18,14 @@ import jinja2
 import yaml
 from markupsafe import Markup, escape
 
-from dragoman.command import REPOSITORY
 from dragoman.plan import Plan
 from dragoman.records import Record
-from dragoman.reporting import figures, gather, markup, tables
-from dragoman.reporting.examples import Example
+from dragoman.reporting import arrange, curves, dots, figures, gather, markup, provenance, tables
+from dragoman.reporting.examples import Example, visible
 from dragoman.storage import sha256
 
 EXAMPLES_OPEN = 3
 """Examples that are in view before the others are unfolded."""
-PACKAGES = ("torch", "transformers", "tokenizers", "sacrebleu", "numpy", "pandas", "snakemake")
 
 
 @dataclass(frozen=True)
@@ -49,7 +44,7 @@ class Section:
     key: str
     title: str
     facts: list[tuple[str, str]]
-    table: tables.Table
+    table: arrange.Table
     scores: Markup | None
     loss: Markup | None
     examples: list[Example]
@@ -57,7 +52,7 @@ class Section:
 
 
 def inline_svg(document: str, prefix: str, label: str) -> Markup:
-    """An SVG document as an element of the page: no size of its own, no ids shared with others, colours of the theme."""
+    """An SVG document as an element of the page: no size of its own, no ids shared with others, the page's colours."""
     text = document[document.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     text = re.sub(r"<style.*?</style>", "", text, flags=re.DOTALL)
@@ -93,16 +88,16 @@ def section(plan: Plan, name: str, records: Sequence[Record]) -> Section:
     """Everything the page says about one experiment."""
     layout = gather.layout_from(plan, name)
     frame = tables.cells(records, layout)
-    table = tables.lay_out(frame, layout)
-    curves = gather.tuning_curves(plan, name)
-    has_scores, has_loss = frame["value"].notna().any(), any(points for _, points in curves)
+    table = arrange.lay_out(frame, layout)
+    losses = gather.tuning_curves(plan, name)
+    has_scores, has_loss = frame["value"].notna().any(), any(points for _, points in losses)
     return Section(
         key=name,
         title=layout.title,
         facts=gather.facts_of(plan, name),
         table=table,
-        scores=_figure(figures.scores(frame), f"scores-{name}", f"Scores: {layout.title}") if has_scores else None,
-        loss=_figure(figures.loss_curves(curves), f"loss-{name}", f"Training loss: {layout.title}")
+        scores=_figure(dots.scores(frame), f"scores-{name}", f"Scores: {layout.title}") if has_scores else None,
+        loss=_figure(curves.loss_curves(losses), f"loss-{name}", f"Training loss: {layout.title}")
         if has_loss
         else None,
         examples=gather.examples(plan, name),
@@ -148,33 +143,6 @@ def corpus_warnings(facts: Sequence[gather.CorpusFacts]) -> list[str]:
     return [f"{fact.corpus}, {fact.pair}: {fact.warning}" for fact in facts if fact.warning]
 
 
-def commit() -> str:
-    """The commit of this checkout, and whether tracked files differ from it; empty outside a repository of its own."""
-
-    def git(*arguments: str) -> str:
-        command = ["git", "-C", str(REPOSITORY), *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=20).stdout.strip()
-
-    try:
-        if Path(git("rev-parse", "--show-toplevel")).resolve() != REPOSITORY:
-            return ""
-        changed = " with uncommitted changes" if git("status", "--porcelain", "--untracked-files=no") else ""
-        return git("rev-parse", "HEAD") + changed
-    except (OSError, subprocess.SubprocessError):
-        return ""
-
-
-def versions() -> list[tuple[str, str]]:
-    """Python and the packages that numbers depend on."""
-    found = [("Python", platform.python_version())]
-    for package in PACKAGES:
-        try:
-            found.append((package, importlib.metadata.version(package)))
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
-
-
 def render(plan: Plan, records: Sequence[Record]) -> str:
     """The whole page. The same results give the same page: no clock, no host, no path is in it."""
     environment = jinja2.Environment(
@@ -188,24 +156,25 @@ def render(plan: Plan, records: Sequence[Record]) -> str:
     environment.filters["whole_pairs"] = whole_pairs
     config = plan.config
     models, facts = gather.model_facts(plan), gather.corpus_facts(plan)
-    curves = [(model.name, model.curve) for model in models if model.curve]
+    text = yaml.safe_dump(config.model_dump(mode="json", exclude_unset=True), sort_keys=False, allow_unicode=True)
+    losses = [(model.name, model.curve) for model in models if model.curve]
     records_file = plan.results / "records.jsonl"
     return environment.get_template("page.html.j2").render(
-        title=config.title,
+        title=visible(config.title),
         sections=[section(plan, name, records) for name in config.experiments],
         models=models,
-        pretraining=_figure(figures.loss_curves(curves), "pretraining", "Pre-training loss") if curves else None,
+        pretraining=_figure(curves.loss_curves(losses), "pretraining", "Pre-training loss") if losses else None,
         corpora=corpus_summary(facts),
         warnings=corpus_warnings(facts),
         splits=gather.SPLITS,
-        seeds=config.seeds,
+        seeds=sorted({seed for experiment in config.experiments.values() for seed in plan.seeds(experiment)}),
         systems=sum(len(experiment.systems) for experiment in config.experiments.values()),
         pairs=sorted({pair for experiment in config.experiments.values() for pair in experiment.test.pairs}),
         numbers=len(records),
-        config=yaml.safe_dump(config.model_dump(mode="json", exclude_unset=True), sort_keys=False, allow_unicode=True),
-        versions=versions(),
-        commit=commit(),
+        config="\n".join(map(visible, text.split("\n"))),
+        versions=provenance.versions(),
+        commit=provenance.commit(),
         records_hash=sha256(records_file) if records_file.is_file() else "",
-        hashes=gather.hashes(plan),
+        hashes=provenance.hashes(plan),
         shown=EXAMPLES_OPEN,
     )

@@ -1,11 +1,10 @@
-"""Tables are views of records: one long frame of an experiment's cells, and its layout for people to read.
+"""Tables are views of records: one long frame of an experiment's cells. `layout.py` arranges it for people to read.
 
-A number that is missing stays missing: it prints as an en dash with the reason below, and no average is taken over it.
+A number that is missing stays missing, with the reason beside it, and no average is taken over it.
 """
 
 from __future__ import annotations
 
-import math
 import re
 import statistics
 from collections.abc import Iterable, Sequence
@@ -13,10 +12,8 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from dragoman.metrics import presentation
 from dragoman.records import Record
 
-MISSING = "–"
 MEAN = "mean"
 CELL_COLUMNS = (
     "experiment,system,label,setting,pair,metric,value,low,high,spread,seeds,n,signature,note".split(",")  # noqa: SIM905
@@ -35,32 +32,6 @@ class Layout:
     seeds: dict[str, tuple[int, ...]] = field(default_factory=dict)
     """Seeds each system should have; those it has, where this says nothing."""
     title: str = ""
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One number as it is shown."""
-
-    text: str
-    interval: str = ""
-    spread: str = ""
-    best: bool = False
-    mark: str = ""
-    """Letter of the note below the table."""
-
-
-@dataclass(frozen=True)
-class Table:
-    """An experiment's numbers, laid out: groups of columns (a metric, its pairs), rows of (label, cells)."""
-
-    title: str
-    groups: list[tuple[str, list[str]]]
-    rows: list[tuple[str, list[Cell]]]
-    notes: list[tuple[str, str]]
-    """(letter, text), in the order they are referred to."""
-    legend: list[str]
-    """How to read the numbers."""
-    signatures: list[str]
 
 
 def layout_of(records: Iterable[Record], experiment: str) -> Layout:
@@ -156,79 +127,6 @@ def _mean(per_pair: Sequence[dict[int, Record]], seeds: Sequence[int]) -> dict[s
         return {"note": "no mean: not every pair has a value"}
     means = [statistics.fmean(row) for row in rows]
     return {"value": statistics.fmean(means), "spread": statistics.stdev(means) if len(means) > 1 else None, "note": ""}
-
-
-def lay_out(frame: pd.DataFrame, layout: Layout) -> Table:
-    """Arrange cells as rows = systems, columns = metric x pair, with the best value of a column marked."""
-    pairs = [*layout.pairs, MEAN] if len(layout.pairs) > 1 else list(layout.pairs)
-    by_key = {(row.label, row.metric, row.pair): row for row in frame.itertuples()}
-    labels = list(dict.fromkeys(frame["label"]))
-    letters: dict[str, str] = {}
-    shown: dict[tuple[str, str, str], Cell] = {}
-    for metric in layout.metrics:
-        look = presentation(metric)
-        for pair in pairs:
-            column = {label: by_key[label, metric, pair] for label in labels}
-            best = _best([round(row.value, look.digits) for row in column.values() if _is(row.value)], look.better)
-            for label, row in column.items():
-                marked = _is(row.value) and best is not None and round(row.value, look.digits) == best
-                shown[label, metric, pair] = _show(row, look.digits, marked)
-    rows = []
-    for label in labels:
-        line = []
-        for metric in layout.metrics:
-            for pair in pairs:
-                note = by_key[label, metric, pair].note
-                mark = letters.setdefault(note, _letter(len(letters))) if isinstance(note, str) and note else ""
-                line.append(Cell(**{**vars(shown[label, metric, pair]), "mark": mark}))
-        rows.append((label, line))
-    return Table(
-        title=layout.title or layout.experiment,
-        groups=[(presentation(metric).label, pairs) for metric in layout.metrics],
-        rows=rows,
-        notes=[(letter, note) for note, letter in letters.items()],
-        legend=_legend([cell for _, line in rows for cell in line], layout),
-        signatures=sorted({s for text in frame["signature"].dropna() for s in text.split("; ")}),
-    )
-
-
-def _is(value: object) -> bool:
-    return isinstance(value, int | float) and not math.isnan(value)
-
-
-def _best(values: list[float], better: str | None) -> float | None:
-    if better is None or len(values) < 2:
-        return None
-    return max(values) if better == "higher" else min(values)
-
-
-def _show(row: tuple, digits: int, best: bool) -> Cell:
-    if not _is(row.value):
-        return Cell(MISSING)
-    interval = f"[{row.low:.{digits}f}, {row.high:.{digits}f}]" if _is(row.low) and _is(row.high) else ""
-    spread = f"{row.spread:.{digits}f}" if _is(row.spread) else ""
-    return Cell(f"{row.value:.{digits}f}", interval, spread, best)
-
-
-def _letter(number: int) -> str:
-    return chr(ord("a") + number) if number < 26 else str(number)
-
-
-def _legend(shown: list[Cell], layout: Layout) -> list[str]:
-    legend = []
-    if any(cell.interval for cell in shown):
-        legend.append("In brackets: 95 % bootstrap interval over the test sentences.")
-    if any(cell.spread for cell in shown):
-        legend.append("Mean ± standard deviation over the seeds.")
-    if any(cell.best for cell in shown):
-        legend.append("Bold: best of its column.")
-    for metric in layout.metrics:
-        look = presentation(metric)
-        if look.better == "lower":
-            legend.append(f"{look.label}: lower is better.")
-    if any(cell.text == MISSING for cell in shown):
-        legend.append(f"{MISSING}: no value; the note says why.")
-    return legend
 
 
 def csv(frame: pd.DataFrame) -> str:

@@ -1,0 +1,179 @@
+"""The details of German and of Dutch on top of `germanic`."""
+
+from typing import ClassVar
+
+from dragoman.grammar.germanic import Germanic
+from dragoman.grammar.meaning import AT, PLACE, Clause, Phrase
+from dragoman.grammar.tokens import Piece
+
+
+class German(Germanic):
+    """German realiser."""
+
+    code = "de"
+    links: ClassVar[dict] = {
+        "and": (("und", "CCONJ"),),
+        "but": (("aber", "CCONJ"),),
+        "because": (("weil", "SCONJ"),),
+        "when": (("wenn", "SCONJ"),),
+        "that": (("dass", "SCONJ"),),
+    }
+    comma_before = frozenset({"but", "because", "when", "that"})
+    auxiliaries: ClassVar[dict] = {"haben": ("habe", "hat", "haben"), "sein": ("bin", "ist", "sind")}
+    modals: ClassVar[dict] = {
+        "want": ("will", "will", "wollen"),
+        "can": ("kann", "kann", "können"),
+        "must": ("muss", "muss", "müssen"),
+    }
+    be: ClassVar[dict] = {"present": ("bin", "ist", "sind"), "past": ("war", "war", "waren")}
+    pronouns: ClassVar[dict] = {"i": "ich", "we": "wir", "he": "er", "she": "sie", "they": "sie"}
+    its: ClassVar[dict] = {
+        "nom": {"m": "er", "f": "sie", "n": "es", "pl": "sie"},
+        "acc": {"m": "ihn", "f": "sie", "n": "es", "pl": "sie"},
+    }
+    # The endings of der/dieser, and of ein, by case.
+    strong: ClassVar[dict] = {
+        "nom": {"m": "er", "f": "e", "n": "es", "pl": "e"},
+        "acc": {"m": "en", "f": "e", "n": "es", "pl": "e"},
+        "dat": {"m": "em", "f": "er", "n": "em", "pl": "en"},
+    }
+    the: ClassVar[dict] = {
+        "nom": {"m": "der", "f": "die", "n": "das", "pl": "die"},
+        "acc": {"m": "den", "f": "die", "n": "das", "pl": "die"},
+        "dat": {"m": "dem", "f": "der", "n": "dem", "pl": "den"},
+    }
+    contractions: ClassVar[dict] = {
+        ("in", "dem"): "im",
+        ("in", "das"): "ins",
+        ("an", "dem"): "am",
+        ("an", "das"): "ans",
+        ("zu", "dem"): "zum",
+        ("zu", "der"): "zur",
+        ("bei", "dem"): "beim",
+    }
+
+    def phrase(self, phrase: Phrase, base: int, case: str) -> list[Piece]:
+        """A noun phrase in a case; the ending of the adjective depends on what the article leaves unsaid."""
+        if phrase.kind == "name":
+            return [Piece(phrase.head, "PROPN", base)]
+        if phrase.kind == "pronoun":
+            return [Piece(self.pronouns[phrase.head], "PRON", base)]
+        if phrase.kind == "it":
+            return [Piece(self.its[case][self.pronoun_gender(phrase)], "PRON", base)]
+        gender = "pl" if phrase.plural else self.gender(phrase)
+        noun = self.nouns[phrase.head]
+        text = noun.sg if not phrase.plural else noun.dative_pl if case == "dat" else noun.pl
+        if case != "nom" and not phrase.plural and noun.oblique:
+            text = noun.oblique
+        strong = self.strong[case][gender]
+        same_as_nominative = gender != "pl" and case in ("nom", "acc") and strong == self.strong["nom"][gender]
+        weak = "e" if same_as_nominative else "en"
+        words: list[Piece] = []
+        ending = weak
+        if phrase.determiner == "the":
+            words.append(Piece(self.the[case][gender], "DET", base))
+        elif phrase.determiner == "this":
+            words.append(Piece("dies" + strong, "DET", base + 2))
+        elif phrase.determiner == "a":
+            bare = gender in "mn" and same_as_nominative
+            words.append(Piece("ein" if bare else "ein" + strong, "DET", base))
+            ending = strong if same_as_nominative else "en"
+        else:
+            words.append(Piece(self.numbers[phrase.determiner].m, "NUM", base + 2))
+            ending = strong
+        if phrase.adjective:
+            words.append(Piece(self.adjectives[phrase.adjective].stem + ending, "ADJ", base + 1))
+        words.append(Piece(text, "NOUN", base))
+        if phrase.relative:
+            comma = Piece(",", "PUNCT", 0)
+            words += [comma, *self.relative(phrase, base), comma]
+        return words
+
+    def place(self, clause: Clause, base: int) -> list[Piece]:
+        """The place: preposition and article melt (im, ins, zur)."""
+        preposition, case = self.place_preposition(clause)[0].split(":")
+        words = self.phrase(self.place_phrase(clause), base + PLACE, case)
+        short = self.contractions.get((preposition, words[0].text))
+        if short:
+            return [Piece(short, "ADP", (base + AT, base + PLACE)), *words[1:]]
+        return [Piece(preposition, "ADP", base + AT), *words]
+
+    def relative_pronoun(self, phrase: Phrase) -> str:
+        """Der, die, das."""
+        return self.the["nom"]["pl" if phrase.plural else self.gender(phrase)]
+
+    def predicative(self, adjective: str) -> str:
+        """The adjective without an ending."""
+        return self.adjectives[adjective].predicative or self.adjectives[adjective].stem
+
+
+class Dutch(Germanic):
+    """Dutch realiser."""
+
+    code = "nl"
+    links: ClassVar[dict] = {
+        "and": (("en", "CCONJ"),),
+        "but": (("maar", "CCONJ"),),
+        "because": (("omdat", "SCONJ"),),
+        "when": (("wanneer", "SCONJ"),),
+        "that": (("dat", "SCONJ"),),
+    }
+    auxiliaries: ClassVar[dict] = {"hebben": ("heb", "heeft", "hebben"), "zijn": ("ben", "is", "zijn")}
+    modals: ClassVar[dict] = {
+        "want": ("wil", "wil", "willen"),
+        "can": ("kan", "kan", "kunnen"),
+        "must": ("moet", "moet", "moeten"),
+    }
+    be: ClassVar[dict] = {"present": ("ben", "is", "zijn"), "past": ("was", "was", "waren")}
+    finite_last = False
+    negation = ("niet", "ADV")
+    companion = "met"
+    weather = "het"
+    particle_tags: ClassVar[dict] = {"weg": "ADV", "terug": "ADV", "mee": "ADV"}
+    pronouns: ClassVar[dict] = {"i": "ik", "we": "we", "he": "hij", "she": "ze", "they": "ze"}
+    its: ClassVar[dict] = {
+        "nom": {"m": "hij", "f": "ze", "n": "het", "pl": "ze"},
+        "acc": {"m": "hem", "f": "haar", "n": "het", "pl": "ze"},
+    }
+
+    def phrase(self, phrase: Phrase, base: int, case: str) -> list[Piece]:
+        """A noun phrase; the adjective lacks its -e only after "een" with a neuter noun."""
+        if phrase.kind == "name":
+            return [Piece(phrase.head, "PROPN", base)]
+        if phrase.kind == "pronoun":
+            return [Piece(self.pronouns[phrase.head], "PRON", base)]
+        if phrase.kind == "it":
+            return [Piece(self.its[case][self.pronoun_gender(phrase)], "PRON", base)]
+        gender = "pl" if phrase.plural else self.gender(phrase)
+        noun = self.nouns[phrase.head]
+        words: list[Piece] = []
+        if phrase.determiner == "the":
+            words.append(Piece("het" if gender == "n" else "de", "DET", base))
+        elif phrase.determiner == "this":
+            words.append(Piece("dit" if gender == "n" else "deze", "DET", base + 2))
+        elif phrase.determiner == "a":
+            words.append(Piece("een", "DET", base))
+        else:
+            words.append(Piece(self.numbers[phrase.determiner].m, "NUM", base + 2))
+        if phrase.adjective:
+            adjective = self.adjectives[phrase.adjective]
+            bare = phrase.determiner == "a" and gender == "n"
+            words.append(Piece(adjective.bare if bare else adjective.inflected, "ADJ", base + 1))
+        words.append(Piece(noun.pl if phrase.plural else noun.sg, "NOUN", base))
+        if phrase.relative:
+            words += [*self.relative(phrase, base), Piece(",", "PUNCT", 0)]
+        return words
+
+    def place(self, clause: Clause, base: int) -> list[Piece]:
+        """The place with its preposition."""
+        preposition, bare = self.place_preposition(clause)
+        words = self.phrase(self.place_phrase(clause), base + PLACE, "dat")
+        return [Piece(preposition, "ADP", base + AT), *words[bare:]]
+
+    def relative_pronoun(self, phrase: Phrase) -> str:
+        """Die or dat."""
+        return "dat" if not phrase.plural and self.gender(phrase) == "n" else "die"
+
+    def predicative(self, adjective: str) -> str:
+        """The adjective without an ending."""
+        return self.adjectives[adjective].bare

@@ -1,0 +1,54 @@
+"""Where numbers come from: the commit, the versions, and the digests of what was read. No clock, no host, no path."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import subprocess
+from pathlib import Path
+
+from dragoman.command import REPOSITORY
+from dragoman.plan import Plan
+from dragoman.reporting.gather import manifest
+from dragoman.storage import digest
+
+PACKAGES = ("torch", "transformers", "tokenizers", "sacrebleu", "numpy", "pandas", "snakemake")
+
+
+def commit() -> str:
+    """The commit of this checkout, and whether tracked files differ from it; empty outside a repository of its own."""
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(REPOSITORY), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=20).stdout.strip()
+
+    try:
+        if Path(git("rev-parse", "--show-toplevel")).resolve() != REPOSITORY:
+            return ""
+        changed = " with uncommitted changes" if git("status", "--porcelain", "--untracked-files=no") else ""
+        return git("rev-parse", "HEAD") + changed
+    except (OSError, subprocess.SubprocessError):
+        return ""
+
+
+def versions() -> list[tuple[str, str]]:
+    """Python and the packages that numbers depend on."""
+    found = [("Python", platform.python_version())]
+    for package in PACKAGES:
+        try:
+            found.append((package, importlib.metadata.version(package)))
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def hashes(plan: Plan) -> list[tuple[str, str]]:
+    """(what, digest of its files) of every corpus and model that is there; equal digests are equal files."""
+    folders = [plan.corpus_folder(corpus, pair) for corpus, pair in plan.corpora_used()]
+    folders += [plan.model_folder(name) for name in plan.models_used()]
+    folders += [plan.tuning_folder(run) for run in plan.tuning_runs]
+    return [
+        (folder.relative_to(plan.results).as_posix(), digest(made["files"]))
+        for folder in folders
+        if (made := manifest(folder)) and "files" in made
+    ]

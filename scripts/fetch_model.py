@@ -1,0 +1,78 @@
+#!/usr/bin/env python3
+"""Bring a foundation model into the results: from the Hugging Face hub, at a revision, or from a local folder."""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from safetensors import safe_open
+
+from dragoman import command, hub
+from dragoman.config import HubModel, LocalModel
+from dragoman.configfile import load_config
+from dragoman.plan import Plan
+from dragoman.storage import building
+
+SUFFIXES = {".json", ".safetensors", ".model", ".txt", ".jinja"}
+"""Weights, configuration and tokenizer; nothing that could hold code."""
+
+
+def parameters_in(folder: Path) -> int:
+    """Number of weights in a checkpoint folder, from the headers of its files.
+
+    Raises:
+        ValueError: there are no safetensors weights.
+    """
+    paths = sorted(folder.glob("*.safetensors"))
+    if not paths:
+        raise ValueError(f"{folder} has no *.safetensors weights; other formats can run code when they are read")
+    count = 0
+    for path in paths:
+        with safe_open(path, framework="pt") as file:
+            count += sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118
+    return count
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """A hard link where the file system allows it, as weights are large and never changed in place; else a copy."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
+def bring(plan: Plan, name: str, spec: HubModel | LocalModel) -> None:
+    """Put the files of a checkpoint into the results, so that everything after reads one place."""
+    facts: dict[str, object] = {"name": name, "spec": plan.model_spec(name)}
+    if isinstance(spec, HubModel):
+        source = plan.results / "downloads" / "models" / name
+        facts["commit"] = hub.fetch("model", spec.id, spec.revision, hub.MODEL_FILES, source)["commit"]
+    else:
+        source = Path(spec.path)
+    facts["parameters"] = parameters_in(source)
+    with building(plan.model_folder(name), facts) as place:
+        for path in sorted(source.iterdir()):
+            if path.suffix in SUFFIXES and path.name != "manifest.json":
+                link_or_copy(path, place / path.name)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Entry point."""
+    example = "python scripts/fetch_model.py --config config/papers/simulmask.yaml --model falcon-rw-1b"
+    parser = command.parser(__doc__ or "", example)
+    command.add_config(parser)
+    parser.add_argument("--model", required=True, help="a name under `models:`")
+    arguments = parser.parse_args(argv)
+    plan = Plan(load_config(arguments.config))
+    spec = plan.model(arguments.model)
+    if not isinstance(spec, HubModel | LocalModel):
+        raise ValueError(f"{arguments.model} is made from scratch; scripts/pretrain.py trains it")
+    bring(plan, arguments.model, spec)
+
+
+if __name__ == "__main__":
+    command.run(main)

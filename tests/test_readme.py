@@ -1,0 +1,73 @@
+"""What the README says can be done, can be done."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```bash\n(.*?)```", README, flags=re.DOTALL)
+COMMANDS = [line.split("  #")[0].strip() for block in BLOCKS for line in block.splitlines() if line.strip()]
+
+
+def run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment)
+
+
+def test_there_are_commands() -> None:
+    assert {"make demo", "make test", "snakemake --cores all"} <= set(COMMANDS)
+
+
+@pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith("make ")])
+def test_make_knows_it(command: str) -> None:
+    done = run([*shlex.split(command), "--dry-run"], REPOSITORY)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith("snakemake ")])
+def test_snakemake_plans_it(command: str, tmp_path: Path) -> None:
+    words = [str(REPOSITORY / word) if word.startswith("config/") else word for word in shlex.split(command)]
+    done = run([*words, "--dry-run", "--snakefile", str(REPOSITORY / "Snakefile")], tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "This was a dry-run" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith("python ")])
+def test_script_runs(command: str, tmp_path: Path) -> None:
+    for name, text in (("S", "One cat."), ("H", "Один кот."), ("R", "Один кот.")):
+        (tmp_path / name).write_text(text + "\n", encoding="utf-8")
+    for name in ("scripts", "config"):
+        (tmp_path / name).symlink_to(REPOSITORY / name)
+    done = run(shlex.split(command), tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout
+
+
+def test_links_lead_somewhere() -> None:
+    for page in (REPOSITORY / "README.md", REPOSITORY / "config" / "README.md"):
+        for target in re.findall(r"\]\(([^)#][^)]*)\)", page.read_text(encoding="utf-8")):
+            if not target.startswith("http"):
+                assert (page.parent / target).exists(), f"{page.name} links to {target}, which is not there"
+
+
+def test_top_level_is_what_it_says() -> None:
+    allowed = {"Snakefile", "workflow", "envs", "config", "scripts", "results", "tests", "README.md", "LICENSE"}
+    allowed |= {"CHANGELOG.md", "Makefile", "pyproject.toml"}
+    tracked = run(["git", "ls-files"], REPOSITORY).stdout.splitlines()
+    if not tracked:
+        pytest.skip("not a git checkout")
+    top = {name.split("/")[0] for name in tracked}
+    assert {name for name in top if not name.startswith(".")} <= allowed
+
+
+def test_snakefile_is_a_table_of_contents() -> None:
+    lines = (REPOSITORY / "Snakefile").read_text(encoding="utf-8").splitlines()
+    assert len(lines) < 60 or sum(bool(line.strip()) for line in lines) < 60

@@ -1,0 +1,149 @@
+"""The whole workflow on the smoke configuration, as a user runs it, from an empty folder."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dragoman import records
+from dragoman.storage import read_jsonl, read_manifest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+SMOKE = (REPOSITORY / "config" / "smoke.yaml").read_text(encoding="utf-8")
+
+
+def snakemake(folder: Path, *arguments: str, config: str = SMOKE) -> subprocess.CompletedProcess[str]:
+    """Run the workflow in `folder`, with `config` as its configuration file."""
+    path = folder / "config.yaml"
+    path.write_text(config, encoding="utf-8")
+    command = [
+        sys.executable,
+        "-m",
+        "snakemake",
+        "--snakefile",
+        str(REPOSITORY / "Snakefile"),
+        "--configfile",
+        str(path),
+    ]
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "OMP_NUM_THREADS": "1"}
+    return subprocess.run([*command, *arguments], cwd=folder, capture_output=True, text=True, env=environment)
+
+
+def planned(done: subprocess.CompletedProcess[str]) -> dict[str, int]:
+    """Jobs per rule that a dry run announces."""
+    text = done.stdout + done.stderr
+    return {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", text, flags=re.MULTILINE)}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("workflow")
+    done = snakemake(folder, "--cores", "2")
+    assert done.returncode == 0, done.stderr[-5000:]
+    return folder
+
+
+@pytest.mark.workflow
+class TestFinished:
+    """What a finished run looks like, and what it takes to change it."""
+
+    def test_every_number_is_there(self, finished: Path) -> None:
+        found = records.read(finished / "results/smoke/records.jsonl")
+        keys = {(r.experiment, r.system, r.pair, r.seed, r.metric) for r in found}
+        assert len(keys) == len(found) == 2 * (1 + 1 + 2 + 1)
+        for record in found:
+            assert record.n == (6 if record.experiment == "sft-falcon" else 12)
+            assert record.signature
+            assert set(record.made_from) >= {"hypotheses", "references"}
+        copied = [r.value for r in found if r.system == "copy" and r.metric == "chrf"]
+        assert copied[0] is not None
+        assert copied[0] > 5, "names and numbers survive copying"
+
+    def test_hypotheses_are_in_the_order_of_the_test_set(self, finished: Path) -> None:
+        rows = read_jsonl(finished / "results/smoke/decodes/sft-llama/copy/en-fr/seed-1/hypotheses.jsonl")
+        assert [row["id"] for row in rows] == list(range(12))
+        assert all(row["hypothesis"] == row["source"] for row in rows)
+
+    def test_manifests_hold_what_was_made(self, finished: Path) -> None:
+        for path in (finished / "results/smoke").glob("**/manifest.json"):
+            assert read_manifest(path.parent)["files"]
+        tuning = read_manifest(finished / "results/smoke/tunings/sft-llama/sft/all/seed-1")
+        assert tuning["examples"] == {"made": 100, "kept": 100}
+        assert not list((finished / "results/smoke/.work").glob("*")), "unfinished state is gone when all is done"
+
+    def test_page_tables_and_figures(self, finished: Path) -> None:
+        results = finished / "results/smoke"
+        page = (results / "report/index.html").read_text(encoding="utf-8")
+        assert "Fine-tuning with all weights, two seeds" in page
+        assert "http://" not in page.replace("http://www.w3.org", "")
+        for suffix in ("csv", "md", "tex"):
+            assert (results / f"tables/sft-llama.{suffix}").stat().st_size > 100
+        assert (results / "figures/sft-llama-loss.svg").read_text(encoding="utf-8").startswith("<?xml")
+
+    def test_second_run_has_nothing_to_do(self, finished: Path) -> None:
+        done = snakemake(finished, "--cores", "2")
+        assert done.returncode == 0
+        assert "Nothing to be done" in done.stdout + done.stderr
+
+    @pytest.mark.parametrize(
+        ("old", "new", "again"),
+        [
+            ("max_new_tokens: 12, beam: 2", "max_new_tokens: 12, beam: 3", {"decode": 2, "score": 2}),
+            ("title: Fine-tuning with an adapter", "title: Tuning with an adapter", {"table": 1, "plot": 1}),
+            ("adapter: {rank: 4}", "adapter: {rank: 5}", {"finetune": 1, "decode": 1, "score": 1}),
+            ("test: 12}", "test: 11}", {"prepare": 2, "pretrain": 2, "finetune": 3, "decode": 5, "score": 5}),
+        ],
+    )
+    def test_only_what_depends_on_a_change_is_made_again(
+        self, finished: Path, old: str, new: str, again: dict[str, int]
+    ) -> None:
+        assert old in SMOKE
+        jobs = planned(snakemake(finished, "--dry-run", config=SMOKE.replace(old, new)))
+        assert {rule: count for rule, count in jobs.items() if rule in {*again, "pretrain", "finetune"}} == again
+
+    def test_snakemake_report(self, finished: Path) -> None:
+        done = snakemake(finished, "--report", "snakemake.html")
+        assert done.returncode == 0, done.stderr
+        assert (finished / "snakemake.html").stat().st_size > 100_000
+
+
+def test_mistake_is_one_message_before_any_job(tmp_path: Path) -> None:
+    done = snakemake(tmp_path, "--cores", "2", config=SMOKE.replace("model: llama-smoke", "model: lama-smoke"))
+    assert done.returncode != 0
+    assert "config.yaml:29: experiments.sft-llama.model = 'lama-smoke': unknown model" in done.stderr
+    assert "did you mean 'llama-smoke'?" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "results").exists()
+
+
+def test_demonstration_has_the_right_jobs(tmp_path: Path) -> None:
+    done = snakemake(tmp_path, "--dry-run", config=(REPOSITORY / "config/config.yaml").read_text(encoding="utf-8"))
+    assert done.returncode == 0, done.stderr
+    jobs = planned(done)
+    assert {rule: jobs[rule] for rule in ("pretrain", "finetune", "decode")} == {
+        "pretrain": 2,
+        "finetune": 2,
+        "decode": 16,
+    }
+    assert jobs["prepare"] == 15 + 2, "every pair of six languages for the web, two for the experiments"
+
+
+@pytest.mark.parametrize("script", sorted(path.name for path in (REPOSITORY / "scripts").glob("*.py")))
+def test_every_script_explains_itself(script: str, in_repository: Path) -> None:
+    done = subprocess.run([sys.executable, f"scripts/{script}", "--help"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "usage:" in done.stdout
+    assert "example" in done.stdout
+
+
+def test_run_that_is_not_planned_is_named(in_repository: Path) -> None:
+    arguments = ["--config", "config/smoke.yaml", "--experiment", "sft-llama", "--tuning", "sft", "--seed", "3"]
+    done = subprocess.run([sys.executable, "scripts/finetune.py", *arguments], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "unknown run 'sft-llama/sft/all/3'; did you mean 'sft-llama/sft/all/" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
