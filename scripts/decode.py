@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from dragoman import command, corpora, decoding, models, registry
 from dragoman.configfile import load_config

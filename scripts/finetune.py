@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from pathlib import Path
 
 from dragoman import command, corpora, models, registry, training
 from dragoman.checks import options_of

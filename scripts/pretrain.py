@@ -6,7 +6,6 @@ from __future__ import annotations
 import random
 import shutil
 from collections.abc import Sequence
-from pathlib import Path
 
 from dragoman import command, corpora, models, pages, training
 from dragoman.config import ScratchModel

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dragoman import records, registry
-from dragoman.command import parser, run
+from dragoman.command import add_config, parser, run
 from dragoman.metrics.bootstrap import RESAMPLES
 from dragoman.metrics.scoring import score_files, score_hypotheses
 
@@ -71,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     plain.set_defaults(do=text)
 
     decoded = commands.add_parser("hypotheses", help="hypotheses that the workflow decoded")
-    command.add_config(decoded)
+    add_config(decoded)
     decoded.add_argument("--experiment", required=True)
     decoded.add_argument("--system", required=True)
     decoded.add_argument("--pair", required=True)

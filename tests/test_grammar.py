@@ -25,9 +25,10 @@ from dragoman.grammar import (
     split_of,
 )
 from dragoman.grammar import lexicon as lexicon_module
+from dragoman.grammar.sampler import Sampler
 
 SEEDS = st.integers(min_value=0, max_value=2**32 - 1)
-I, WE, HE, SHE, THEY = (Phrase("pronoun", head) for head in ("i", "we", "he", "she", "they"))
+ME, WE, HE, SHE, THEY = (Phrase("pronoun", head) for head in ("i", "we", "he", "she", "they"))
 ANNA, PAUL = Phrase("name", "Anna"), Phrase("name", "Paul")
 
 
@@ -157,7 +158,7 @@ EXPECTED: list[tuple[str, Meaning, dict[str, str]]] = [
     ),
     (
         "numbers: Romanian gender of two, German strong endings",
-        one(I, "eat", many("two", "apple", "red")),
+        one(ME, "eat", many("two", "apple", "red")),
         {
             "en": "I eat two red apples.",
             "fr": "Je mange deux pommes rouges.",
@@ -354,12 +355,43 @@ def test_the_same_seed_says_the_same():
     assert [m.key for m in meanings(3, "train", 50)] != [m.key for m in meanings(4, "train", 50)]
 
 
-GOLDEN: dict[str, list[str]] = {}
+GOLDEN: dict[str, list[str]] = {
+    "en": [
+        "The doctor does not want to write these expensive books because Paul wants to wait.",
+        "The boy explains that he saw the old lamp.",
+        "Last month, a child lost these new coats.",
+    ],
+    "fr": [
+        "Le médecin ne veut pas écrire ces livres chers parce que Paul veut attendre.",
+        "Le garçon explique qu'il a vu la vieille lampe.",
+        "Le mois dernier, un enfant a perdu ces nouveaux manteaux.",
+    ],
+    "de": [
+        "Der Arzt will diese teuren Bücher nicht schreiben, weil Paul warten will.",
+        "Der Junge erklärt, dass er die alte Lampe gesehen hat.",
+        "Letzten Monat hat ein Kind diese neuen Mäntel verloren.",
+    ],
+    "nl": [
+        "De arts wil deze dure boeken niet schrijven omdat Paul wil wachten.",
+        "De jongen legt uit dat hij de oude lamp heeft gezien.",
+        "Vorige maand heeft een kind deze nieuwe jassen verloren.",
+    ],
+    "it": [
+        "Il medico non vuole scrivere questi libri cari perché Paul vuole aspettare.",
+        "Il ragazzo spiega che lui ha visto la vecchia lampada.",
+        "Il mese scorso un bambino ha perso questi nuovi cappotti.",
+    ],
+    "ro": [
+        "Medicul nu vrea să scrie aceste cărți scumpe pentru că Paul vrea să aștepte.",
+        "Băiatul explică că el a văzut lampa veche.",
+        "Luna trecută un copil a pierdut aceste paltoane noi.",
+    ],
+}
 
 
 @pytest.mark.parametrize("language", sorted(GOLDEN))
 def test_golden_sentences(language):
-    assert [realise(m, language).text for m in meanings(7, "test", 3)] == GOLDEN[language]
+    assert [realise(m, language).text for m in meanings(16, "test", 3)] == GOLDEN[language]
 
 
 def test_splits_are_disjoint_and_sized():
@@ -410,6 +442,13 @@ def test_unknown_names_are_explained():
         next(meanings(1, "dev", 1))
 
 
+def test_running_out_of_sentences_is_explained(monkeypatch):
+    single = one(ANNA, "sleep")
+    monkeypatch.setattr(Sampler, "meaning", lambda self: single)
+    with pytest.raises(ValueError, match=r"found only \d different train sentences of the 5 asked for; ask for fewer"):
+        list(meanings(1, "train", 5))
+
+
 @pytest.fixture
 def tables(tmp_path: Path) -> Path:
     """A copy of the lexicon to spoil."""
@@ -426,7 +465,7 @@ def tables(tmp_path: Path) -> Path:
         ("times", "today:NOUN", "today", r"times.tsv, line \d+, column en: .*write word:UPOS pairs"),
         ("names", "Anna\tf", "Anna", r"names.tsv, line \d+, column sex: 1 cells, expected 2"),
         ("names", "concept\tsex", "name\tsex", r"names.tsv, line \d+: the header must be"),
-        ("places", "garden\tgarden", "garden\tgardn", r"places.tsv, row garden, column noun: 'gardn' is not in nouns"),
+        ("places", "garden\tgarden", "garden\tgardn", r"places.tsv, line \d+, column noun: 'gardn' is not in nouns"),
     ],
 )
 def test_lexicon_errors_say_where_and_what_to_do(tables, table, old, new, message):

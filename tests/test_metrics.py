@@ -14,7 +14,7 @@ from dragoman.metrics.bootstrap import interval, resampled_sums
 DATA = Path(__file__).parents[1] / ".." / "shared" / "data"
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="the real test sets (../shared/data) are not here")
 EVERY = 1 if os.environ.get("DRAGOMAN_GOLDEN") == "full" else 12
-"""Of the golden scores one in so many is computed again; DRAGOMAN_GOLDEN=full takes all of them (four minutes)."""
+"""Of the golden scores one in so many is computed again; DRAGOMAN_GOLDEN=full takes all of them (five minutes)."""
 
 REFERENCE = ["the cat sat on a mat", "there is a dog in the garden", "he reads the old book"]
 HYPOTHESIS = ["the cat sat on the mat", "there is a dog in a garden", "he reads an old book"]

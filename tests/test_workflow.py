@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from dragoman import records
+from dragoman import models, records
 from dragoman.storage import read_jsonl, read_manifest
+from hub_server import Hub
+from test_training import spec
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SMOKE = (REPOSITORY / "config" / "smoke.yaml").read_text(encoding="utf-8")
@@ -110,6 +112,63 @@ class TestFinished:
         done = snakemake(finished, "--report", "snakemake.html")
         assert done.returncode == 0, done.stderr
         assert (finished / "snakemake.html").stat().st_size > 100_000
+
+
+HUB = """
+corpora:
+  iwslt17:
+    provider: hub
+    dataset: IWSLT/iwslt2017
+    revision: refs/convert/parquet
+    files:
+      train: "{config}/train/*.parquet"
+      validation: "{config}/validation/*.parquet"
+      test: "{config}/test/*.parquet"
+    configs: {de-en: iwslt2017-de-en}
+    pairs: [de-en, en-de]
+    limits: {overlap: keep}
+models:
+  falcon-rw-1b: {source: hub, id: tiiuae/falcon-rw-1b, revision: main, alibi: true}
+experiments:
+  hub:
+    title: A model and a corpus of the hub
+    model: falcon-rw-1b
+    prompt: simulmask
+    train: {corpus: iwslt17, pairs: [en-de]}
+    test: {corpus: iwslt17, pairs: [en-de]}
+    tunings:
+      sft: {method: sft, training: {steps: 2, batch_size: 8}}
+    systems:
+      tuned: {tuning: sft, decoder: {name: offline, max_new_tokens: 8}}
+"""
+
+
+@pytest.mark.workflow
+def test_model_and_corpus_of_the_hub(hub: Hub, tmp_path: Path) -> None:
+    """The paper's path, on repositories of the same form: fetched once, then never asked for again."""
+    hub.iwslt2017(rows=40)
+    model = tmp_path / "model"
+    tokenizer = models.train_tokenizer(["This is sentence 1 of train.", "Das ist Satz 1 von train."], 300)
+    tokenizer.save_pretrained(model)
+    models.build(spec("falcon-alibi"), tokenizer).save_pretrained(model)
+    files = {path.name: path.read_bytes() for path in model.iterdir()}
+    hub.add("model", "tiiuae/falcon-rw-1b", files | {"pytorch_model.bin": b"a pickle", "modeling_falcon.py": b"1/0"})
+
+    done = snakemake(tmp_path, "--cores", "2", config=HUB)
+    assert done.returncode == 0, done.stderr[-5000:]
+    (bleu, chrf) = records.read(tmp_path / "results/records.jsonl")
+    assert (bleu.n, chrf.metric) == (3, "chrf")
+    assert read_manifest(tmp_path / "results/models/falcon-rw-1b")["commit"] == Hub.commit(
+        files | {"pytorch_model.bin": b"a pickle", "modeling_falcon.py": b"1/0"}
+    )
+    assert not hub.gets("pytorch_model.bin")
+    assert not hub.gets("modeling_falcon.py")
+
+    asked = len(hub.requests)
+    (tmp_path / "results/models/falcon-rw-1b/manifest.json").unlink()
+    done = snakemake(tmp_path, "--cores", "2", config=HUB)
+    assert done.returncode == 0, done.stderr[-5000:]
+    assert len(hub.requests) == asked, "everything was here already"
 
 
 def test_mistake_is_one_message_before_any_job(tmp_path: Path) -> None:

@@ -30,12 +30,6 @@ rule download:
         " 2>&1 | tee {log:q}"
 
 
-def raw_text(w):
-    if PLAN.needs_download(w.corpus):
-        return [rules.download.output.manifest.format(**w)]
-    return PLAN.raw_files(w.corpus, w.pair)
-
-
 rule prepare:
     input:
         raw=raw_text,

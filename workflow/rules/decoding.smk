@@ -5,10 +5,6 @@
 # makes    RESULTS/decodes/<experiment>/<system>/<pair>/seed-<n>/hypotheses.jsonl, in the order of the test set
 
 
-def decode_run(w):
-    return PLAN.decode_run(w.experiment, w.system, w.pair, w.seed)
-
-
 rule decode:
     input:
         model=lambda w: [folder / "manifest.json" for folder in [PLAN.model_behind(decode_run(w))] if folder],

@@ -4,15 +4,6 @@
 # makes    RESULTS/models/<model>/: a checkpoint in Hugging Face format, its loss curve, manifest.json last
 
 
-import re
-
-
-def named(*sources):
-    """A pattern of the models that come from these sources; of nothing, where there are none."""
-    names = [name for name, model in PLAN.config.models.items() if model.source in sources]
-    return "|".join(map(re.escape, names)) or "(?!)"
-
-
 rule pretrain:
     input:
         text=lambda w: PLAN.model_inputs(w.model),
@@ -23,7 +14,7 @@ rule pretrain:
     benchmark:
         f"{RESULTS}/benchmarks/pretrain/{{model}}.tsv"
     wildcard_constraints:
-        model=named("scratch"),
+        model=models_from("scratch"),
     conda:
         "../../envs/main.yaml"
     threads: THREADS
@@ -49,7 +40,7 @@ rule fetch_model:
     log:
         f"{RESULTS}/logs/fetch_model/{{model}}.log",
     wildcard_constraints:
-        model=named("hub", "local"),
+        model=models_from("hub", "local"),
     retries: 2
     conda:
         "../../envs/main.yaml"

@@ -37,5 +37,9 @@ rule records:
         [PLAN.score_file(run) for run in PLAN.decode_runs],
     output:
         f"{RESULTS}/records.jsonl",
+    log:
+        f"{RESULTS}/logs/records.log",
+    conda:
+        "../../envs/main.yaml"
     shell:
-        "cat {input:q} > {output:q}"
+        "cat {input:q} > {output:q} 2> {log:q}"

@@ -4,10 +4,6 @@
 # makes    RESULTS/tunings/<experiment>/<tuning>/<scope>/seed-<n>/: a checkpoint, its loss curve, manifest.json last
 
 
-def tuning_run(w):
-    return PLAN.tuning_run(w.experiment, w.tuning, w.scope, w.seed)
-
-
 rule finetune:
     input:
         model=lambda w: PLAN.model_folder(PLAN.experiment(w.experiment).model) / "manifest.json",

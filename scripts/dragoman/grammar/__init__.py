@@ -11,13 +11,12 @@ from dragoman.grammar.english import English
 from dragoman.grammar.french_italian import French, Italian
 from dragoman.grammar.german_dutch import Dutch, German
 from dragoman.grammar.language import Language
-from dragoman.grammar.lexicon import LexiconError, load
+from dragoman.grammar.lexicon import LANGUAGES, LexiconError, load
 from dragoman.grammar.meaning import Clause, Meaning, Phrase, split_of
 from dragoman.grammar.romanian import Romanian
 from dragoman.grammar.sampler import Sampler
 from dragoman.grammar.tokens import Sentence, Token, align
 
-LANGUAGES: tuple[str, ...] = ("en", "fr", "de", "nl", "it", "ro")
 SPLITS = ("train", "validation", "test")
 
 __all__ = [

@@ -71,7 +71,8 @@ class Germanic(Language):
         elif subject is None:
             first = [Piece(self.weather, "PRON", base + VERB)]
         middle: list[Piece] = []
-        if clause.object and clause.object.kind == "it":
+        early = clause.object is not None and clause.object.kind in ("it", "name")  # what is known comes early
+        if early and clause.object:
             middle += self.phrase(clause.object, base + OBJECT, "acc")
         if clause.front != "time":
             middle += time
@@ -83,7 +84,7 @@ class Germanic(Language):
         )
         if new and clause.front != "place":
             middle += place
-        if clause.object and clause.object.kind != "it":
+        if clause.object and not early:
             middle += self.phrase(clause.object, base + OBJECT, "acc")
         if clause.negated:
             middle.append(Piece(*self.negation, base + NEGATION))

@@ -28,6 +28,7 @@ class Entry:
     facts: dict[str, str]
     forms: dict[str, Any]
     lists: dict[str, tuple[str, ...]]
+    line: int
 
     def tags(self, column: str) -> tuple[str, ...]:
         """The comma-separated words of a fact column."""
@@ -112,7 +113,7 @@ def read_table(name: str, folder: Path = FOLDER) -> dict[str, Entry]:
         }
         values = {column: row[column] for column in facts}
         lists = {column: tuple(re.findall(r"[^\s,-][^\s,]*", value)) for column, value in values.items()}
-        entries[concept] = Entry(concept, values, forms, lists)
+        entries[concept] = Entry(concept, values, forms, lists, number)
     if not entries:
         raise LexiconError(f"{path}, line 1: the table has no rows; restore it from the repository")
     return entries
@@ -134,10 +135,18 @@ class Lexicon(NamedTuple):
 def load(folder: Path = FOLDER) -> Lexicon:
     """Read and check all tables, once per folder."""
     lexicon = Lexicon(**{name: read_table(name, folder) for name in Lexicon._fields})
-    for entry in lexicon.places.values():
-        if entry.facts["noun"] not in lexicon.nouns:
-            raise LexiconError(
-                f"{folder / 'places.tsv'}, row {entry.concept}, column noun: "
-                f"{entry.facts['noun']!r} is not in nouns.tsv; add it there"
-            )
+    # What one table says about another must be there; a slip would only show as sentences that never come.
+    for table, column, target in (
+        ("places", "noun", lexicon.nouns),
+        ("verbs", "then", lexicon.verbs),
+        ("verbs", "reasons", lexicon.adjectives),
+    ):
+        for entry in getattr(lexicon, table).values():
+            for name in entry.tags(column):
+                if name not in target:
+                    other = next(key for key, value in lexicon._asdict().items() if value is target)
+                    raise LexiconError(
+                        f"{folder / table}.tsv, line {entry.line}, column {column}: {name!r} is not in {other}.tsv; "
+                        "correct it or add a row there"
+                    )
     return lexicon

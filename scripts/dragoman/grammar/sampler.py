@@ -59,19 +59,16 @@ class Sampler(Chooser):
         """Whether a noun is of a class."""
         return kind in self.lexicon.nouns[noun].tags("classes")
 
-    def relative(self, phrase: Phrase, tense: str, main: str) -> Phrase:
-        """Add "who reads the book" to a person: in the tense of the main clause, but not with its verb."""
+    def relative(self, phrase: Phrase, tense: str, main: str, other: Phrase | None) -> Phrase:
+        """Add "who reads the book" to a person: with the tense of the main clause, not its verb or object."""
         if phrase.kind != "noun" or phrase.determiner == "this" or not self.human(phrase):
             return phrase
         verb = self.choose("verbs", "frame", ("transitive",))
         entry = self.lexicon.verbs[verb]
         thing = self.thing(entry.tags("objects"), definite=False)
-        if (
-            verb == main
-            or tense not in entry.tags("tenses")
-            or self.ambiguous(verb, phrase)
-            or thing.head == phrase.head
-        ):
+        if verb == main or tense not in entry.tags("tenses") or self.ambiguous(verb, phrase):
+            return phrase
+        if thing.head == phrase.head or (other and thing.head == other.head):
             return phrase
         return replace(phrase, relative=Clause(None, verb, tense, object=thing))
 
@@ -111,15 +108,15 @@ class Sampler(Chooser):
         if frame == "motion" or (not negated and self.chance(0.3 if bare else 0.5)):
             place, place_adjective = self.place(verb, frame == "motion")
         companion = self.companion(subject) if frame == "motion" and not negated and self.human(subject) else None
-        times = "modal" if modal else tense
-        time = self.choose("times", "tenses", (times,)) if not bare and self.chance(0.55) else ""
+        times = ("modal",) if modal else ("present", "habit") if (tense, negated) == ("present", False) else (tense,)
+        time = self.choose("times", "tenses", times) if not bare and self.chance(0.55) else ""
         if not modal and not negated and not time and self.ambiguous(verb, subject):
             return None
         front = "time" if time and self.chance(0.45) else ""
         if not front and not bare and place and frame != "motion" and self.chance(0.2):
             front = "place"
         if not given and self.chance(0.13):
-            subject = self.relative(subject, tense, verb)
+            subject = self.relative(subject, tense, verb, thing)
         return Clause(subject, verb, tense, negated, modal, thing, "", place, place_adjective, companion, time, front)
 
     def can_do(self, subject: Phrase, verb: str) -> bool:
@@ -260,7 +257,11 @@ class Sampler(Chooser):
             return Clause(person, "be", main.tense, self.chance(0.15), predicate=self.weighted(MOODS))
         if kind == "weather":
             return Clause(None, self.choose("verbs", "frame", ("weather",)), main.tense)
-        return self.other(main, main.tense)
+        clause = self.other(main, main.tense)
+        wish = clause.tense == "present" and not clause.modal and not clause.negated and clause.subject is not None
+        if wish and self.human(clause.subject) and "modal" in self.lexicon.verbs[clause.verb].tags("tenses"):
+            return replace(clause, modal="want")
+        return clause
 
     def fits(self, adjective: str, classes: set[str]) -> bool:
         """Whether an adjective goes with a noun of these classes."""
@@ -284,5 +285,6 @@ class Sampler(Chooser):
         ]
         if not verbs:
             return self.draw()
+        main = replace(main, front="")  # with an inverted verb, a shared subject is awkward in German and Dutch
         it = Phrase("it", thing.head, thing.plural)
         return Meaning(main, "and", Clause(None, verbs[int(self.random() * len(verbs))], main.tense, object=it))

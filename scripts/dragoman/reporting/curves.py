@@ -75,6 +75,7 @@ def loss_curves(curves: Sequence[tuple[str, Sequence[tuple[int, float]]]]) -> Fi
             ends.setdefault(label, []).append(points[-1])
         axes.set_xlim(left=0, right=max(points[-1][0] for _, points in curves))
         axes.margins(y=0.06)
+        axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(axis="y")
         axes.tick_params(length=0)
         axes.spines["left"].set_visible(False)

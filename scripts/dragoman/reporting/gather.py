@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dragoman.config import Experiment, Model
+from dragoman.config import Experiment, Model, Training
 from dragoman.plan import DecodeRun, Plan
 from dragoman.reporting.curves import read_log
 from dragoman.reporting.examples import Example, Row, choose, visible
@@ -120,9 +120,15 @@ def describe(model: Model) -> str:
     steps = model.pretraining
     trained = "random weights"
     if steps is not None:
-        much = f"{steps.steps:,} steps" if steps.steps else f"{steps.epochs:g} epochs"
-        trained = f"pre-trained for {much} of {steps.batch_size} pages"
+        trained = f"pre-trained for {much(steps)} of {steps.batch_size} pages"
     return f"{model.architecture} from scratch: {size}; {trained}"
+
+
+def much(training: Training) -> str:
+    """How long a training is: `250 steps`, `1 epoch`."""
+    if training.steps:
+        return f"{training.steps:,} step{'s' * (training.steps != 1)}"
+    return f"{training.epochs:g} epoch{'s' * (training.epochs != 1)}"
 
 
 def corpus_facts(plan: Plan) -> list[CorpusFacts]:
@@ -191,9 +197,8 @@ def facts_of(plan: Plan, name: str) -> list[tuple[str, str]]:
     limit = f", first {test.limit:,} sentences each" if test.limit else ""
     facts.append(("Tested on", f"{test.corpus} {test.split}: {', '.join(test.pairs)}{limit}"))
     for key, tuning in experiment.tunings.items():
-        much = f"{tuning.training.steps:,} steps" if tuning.training.steps else f"{tuning.training.epochs:g} epochs"
         scope = "one model for each pair" if tuning.per_pair else "one model for all pairs"
-        detail = f"{tuning.method}, {much} of {tuning.training.batch_size} examples, {scope}"
+        detail = f"{tuning.method}, {much(tuning.training)} of {tuning.training.batch_size} examples, {scope}"
         facts.append((f"Tuning {key}", detail))
     facts.append(("Seeds", ", ".join(map(str, plan.seeds(experiment)))))
     return facts

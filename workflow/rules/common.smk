@@ -1,0 +1,59 @@
+# What the rules share: the checked configuration, its plan of runs, and the functions that look things up in it.
+
+import re
+import shlex
+import sys
+from pathlib import Path
+
+SCRIPTS = str(Path(workflow.basedir) / "scripts")
+sys.path.insert(0, SCRIPTS)
+
+from dragoman.configfile import ConfigError, parse as parsed
+from dragoman.imports import code
+from dragoman.plan import Plan
+from dragoman.storage import digest
+
+try:
+    PLAN = Plan(parsed(config, workflow.configfiles))
+except ConfigError as error:
+    raise WorkflowError(str(error)) from None
+
+RESULTS = PLAN.results.as_posix()
+THREADS = PLAN.config.threads
+
+# Jobs call our scripts by name, and find the configuration, as merged, in a file that is named after its content.
+shell.prefix(f"export DRAGOMAN_CONFIG={shlex.quote(str(PLAN.save()))} PATH={shlex.quote(SCRIPTS)}:$PATH; ")
+
+
+wildcard_constraints:
+    corpus=r"[^/]+",
+    pair=r"[a-z]{2}-[a-z]{2}",
+    model=r"[^/]+",
+    experiment=r"[^/]+",
+    tuning=r"[^/]+",
+    system=r"[^/]+",
+    scope=r"all|[a-z]{2}-[a-z]{2}",
+    seed=r"-?\d+",
+
+
+def raw_text(w):
+    """Files a corpus is made of: what was downloaded, or the user's own."""
+    if PLAN.needs_download(w.corpus):
+        return [rules.download.output.manifest.format(**w)]
+    return PLAN.raw_files(w.corpus, w.pair)
+
+
+def models_from(*sources):
+    """A pattern of the models that come from these sources; of nothing, where there are none."""
+    names = [name for name, model in PLAN.config.models.items() if model.source in sources]
+    return "|".join(map(re.escape, names)) or "(?!)"
+
+
+def tuning_run(w):
+    """The fine-tuning that a job's wildcards name."""
+    return PLAN.tuning_run(w.experiment, w.tuning, w.scope, w.seed)
+
+
+def decode_run(w):
+    """The decoding that a job's wildcards name."""
+    return PLAN.decode_run(w.experiment, w.system, w.pair, w.seed)
