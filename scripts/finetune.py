@@ -44,6 +44,7 @@ def tune(plan: Plan, run: TuningRun) -> None:
         work=(work := plan.work_folder("finetune", [spec, made_from])),
         label=f"{run.experiment}/{run.tuning}/{run.scope} seed {run.seed}",
         loss=loss and (lambda *batch: loss(*batch, options)),
+        tensorboard=plan.tensorboard_folder(plan.tuning_folder(run)),
     )
     facts = {
         "run": {"experiment": run.experiment, "tuning": run.tuning, "scope": run.scope, "seed": run.seed},

@@ -35,7 +35,14 @@ def pretrain(plan: Plan, name: str, spec: ScratchModel) -> None:
         examples = training.drop_long(pages.examples(web, tokenizer), spec.pretraining.max_length)
         facts["examples"] = {"made": len(web), "kept": len(examples)}
         model, curve = training.fit(
-            model, tokenizer, examples, spec.pretraining, seed=spec.seed, work=work, label=f"pre-training {name}"
+            model,
+            tokenizer,
+            examples,
+            spec.pretraining,
+            seed=spec.seed,
+            work=work,
+            label=f"pre-training {name}",
+            tensorboard=plan.tensorboard_folder(plan.model_folder(name)),
         )
     with building(plan.model_folder(name), facts) as place:
         model.save_pretrained(place)

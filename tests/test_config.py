@@ -94,6 +94,12 @@ MISTAKES = [
     ("tuning: sft}", "decoder: {name: dictionary, files: {en-fr: no.tsv}}}", ["decoder.files.en-fr", "no such file"]),
     ("tuning: sft}", "decoder: {name: dictionary, files: {}}}", ["decoder.files = 'en-fr'", "unknown pair"]),
     ("tuned: {tuning: sft}", "tuned: {tuning: sft}\n    metrics: [blue]", ["metrics.0", "did you mean 'bleu'"]),
+    (
+        "tuned: {tuning: sft}",
+        "tuned: {tuning: sft}\n    metrics: ['chrf:word=2']",
+        ["option of chrf 'word'", "word_order"],
+    ),
+    ("tuned: {tuning: sft}", "tuned: {tuning: sft}\n    metrics: ['chrf:2']", ["an option is written name=value"]),
     ("  first:", "  first run:", ["experiments", "a name is lower-case letters"]),
     ("corpora:", "seeds: []\ncorpora:", ["c.yaml:1", "seeds", "at least 1"]),
     ("corpora:", "results: /tmp/x\ncorpora:", ["results = '/tmp/x'", "below the working directory"]),

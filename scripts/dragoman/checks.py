@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from dragoman import registry
+from dragoman import metrics, registry
 from dragoman.config import (
     Config,
     Corpus,
@@ -122,7 +122,7 @@ def _experiment(config: Config, at: KeyPath, experiment: Experiment, known_promp
     yield from _named("model", (*at, "model"), experiment.model, config.models)
     yield from _named("prompt", (*at, "prompt"), experiment.prompt, known_prompts)
     for index, metric in enumerate(experiment.metrics):
-        yield from _named("metric", (*at, "metrics", index), metric, registry.REGISTRY["metric"])
+        yield from _metric((*at, "metrics", index), metric)
     for key, data in (("train", experiment.train), ("test", experiment.test)):
         if data is None:
             continue
@@ -140,6 +140,18 @@ def _experiment(config: Config, at: KeyPath, experiment: Experiment, known_promp
         yield from _named("tuning", (*here, "tuning"), system.tuning, experiment.tunings)
         yield from _named("prompt", (*here, "prompt"), system.prompt, known_prompts)
         yield from _decoder(here, experiment, system.decoder, system.tuning)
+
+
+def _metric(at: KeyPath, spec: str) -> Iterator[Problem]:
+    try:
+        name, options = metrics.parse(spec)
+    except metrics.MetricError as error:
+        yield Problem(at, str(error), spec)
+        return
+    yield from _named("metric", at, name, registry.REGISTRY["metric"])
+    if name in registry.REGISTRY["metric"]:
+        for option in options:
+            yield from _named(f"option of {name}", at, option, metrics.options_of(name))
 
 
 def _decoder(at: KeyPath, experiment: Experiment, decoder: Any, tuning: str | None) -> Iterator[Problem]:

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from dragoman import registry
-from dragoman.checks import has_split
 from dragoman.command import REPOSITORY
 from dragoman.config import (
     Config,
@@ -32,11 +31,10 @@ from dragoman.config import (
 from dragoman.configfile import prompts
 from dragoman.imports import fingerprint
 from dragoman.languages import reverse
+from dragoman.metrics import parse as parse_metric
 from dragoman.storage import MANIFEST, digest, replacing
 
 Run = TypeVar("Run", "TuningRun", "DecodeRun")
-
-SPLITS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
@@ -100,6 +98,10 @@ class Plan:
         another configuration is ever taken up.
         """
         return self.results / ".work" / f"{kind}-{digest(spec)}"
+
+    def tensorboard_folder(self, folder: Path) -> Path:
+        """Event files of the training that fills `folder`."""
+        return self.results / "tensorboard" / folder.relative_to(self.results)
 
     # --------------------------------------------------------------------------------------------------------- runs
 
@@ -231,9 +233,10 @@ class Plan:
         """Every foundation model that some run reads."""
         return sorted({experiment.model for experiment in self.config.experiments.values()})
 
+    @property
     def metrics_used(self) -> list[str]:
-        """Every metric that some experiment asks for."""
-        return sorted({metric for experiment in self.config.experiments.values() for metric in experiment.metrics})
+        """Every metric that some experiment asks for, without its options."""
+        return sorted({name for experiment in self.config.experiments for _, name in self.metrics_of(experiment)})
 
     # --------------------------------------------------------------------------------------------------- parameters
 
@@ -286,18 +289,19 @@ class Plan:
             "threads": self.config.threads,
         }
 
+    def metrics_of(self, experiment: str) -> list[tuple[str, str]]:
+        """Registry entries of an experiment's metrics, without their options."""
+        return [("metric", parse_metric(spec)[0]) for spec in self.experiment(experiment).metrics]
+
     def table_spec(self, name: str) -> list[Any]:
         """What an experiment's tables and figures depend on, besides its records."""
         experiment = self.experiment(name)
-        return [experiment.title, {key: system.label for key, system in experiment.systems.items()}, experiment.metrics]
+        runs = [vars(run) for run in self.decode_runs if run.experiment == name]
+        return [experiment.title, {key: system.label for key, system in experiment.systems.items()}, runs]
 
     def needs_download(self, corpus: str) -> bool:
         """Whether a corpus comes over the network."""
         return self.config.corpora[corpus].provider in ("hub", "sacrebleu")
-
-    def splits_of(self, corpus: str, pair: str) -> list[str]:
-        """The splits a corpus has sentences for."""
-        return [split for split in SPLITS if has_split(self.config.corpora[corpus], pair, split)]
 
     @property
     def digest(self) -> str:

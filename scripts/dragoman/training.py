@@ -19,7 +19,10 @@ from typing import Any
 import torch
 import torch.nn.functional as functional
 from torch.utils.data import DataLoader
+from torch.utils.tensorboard import SummaryWriter
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer, TrainerCallback, TrainingArguments
+from transformers.integrations import TensorBoardCallback
+from transformers.trainer_callback import PrinterCallback
 
 from dragoman.config import Lora, Training
 from dragoman.methods import IGNORE, Example
@@ -233,6 +236,7 @@ def fit(
     work: Path,
     label: str,
     loss: Loss | None = None,
+    tensorboard: Path | None = None,
 ) -> tuple[PreTrainedModel, list[dict[str, float]]]:
     """Train `model` on `examples`, going on from the newest checkpoint in `work` if there is one.
 
@@ -242,9 +246,10 @@ def fit(
         examples: token-wise integer lists; none longer than `training.max_length`.
         training: steps, batch, optimizer and so on.
         seed: of the order of examples and of dropout.
-        work: folder of this run's checkpoints and TensorBoard logs; no other run may use it.
+        work: folder of this run's checkpoints; no other run may use it.
         label: what to call the run in progress lines.
         loss: cross-entropy on `labels` unless given.
+        tensorboard: folder for TensorBoard's event files, where they are wanted.
 
     Returns:
         The trained model (adapter merged) and the loss curve: step, loss, learning_rate, grad_norm.
@@ -272,7 +277,7 @@ def fit(
         logging_steps=training.log_every,
         save_steps=every,
         include_num_input_tokens_seen="non_padding",
-        report_to=["tensorboard"],
+        report_to=[],
         remove_unused_columns=False,
         disable_tqdm=True,
         logging_nan_inf_filter=False,
@@ -290,9 +295,9 @@ def fit(
         loss=loss or cross_entropy,
         checkpoints=checkpoints,
     )
-    from transformers.trainer_callback import PrinterCallback
-
     run.remove_callback(PrinterCallback)
+    if tensorboard is not None:
+        run.add_callback(TensorBoardCallback(SummaryWriter(str(tensorboard))))
     start = newest_checkpoint(checkpoints)
     if start is not None:
         log.info(f"{label}: going on from {start.name}")

@@ -21,7 +21,7 @@ rule table:
     conda:
         "../../envs/main.yaml"
     params:
-        code=code("table"),
+        code=lambda w: code("table", *PLAN.metrics_of(w.experiment)),
         spec=lambda w: PLAN.table_spec(w.experiment),
         folder=subpath(output.csv, parent=True),
     shell:
@@ -54,7 +54,7 @@ rule plot:
     conda:
         "../../envs/main.yaml"
     params:
-        code=code("plot"),
+        code=lambda w: code("plot", *PLAN.metrics_of(w.experiment)),
         spec=lambda w: PLAN.table_spec(w.experiment),
         folder=subpath(output.loss, parent=True),
     shell:
@@ -78,7 +78,7 @@ rule page:
     conda:
         "../../envs/main.yaml"
     params:
-        code=code("report"),
+        code=code("report", *(("metric", name) for name in PLAN.metrics_used)),
         config=PLAN.digest,
     shell:
         "report.py" " --out {output:q}" " 2>&1 | tee {log:q}"

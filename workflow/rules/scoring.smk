@@ -14,7 +14,7 @@ rule score:
     conda:
         "../../envs/main.yaml"
     params:
-        code=lambda w: code("score", *(("metric", name) for name in PLAN.experiment(w.experiment).metrics)),
+        code=lambda w: code("score", *PLAN.metrics_of(w.experiment)),
         metrics=lambda w: PLAN.experiment(w.experiment).metrics,
         paper=lambda w: PLAN.experiment(w.experiment).paper,
     shell:

@@ -1,4 +1,7 @@
-"""English: do-support, a/an, third person -s, particles before nouns but after pronouns (turns it off)."""
+"""English: do-support, a/an, third person -s, particles before nouns but after pronouns (turns it off).
+
+"Along" comes after nouns too: brings the cake along.
+"""
 
 from typing import ClassVar
 
@@ -114,7 +117,7 @@ class English(Language):
         particle = [] if clause.verb == "be" else self.particle(clause, base)
         if clause.object is None:
             pieces += particle
-        elif clause.object.kind == "it" and particle and particle[0].text != "for":
+        elif particle and particle[0].text != "for" and (clause.object.kind == "it" or particle[0].text == "along"):
             pieces += self.phrase(clause.object, base + OBJECT, obliquely=True) + particle
         else:
             pieces += particle + self.phrase(clause.object, base + OBJECT, obliquely=True)
@@ -129,8 +132,4 @@ class English(Language):
     def particle(self, clause: Clause, base: int) -> list[Piece]:
         """The particle of a phrasal verb."""
         particle = self.verbs[clause.verb].particle
-        return (
-            [Piece(particle, "ADV" if particle in ("back", "away", "along") else "ADP", base + VERB)]
-            if particle
-            else []
-        )
+        return [Piece(particle, "ADV" if particle in ("back", "away", "along") else "ADP", base + VERB)] if particle else []

@@ -108,6 +108,7 @@ class Italian(Romance):
     who = "che"
     have = "avere"
     modal_tag = "AUX"
+    drops_subject = True
     melting: ClassVar[dict] = {"in": "ne", "a": "a", "da": "da", "di": "de", "su": "su"}
 
     def article(self, preposition: str, gender: str, plural: bool, following: str, base: int) -> list[Piece]:

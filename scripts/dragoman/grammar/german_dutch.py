@@ -165,9 +165,11 @@ class Dutch(Germanic):
         return words
 
     def place(self, clause: Clause, base: int) -> list[Piece]:
-        """The place with its preposition."""
+        """The place with its preposition, which may follow: de tuin in."""
         preposition, bare = self.place_preposition(clause)
         words = self.phrase(self.place_phrase(clause), base + PLACE, "dat")
+        if preposition[0] == "+":
+            return [*words, Piece(preposition[1:], "ADP", base + AT)]
         return [Piece(preposition, "ADP", base + AT), *words[bare:]]
 
     def relative_pronoun(self, phrase: Phrase) -> str:

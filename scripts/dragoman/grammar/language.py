@@ -34,6 +34,8 @@ class Language:
     links: ClassVar[dict] = {}
     # Links that take a comma before them.
     comma_before: frozenset[str] = frozenset({"but"})
+    # Whether a pronoun for the subject of the clause before is left out: Paul dorme perché è stanco.
+    drops_subject = False
 
     def __init__(self, lexicon: Lexicon) -> None:
         self.lexicon = lexicon
@@ -106,13 +108,32 @@ class Language:
             subordinate = link in ("because", "when", "that")
             subject = second.subject or (None if second.verb in self.weather_verbs else main.subject)
             mode = "subordinate" if subordinate else "main" if second.subject or link == "but" else "shared"
-            other = self.link(link, CLAUSE) + self.clause(second, CLAUSE, mode, subject)
+            other = self.clause(second, CLAUSE, mode, subject)
+            if second.subject and main.subject and self.same(second.subject, main.subject):
+                other = self.repeated(other)
+            other = self.link(link, CLAUSE) + other
             if meaning.link_first:
                 pieces = [*other, COMMA, *self.clause(main, 0, "inverted", main.subject)]
             else:
                 comma = [COMMA] if link in self.comma_before else []
                 pieces = [*self.clause(main, 0, "main", main.subject), *comma, *other]
         return sentence(self.finish(pieces))
+
+    def same(self, pronoun: Phrase, named: Phrase) -> bool:
+        """Whether a pronoun stands for the named person or people."""
+        if pronoun.kind != "pronoun" or named.kind == "pronoun":
+            return pronoun.kind == "pronoun" and pronoun == named
+        sex = self.sex.get(named.head) or self.noun_sex[named.head]
+        if named.plural:
+            return pronoun.head == "they" and sex != "f" and named.head in self.humans
+        return pronoun.head == {"m": "he", "f": "she"}.get(sex)
+
+    def repeated(self, pieces: list[Piece]) -> list[Piece]:
+        """The second clause with the subject of the first: its pronoun, where there is one, belongs to the verb."""
+        subject, verb = CLAUSE + SUBJECT, CLAUSE + VERB
+        if self.drops_subject:
+            return [piece for piece in pieces if piece.part != subject]
+        return [piece._replace(part=verb) if piece.part == subject else piece for piece in pieces]
 
     def relative(self, phrase: Phrase, base: int) -> list[Piece]:
         """The relative clause of a subject: it has its own numbers, two clauses further on."""

@@ -36,6 +36,7 @@ class Romanian(Language):
     """Romanian realiser."""
 
     code = "ro"
+    drops_subject = True
     links: ClassVar[dict] = {
         "and": (("și", "CCONJ"),),
         "but": (("dar", "CCONJ"),),

@@ -191,12 +191,10 @@ class Sampler(Chooser):
         if shape == "state":
             return Meaning(self.state(self.tense()))
         if shape == "when":
-            main = self.action(tense="present")
-            return (
-                self.draw()
-                if main.front
-                else Meaning(main, "when", self.short("present", passing=True), self.chance(0.5))
-            )
+            main = self.action(tense="present", bare=True)  # "today, when it rains" and the like would be odd
+            second = self.short("present", passing=True)
+            again = main.subject and second.subject and main.subject.head == second.subject.head
+            return self.draw() if again else Meaning(main, "when", second, self.chance(0.5))
         if shape == "that":
             main = Clause(self.subject(("human",)), self.choose("verbs", "frame", ("saying",)))
             return Meaning(main, "that", self.other(main, self.tense()))

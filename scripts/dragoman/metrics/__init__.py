@@ -81,6 +81,12 @@ def parse(spec: str) -> tuple[str, dict[str, Any]]:
     return name, options
 
 
+def options_of(name: str) -> list[str]:
+    """Names of the options a registered metric takes."""
+    parameters = inspect.signature(registry.module_of("metric", name).compute).parameters.values()
+    return [parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY]
+
+
 def target_language(pair: str) -> str:
     """`"en-zh"` -> `"zh"`; of a regional code like `pt_BR` only the language."""
     source, dash, target = pair.partition("-")
@@ -125,10 +131,9 @@ def score(
     name, written = parse(spec)
     module = registry.module_of("metric", name)
     options = written | options
-    known = [p.name for p in inspect.signature(module.compute).parameters.values() if p.kind is p.KEYWORD_ONLY]
     for option in options:
-        if option not in known:
-            raise MetricError(registry.unknown(f"option of {name}", option, known))
+        if option not in options_of(name):
+            raise MetricError(registry.unknown(f"option of {name}", option, options_of(name)))
     if "references" in module.NEEDS and not references:
         raise MetricError(f"{name} needs references")
     if "sources" in module.NEEDS and not sources:
