@@ -133,7 +133,7 @@ def test_copy() -> None:
 def test_dictionary(tmp_path: Path) -> None:
     path = tmp_path / "d.tsv.gz"
     with gzip.open(path, "wt", encoding="utf-8") as file:
-        file.write("the\tle\nthe\tla\ncat\tchat\nl'eau\twater\n")
+        file.write("en\tfr\nthe\tle\nthe\tla\ncat\tchat\nl'eau\twater\n")
     options = DictionaryDecoder(name="dictionary", files={"en-fr": str(path)})
     decoder = baselines.Decoder(Context(None, "en-fr", None), options)
     (row,) = decoder.decode([Item(0, "The cat, the (CAT) and Bob!", "")])
@@ -141,7 +141,7 @@ def test_dictionary(tmp_path: Path) -> None:
     path = tmp_path / "bad.tsv"
     path.write_text("the\tle\ncat\n", encoding="utf-8")
     with pytest.raises(ValueError, match=r"bad.tsv:2: expected a word, a tab and its translation"):
-        baselines.read_dictionary(path)
+        baselines.read_dictionary(path, "en-fr")
 
 
 def test_bos_of_a_tokenizer_without_one(tmp_path: Path) -> None:

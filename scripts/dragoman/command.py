@@ -25,6 +25,13 @@ def add_config(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", type=Path, default=default, help=f"configuration file (default: {default})")
 
 
+def bar(done: int, total: int, seconds_left: float, width: int = 20) -> str:
+    """A progress bar in one line of text, which a log file can hold: `[=====     ] 5/20, 1:40 left`."""
+    filled = width * done // max(total, 1)
+    left = f"{int(seconds_left) // 60}:{int(seconds_left) % 60:02d}"
+    return f"[{'=' * filled}{' ' * (width - filled)}] {done}/{total}, {left} left"
+
+
 def run(main: Callable[[Sequence[str] | None], None]) -> None:
     """Call `main` with the command line; turn errors into one line on standard error and exit code 1.
 

@@ -24,6 +24,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer, Trai
 from transformers.integrations import TensorBoardCallback
 from transformers.trainer_callback import PrinterCallback
 
+from dragoman import command
 from dragoman.config import Lora, Training
 from dragoman.methods import IGNORE, Example
 from dragoman.models import device
@@ -169,10 +170,8 @@ class Progress(TrainerCallback):
         elapsed = now - self.began
         left = elapsed / done * (state.max_steps - state.global_step)
         speed = (state.num_input_tokens_seen - self.tokens) / elapsed
-        log.info(
-            f"{self.label}: step {state.global_step}/{state.max_steps}, loss {logs['loss']:.3f}, "
-            f"{speed:,.0f} tokens/s, {int(left) // 60}:{int(left) % 60:02d} left"
-        )
+        progress = command.bar(state.global_step, state.max_steps, left)
+        log.info(f"{self.label} {progress}, loss {logs['loss']:.3f}, {speed:,.0f} tokens/s")
 
 
 def newest_checkpoint(checkpoints: Path) -> Path | None:

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from dragoman import command
 from dragoman.storage import canonical, digest, replacing
 
 log = logging.getLogger(__name__)
@@ -119,7 +120,7 @@ def run(
         if now - last > 5 or count == len(todo):
             last = now
             left = (now - began) / count * (len(todo) - count)
-            log.info(f"{label}: batch {count}/{len(todo)}, {int(left) // 60}:{int(left) % 60:02d} left")
+            log.info(f"{label} {command.bar(count, len(todo), left)}")
     rows: dict[int, list[Row]] = {}
     for number, batch in enumerate(batches):
         for index, found in zip(batch, journal.done[number], strict=True):

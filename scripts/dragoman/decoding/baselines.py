@@ -9,12 +9,15 @@ from pathlib import Path
 
 from dragoman.config import CopyDecoder, DictionaryDecoder
 from dragoman.decoding import Context, Item, Row
+from dragoman.languages import split_pair
 
 WORD = re.compile(r"\w+(?:['’]\w+)*")
 
 
-def read_dictionary(path: Path) -> dict[str, str]:
+def read_dictionary(path: Path, pair: str) -> dict[str, str]:
     """First translation of every source word in a two-column .tsv (also .gz), keys in lower case.
+
+    A first line that holds the two language codes is a header.
 
     Raises:
         ValueError: a line has not two columns; the message names it.
@@ -26,7 +29,8 @@ def read_dictionary(path: Path) -> dict[str, str]:
             columns = line.rstrip("\r\n").split("\t")
             if len(columns) < 2 or not columns[0] or not columns[1]:
                 raise ValueError(f"{path}:{number}: expected a word, a tab and its translation, found {line!r}")
-            found.setdefault(columns[0].lower(), columns[1])
+            if number > 1 or columns[:2] != list(split_pair(pair)):
+                found.setdefault(columns[0].lower(), columns[1])
     return found
 
 
@@ -36,7 +40,7 @@ class Decoder:
     def __init__(self, context: Context, options: CopyDecoder | DictionaryDecoder) -> None:
         self.words: dict[str, str] = {}
         if isinstance(options, DictionaryDecoder):
-            self.words = read_dictionary(Path(options.files[context.pair]))
+            self.words = read_dictionary(Path(options.files[context.pair]), context.pair)
 
     def batches(self, items: Sequence[Item]) -> list[list[int]]:
         """Everything at once."""

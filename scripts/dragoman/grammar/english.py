@@ -132,4 +132,8 @@ class English(Language):
     def particle(self, clause: Clause, base: int) -> list[Piece]:
         """The particle of a phrasal verb."""
         particle = self.verbs[clause.verb].particle
-        return [Piece(particle, "ADV" if particle in ("back", "away", "along") else "ADP", base + VERB)] if particle else []
+        return (
+            [Piece(particle, "ADV" if particle in ("back", "away", "along") else "ADP", base + VERB)]
+            if particle
+            else []
+        )

@@ -121,8 +121,10 @@ class Language:
 
     def same(self, pronoun: Phrase, named: Phrase) -> bool:
         """Whether a pronoun stands for the named person or people."""
-        if pronoun.kind != "pronoun" or named.kind == "pronoun":
-            return pronoun.kind == "pronoun" and pronoun == named
+        if pronoun.kind != "pronoun":
+            return False
+        if named.kind == "pronoun":
+            return pronoun == named
         sex = self.sex.get(named.head) or self.noun_sex[named.head]
         if named.plural:
             return pronoun.head == "they" and sex != "f" and named.head in self.humans
