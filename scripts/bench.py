@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import torch
+
 from dragoman import command, decoding, grammar, models, registry, training
 from dragoman.config import DemoCorpus, OfflineDecoder, Pages, ScratchModel, Training
 from dragoman.configfile import prompts
@@ -17,6 +19,7 @@ from dragoman.corpora import prepare
 from dragoman.decoding import offline
 from dragoman.methods import ParallelText, sft
 from dragoman.metrics import score
+from dragoman.optimizers import Muon
 
 
 class Timing(NamedTuple):
@@ -80,6 +83,22 @@ def train() -> Iterator[Timing]:
             yield Timing(f"train {architecture}", f"128 in pieces of {micro_batch}", *_with_unit(timed(work), "tokens"))
 
 
+def optimizer() -> Iterator[Timing]:
+    """Steps of Muon on the matrices of the embedded demonstration's model, torch's and ours."""
+    shapes = [(128, 128)] * 16 + [(352, 128)] * 8 + [(128, 352)] * 4
+    matrices = [torch.nn.Parameter(torch.randn(shape)) for shape in shapes]
+    for matrix in matrices:
+        matrix.grad = torch.randn_like(matrix)
+    for how, steps in (("torch", torch.optim.Muon(matrices)), ("ours", Muon(matrices, lr=0.001))):
+
+        def work(steps=steps) -> int:
+            for _ in range(20):
+                steps.step()
+            return 20
+
+        yield Timing("Muon", how, *_with_unit(timed(work), "steps"))
+
+
 def decode() -> Iterator[Timing]:
     """Offline decoding, sentence by sentence and in batches; an untrained model answers at full length."""
     text = sentences(64)
@@ -127,7 +146,7 @@ def _with_unit(measured: tuple[int, float], unit: str) -> tuple[int, str, float]
     return measured[0], unit, measured[1]
 
 
-BENCHMARKS = {work.__name__: work for work in (corpora, train, decode, scores)}
+BENCHMARKS = {work.__name__: work for work in (corpora, train, optimizer, decode, scores)}
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -446,34 +446,34 @@ def test_the_same_seed_says_the_same():
 
 GOLDEN: dict[str, list[str]] = {
     "en": [
-        "The doctor does not want to write these expensive books because Paul wants to wait.",
-        "The famous man slept in the big garden because Anna ran to the river with Victor.",
-        "He did not go into the garden.",
+        "The famous women work in the small forest because Nora wants to go to school.",
+        "When a famous grandmother must find the dirty cup, the old woman can sleep.",
+        "I slept in the big office yesterday evening because I waited.",
     ],
     "fr": [
-        "Le médecin ne veut pas écrire ces livres chers parce que Paul veut attendre.",
-        "L'homme célèbre a dormi dans le grand jardin parce qu'Anna a couru à la rivière avec Victor.",
-        "Il n'est pas allé dans le jardin.",
+        "Les femmes célèbres travaillent dans la petite forêt parce que Nora veut aller à l'école.",
+        "Quand une grand-mère célèbre doit trouver la tasse sale, la vieille femme peut dormir.",
+        "J'ai dormi dans le grand bureau hier soir parce que j'ai attendu.",
     ],
     "de": [
-        "Der Arzt will diese teuren Bücher nicht schreiben, weil Paul warten will.",
-        "Der berühmte Mann hat im großen Garten geschlafen, weil Anna mit Victor zum Fluss gerannt ist.",
-        "Er ist nicht in den Garten gegangen.",
+        "Die berühmten Frauen arbeiten im kleinen Wald, weil Nora in die Schule gehen will.",
+        "Wenn eine berühmte Großmutter die schmutzige Tasse finden muss, kann die alte Frau schlafen.",
+        "Ich habe gestern Abend im großen Büro geschlafen, weil ich gewartet habe.",
     ],
     "nl": [
-        "De arts wil deze dure boeken niet schrijven omdat Paul wil wachten.",
-        "De beroemde man heeft in de grote tuin geslapen omdat Anna met Victor naar de rivier is gerend.",
-        "Hij is niet de tuin in gegaan.",
+        "De beroemde vrouwen werken in het kleine bos omdat Nora naar school wil gaan.",
+        "Wanneer een beroemde grootmoeder het vuile kopje moet vinden, kan de oude vrouw slapen.",
+        "Ik heb gisteravond in het grote kantoor geslapen omdat ik heb gewacht.",
     ],
     "it": [
-        "Il medico non vuole scrivere questi libri costosi perché Paul vuole aspettare.",
-        "L'uomo famoso ha dormito nel giardino grande perché Anna è corsa al fiume con Victor.",
-        "Lui non è andato in giardino.",
+        "Le donne famose lavorano nel piccolo bosco perché Nora vuole andare a scuola.",
+        "Quando una nonna famosa deve trovare la tazza sporca, la donna anziana può dormire.",
+        "Io ho dormito nell'ufficio grande ieri sera perché ho aspettato.",
     ],
     "ro": [
-        "Medicul nu vrea să scrie aceste cărți scumpe pentru că Paul vrea să aștepte.",
-        "Bărbatul faimos a dormit în grădina mare pentru că Anna a alergat la râu cu Victor.",
-        "El nu a mers în grădină.",
+        "Femeile faimoase lucrează în pădurea mică pentru că Nora vrea să meargă la școală.",
+        "Când o bunică faimoasă trebuie să găsească ceașca murdară, femeia bătrână poate să doarmă.",
+        "Eu am dormit în biroul mare aseară pentru că am așteptat.",
     ],
 }
 

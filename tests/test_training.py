@@ -11,6 +11,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from dragoman import models, training
 from dragoman.config import Pages, Prompt, ScratchModel, Segment, Training
 from dragoman.methods import IGNORE, ParallelText, sft
+from dragoman.optimizers import Muon, orthogonalised
 from dragoman.pages import examples as page_examples
 from dragoman.pages import make
 from dragoman.prompts import encode, joined
@@ -139,6 +140,31 @@ def test_cross_entropy_by_hand(tokenizer: PreTrainedTokenizerBase) -> None:
     predicted = torch.tensor(sum(label != IGNORE for label in example["labels"]))
     expected = torch.log(torch.tensor(float(len(tokenizer))))
     torch.testing.assert_close(training.cross_entropy(model, batch, predicted), expected)
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (24, 8), (8, 24)])
+def test_orthogonalised_singular_values_are_about_one(shape: tuple[int, int]) -> None:
+    """Against the singular value decomposition, which gives U V^T exactly."""
+    torch.manual_seed(0)
+    matrices = torch.randn(3, *shape)
+    found = orthogonalised(matrices)
+    assert ((torch.linalg.svdvals(found) - 1).abs() < 0.35).all(), "the quintic ends within this band, not at 1"
+    u, _, v = torch.linalg.svd(matrices, full_matrices=False)
+    assert torch.nn.functional.cosine_similarity(found.flatten(1), (u @ v).flatten(1)).min() > 0.97
+
+
+def test_muon_agrees_with_torch() -> None:
+    """Same rule as torch's, but for the bfloat16 in which torch's rounds."""
+    torch.manual_seed(0)
+    first = torch.nn.Parameter(torch.randn(24, 8))
+    second = torch.nn.Parameter(first.detach().clone())
+    ours, torchs = Muon([first], lr=0.1, weight_decay=0.1), torch.optim.Muon([second], lr=0.1, weight_decay=0.1)
+    for _ in range(3):
+        first.grad = torch.randn(24, 8)
+        second.grad = first.grad.clone()
+        ours.step()
+        torchs.step()
+    torch.testing.assert_close(first, second, atol=0.01, rtol=0)
 
 
 def test_batches_are_a_function_of_seed_and_epoch() -> None:

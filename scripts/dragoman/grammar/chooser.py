@@ -8,7 +8,7 @@ from itertools import accumulate
 from dragoman.grammar.lexicon import load
 from dragoman.grammar.meaning import Clause
 
-EXPONENT = 0.7  # of Zipf's law: the n-th word of a class has the weight n ** -0.7
+EXPONENT = 1.1  # of Zipf's law: the n-th word of a class has the weight n ** -1.1, about as in real text
 
 
 @cache
