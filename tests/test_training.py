@@ -142,6 +142,18 @@ def test_cross_entropy_by_hand(tokenizer: PreTrainedTokenizerBase) -> None:
     torch.testing.assert_close(training.cross_entropy(model, batch, predicted), expected)
 
 
+@pytest.mark.parametrize("architecture", ["falcon-alibi", "llama"])
+def test_cross_entropy_equals_the_library(tokenizer: PreTrainedTokenizerBase, architecture: str) -> None:
+    """The model's own loss over the same labels; and micro-batches of one step add up to the whole batch."""
+    model = models.build(spec(architecture), tokenizer)
+    batch = training.Collator(tokenizer.pad_token_id)(sft.examples([TEXT], PROMPT, tokenizer, sft.Options())[:6])
+    predicted = (batch["labels"] != IGNORE).sum()
+    loss = training.cross_entropy(model, batch, predicted)
+    torch.testing.assert_close(loss, model(**batch).loss)
+    halves = [{name: column[rows] for name, column in batch.items()} for rows in (slice(0, 3), slice(3, 6))]
+    torch.testing.assert_close(sum(training.cross_entropy(model, half, predicted) for half in halves), loss)
+
+
 @pytest.mark.parametrize("shape", [(8, 8), (24, 8), (8, 24)])
 def test_orthogonalised_singular_values_are_about_one(shape: tuple[int, int]) -> None:
     """Against the singular value decomposition, which gives U V^T exactly."""

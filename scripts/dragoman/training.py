@@ -43,6 +43,9 @@ WINDOW = 50
 def cross_entropy(model: PreTrainedModel, batch: dict[str, torch.Tensor], predicted: torch.Tensor) -> torch.Tensor:
     """Summed next-token cross-entropy over `labels`, divided by the number of predicted tokens in the global batch.
 
+    Logits are computed from the first predicted position on only: with a prompt before the answer and a vocabulary of
+    some size, the rest would be much of the work and most of the memory.
+
     Args:
         model: any causal language model.
         batch: `input_ids`, `attention_mask`, `labels`, each [batch, length].
@@ -51,10 +54,16 @@ def cross_entropy(model: PreTrainedModel, batch: dict[str, torch.Tensor], predic
     Returns:
         A float32 scalar, in nats per token.
     """
-    logits = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], use_cache=False).logits
     labels = batch["labels"][:, 1:]
-    kept = labels != IGNORE
-    return functional.cross_entropy(logits[:, :-1][kept].float(), labels[kept], reduction="sum") / predicted
+    first = int((labels != IGNORE).any(0).int().argmax())
+    logits = model(
+        input_ids=batch["input_ids"],
+        attention_mask=batch["attention_mask"],
+        use_cache=False,
+        logits_to_keep=batch["input_ids"].shape[1] - first,
+    ).logits
+    kept = labels[:, first:] != IGNORE
+    return functional.cross_entropy(logits[:, :-1][kept].float(), labels[:, first:][kept], reduction="sum") / predicted
 
 
 class Batches:
