@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Score translations: plain text files of any system, or the hypotheses of a run. Records go out, one a line."""
+"""Score translations: texts of any system, hypotheses of a run, or simultaneous logs. Records go out, one a line."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from pathlib import Path
 from dragoman import records, registry
 from dragoman.command import add_config, parser, run
 from dragoman.metrics.bootstrap import RESAMPLES
+from dragoman.metrics.instances import score_logs
+from dragoman.metrics.latency import METRICS, SOURCES, UNITS
 from dragoman.metrics.scoring import score_files, score_hypotheses
 
 
@@ -21,6 +23,22 @@ def text(arguments: argparse.Namespace) -> None:
         options["bleu"]["tokenize"] = arguments.tokenize
     found = score_files(
         arguments.hypothesis, arguments.reference, arguments.source, arguments.pair, arguments.metric, options
+    )
+    for record in found:
+        sys.stdout.write(record.line() + "\n")
+
+
+def instances(arguments: argparse.Namespace) -> None:
+    """Score the latency of simultaneous translations; records go to standard output and nothing else does."""
+    found = score_logs(
+        arguments.log,
+        arguments.metric,
+        unit=arguments.unit,
+        computation_aware=arguments.computation_aware,
+        use_references=arguments.reference_length,
+        source_type=arguments.source_type,
+        pair=arguments.pair,
+        bootstrap=arguments.bootstrap,
     )
     for record in found:
         sys.stdout.write(record.line() + "\n")
@@ -69,6 +87,29 @@ def main(argv: Sequence[str] | None = None) -> None:
         help="resamples behind the interval of BLEU and chrF; 0: no interval",
     )
     plain.set_defaults(do=text)
+
+    timed = commands.add_parser("instances", help="latency of simultaneous translations: SimulEval's instances.log")
+    timed.add_argument("log", type=Path, nargs="+", help="JSON Lines with delays, one system a file, also .gz")
+    timed.add_argument(
+        "--metric",
+        nargs="+",
+        default=list(METRICS),
+        help=f"of {', '.join(METRICS)} (default: all); options after a colon: al:computation_aware=true",
+    )
+    timed.add_argument("--unit", choices=UNITS, default="word", help="what a delay is given for (default: word)")
+    timed.add_argument("--computation-aware", action="store_true", help="measure elapsed times, not what was read")
+    timed.add_argument(
+        "--no-reference-length",
+        dest="reference_length",
+        action="store_false",
+        help="measure AL, LAAL and AP against the length of the hypothesis",
+    )
+    timed.add_argument("--source-type", choices=sorted(SOURCES), help="what delays count (default: seen from the log)")
+    timed.add_argument("--pair", default="", help="source and target language, like en-fr, for the records")
+    timed.add_argument(
+        "--bootstrap", type=int, default=RESAMPLES, help="resamples behind the intervals; 0: no intervals"
+    )
+    timed.set_defaults(do=instances)
 
     decoded = commands.add_parser("hypotheses", help="hypotheses that the workflow decoded")
     add_config(decoded)
