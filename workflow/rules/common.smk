@@ -16,7 +16,7 @@ from dragoman.storage import digest
 try:
     PLAN = Plan(parsed(config, workflow.configfiles))
 except ConfigError as error:
-    raise WorkflowError(str(error)) from None
+    sys.exit(str(error))
 
 RESULTS = PLAN.results.as_posix()
 THREADS = PLAN.config.threads
