@@ -42,7 +42,10 @@ def test_snakemake_plans_it(command: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith("python ")])
 def test_script_runs(command: str, tmp_path: Path) -> None:
-    for name, text in (("S", "One cat."), ("H", "Один кот."), ("R", "Один кот.")):
+    instance = (
+        '{"index": 0, "prediction": "a b", "delays": [1, 2], "reference": "a b", "source": "c d", "source_length": 2}'
+    )
+    for name, text in (("S", "One cat."), ("H", "Один кот."), ("R", "Один кот."), ("LOG", instance)):
         (tmp_path / name).write_text(text + "\n", encoding="utf-8")
     for name in ("scripts", "config"):
         (tmp_path / name).symlink_to(REPOSITORY / name)

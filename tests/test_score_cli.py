@@ -10,7 +10,8 @@ import pytest
 
 from dragoman import records
 from dragoman.metrics import MetricError
-from dragoman.metrics.scoring import digest_of, read_lines, score_hypotheses
+from dragoman.metrics.scoring import digest_of, score_hypotheses
+from dragoman.text import lines
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
 
@@ -60,7 +61,7 @@ def test_options_gzip_and_several_systems(files):
     ("content", "message"),
     [
         (b"one line\n", "hyp.txt has 1 lines, but ref.txt has 2"),
-        (b"good\nbad \xff\xfe\n", "hyp.txt:2: not UTF-8"),
+        (b"good\nbad \xff\xfe\n", "hyp.txt:2: byte 9 (0xff) is not UTF-8"),
         (b"", "hyp.txt has 0 lines"),
         (None, "hyp.txt"),
     ],
@@ -80,11 +81,11 @@ def test_bad_input_is_one_line_and_exit_code_1(files, content, message):
 def test_lines_end_at_line_feeds_only(tmp_path):
     path = tmp_path / "lines.txt"
     path.write_bytes("\ufeffone\u2028still one\r\ntwo\x85still two\n\nfour".encode())
-    assert read_lines(path) == ["one\u2028still one", "two\x85still two", "", "four"]
+    assert list(lines(path)) == ["one\u2028still one", "two\x85still two", "", "four"]
     assert digest_of(["a", "b"]) == hashlib.sha256(b"a\nb\n").hexdigest()
     (tmp_path / "broken.gz").write_bytes(b"\x1f\x8bnonsense")
-    with pytest.raises(ValueError, match="broken gzip"):
-        read_lines(tmp_path / "broken.gz")
+    with pytest.raises(ValueError, match="not a whole gzip file"):
+        list(lines(tmp_path / "broken.gz"))
 
 
 PLACE = {"paper": "p", "experiment": "e", "system": "s", "pair": "en-de", "seed": 1}

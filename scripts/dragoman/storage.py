@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from dragoman.text import objects
+
 MANIFEST = "manifest.json"
 
 
@@ -78,22 +80,8 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_jsonl(path: Path) -> list[dict[str, Any]]:
-    """All objects of a JSON Lines file. Lines end at "\\n" only, so that U+2028 may stand inside a string.
-
-    Raises:
-        ValueError: a line is not a JSON object; the message names the file and the line.
-    """
-    rows = []
-    with open(path, encoding="utf-8", newline="\n") as file:
-        for number, line in enumerate(file, 1):
-            try:
-                row = json.loads(line)
-            except json.JSONDecodeError as error:
-                raise ValueError(f"{path}:{number}: not JSON: {error}") from None
-            if not isinstance(row, dict):
-                raise ValueError(f"{path}:{number}: expected a JSON object, found {type(row).__name__}")
-            rows.append(row)
-    return rows
+    """All objects of a JSON Lines file; a line that is none is named by file and line."""
+    return [row for _, row in objects(Path(path))]
 
 
 def write_manifest(folder: Path, facts: dict[str, Any]) -> None:

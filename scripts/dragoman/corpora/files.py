@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from dragoman import text
 from dragoman.config import FilePair, FilesCorpus, FileSet
-from dragoman.corpora import SPLITS, CorpusError, Row, flipped, parquet, require_pair, text
+from dragoman.corpora import SPLITS, CorpusError, Row, flipped, parquet, require_pair
 from dragoman.languages import reverse, split_pair
 from dragoman.storage import sha256
 

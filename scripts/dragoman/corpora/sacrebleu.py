@@ -24,9 +24,9 @@ from sacrebleu.dataset import DATASETS
 from sacrebleu.dataset.base import Dataset
 from sacrebleu.utils import get_md5sum
 
-from dragoman import registry
+from dragoman import registry, text
 from dragoman.config import SacrebleuCorpus
-from dragoman.corpora import SPLITS, CorpusError, Row, require_pair, text
+from dragoman.corpora import SPLITS, CorpusError, Row, require_pair
 from dragoman.storage import MANIFEST, building, read_manifest
 
 STALL = 60.0
@@ -125,7 +125,7 @@ def _texts(dataset: Dataset, pair: str, cache: Path) -> tuple[Path, Path, str]:
     try:
         for _ in text.parallel(*paths):
             pass
-    except CorpusError as error:
+    except text.TextError as error:
         raise CorpusError(f"{error} (remove both, and they are made again from the archive)") from None
     return paths[0], paths[1], allowed[0]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from dragoman.config import CopyDecoder, DictionaryDecoder
 from dragoman.decoding import Context, Item, Row
 from dragoman.languages import split_pair
+from dragoman.text import lines
 
 WORD = re.compile(r"\w+(?:['’]\w+)*")
 
@@ -22,15 +22,13 @@ def read_dictionary(path: Path, pair: str) -> dict[str, str]:
     Raises:
         ValueError: a line has not two columns; the message names it.
     """
-    opener = gzip.open if Path(path).suffix == ".gz" else open
     found: dict[str, str] = {}
-    with opener(path, "rt", encoding="utf-8", newline="\n") as file:
-        for number, line in enumerate(file, 1):
-            columns = line.rstrip("\r\n").split("\t")
-            if len(columns) < 2 or not columns[0] or not columns[1]:
-                raise ValueError(f"{path}:{number}: expected a word, a tab and its translation, found {line!r}")
-            if number > 1 or columns[:2] != list(split_pair(pair)):
-                found.setdefault(columns[0].lower(), columns[1])
+    for number, line in enumerate(lines(path), 1):
+        word, _, translation = line.partition("\t")
+        if not word or not translation:
+            raise ValueError(f"{path}:{number}: expected a word, a tab and its translation, found {line!r}")
+        if number > 1 or (word, translation) != split_pair(pair):
+            found.setdefault(word.lower(), translation)
     return found
 
 

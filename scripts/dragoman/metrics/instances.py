@@ -14,9 +14,9 @@ from typing import Any
 from dragoman.metrics import MetricError
 from dragoman.metrics.bootstrap import RESAMPLES
 from dragoman.metrics.latency import Timing, named, reference_length, scores, timing
-from dragoman.metrics.scoring import read_lines
 from dragoman.records import Record
 from dragoman.storage import replacing, sha256
+from dragoman.text import objects
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +50,8 @@ def read(path: Path) -> list[Instance]:
         ValueError: a line that is no instance; the message names file and line.
     """
     instances: dict[int, Instance] = {}
-    for number, line in enumerate(read_lines(path), 1):
+    for number, row in objects(Path(path)):
         where = f"{path}:{number}"
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise ValueError(f"{where}: not JSON: {error}") from None
-        if not isinstance(row, dict):
-            raise ValueError(f"{where}: expected a JSON object, found {type(row).__name__}")
         instance = _instance(row, where)
         if instance.index in instances:
             raise ValueError(f"{where}: index {instance.index} stood at {instances[instance.index].where} already")

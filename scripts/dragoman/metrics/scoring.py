@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -12,37 +11,7 @@ from dragoman import registry
 from dragoman.metrics import MetricError, parse, score
 from dragoman.records import Record
 from dragoman.storage import read_jsonl, sha256
-
-GZIP = b"\x1f\x8b"
-
-
-def read_lines(path: Path) -> list[str]:
-    """The sentences of a plain text file, one a line, also gzipped.
-
-    Lines end at "\\n" only: U+2028 and U+0085 occur inside sentences. A "\\r" before the "\\n" and a byte order mark at
-    the start, both left by Windows, are taken off.
-
-    Raises:
-        ValueError: bytes that are not UTF-8; the message names file and line.
-    """
-    data = Path(path).read_bytes()
-    if data.startswith(GZIP):
-        try:
-            data = gzip.decompress(data)
-        except (EOFError, OSError) as error:
-            raise ValueError(f"{path}: a broken gzip file: {error}") from None
-    lines = data.removeprefix(b"\xef\xbb\xbf").split(b"\n")
-    if lines[-1] == b"":
-        lines.pop()
-    sentences = []
-    for number, line in enumerate(lines, 1):
-        try:
-            sentences.append(line.removesuffix(b"\r").decode("utf-8"))
-        except UnicodeDecodeError as error:
-            raise ValueError(
-                f"{path}:{number}: not UTF-8: {error.reason} at byte {error.start + 1} of the line"
-            ) from None
-    return sentences
+from dragoman.text import lines
 
 
 def digest_of(sentences: Iterable[str]) -> str:
@@ -90,20 +59,20 @@ def score_files(
     Raises:
         ValueError: a file is not UTF-8, or is longer or shorter than the others; the message names it.
     """
-    reference_sets = [read_lines(path) for path in references]
-    sources = read_lines(source) if source else []
+    reference_sets = [list(lines(path)) for path in references]
+    sources = list(lines(source)) if source else []
     metrics = list(dict.fromkeys(metrics))
     for metric in metrics:
         registry.module_of("metric", parse(metric)[0])
     records = []
     for path in hypotheses:
-        sentences = read_lines(path)
+        sentences = list(lines(path))
         others = [*zip(references, reference_sets, strict=True)]
         if source:
             others.append((source, sources))
-        for other, lines in others:
-            if len(lines) != len(sentences):
-                raise MetricError(f"{path} has {len(sentences)} lines, but {other} has {len(lines)}")
+        for other, others_lines in others:
+            if len(others_lines) != len(sentences):
+                raise MetricError(f"{path} has {len(sentences)} lines, but {other} has {len(others_lines)}")
         place = {"paper": "", "experiment": "", "system": path.name, "pair": pair, "setting": "", "seed": 0}
         made_from = {"hypotheses": sha256(path)}
         if reference_sets:

@@ -10,19 +10,23 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import IO, Any
 
-from dragoman.corpora import CorpusError
-
 BOM = b"\xef\xbb\xbf"
+GZIP = b"\x1f\x8b"
+"""How a packed file begins; no UTF-8 text can."""
+
+
+class TextError(ValueError):
+    """A text file that is not what it should be: the file, the line, and what to do."""
 
 
 def open_bytes(path: Path) -> IO[bytes]:
-    """A file's bytes, unpacked where its name ends in .gz."""
+    """A file's bytes, unpacked where it is packed or its name says so."""
     try:
-        return gzip.open(path, "rb") if path.suffix == ".gz" else open(path, "rb")
+        with open(path, "rb") as file:
+            packed = path.suffix == ".gz" or file.read(2) == GZIP
+        return gzip.open(path, "rb") if packed else open(path, "rb")
     except OSError as error:
-        raise CorpusError(
-            f"{path} cannot be read: {error.strerror or error}; check the path in the configuration"
-        ) from None
+        raise TextError(f"{path} cannot be read: {error.strerror or error}; check the path") from None
 
 
 def lines(path: Path) -> Iterator[str]:
@@ -32,7 +36,7 @@ def lines(path: Path) -> Iterator[str]:
     its kin stay inside their line.
 
     Raises:
-        CorpusError: not UTF-8, not gzip, cut off, or not there.
+        TextError: not UTF-8, not gzip, cut off, or not there.
     """
     offset, number = 0, 0
     with open_bytes(path) as file:
@@ -44,18 +48,18 @@ def lines(path: Path) -> Iterator[str]:
                 yield content[skipped:].decode("utf-8")
                 offset += len(raw)
         except UnicodeDecodeError as error:
-            raise CorpusError(
+            raise TextError(
                 f"{path}:{number}: byte {offset + skipped + error.start} (0x{error.object[error.start]:02x}) is not "
                 "UTF-8; convert the file, for instance with `iconv -f ISO-8859-1 -t UTF-8`"
             ) from None
         except EOFError:
-            raise CorpusError(f"{path} is cut off after line {number}; copy or download it again") from None
+            raise TextError(f"{path} is cut off after line {number}; copy or download it again") from None
         except (gzip.BadGzipFile, zlib.error) as error:
-            raise CorpusError(
+            raise TextError(
                 f"{path} is not a whole gzip file ({error}); copy it again, or name it without .gz if it is not packed"
             ) from None
         except OSError as error:
-            raise CorpusError(f"{path} cannot be read: {error.strerror or error}") from None
+            raise TextError(f"{path} cannot be read: {error.strerror or error}") from None
 
 
 def parallel(source: Path, target: Path) -> Iterator[tuple[str, str]]:
@@ -66,7 +70,7 @@ def parallel(source: Path, target: Path) -> Iterator[tuple[str, str]]:
         if None not in sides:
             yield sides
     if counts[0] != counts[1]:
-        raise CorpusError(
+        raise TextError(
             f"{source} has {counts[0]} lines but {target} has {counts[1]}; line n of one must translate line n of the "
             "other, so find the missing line"
         )
@@ -77,11 +81,11 @@ def table(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
     rows = lines(path)
     header = next(rows, "").split("\t")
     if len(set(header)) < len(header) or "" in header:
-        raise CorpusError(f"{path}:1: the first row must name every column once, not {header}")
+        raise TextError(f"{path}:1: the first row must name every column once, not {header}")
     for number, line in enumerate(rows, 2):
         cells = line.split("\t")
         if len(cells) != len(header):
-            raise CorpusError(
+            raise TextError(
                 f"{path}:{number}: {len(cells)} columns, but the header has {len(header)} ({', '.join(header)}); "
                 "remove stray tabs or empty lines"
             )
@@ -94,7 +98,7 @@ def objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         try:
             value = json.loads(line)
         except json.JSONDecodeError as error:
-            raise CorpusError(f"{path}:{number}: not JSON: {error}; every line must be one object") from None
+            raise TextError(f"{path}:{number}: not JSON: {error}; every line must be one object") from None
         if not isinstance(value, dict):
-            raise CorpusError(f"{path}:{number}: expected a JSON object, found {type(value).__name__}")
+            raise TextError(f"{path}:{number}: expected a JSON object, found {type(value).__name__}")
         yield number, value
