@@ -1,0 +1,296 @@
+"""A forward pass in which every query sees what we say: the only file that reaches inside a Hugging Face model.
+
+Models with rotary positions (and learned ones) take a boolean mask [batch, 1, queries, keys] and `position_ids` as they
+are. Falcon with ALiBi accepts no such mask and adds its bias itself; for the time of a pass its ALiBi is switched off,
+its rotation replaced by none, and our bias given as the mask, which leaves the same arithmetic: under a causal mask the
+logits are those of the untouched model, bit for bit.
+
+How positions are counted when source tokens are hidden:
+
+    plain     every token where it stands in the sequence, hidden or not
+    modified  ALiBi: hidden tokens take no room, query by query (arXiv 2405.10443)
+    group     rotary: the source and what follows it each count from an origin of their own (arXiv 2505.16983)
+
+Only the last two give the numbers that word-by-word decoding with a kept cache gives.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
+from transformers import Cache, DynamicCache, PreTrainedModel
+from transformers.models.falcon.modeling_falcon import FalconModel, build_alibi_tensor
+
+from dragoman import visibility
+
+Positions = Literal["plain", "modified", "group"]
+
+
+@dataclass(frozen=True)
+class View:
+    """What each query of a block sees, and where."""
+
+    seen: torch.Tensor
+    """bool [batch, queries, keys]: may the query see the key? Every query sees one at least."""
+    place: torch.Tensor
+    """int64 [batch, queries]: position of each query, for rotary and learned positions."""
+    key_place: torch.Tensor
+    """int64 [batch, queries or 1, keys]: position at which the query finds the key, below `keys`, for ALiBi."""
+
+
+def uses_alibi(model: PreTrainedModel) -> bool:
+    """Whether positions are ALiBi, not rotary or learned.
+
+    Raises:
+        ValueError: they are ALiBi in a kind of model that is not provided for.
+    """
+    if model.config.model_type in ("bloom", "mpt"):
+        raise ValueError(f"{model.config.model_type} models have ALiBi positions that only Falcon's are handled like")
+    return model.config.model_type == "falcon" and model.config.alibi
+
+
+def mirroring(model: PreTrainedModel) -> Positions:
+    """The way to count positions in training that word-by-word decoding repeats exactly."""
+    return "modified" if uses_alibi(model) else "group"
+
+
+def check_positions(model: PreTrainedModel, positions: Positions) -> None:
+    """Refuse positions that this kind of model cannot have.
+
+    Raises:
+        ValueError: they are for other models.
+    """
+    if positions != "plain" and positions != mirroring(model):
+        kind = "ALiBi" if uses_alibi(model) else "rotary or learned positions"
+        raise ValueError(f"a model with {kind} has {mirroring(model)!r} or 'plain' positions, not {positions!r}")
+
+
+# --------------------------------------------------------------------------------------------------- whole sequences
+
+
+def whole(visible: torch.Tensor, real: torch.Tensor, positions: Positions, origin: int = 0) -> View:
+    """The view of whole sequences, every token a query and a key.
+
+    Args:
+        visible: int64 [batch, length], source tokens that each query sees; see `visibility`.
+        real: [batch, length], 0 on padding, which may be on either side.
+        positions: how to count.
+        origin: with `group`, the position of the first token after the source.
+    """
+    start, end = (edge[:, None, None] for edge in visibility.span(visible))
+    index = torch.arange(visible.shape[1], device=visible.device)
+    i, j, rows = index[:, None], index[None, :], visible[:, :, None]
+    seen = visibility.sees(i, j, rows, start, end) & real.bool()[:, None, :]
+    padding = real.bool().int().argmax(-1)[:, None]  # on the left
+    place = index - padding
+    if positions == "group":
+        after = end[:, :, 0]
+        place = torch.where(index < after, place, origin + index - after)
+    found = visibility.position(j, rows, start, end) if positions == "modified" else j[None]
+    return View(seen | (i == j), place.clamp(min=0), (found - padding[:, :, None]).clamp(min=0))
+
+
+def masked(
+    model: PreTrainedModel,
+    input_ids: torch.Tensor,
+    visible: torch.Tensor,
+    real: torch.Tensor,
+    positions: Positions,
+    *,
+    origin: int = 0,
+    kernel: Literal["sdpa", "flex"] = "sdpa",
+) -> torch.Tensor:
+    """Logits of one pass over whole sequences under their visibility.
+
+    Args:
+        model: loaded with `attn_implementation="sdpa"`; in any precision, also under autocast or with an adapter.
+        input_ids: int64 [batch, length].
+        visible: int64 [batch, length], source tokens that each query sees; see `visibility`.
+        real: [batch, length], 0 on padding.
+        positions: how to count, see above.
+        origin: with `group`, the position of the first token after the source.
+        kernel: `flex` computes the mask inside FlexAttention instead of keeping it in memory: for long sequences on
+            a GPU.
+
+    Returns:
+        [batch, length, vocabulary], differentiable.
+
+    Raises:
+        ValueError: the model cannot have such positions, or not this kernel.
+    """
+    check_positions(model, positions)
+    view = whole(visible, real, positions, origin)
+    if kernel == "sdpa":
+        return forward(model, input_ids, view)
+    if model.training and model.is_activation_checkpointing:
+        raise ValueError("gradient checkpointing repeats the forward pass outside of FlexAttention's reach; use sdpa")
+    if not real[:, 0].all():
+        raise ValueError("with FlexAttention, sequences are padded on the right")
+    with Flex(model, visible, real, positions):
+        return _run(model, view.place.new_ones((1, 1, 1, 1)).bool(), view.place, input_ids=input_ids, use_cache=False)
+
+
+# --------------------------------------------------------------------------------------------------------- the pass
+
+
+class _NoRotation(torch.nn.Module):
+    """Rotary embedding by an angle of zero, for `width` features."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.width = width
+
+    def forward(self, x: torch.Tensor, position_ids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        shape = (1, x.shape[1], self.width)
+        return x.new_ones(shape), x.new_zeros(shape)
+
+
+@contextmanager
+def _alibi_given(model: PreTrainedModel) -> Iterator[None]:
+    """Let a Falcon model with ALiBi take the mask as it is, and add nothing of its own.
+
+    Blocks get what they need as arguments, so that gradient checkpointing may call them again afterwards.
+    """
+    core = next(module for module in model.modules() if isinstance(module, FalconModel))
+    rotation = core.rotary_emb
+    core.use_alibi, core.rotary_emb = False, _NoRotation(core.config.head_dim)
+    try:
+        yield
+    finally:
+        core.use_alibi, core.rotary_emb = True, rotation
+
+
+def alibi_table(model: PreTrainedModel, places: int) -> torch.Tensor:
+    """Falcon's own bias [heads, places] of a key at each position, as it is added to scores that are scaled already.
+
+    Falcon rounds slopes and biases to bfloat16 (above position 256, every second one is another's) and scales the bias
+    with the scores; pre-trained weights know nothing else.
+    """
+    config = model.config
+    ones = torch.ones((1, places), dtype=torch.long, device=model.device)
+    return build_alibi_tensor(ones, config.num_attention_heads, model.dtype)[:, 0] / config.head_dim**0.5
+
+
+def forward(
+    model: PreTrainedModel, input_ids: torch.Tensor, view: View, cache: Cache | None = None, keep: int = 0
+) -> torch.Tensor:
+    """Logits of a block of queries over cached keys and their own.
+
+    Args:
+        model: loaded with `attn_implementation="sdpa"`.
+        input_ids: int64 [batch, queries].
+        view: of keys [cached, then those of the block]; need not be in the order of the sentence.
+        cache: from `new_cache`; the block's keys and values are appended to it.
+        keep: logits of so many last queries only; 0 means all.
+
+    Returns:
+        [batch, queries, vocabulary].
+
+    Raises:
+        ValueError: another attention implementation, or more keys than a sliding window.
+    """
+    mask, keys = view.seen[:, None], view.seen.shape[-1]
+    window = getattr(model.config, "sliding_window", None)
+    if window is not None and keys > window:
+        raise ValueError(f"{keys} tokens are more than the model's sliding window of {window}")
+    if uses_alibi(model):
+        bias = alibi_table(model, keys)[:, view.key_place].transpose(0, 1)
+        mask = bias.masked_fill(~mask, torch.finfo(bias.dtype).min)
+    arguments = {"input_ids": input_ids, "past_key_values": cache, "use_cache": cache is not None}
+    return _run(model, mask, view.place, **arguments, logits_to_keep=keep)
+
+
+def _run(model: PreTrainedModel, mask: torch.Tensor, place: torch.Tensor, **arguments: Any) -> torch.Tensor:
+    """Logits under a mask [batch or 1, heads or 1, queries, keys], which says all there is to say."""
+    implementation = model.config._attn_implementation
+    if implementation != "sdpa":
+        raise ValueError(f"load the model with attn_implementation='sdpa', not {implementation!r}")
+    if uses_alibi(model):
+        with _alibi_given(model):
+            return model(**arguments, attention_mask=mask).logits
+    return model(**arguments, attention_mask=mask, position_ids=place).logits
+
+
+def new_cache() -> Cache:
+    """An empty cache that keeps every key, also in models with a sliding window."""
+    return DynamicCache()
+
+
+def crop(cache: Cache, tokens: int) -> None:
+    """Forget the last so many tokens."""
+    if tokens:
+        cache.crop(-tokens)
+
+
+# ---------------------------------------------------------------------------------------------------- FlexAttention
+
+
+@functools.cache
+def _compiled_flex() -> Callable[..., torch.Tensor]:
+    from torch.nn.attention.flex_attention import flex_attention
+
+    return torch.compile(flex_attention)
+
+
+class Flex(TorchFunctionMode):
+    """While active, `scaled_dot_product_attention` over whole sequences is FlexAttention under our mask and bias.
+
+    Works for every model, also for Falcon, which knows no attention but its own. Whatever mask it is called with is
+    not used.
+    """
+
+    kernel: Callable[..., torch.Tensor] | None = None
+    """Another implementation of `flex_attention` than the compiled one."""
+
+    def __init__(self, model: PreTrainedModel, visible: torch.Tensor, real: torch.Tensor, positions: Positions) -> None:
+        super().__init__()
+        from torch.nn.attention.flex_attention import create_block_mask
+
+        batch, length = visible.shape
+        self.mask_mod = flex_mask(visible, real)
+        self.score_mod = flex_bias(visible, alibi_table(model, length), positions) if uses_alibi(model) else None
+        self.block_mask = create_block_mask(self.mask_mod, batch, None, length, length, device=visible.device)
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if func is not functional.scaled_dot_product_attention:
+            return func(*args, **kwargs)
+        if kwargs.get("dropout_p"):
+            raise ValueError("FlexAttention has no dropout; set the model's attention_dropout to 0")
+        given = dict(zip(("query", "key", "value"), args, strict=False)) | kwargs
+        return (self.kernel or _compiled_flex())(
+            given["query"],
+            given["key"],
+            given["value"],
+            score_mod=self.score_mod,
+            block_mask=self.block_mask,
+            scale=given.get("scale"),
+            enable_gqa=given.get("enable_gqa", False),
+        )
+
+
+def flex_mask(visible: torch.Tensor, real: torch.Tensor) -> Callable[..., torch.Tensor]:
+    """FlexAttention's `mask_mod` of a padded batch: (batch, head, query, key) -> bool."""
+    sees, real = visibility.mask_mod(visible), real.bool()
+    return lambda b, h, i, j: (sees(b, h, i, j) & real[b, j]) | (i == j)
+
+
+def flex_bias(visible: torch.Tensor, table: torch.Tensor, positions: Positions) -> Callable[..., torch.Tensor]:
+    """FlexAttention's `score_mod` for ALiBi: (scaled score, batch, head, query, key) -> score with its bias.
+
+    Sequences are padded on the right. `table` is [heads, length], from `alibi_table`.
+    """
+    start, end = visibility.span(visible)
+
+    def add(score: torch.Tensor, b: Any, h: Any, i: Any, j: Any) -> torch.Tensor:
+        found = visibility.position(j, visible[b, i], start[b], end[b]) if positions == "modified" else j
+        return score + table[h, found]
+
+    return add

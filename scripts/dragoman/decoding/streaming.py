@@ -1,0 +1,109 @@
+"""Word by word: one sentence, one cache, nothing computed twice.
+
+Source words come in as they are read, target words go out as they are written. Keys and values are kept in the order
+in which they arrived, source and response mingled; masks and positions tell them apart. Source tokens never look at
+the response, so they are right forever. Response tokens keep the keys they had when they were fed, computed with the
+source read by then, which is what a model trained under `visibility: exact` expects. Only the last one is fed again
+when source has been read since: it has to look at that source to predict the next word.
+
+    stream = Stream(model, instruction_ids, mark_ids)
+    for t in count(1):
+        while words_read < g(t): stream.read(ids of the next source word)
+        write tokens, stream.write(token), as stream.logits() says, until the next one would begin another word
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from transformers import PreTrainedModel
+
+from dragoman import attention
+from dragoman.attention import Positions, View
+
+
+class Stream:
+    """A sentence while it is being translated."""
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        instruction: Sequence[int],
+        mark: Sequence[int],
+        *,
+        positions: Positions | None = None,
+        origin: int = 0,
+        recompute: bool = False,
+    ) -> None:
+        """Nothing is computed before the first logits are asked for.
+
+        Args:
+            model: in evaluation mode, with `attn_implementation="sdpa"`.
+            instruction: token ids before the source.
+            mark: token ids between source and target, one at least.
+            positions: `group` or `plain` with rotary positions; `group`, which training can mirror, unless given. With
+                ALiBi, `modified` and `plain` are the same here: no key in the cache is hidden, all stand side by side.
+            origin: with `group`, the position of the first token of the mark.
+            recompute: feed the whole response again after source was read, for models trained without visibility.
+
+        Raises:
+            ValueError: there is no mark, or the model cannot have such positions.
+        """
+        if not mark:
+            raise ValueError("a prompt for word-by-word decoding needs a mark between source and target")
+        self.model, self.origin, self.recompute = model, origin, recompute
+        self.positions = positions or attention.mirroring(model)
+        attention.check_positions(model, self.positions)
+        self.context = list(instruction)
+        self.response = list(mark)
+        self.fed_context = self.fed_response = 0
+        self.cache = attention.new_cache()
+        self.is_response = torch.zeros(0, dtype=torch.bool, device=model.device)
+        self.number = torch.zeros(0, dtype=torch.long, device=model.device)
+
+    def read(self, tokens: Sequence[int]) -> None:
+        """Take in the tokens of the next source word; they are fed with the next response token."""
+        if self.recompute:
+            self._forget(self.fed_response)
+        elif self.fed_response == len(self.response):
+            self._forget(1)
+        self.context += tokens
+
+    def write(self, token: int) -> None:
+        """Add a token to the response."""
+        self.response.append(token)
+
+    def _forget(self, tokens: int) -> None:
+        """Drop the last response tokens from the cache. No source came after them, or they would be gone already."""
+        attention.crop(self.cache, tokens)
+        kept = len(self.number) - tokens
+        self.is_response, self.number = self.is_response[:kept], self.number[:kept]
+        self.fed_response -= tokens
+
+    @torch.inference_mode()
+    def logits(self) -> torch.Tensor:
+        """Logits [vocabulary] of the token after the response so far, given the source read so far."""
+        if self.fed_context == len(self.context) and self.fed_response == len(self.response):
+            self._forget(1)  # asked for again
+        context, response = self.context[self.fed_context :], self.response[self.fed_response :]
+        device = self.model.device
+        new = torch.tensor([False] * len(context) + [True] * len(response), device=device)
+        number = torch.tensor(
+            [*range(self.fed_context, len(self.context)), *range(self.fed_response, len(self.response))], device=device
+        )
+        self.is_response, self.number = torch.cat([self.is_response, new]), torch.cat([self.number, number])
+        self.fed_context, self.fed_response = len(self.context), len(self.response)
+
+        # keys come in the order in which each side was written; source looks at source only
+        keys, queries = len(self.number), len(number)
+        order = torch.arange(keys, device=device)
+        seen = (order <= order[-queries:, None]) & (new[:, None] | ~self.is_response)
+        side_by_side = self.number + self.is_response * len(self.context)
+        if self.positions == "group":
+            place = torch.where(new, self.origin + number, number)
+        else:
+            place = side_by_side[-queries:]
+        view = View(seen[None], place[None], side_by_side[None, None])
+        ids = torch.tensor([context + response], device=device)
+        return attention.forward(self.model, ids, view, self.cache, keep=1)[0, -1]

@@ -1,0 +1,272 @@
+"""What a query may see: one integer per token says how many source tokens are visible to it.
+
+A sequence is [before][source][between][target][end]: instructions, the source sentence, the response mark, the
+translation, the end-of-sequence token. Every token sees what precedes it, except that a token after the source, which
+is fed in to predict a token of target word t, sees the source words read by then, g(t), and no more (SimulMask, arXiv
+2405.10443). So the mask of a sequence is a vector `visible` [length], and everything else is a line of arithmetic on
+it, the same for numpy arrays, torch tensors and the index tensors of FlexAttention:
+
+    before the source      0
+    source                 1, 2, ..., S
+    after the source       source tokens of the first g(t) words
+    last token             S: it predicts nothing
+
+Two ways to fill it. `exact` mirrors inference: a token is computed with the source that had been read when the token
+after it was written. `official` is the mask that the paper's authors published (github.com/OSU-STARLAB/Simul-LLM,
+examples/simulmask): every token of target word t sees g(t + 1) source words, so all but the last token of a word see
+source that had not been read when they were fed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import numpy as np
+
+from dragoman.config import Prompt
+from dragoman.prompts import render
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+CHUNK = 20_000
+"""Sentences worked on at once: the offsets of their tokens are Python tuples, which fill the memory."""
+
+Mode = Literal["exact", "official"]
+Unit = Literal["word", "character"]
+
+# ------------------------------------------------------------------------------------------- what follows from a vector
+
+
+def span(visible: Any) -> tuple[Any, Any]:
+    """First source token, and first token after the source, of each sequence.
+
+    Args:
+        visible: integers [..., length], numpy or torch; padded with 0 on any side.
+
+    Returns:
+        Two arrays [...]; equal where there is no source.
+    """
+    start = (visible > 0).argmax(-1) if isinstance(visible, np.ndarray) else (visible > 0).int().argmax(-1)
+    return start, start + (visible.max(-1) if isinstance(visible, np.ndarray) else visible.amax(-1))
+
+
+def sees(i: Any, j: Any, visible: Any, start: Any, end: Any) -> Any:
+    """Whether query i sees key j, elementwise; `visible` is that of query i, [start, end) the source."""
+    return (j <= i) & ((j < start + visible) | (j >= end))
+
+
+def position(j: Any, visible: Any, start: Any, end: Any) -> Any:
+    """Where query i finds key j when hidden source tokens take no room: j - hidden_i * [j is past the source].
+
+    Modified ALiBi adds m_h times this to the scores of head h (arXiv 2405.10443; it differs from the distance to the
+    query by a constant, which the softmax cancels). At inference nothing is hidden and keys stand side by side.
+    """
+    return j - (end - start - visible) * (j >= end)
+
+
+def _places(visible: Any) -> Any:
+    """0, 1, ..., length - 1, in the library and on the device of `visible` [length]."""
+    return (visible >= 0).cumsum(0) - 1
+
+
+def dense(visible: Any) -> Any:
+    """The mask as booleans [length, length], True where row i sees column j; `visible` is one sequence."""
+    i = _places(visible)
+    return sees(i[:, None], i[None, :], visible[:, None], *span(visible))
+
+
+def alibi_bias(visible: Any, slopes: Any) -> Any:
+    """Modified ALiBi bias [heads, length, length] of one sequence, for slopes [heads], before any 1/sqrt(d)."""
+    return slopes[:, None, None] * position(_places(visible)[None, :], visible[:, None], *span(visible))
+
+
+def mask_mod(visible: Any) -> Any:
+    """FlexAttention's mask function for torch `visible` [batch, length]: (batch, head, query, key) -> is it seen."""
+    start, end = span(visible)
+    return lambda b, h, i, j: sees(i, j, visible[b, i], start[b], end[b])
+
+
+# --------------------------------------------------------------------------------------------------- words and tokens
+
+
+class Words(NamedTuple):
+    """Which word each token of one segment belongs to, in many examples; arrays are flat, example after example."""
+
+    word: np.ndarray
+    """[tokens of all examples]: 1, ..., W in order; 0 before the sentence, W + 1 after its last word."""
+    tokens: np.ndarray
+    """[examples]: tokens of the segment."""
+    count: np.ndarray
+    """[examples]: words, W."""
+
+
+SPACES = np.array([chr(code).isspace() for code in range(0x3002)])  # the last stands for all above: none is a space
+
+
+def _firsts(lengths: np.ndarray) -> np.ndarray:
+    """Where each of several runs of such lengths begins when they are laid one after the other."""
+    return np.cumsum(lengths) - lengths
+
+
+def _counting(lengths: np.ndarray) -> np.ndarray:
+    """0, 1, ..., length - 1 for every length, flat."""
+    return np.arange(lengths.sum()) - np.repeat(_firsts(lengths), lengths)
+
+
+def words(
+    texts: Sequence[str],
+    offsets: Sequence[Sequence[tuple[int, int]]],
+    side: Literal["source", "target"],
+    *,
+    unit: Unit = "word",
+    lead: int = 0,
+    tail: int = 0,
+) -> Words:
+    """Assign tokens to words by the characters they stand for.
+
+    Words are what `str.split` makes of the sentence, or its characters. White space belongs to the word after it. A
+    token that touches several words belongs to the last of them in a source (it is not there before that is read) and
+    to the first in a target (it is written when that is due).
+
+    Args:
+        texts: text of the segment, per example: the sentence between `lead` and `tail` characters of prompt.
+        offsets: first character and the one after the last of every token of each text, as fast tokenizers give them.
+        side: which of several touched words counts.
+        unit: `character` for languages that write no spaces.
+        lead: characters of the prompt before the sentence; white space at their end already belongs to word 1.
+        tail: characters of the prompt after the sentence.
+    """
+    size = np.array([len(text) + 1 for text in texts], dtype=np.int64)  # with a space that ends each text's last word
+    codes = np.frombuffer("".join(f"{text} " for text in texts).encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+    place = _counting(size)
+    lead = len(texts[0][:lead].rstrip()) if texts else 0
+    solid = ~SPACES[np.minimum(codes, 0x3001)] & (place >= lead) & (place < np.repeat(size - 1 - tail, size))
+    begins = solid & ~np.concatenate([[False], solid[:-1]]) if unit == "word" else solid
+    begun = np.cumsum(begins)
+    begun = begun - np.repeat((begun - begins)[_firsts(size)] if len(size) else begun, size)
+    following = np.where(place < lead, 0, begun + ~solid)  # the word that each character, or the next solid one, is in
+
+    tokens = np.array([len(row) for row in offsets], dtype=np.int64)
+    flat = np.fromiter(chain.from_iterable(chain.from_iterable(offsets)), dtype=np.int64, count=2 * tokens.sum())
+    text = np.repeat(_firsts(size), tokens)
+    first, last = flat[::2], np.maximum(flat[1::2] - 1, flat[::2])
+    word = following[text + first]
+    if side == "source":
+        word = np.maximum(word, begun[text + last])
+    return Words(word, tokens, begun[np.cumsum(size) - 1])
+
+
+def fill(
+    before: np.ndarray, source: Words, between: np.ndarray, target: Words, schedules: Sequence[np.ndarray], mode: Mode
+) -> list[np.ndarray]:
+    """The vector `visible` of every example, whose target is followed by an end-of-sequence token.
+
+    Args:
+        before: [examples], tokens before the source segment.
+        source: tokens of the source segment. Those before the sentence count as `before`, those after as `between`.
+        between: [examples], tokens between the source and the target segment.
+        target: tokens of the target segment; those before the sentence belong to word 1, those after to the end.
+        schedules: g(1), ..., g(T + 1) of each example.
+        mode: `exact` or `official`, see above.
+
+    Returns:
+        One int64 array [length] per example.
+
+    Raises:
+        ValueError: a schedule has another length than the target, or reads more than the source.
+    """
+    for number, (schedule, count) in enumerate(zip(schedules, target.count.tolist(), strict=True)):
+        if len(schedule) != count + 1:
+            raise ValueError(f"the schedule of example {number} has {len(schedule)} steps for {count} target words")
+    ahead = target.count + 1
+    read = np.concatenate(schedules) if schedules else np.zeros(0, dtype=np.int64)
+    if (read > np.repeat(source.count, ahead)).any():
+        raise ValueError("a schedule reads more words than the source has")
+    example = np.repeat(np.arange(len(before)), source.tokens)
+    inside = (source.word >= 1) & (source.word <= source.count[example])
+    early = np.bincount(example[source.word < 1], minlength=len(before))
+    size = np.bincount(example[inside], minlength=len(before))
+    between = between + source.tokens - size - early
+    before = before + early
+
+    # ends[w]: source tokens of the words 0..w, of one example after the other
+    steps = source.count + 1
+    bins = (_firsts(steps)[example] + source.word)[inside]
+    ends = np.cumsum(np.bincount(bins, minlength=steps.sum()))
+    shown = ends[np.repeat(_firsts(steps), ahead) + read] - np.repeat(_firsts(size), ahead)
+
+    # the target word that each token after the source is part of: the mark of word 1, the end of word T + 1
+    after = between + target.tokens + 1
+    which = np.repeat(np.arange(len(before)), after)
+    part = np.ones(after.sum(), dtype=np.int64)
+    step = _counting(after)
+    in_target = (step >= between[which]) & (step < after[which] - 1)
+    part[in_target] = np.maximum(target.word, 1)
+    final = np.cumsum(after) - 1
+    part[final] = ahead
+    if mode == "exact":
+        due = np.concatenate([part[1:], [1]])  # of the token that follows
+    else:
+        due = np.minimum(part + in_target, ahead[which])
+    response = shown[_firsts(ahead)[which] + due - 1]
+    response[final] = size
+
+    length = before + size + after
+    visible = np.zeros(length.sum(), dtype=np.int64)
+    start = _firsts(length) + before
+    visible[np.repeat(start, size) + _counting(size)] = _counting(size) + 1
+    visible[np.repeat(start + size, after) + step] = response
+    return np.split(visible, np.cumsum(length)[:-1])
+
+
+def visible_sources(
+    prompt: Prompt,
+    tokenizer: PreTrainedTokenizerBase,
+    pair: str,
+    sources: Sequence[str],
+    targets: Sequence[str],
+    schedule: Callable[[int, int, int], np.ndarray],
+    *,
+    mode: Mode = "exact",
+    unit: Unit = "word",
+) -> list[list[int]]:
+    """The vector of every example that `prompts.encode` makes of the same prompt and sentences, token for token.
+
+    Args:
+        prompt: its source segment comes before its target segment, with any others around them.
+        tokenizer: a fast one, which knows the characters that its tokens stand for.
+        pair: languages, like `en-fr`.
+        sources: one sentence per example.
+        targets: their translations.
+        schedule: (number of the example, its source words, its target words T) -> g(1), ..., g(T + 1).
+        mode: `exact` or `official`.
+        unit: what counts as a word.
+
+    Raises:
+        ValueError: the tokenizer has no offset mapping, or a schedule does not fit its sentence.
+    """
+    if not tokenizer.is_fast:
+        raise ValueError(f"{tokenizer.name_or_path} has no offset mapping; a fast tokenizer (tokenizer.json) is needed")
+    made: list[list[int]] = []
+    for first in range(0, len(sources), CHUNK):
+        sides = {"source": sources[first : first + CHUNK], "target": targets[first : first + CHUNK]}
+        found: dict[str, Words] = {}
+        fixed = {"source": int(prompt.bos), "target": 0}  # tokens before the source, and between it and the target
+        for role, text in render(prompt, pair, "{source}", "{target}"):
+            if role in sides:
+                lead, _, tail = text.partition(f"{{{role}}}")
+                texts = [f"{lead}{sentence}{tail}" for sentence in sides[role]]
+                offsets = tokenizer(texts, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
+                found[role] = words(texts, offsets, role, unit=unit, lead=len(lead), tail=len(tail))
+            else:
+                side = "target" if "source" in found else "source"
+                fixed[side] += len(tokenizer(text, add_special_tokens=False)["input_ids"])
+        source, target = found["source"], found["target"]
+        counts = zip(source.count.tolist(), target.count.tolist(), strict=True)
+        schedules = [schedule(number, *pair_counts) for number, pair_counts in enumerate(counts, first)]
+        before, between = (np.full(len(schedules), fixed[side]) for side in ("source", "target"))
+        made += [row.tolist() for row in fill(before, source, between, target, schedules, mode)]
+    return made
