@@ -37,7 +37,7 @@ smoke: ## the same with config/smoke.yaml: every rule in about a minute, learns 
 	@$(MAKE) --no-print-directory demo CONFIG=config/smoke.yaml
 
 test: env lint ## style checks and the whole test suite
-	@$(IN_VENV) OMP_NUM_THREADS=1 python -m pytest -n 2 --dist worksteal
+	@$(IN_VENV) OMP_NUM_THREADS=1 python -m pytest -n 2 --dist loadscope
 
 lint: env ## what `make test` checks about style
 	@$(IN_VENV) ruff check . && ruff format --check . && snakefmt --check Snakefile workflow && \
