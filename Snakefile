@@ -12,7 +12,7 @@ from snakemake.utils import min_version
 
 min_version("9.0")
 
-if not config:
+if "experiments" not in config:
 
     configfile: Path(workflow.basedir) / "config" / "config.yaml"
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dragoman import command, corpora, decoding, models, registry
+from dragoman import command, corpora, decoding, models, registry, training
 from dragoman.configfile import load_config
+from dragoman.imports import code
 from dragoman.plan import DecodeRun, Plan
 from dragoman.storage import digest, read_manifest
 
@@ -25,13 +26,14 @@ def decode(plan: Plan, run: DecodeRun) -> None:
     models.use_threads(plan.config.threads)
     context = decoding.Context(model, run.pair, plan.prompt_of(experiment, tuning, system))
     decoder = registry.module_of("decoder", system.decoder.name).Decoder(context, system.decoder)
-    key = decoding.journal_key(spec, items, files)
+    fingerprint = code("decode", ("decoder", system.decoder.name))
+    key = decoding.journal_key([vars(run), spec, fingerprint, training.made_with() if model else {}], items, files)
     journal = decoding.Journal(plan.results / ".work" / f"decode-{key}.jsonl", key)
     label = f"{run.experiment}/{run.system}/{run.pair} seed {run.seed}"
     result = decoding.run(items, decoder.batches(items), decoder.decode, journal, label)
     journal.close()
     decoding.write(plan.decode_folder(run) / "hypotheses.jsonl", result)
-    journal.path.unlink()
+    journal.path.unlink(missing_ok=True)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -38,9 +38,9 @@ def parameters_in(folder: Path) -> int:
 
 
 def link_or_copy(source: Path, target: Path) -> None:
-    """A hard link where the file system allows it, as weights are large and never changed in place; else a copy."""
+    """A hard link where the file system allows it, since nobody changes what we downloaded; else a copy."""
     try:
-        os.link(source, target)
+        os.link(source.resolve(), target)
     except OSError:
         shutil.copyfile(source, target)
 
@@ -57,12 +57,13 @@ def bring(plan: Plan, name: str, spec: HubModel | LocalModel) -> None:
     with building(plan.model_folder(name), facts) as place:
         for path in sorted(source.iterdir()):
             if path.suffix in SUFFIXES and path.name != "manifest.json":
-                link_or_copy(path, place / path.name)
+                # a folder of the user's is copied: he may train on in it
+                (link_or_copy if isinstance(spec, HubModel) else shutil.copyfile)(path, place / path.name)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Entry point."""
-    example = "python scripts/fetch_model.py --config config/papers/simulmask.yaml --model falcon-rw-1b"
+    example = "python scripts/fetch_model.py --config my.yaml --model falcon-rw-1b"
     parser = command.parser(__doc__ or "", example)
     command.add_config(parser)
     parser.add_argument("--model", required=True, help="a name under `models:`")

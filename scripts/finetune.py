@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dragoman import command, corpora, models, registry, training
 from dragoman.checks import options_of
 from dragoman.configfile import load_config
+from dragoman.imports import code
 from dragoman.methods import ParallelText
 from dragoman.plan import Plan, TuningRun
 from dragoman.storage import building, digest, read_manifest, write_json
@@ -35,21 +36,25 @@ def tune(plan: Plan, run: TuningRun) -> None:
     made = method.examples(texts, plan.prompt_of(experiment, tuning), tokenizer, options)
     examples = training.drop_long(made, tuning.training.max_length)
     loss = getattr(method, "loss", None)
+    made_with = training.made_with(tuning.training.precision)
+    fingerprint = code("finetune", ("method", tuning.method))
+    work = plan.work_folder("finetune", [vars(run), spec, made_from, made_with, fingerprint])
     model, curve = training.fit(
         models.load(foundation),
         tokenizer,
         examples,
         tuning.training,
         seed=run.seed,
-        work=(work := plan.work_folder("finetune", [spec, made_from])),
+        work=work,
         label=f"{run.experiment}/{run.tuning}/{run.scope} seed {run.seed}",
         loss=loss and (lambda *batch: loss(*batch, options)),
         tensorboard=plan.tensorboard_folder(plan.tuning_folder(run)),
     )
     facts = {
-        "run": {"experiment": run.experiment, "tuning": run.tuning, "scope": run.scope, "seed": run.seed},
+        "run": vars(run),
         "spec": spec,
         "made_from": made_from,
+        "made_with": made_with,
         "parameters": model.num_parameters(),
         "examples": {"made": len(made), "kept": len(examples)},
     }

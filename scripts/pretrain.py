@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dragoman import command, corpora, models, pages, training
 from dragoman.config import ScratchModel
 from dragoman.configfile import load_config
+from dragoman.imports import code
 from dragoman.plan import Plan
 from dragoman.storage import building, read_manifest, write_json
 
@@ -30,7 +31,9 @@ def pretrain(plan: Plan, name: str, spec: ScratchModel) -> None:
     model = models.build(spec, tokenizer)
     facts = {"name": name, "spec": plan.model_spec(name), "made_from": made_from, "parameters": model.num_parameters()}
     curve: list[dict[str, float]] = []
-    work = plan.work_folder("pretrain", [plan.model_spec(name), made_from])
+    made_with = training.made_with(spec.pretraining.precision if spec.pretraining else "float32")
+    facts["made_with"] = made_with
+    work = plan.work_folder("pretrain", [name, plan.model_spec(name), made_from, made_with, code("pretrain")])
     if spec.pretraining is not None:
         examples = training.drop_long(pages.examples(web, tokenizer), spec.pretraining.max_length)
         facts["examples"] = {"made": len(web), "kept": len(examples)}

@@ -18,7 +18,8 @@ from dragoman.metrics.scoring import score_files, score_hypotheses
 
 def text(arguments: argparse.Namespace) -> None:
     """Score plain text files; records go to standard output and nothing else does."""
-    options = {name: {"bootstrap": arguments.bootstrap} for name in ("bleu", "chrf")}
+    given = {} if arguments.bootstrap is None else {"bootstrap": arguments.bootstrap}
+    options = {name: dict(given) for name in ("bleu", "chrf")}
     if arguments.tokenize:
         options["bleu"]["tokenize"] = arguments.tokenize
     found = score_files(
@@ -81,10 +82,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     plain.add_argument("--tokenize", help="BLEU's tokenizer (default: by target language, else 13a)")
     plain.add_argument(
-        "--bootstrap",
-        type=int,
-        default=RESAMPLES,
-        help="resamples behind the interval of BLEU and chrF; 0: no interval",
+        "--bootstrap", type=int, help=f"resamples behind the interval of BLEU and chrF ({RESAMPLES}); 0: no interval"
     )
     plain.set_defaults(do=text)
 

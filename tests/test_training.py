@@ -9,7 +9,7 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from dragoman import models, training
-from dragoman.config import Pages, Prompt, ScratchModel, Segment, Training
+from dragoman.config import Lora, Pages, Prompt, ScratchModel, Segment, Training
 from dragoman.methods import IGNORE, ParallelText, sft
 from dragoman.optimizers import Muon, orthogonalised
 from dragoman.pages import examples as page_examples
@@ -72,6 +72,8 @@ class StoppedError(Exception):
         ("falcon-alibi", {"optimizer": "adamw", "micro_batch": 4}),
         ("llama", {"adapter": {"rank": 2, "dropout": 0.5}, "schedule": "inverse_sqrt"}),
         ("llama", {"steps": 20, "checkpoint_every": 8}),  # stops in the middle of a later epoch
+        ("llama", {"schedule": "constant", "at_end": True}),  # stops before the result is written
+        ("llama", {"adapter": {"rank": 2}, "schedule": "constant", "at_end": True}),
     ],
 )
 def test_resumed_equals_unbroken(
@@ -81,15 +83,18 @@ def test_resumed_equals_unbroken(
     architecture: str,
     options: dict[str, object],
 ) -> None:
+    options = dict(options)
+    moment = "on_train_end" if options.pop("at_end", False) else "on_step_end"
+    steps = int(options.get("steps", 6))
+    stop_at = steps if moment == "on_train_end" else steps // 2 + 2
     whole, curve = train(tokenizer, tmp_path / "whole", architecture, **options)
-    stop_at = int(options.get("steps", 6)) // 2 + 2
 
     def stop(self: training.Progress, args: object, state: object, *rest: object, **kwargs: object) -> None:
         if state.global_step == stop_at:  # type: ignore[attr-defined]
             raise StoppedError
 
     with monkeypatch.context() as patch:
-        patch.setattr(training.Progress, "on_step_end", stop)
+        patch.setattr(training.Progress, moment, stop)
         with pytest.raises(StoppedError):
             train(tokenizer, tmp_path / "broken", architecture, **options)
     kept = list((tmp_path / "broken" / "checkpoints").iterdir())
@@ -97,6 +102,18 @@ def test_resumed_equals_unbroken(
     resumed, resumed_curve = train(tokenizer, tmp_path / "broken", architecture, **options)
     assert same(parameters(whole), parameters(resumed))
     assert resumed_curve == curve
+
+
+def test_seed_decides_an_adapters_weights(tokenizer: PreTrainedTokenizerBase, tmp_path: Path) -> None:
+    """Whatever was drawn before: a checkpoint that was loaded, not built, seeds nothing."""
+    found = []
+    for name in ("a", "b"):
+        model = models.build(spec(), tokenizer)
+        torch.rand(len(found) + 1)
+        made = sft.examples([TEXT], PROMPT, tokenizer, sft.Options())
+        settings = Training(steps=2, batch_size=8, adapter=Lora(rank=2), learning_rate=1e-2)
+        found.append(training.fit(model, tokenizer, made, settings, seed=1, work=tmp_path / name, label="test")[0])
+    assert same(parameters(found[0]), parameters(found[1]))
 
 
 def test_half_written_checkpoint_is_not_taken_up(tokenizer: PreTrainedTokenizerBase, tmp_path: Path) -> None:

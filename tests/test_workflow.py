@@ -181,6 +181,27 @@ def test_mistake_is_one_message_before_any_job(tmp_path: Path) -> None:
     assert not (tmp_path / "results").exists()
 
 
+def test_failing_script_is_a_failed_job(tmp_path: Path) -> None:
+    """Every job pipes what it says into a log; the pipe must not hide how it ended."""
+    (tmp_path / "bad.tsv").write_text("en\tde\nonly one column\n", encoding="utf-8")
+    config = HUB.replace(
+        HUB[HUB.index("  iwslt17:") : HUB.index("models:")],
+        "  iwslt17: {provider: files, pairs: {en-de: {train: {path: bad.tsv}, test: {path: bad.tsv}}}}\n",
+    )
+    done = snakemake(tmp_path, "--cores", "1", "results/corpora/iwslt17/en-de/manifest.json", config=config)
+    assert done.returncode != 0
+    assert "Error in rule prepare" in done.stderr
+    assert "returned non-zero exit status 1" in done.stderr
+    assert "bad.tsv:2: 1 columns, but the header has 2" in done.stdout + done.stderr
+    assert "completed successfully, but" not in done.stderr
+
+
+def test_one_value_on_the_command_line(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(REPOSITORY / "Snakefile"), "--dry-run", "--quiet"]
+    done = subprocess.run([*command, "--config", "threads=2"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 def test_demonstration_has_the_right_jobs(tmp_path: Path) -> None:
     done = snakemake(tmp_path, "--dry-run", config=(REPOSITORY / "config/config.yaml").read_text(encoding="utf-8"))
     assert done.returncode == 0, done.stderr

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from itertools import permutations
+from itertools import combinations, permutations
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,12 @@ from dragoman.config import (
     DictionaryDecoder,
     Experiment,
     FilesCorpus,
+    HubCorpus,
     LocalModel,
     Model,
     OfflineDecoder,
     Pages,
+    SacrebleuCorpus,
     ScratchModel,
     Tuning,
 )
@@ -36,6 +39,14 @@ def pairs_of(corpus: Corpus) -> set[str]:
     if corpus.provider == "files":
         return {name for pair in corpus.pairs for name in (pair, reverse(pair))}
     return set(corpus.pairs)
+
+
+def page_pairs(pages: Pages, corpus: Corpus) -> list[str]:
+    """Pairs whose training text becomes pages: every two languages, in the direction the corpus has."""
+    pairs = [f"{first}-{second}" for first, second in combinations(sorted(set(pages.languages)), 2)]
+    return [
+        pair if pair in pairs_of(corpus) or reverse(pair) not in pairs_of(corpus) else reverse(pair) for pair in pairs
+    ]
 
 
 def has_split(corpus: Corpus, pair: str, split: str) -> bool:
@@ -71,6 +82,10 @@ def problems_of(config: Config) -> Iterator[Problem]:
     for name, corpus in config.corpora.items():
         if isinstance(corpus, FilesCorpus):
             yield from _missing_files(("corpora", name), corpus)
+        elif isinstance(corpus, HubCorpus):
+            yield from _patterns(("corpora", name), corpus)
+        elif isinstance(corpus, SacrebleuCorpus):
+            yield from _test_sets(("corpora", name), corpus)
     for name, model in config.models.items():
         at: KeyPath = ("models", name)
         if isinstance(model, ScratchModel):
@@ -97,16 +112,31 @@ def _missing_files(at: KeyPath, corpus: FilesCorpus) -> Iterator[Problem]:
                     )
 
 
+def _patterns(at: KeyPath, corpus: HubCorpus) -> Iterator[Problem]:
+    for split, pattern in corpus.files.items():
+        for holder in re.findall(r"{(.*?)}", pattern):
+            yield from _named("placeholder", (*at, "files", split), holder, ("source", "target", "config"))
+        for pair in corpus.pairs if "{config}" in pattern else ():
+            if pair not in corpus.configs and reverse(pair) not in corpus.configs:
+                yield Problem((*at, "configs"), f"`files` names {{config}}, and {pair} has none here", corpus.configs)
+
+
+def _test_sets(at: KeyPath, corpus: SacrebleuCorpus) -> Iterator[Problem]:
+    from sacrebleu.dataset import DATASETS
+
+    for split in ("train", "validation", "test"):
+        for index, name in enumerate(getattr(corpus, split)):
+            yield from _named("test set", (*at, split, index), name, DATASETS)
+
+
 def _pages(config: Config, at: KeyPath, pages: Pages) -> Iterator[Problem]:
     yield from _named("corpus", (*at, "corpus"), pages.corpus, config.corpora)
     if (corpus := config.corpora.get(pages.corpus)) is None:
         return
     if len(set(pages.languages)) < len(pages.languages):
         yield Problem((*at, "languages"), "a language stands twice", pages.languages)
-    for first, second in permutations(sorted(set(pages.languages)), 2):
-        if first < second:
-            pair = f"{first}-{second}"
-            yield from _pair(at, "languages", corpus, pages.corpus, pair, "train")
+    for pair in page_pairs(pages, corpus):
+        yield from _pair(at, "languages", corpus, pages.corpus, pair, "train")
 
 
 def _pair(at: KeyPath, key: str | int, corpus: Corpus, name: str, pair: str, split: str) -> Iterator[Problem]:
@@ -134,6 +164,8 @@ def _experiment(config: Config, at: KeyPath, experiment: Experiment, known_promp
                 if pair in data.pairs[:index]:
                     yield Problem((*at, key, "pairs", index), "stands twice; remove one", pair)
     for name, tuning in experiment.tunings.items():
+        if not any(system.tuning == name for system in experiment.systems.values()):
+            yield Problem((*at, "tunings", name), "no system uses this tuning, so it would never be trained")
         yield from _tuning(config, (*at, "tunings", name), experiment, tuning, known_prompts)
     for name, system in experiment.systems.items():
         here: KeyPath = (*at, "systems", name)
@@ -149,9 +181,11 @@ def _metric(at: KeyPath, spec: str) -> Iterator[Problem]:
         yield Problem(at, str(error), spec)
         return
     yield from _named("metric", at, name, registry.REGISTRY["metric"])
-    if name in registry.REGISTRY["metric"]:
-        for option in options:
-            yield from _named(f"option of {name}", at, option, metrics.options_of(name))
+    if name in registry.REGISTRY["metric"] and options:
+        try:  # a value that the metric refuses is refused here, not after all the training
+            metrics.score(spec, ["one two three four"], [["one two three four"]], ["one two three four"], "en-fr")
+        except metrics.MetricError as error:
+            yield Problem(at, str(error), spec)
 
 
 def _decoder(at: KeyPath, experiment: Experiment, decoder: Any, tuning: str | None) -> Iterator[Problem]:

@@ -1,11 +1,12 @@
 """Everything a YAML file may say, as typed models; unknown keys are errors.
 
-The JSON Schema in `workflow/schemas/` is generated from these classes (`scripts/validate.py --write-schema`). What one
+The JSON Schema in `workflow/schemas/` is generated from these classes (`scripts/generate.py`). What one
 key alone cannot tell (does that model exist? has that corpus this pair?) is checked in `checks.py`.
 """
 
 from __future__ import annotations
 
+import re
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
@@ -44,10 +45,21 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._]*(-[a-z0-9._]+)*$", max
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
+def _check_seeds(seeds: list[int]) -> list[int]:
+    if len(set(seeds)) < len(seeds) or min(seeds, default=0) < 0:
+        raise ValueError(f"seeds are different whole numbers from 0 up, not {seeds}")
+    return seeds
+
+
+Seeds = Annotated[list[int], Field(min_length=1), AfterValidator(_check_seeds)]
+
+
 class Strict(BaseModel):
     """Base of every section: unknown keys are refused, values never change after loading."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, protected_namespaces=())
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True, protected_namespaces=()
+    )
 
 
 # ---------------------------------------------------------------------------------------------------------- corpora
@@ -93,8 +105,13 @@ class FileSet(Strict):
 
     @model_validator(mode="after")
     def _one_way(self) -> FileSet:
-        if (self.path is None) == (self.source is None or self.target is None):
+        given = (self.path is not None, self.source is not None, self.target is not None)
+        if given not in ((True, False, False), (False, True, True)):
             raise ValueError("give either `path` (one file with both sides) or both `source` and `target`")
+        if self.path is not None and not self.path.removesuffix(".gz").endswith((".tsv", ".jsonl", ".parquet")):
+            raise ValueError(
+                f"`path` must end in .tsv, .jsonl or .parquet (or .gz after the first two), not {self.path!r}"
+            )
         return self
 
 
@@ -199,6 +216,8 @@ class Training(Strict):
 
     @model_validator(mode="after")
     def _steps_or_epochs(self) -> Training:
+        if self.micro_batch is not None and self.batch_size % self.micro_batch:
+            raise ValueError(f"batch_size ({self.batch_size}) must be a multiple of micro_batch ({self.micro_batch})")
         if (self.steps is None) == (self.epochs is None):
             raise ValueError("give either `steps` or `epochs`")
         return self
@@ -297,6 +316,9 @@ class Prompt(Strict):
         if roles.count("source") != 1 or roles.count("target") != 1 or roles[-1] != "target":
             raise ValueError("a prompt needs exactly one source segment and one target segment, the target last")
         for segment in self.segments:
+            known = {"source_language", "target_language", *({segment.role} & {"source", "target"})}
+            for name in set(re.findall(r"{(\w+)}", segment.text)) - known:
+                raise ValueError(registry.unknown(f"placeholder in the {segment.role} segment", name, known))
             holder = {"source": "{source}", "target": "{target}"}.get(segment.role)
             if holder and segment.text.count(holder) != 1:
                 raise ValueError(f"the {segment.role} segment must hold {holder} exactly once, not {segment.text!r}")
@@ -341,7 +363,7 @@ class OfflineDecoder(Strict):
     length_penalty: float = 1.0
     max_new_tokens: PositiveInt = 128
     batch_size: PositiveInt = 64
-    """Sentences decoded together; no result depends on it."""
+    """Sentences decoded together. Arithmetic is float32, so that a sentence's neighbours do not change its words."""
     stop_at_newline: bool = False
     """End the hypothesis at the first line break (a foundation model goes on with its next page otherwise)."""
 
@@ -383,7 +405,7 @@ class Experiment(Strict):
     """Whose experiment it is: simulmask, langaware, pretty, or your own."""
     model: Name
     prompt: Name
-    seeds: Annotated[list[int], Field(min_length=1)] | None = None
+    seeds: Seeds | None = None
     """Overrides the seeds of the whole configuration."""
     train: TrainData | None = None
     test: TestData
@@ -398,7 +420,7 @@ class Config(Strict):
     results: Annotated[str, AfterValidator(_check_results)] = "results"
     """Folder that everything is written to."""
     title: str = "dragoman"
-    seeds: Annotated[list[int], Field(min_length=1)] = [1]
+    seeds: Seeds = [1]
     """Every tuning is trained once per seed; tables show the mean and the spread."""
     threads: PositiveInt = 1
     """CPU threads of one training or decoding job. Part of the result: another number rounds differently."""

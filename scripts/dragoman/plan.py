@@ -10,11 +10,11 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import combinations
 from pathlib import Path
 from typing import Any, TypeVar
 
 from dragoman import registry
+from dragoman.checks import page_pairs
 from dragoman.command import REPOSITORY
 from dragoman.config import (
     Config,
@@ -176,7 +176,7 @@ class Plan:
 
     def page_pairs(self, pages: Pages) -> list[str]:
         """Pairs whose training text becomes pages."""
-        return [f"{first}-{second}" for first, second in combinations(sorted(pages.languages), 2)]
+        return page_pairs(pages, self.config.corpora[pages.corpus])
 
     def page_corpora(self, model: ScratchModel) -> list[Path]:
         """Corpus folders a model from scratch is made of."""

@@ -29,7 +29,7 @@ class Record:
     seed: int
     metric: str
     value: float | None
-    """null when the run failed: a failure is a record too, not a hole in the table."""
+    """null where there is no number; the note says why, and tables show it."""
     low: float | None
     high: float | None
     """95 % interval, where the metric has one."""
@@ -38,7 +38,7 @@ class Record:
     n: int
     """Number of sentences (or whatever the metric averages over)."""
     made_from: dict[str, str] = field(default_factory=dict)
-    """SHA-256 of each input, by name: hypotheses, references, model."""
+    """SHA-256 of each input, by name: hypotheses, references."""
     note: str = ""
     """Why a value is missing, or what to know about it."""
 

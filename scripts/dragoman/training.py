@@ -18,11 +18,19 @@ from typing import Any
 
 import torch
 import torch.nn.functional as functional
+import transformers
 from torch.utils.data import DataLoader
 from torch.utils.tensorboard import SummaryWriter
-from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer, TrainerCallback, TrainingArguments
+from transformers import (
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    Trainer,
+    TrainerCallback,
+    TrainingArguments,
+    set_seed,
+)
 from transformers.integrations import TensorBoardCallback
-from transformers.trainer_callback import PrinterCallback
+from transformers.trainer_callback import PrinterCallback, TrainerState
 
 from dragoman import command
 from dragoman.config import Lora, Training
@@ -167,6 +175,7 @@ class Progress(TrainerCallback):
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         self.began, self.first_step = time.monotonic(), state.global_step
+        self.tokens = state.num_input_tokens_seen
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **kwargs: Any) -> None:
         now = time.monotonic()
@@ -195,6 +204,16 @@ def newest_checkpoint(checkpoints: Path) -> Path | None:
             log.info(f"{path} was cut short while it was written; removed")
             shutil.rmtree(path)
     return whole
+
+
+def made_with(precision: str = "float32") -> dict[str, str]:
+    """What a result depends on besides its parameters and inputs: device, arithmetic, libraries."""
+    return {
+        "device": torch.cuda.get_device_name() if device() == "cuda" else torch.backends.cpu.get_cpu_capability(),
+        "arithmetic": "bfloat16" if use_bfloat16(precision) else "float32",
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+    }
 
 
 def use_bfloat16(precision: str) -> bool:
@@ -262,6 +281,7 @@ def fit(
     Returns:
         The trained model (adapter merged) and the loss curve: step, loss, learning_rate, grad_norm.
     """
+    set_seed(seed)  # an adapter's weights are drawn here
     checkpoints = work / "checkpoints"
     checkpoints.mkdir(parents=True, exist_ok=True)
     micro_batch = training.micro_batch or training.batch_size
@@ -304,12 +324,19 @@ def fit(
         checkpoints=checkpoints,
     )
     run.remove_callback(PrinterCallback)
-    if tensorboard is not None:
-        run.add_callback(TensorBoardCallback(SummaryWriter(str(tensorboard))))
     start = newest_checkpoint(checkpoints)
+    if tensorboard is not None:
+        if start is None:
+            shutil.rmtree(tensorboard, ignore_errors=True)  # curves of another configuration
+        run.add_callback(TensorBoardCallback(SummaryWriter(str(tensorboard))))
     if start is not None:
         log.info(f"{label}: going on from {start.name}")
-    run.train(resume_from_checkpoint=str(start) if start else None)
+    if start is not None and start.name == f"step-{steps}":
+        # stopped after its last step: the Trainer would make one more
+        run._load_from_checkpoint(str(start))
+        run.state = TrainerState.load_from_json(str(start / "trainer_state.json"))
+    else:
+        run.train(resume_from_checkpoint=str(start) if start else None)
     curve = [
         {key: row[key] for key in ("step", "loss", "learning_rate", "grad_norm") if key in row}
         for row in run.state.log_history

@@ -21,8 +21,14 @@ except ConfigError as error:
 RESULTS = PLAN.results.as_posix()
 THREADS = PLAN.config.threads
 
-# Jobs call our scripts by name, and find the configuration, as merged, in a file that is named after its content.
-shell.prefix(f"export DRAGOMAN_CONFIG={shlex.quote(str(PLAN.save()))} PATH={shlex.quote(SCRIPTS)}:$PATH; ")
+# Jobs call our scripts by name, with the Python that runs Snakemake unless conda provides one, and find the
+# configuration, as merged, in a file that is named after its content. A prefix replaces Snakemake's strict mode.
+FOLDERS = [SCRIPTS]
+if not any(method.name == "CONDA" for method in workflow.deployment_settings.deployment_method):
+    FOLDERS.append(str(Path(sys.executable).parent))
+shell.prefix(
+    f"set -euo pipefail; export DRAGOMAN_CONFIG={shlex.quote(str(PLAN.save()))} PATH={shlex.quote(':'.join(FOLDERS))}:$PATH; "
+)
 
 
 wildcard_constraints:

@@ -2,8 +2,9 @@
 
 A decoder is a module with
 
-    batches(items, options)          lists of item indices that are decoded together
-    Decoder(context, options)        holds the model; `Decoder.decode(items)` gives, per item, its rows
+    Decoder(context, options)   holds the model, and has
+      .batches(items)           lists of item indices that are decoded together
+      .decode(items)            per item, its rows
 
 A row is a mapping with at least `hypothesis`, and `setting` where one decoding sweeps an axis (every k, every n).
 Batches are cut from the whole test set before the first is decoded, so a decoding that goes on after an interruption

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+from transformers import GenerationConfig
 
 from dragoman import models
 from dragoman.config import OfflineDecoder
@@ -25,6 +26,8 @@ class Decoder:
         self.tokenizer = models.load_tokenizer(context.model)
         self.tokenizer.padding_side = "left"
         self.model = models.load(context.model).to(models.device()).eval()
+        # a checkpoint's own settings (repetition penalties and the like) would change what greedy and beam mean
+        self.model.generation_config = GenerationConfig()
         self.ends = [self.tokenizer.eos_token_id]
         if options.stop_at_newline:
             self.ends += self._tokens_with_newline()
