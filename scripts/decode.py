@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dragoman import command, corpora, decoding, models, registry, training
+from dragoman import command, corpora, decoding, models, registry
 from dragoman.configfile import load_config
 from dragoman.imports import code
 from dragoman.plan import DecodeRun, Plan
@@ -23,11 +23,12 @@ def decode(plan: Plan, run: DecodeRun) -> None:
 
     spec, model = plan.decode_spec(run), plan.model_behind(run)
     files = digest(read_manifest(model)["files"]) if model else ""
-    models.use_threads(plan.config.threads)
+    if model:
+        models.use_threads(plan.config.threads)
     context = decoding.Context(model, run.pair, plan.prompt_of(experiment, tuning, system))
     decoder = registry.module_of("decoder", system.decoder.name).Decoder(context, system.decoder)
     fingerprint = code("decode", ("decoder", system.decoder.name))
-    key = decoding.journal_key([vars(run), spec, fingerprint, training.made_with() if model else {}], items, files)
+    key = decoding.journal_key([vars(run), spec, fingerprint, models.made_with() if model else {}], items, files)
     journal = decoding.Journal(plan.results / ".work" / f"decode-{key}.jsonl", key)
     label = f"{run.experiment}/{run.system}/{run.pair} seed {run.seed}"
     result = decoding.run(items, decoder.batches(items), decoder.decode, journal, label)

@@ -36,7 +36,7 @@ def tune(plan: Plan, run: TuningRun) -> None:
     made = method.examples(texts, plan.prompt_of(experiment, tuning), tokenizer, options)
     examples = training.drop_long(made, tuning.training.max_length)
     loss = getattr(method, "loss", None)
-    made_with = training.made_with(tuning.training.precision)
+    made_with = models.made_with(tuning.training.precision)
     fingerprint = code("finetune", ("method", tuning.method))
     work = plan.work_folder("finetune", [vars(run), spec, made_from, made_with, fingerprint])
     model, curve = training.fit(

@@ -31,7 +31,7 @@ def pretrain(plan: Plan, name: str, spec: ScratchModel) -> None:
     model = models.build(spec, tokenizer)
     facts = {"name": name, "spec": plan.model_spec(name), "made_from": made_from, "parameters": model.num_parameters()}
     curve: list[dict[str, float]] = []
-    made_with = training.made_with(spec.pretraining.precision if spec.pretraining else "float32")
+    made_with = models.made_with(spec.pretraining.precision if spec.pretraining else "float32")
     facts["made_with"] = made_with
     work = plan.work_folder("pretrain", [name, plan.model_spec(name), made_from, made_with, code("pretrain")])
     if spec.pretraining is not None:

@@ -126,6 +126,30 @@ def device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
+def made_with(precision: str = "float32") -> dict[str, str]:
+    """What a result depends on besides its parameters and inputs: device, arithmetic, libraries."""
+    import torch
+    import transformers
+
+    return {
+        "device": torch.cuda.get_device_name() if device() == "cuda" else torch.backends.cpu.get_cpu_capability(),
+        "arithmetic": "bfloat16" if use_bfloat16(precision) else "float32",
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+    }
+
+
+def use_bfloat16(precision: str) -> bool:
+    """Whether to compute in bfloat16 autocast: when asked to, or when this device does so natively."""
+    import torch
+
+    if precision != "auto":
+        return precision == "bfloat16"
+    if torch.cuda.is_available():
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return torch.cpu._is_avx512_bf16_supported()
+
+
 def use_threads(count: int) -> None:
     """Compute with so many CPU threads: the number is part of the result, as sums are split between them."""
     import torch

@@ -18,7 +18,6 @@ from typing import Any
 
 import torch
 import torch.nn.functional as functional
-import transformers
 from torch.utils.data import DataLoader
 from torch.utils.tensorboard import SummaryWriter
 from transformers import (
@@ -35,7 +34,7 @@ from transformers.trainer_callback import PrinterCallback, TrainerState
 from dragoman import command
 from dragoman.config import Lora, Training
 from dragoman.methods import IGNORE, Example
-from dragoman.models import device
+from dragoman.models import device, use_bfloat16
 from dragoman.optimizers import muon_with_adamw
 from dragoman.storage import read_manifest, write_manifest
 
@@ -204,25 +203,6 @@ def newest_checkpoint(checkpoints: Path) -> Path | None:
             log.info(f"{path} was cut short while it was written; removed")
             shutil.rmtree(path)
     return whole
-
-
-def made_with(precision: str = "float32") -> dict[str, str]:
-    """What a result depends on besides its parameters and inputs: device, arithmetic, libraries."""
-    return {
-        "device": torch.cuda.get_device_name() if device() == "cuda" else torch.backends.cpu.get_cpu_capability(),
-        "arithmetic": "bfloat16" if use_bfloat16(precision) else "float32",
-        "torch": torch.__version__,
-        "transformers": transformers.__version__,
-    }
-
-
-def use_bfloat16(precision: str) -> bool:
-    """Whether to compute in bfloat16 autocast: when asked to, or when this device does so natively."""
-    if precision != "auto":
-        return precision == "bfloat16"
-    if torch.cuda.is_available():
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    return torch.cpu._is_avx512_bf16_supported()
 
 
 def with_adapter(model: PreTrainedModel, adapter: Lora | None) -> Any:
