@@ -204,7 +204,6 @@ def test_columns_by_name_and_alignments_turned_round(tmp_path: Path) -> None:
         ("a.jsonl", b'{"en": "1", "fr": 2}\n', ["a.jsonl:1", "not text"]),
         ("a.jsonl", b'{"en": "1", "fr": "\\ud83d"}\n', ["a.jsonl:1", "surrogate"]),
         ("a.parquet", b"PAR1 not really", ["a.parquet", "not a whole parquet file"]),
-        ("a.csv", b"en,fr\n", ["a.csv", ".tsv, .jsonl or .parquet"]),
     ],
 )
 def test_broken_files_are_said_where(tmp_path: Path, name: str, content: bytes, said: list[str]) -> None:
