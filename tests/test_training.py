@@ -127,10 +127,12 @@ def test_half_written_checkpoint_is_not_taken_up(tokenizer: PreTrainedTokenizerB
 
 
 def test_micro_batches_change_only_rounding(tokenizer: PreTrainedTokenizerBase, tmp_path: Path) -> None:
-    whole, _ = train(tokenizer, tmp_path / "whole")
-    cut, _ = train(tokenizer, tmp_path / "cut", micro_batch=2)
-    for name, value in whole.state_dict().items():
-        torch.testing.assert_close(cut.state_dict()[name], value, atol=2e-4, rtol=1e-2)
+    """Adam enlarges rounding where a gradient is near 0, so weights are compared as a whole, with how far they moved."""
+    start = parameters(models.build(spec(), tokenizer))
+    whole, cut = (train(tokenizer, tmp_path / str(size), micro_batch=size)[0] for size in (8, 2))
+    one, other = parameters(whole), parameters(cut)
+    for name, before in start.items():
+        assert (one[name] - other[name]).norm() < 1e-2 * (one[name] - before).norm()
 
 
 def test_training_learns(tokenizer: PreTrainedTokenizerBase, tmp_path: Path) -> None:
