@@ -127,7 +127,7 @@ def test_half_written_checkpoint_is_not_taken_up(tokenizer: PreTrainedTokenizerB
 
 
 def test_micro_batches_change_only_rounding(tokenizer: PreTrainedTokenizerBase, tmp_path: Path) -> None:
-    """Adam enlarges rounding where a gradient is near 0, so weights are compared as a whole, with how far they moved."""
+    """Adam enlarges rounding where a gradient is near 0: weights are compared as a whole, with how far they moved."""
     start = parameters(models.build(spec(), tokenizer))
     whole, cut = (train(tokenizer, tmp_path / str(size), micro_batch=size)[0] for size in (8, 2))
     one, other = parameters(whole), parameters(cut)
