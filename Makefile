@@ -12,21 +12,34 @@ VENV := .venv
 READY := $(VENV)/.ready
 IN_VENV := export PATH="$(CURDIR)/$(VENV)/bin:$$PATH"; hash -r;
 
-.PHONY: help env demo smoke test lint format bench report clean lock
+# The environment of envs/ that `make lock` is about.
+LOCK ?= main
+
+.PHONY: help env env-simuleval demo smoke test lint format bench report clean lock
 
 help: ## list the commands
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 env: $(READY) ## make the environment in .venv
 
+# $(call install,NAME): the environment of envs/NAME in the target's folder.
 # Not compiling to bytecode here halves the time; Python does it for what is imported, when it is.
-$(READY): envs/main.txt envs/main.lock
-	@echo "Making the environment in $(VENV) (packages of envs/main.txt at the versions of envs/main.lock) ..."
-	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
-	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-compile \
-	  -r envs/main.txt -c envs/main.lock
+define install
+	@echo "Making the environment in $(@D) (packages of envs/$(1).txt at the versions of envs/$(1).lock) ..."
+	@test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
+	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --no-compile \
+	  -r envs/$(1).txt -c envs/$(1).lock
 	@touch $@
+endef
+
+$(READY): envs/main.txt envs/main.lock
+	$(call install,main)
 	@echo "The environment is ready; '. $(VENV)/bin/activate' puts it on your PATH."
+
+env-simuleval: $(VENV)-simuleval/.ready ## make SimulEval's environment in .venv-simuleval
+
+$(VENV)-simuleval/.ready: envs/simuleval.txt envs/simuleval.lock
+	$(call install,simuleval)
 
 demo: env ## run the embedded demonstration: a corpus, two models, a fine-tuning, a report
 	@echo "Running the workflow with $(CONFIG) ..."
@@ -52,13 +65,13 @@ bench: env ## measure, side by side, what the project calls fast
 report: env ## Snakemake's own report of the last run, beside ours
 	@$(IN_VENV) snakemake --configfile $(CONFIG) --report results/report/snakemake.html
 
-clean: ## remove results and the environment
-	rm -rf results $(VENV) .snakemake
+clean: ## remove results and environments
+	rm -rf results $(VENV) $(VENV)-* .snakemake
 
 # The newest versions that fit together become the lock. torch without its local suffix, so that pip may take any build.
-lock: ## choose new versions for envs/main.lock, and write the conda files from them
+lock: ## choose new versions for envs/main.lock (or LOCK=simuleval), and write the conda files from them
 	rm -rf $(VENV)-lock && $(PYTHON) -m venv $(VENV)-lock
-	$(VENV)-lock/bin/python -m pip install --quiet -r envs/main.txt
-	( head -n 1 envs/main.lock; $(VENV)-lock/bin/python -m pip freeze | sed -E 's/^(torch==[^+]*).*/\1/' ) > $(VENV)-lock/lock
-	mv $(VENV)-lock/lock envs/main.lock && rm -rf $(VENV)-lock
+	$(VENV)-lock/bin/python -m pip install --quiet -r envs/$(LOCK).txt
+	( head -n 1 envs/$(LOCK).lock; $(VENV)-lock/bin/python -m pip freeze | sed -E 's/^(torch==[^+]*).*/\1/' ) > $(VENV)-lock/lock
+	mv $(VENV)-lock/lock envs/$(LOCK).lock && rm -rf $(VENV)-lock
 	$(MAKE) --no-print-directory env && $(VENV)/bin/python scripts/generate.py

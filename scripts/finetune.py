@@ -19,8 +19,8 @@ def tune(plan: Plan, run: TuningRun) -> None:
     """Examples from the corpora, weights from the foundation model, result into the run's folder."""
     experiment = plan.experiment(run.experiment)
     tuning = experiment.tunings[run.tuning]
-    foundation = plan.model_folder(experiment.model)
-    made_from = {"model": digest(read_manifest(foundation)["files"])}
+    before = plan.model_before(run)
+    made_from = {"model": digest(read_manifest(before)["files"])}
     texts = []
     for pair, folder in zip(plan.train_pairs(run), plan.train_corpora(run), strict=True):
         table = corpora.load(folder, "train").slice(0, experiment.train.limit if experiment.train else None)
@@ -30,7 +30,7 @@ def tune(plan: Plan, run: TuningRun) -> None:
 
     spec = plan.tuning_spec(run)
     models.use_threads(plan.config.threads)
-    tokenizer = models.load_tokenizer(foundation)
+    tokenizer = models.load_tokenizer(before)
     method = registry.module_of("method", tuning.method)
     options = options_of(tuning)
     made = method.examples(texts, plan.prompt_of(experiment, tuning), tokenizer, options)
@@ -39,8 +39,8 @@ def tune(plan: Plan, run: TuningRun) -> None:
     made_with = models.made_with(tuning.training.precision)
     fingerprint = code("finetune", ("method", tuning.method))
     work = plan.work_folder("finetune", [vars(run), spec, made_from, made_with, fingerprint])
-    model, curve = training.fit(
-        models.load(foundation),
+    fitted = training.fit(
+        models.load(before),
         tokenizer,
         examples,
         tuning.training,
@@ -55,13 +55,14 @@ def tune(plan: Plan, run: TuningRun) -> None:
         "spec": spec,
         "made_from": made_from,
         "made_with": made_with,
-        "parameters": model.num_parameters(),
+        "parameters": fitted.model.num_parameters(),
         "examples": {"made": len(made), "kept": len(examples)},
     }
     with building(plan.tuning_folder(run), facts) as place:
-        model.save_pretrained(place)
+        fitted.model.save_pretrained(place)
         tokenizer.save_pretrained(place)
-        write_json(place / "curve.json", curve)
+        write_json(place / "curve.json", fitted.curve)
+    write_json(plan.timing_file(run), fitted.timing | {"examples": len(examples), "threads": plan.config.threads})
     shutil.rmtree(work, ignore_errors=True)
 
 

@@ -34,12 +34,13 @@ def schema() -> str:
 
 
 def conda(name: str) -> str:
-    """A conda environment with the direct needs of `envs/<name>.txt` at the versions of `envs/<name>.lock`.
+    """A conda environment with what `envs/<name>.lock` pins, and what `envs/<name>.txt` asks for beyond that.
 
     Everything comes through pip, from the same pins as the ordinary environment, so that both hold the same.
     """
-    lock = (ENVIRONMENTS / f"{name}.lock").read_text(encoding="utf-8")
-    pins = [line for line in lock.splitlines() if re.match(r"[A-Za-z0-9]", line)]
+    needs, pins = (_requirements(ENVIRONMENTS / f"{name}.{ending}") for ending in ("txt", "lock"))
+    pinned = set(map(_package, pins))
+    pins += [need for need in needs if _package(need) not in pinned]
     lines = [
         f"# Made by scripts/generate.py from envs/{name}.lock: for `snakemake --sdm conda`.",
         f"name: dragoman-{name}",
@@ -51,6 +52,15 @@ def conda(name: str) -> str:
         *(f"      - {pin}" for pin in pins),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _requirements(path: Path) -> list[str]:
+    return [line for line in path.read_text(encoding="utf-8").splitlines() if re.match(r"[A-Za-z0-9]", line)]
+
+
+def _package(requirement: str) -> str:
+    """Its name as package indexes compare names: `PyYAML==6` is `pyyaml`."""
+    return re.sub(r"[-_.]+", "-", re.split(r"[^\w.-]", requirement)[0]).lower()
 
 
 def _shown(annotation: Any) -> str:

@@ -37,7 +37,7 @@ def pretrain(plan: Plan, name: str, spec: ScratchModel) -> None:
     if spec.pretraining is not None:
         examples = training.drop_long(pages.examples(web, tokenizer), spec.pretraining.max_length)
         facts["examples"] = {"made": len(web), "kept": len(examples)}
-        model, curve = training.fit(
+        model, curve, _ = training.fit(
             model,
             tokenizer,
             examples,

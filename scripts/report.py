@@ -20,7 +20,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     command.add_config(parser)
     parser.add_argument("--results", type=Path, help="folder with the results (default: the configuration's)")
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True, help="the page to write")
     given = parser.parse_args(argv)
     plan = Plan(load_config(given.config))
     plan.results = given.results or plan.results

@@ -14,6 +14,7 @@ from dragoman.metrics.bootstrap import RESAMPLES
 from dragoman.metrics.instances import score_logs
 from dragoman.metrics.latency import METRICS, SOURCES, UNITS
 from dragoman.metrics.scoring import score_files, score_hypotheses
+from dragoman.sweeps import split
 
 
 def text(arguments: argparse.Namespace) -> None:
@@ -53,7 +54,7 @@ def hypotheses(arguments: argparse.Namespace) -> None:
     if arguments.experiment not in config.experiments:
         raise KeyError(registry.unknown("experiment", arguments.experiment, config.experiments))
     experiment = config.experiments[arguments.experiment]
-    if arguments.system not in experiment.systems:
+    if split(arguments.system)[0] not in experiment.systems:
         raise KeyError(registry.unknown("system", arguments.system, experiment.systems))
     place = {
         "paper": experiment.paper,

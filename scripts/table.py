@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Write an experiment's table as CSV (full precision), Markdown and LaTeX."""
+"""Write an experiment's scores as CSV (full precision), Markdown and LaTeX; or what all trainings took."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from dragoman import command, records
 from dragoman.configfile import load_config
 from dragoman.plan import Plan
+from dragoman.reporting import timings
 from dragoman.reporting.arrange import lay_out
 from dragoman.reporting.gather import layout_from
 from dragoman.reporting.markup import latex, markdown
@@ -17,21 +18,34 @@ from dragoman.storage import replacing
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Read the command line and write EXPERIMENT.csv, .md and .tex."""
+    """Read the command line and write EXPERIMENT.csv, .md and .tex, or training-cost.csv and .md."""
     example = (
-        "python scripts/table.py --records results/records.jsonl --config C --experiment E --out-dir results/tables"
+        "python scripts/table.py --experiment sft-llama --records results/records.jsonl --out-dir results/tables\n"
+        "  python scripts/table.py --training-cost --out-dir results/tables"
     )
     parser = command.parser(__doc__ or "", example)
-    parser.add_argument("--records", type=Path, required=True, help="JSON Lines of records")
     command.add_config(parser)
-    parser.add_argument("--experiment", required=True)
-    parser.add_argument("--out-dir", type=Path, required=True)
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--experiment", help="its name in the configuration")
+    what.add_argument("--training-cost", action="store_true", help="seconds, speed and memory of every training")
+    parser.add_argument("--records", type=Path, help="JSON Lines of records, for --experiment")
+    parser.add_argument("--results", type=Path, help="folder with timings/ (default: the configuration's)")
+    parser.add_argument("--out-dir", type=Path, required=True, help="folder that the table is written to")
     given = parser.parse_args(argv)
-    layout = layout_from(Plan(load_config(given.config)), given.experiment)
-    frame = cells(records.read(given.records), layout)
-    table = lay_out(frame, layout)
-    for suffix, content in (("csv", csv(frame)), ("md", markdown(table)), ("tex", latex(table))):
-        with replacing(given.out_dir / f"{given.experiment}.{suffix}") as file:
+    plan = Plan(load_config(given.config))
+    plan.results = given.results or plan.results
+    if given.training_cost:
+        taken = timings.read(plan)
+        name, contents = timings.NAME, {"csv": timings.csv(taken), "md": timings.markdown(timings.costs(taken))}
+    elif given.records is None:
+        parser.error("--experiment needs --records")
+    else:
+        layout = layout_from(plan, given.experiment)
+        frame = cells(records.read(given.records), layout)
+        table = lay_out(frame, layout)
+        name, contents = given.experiment, {"csv": csv(frame), "md": markdown(table), "tex": latex(table)}
+    for suffix, content in contents.items():
+        with replacing(given.out_dir / f"{name}.{suffix}") as file:
             file.write(content)
 
 

@@ -211,12 +211,12 @@ def test_method_that_needs_alibi_is_refused_on_rotary_positions(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     method = ModuleType("needs_alibi")
-    method.NEEDS_ALIBI = True  # type: ignore[attr-defined]
+    method.alibi = lambda options: True  # type: ignore[attr-defined]
     method.Options = type("Options", (Strict,), {})  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "needs_alibi", method)
     monkeypatch.setitem(registry.REGISTRY["method"], "needs-alibi", "needs_alibi")
     text = GOOD.replace("method: sft", "method: needs-alibi")
-    with pytest.raises(ConfigError, match="needs a model with ALiBi positions, and 'tiny' has rotary ones"):
+    with pytest.raises(ConfigError, match="needs ALiBi positions, and 'tiny' has rotary ones"):
         load_config(_write(tmp_path, text))
     load_config(_write(tmp_path, text.replace("architecture: llama", "architecture: falcon-alibi")))
 

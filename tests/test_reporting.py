@@ -3,21 +3,40 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from dragoman import records
+from dragoman.config import Config
 from dragoman.configfile import parse
-from dragoman.plan import Plan
+from dragoman.plan import Plan, TuningRun
 from dragoman.records import Record
-from dragoman.reporting import arrange, curves, dots, figures, gather, markup, page, tables
+from dragoman.reporting import (
+    arrange,
+    boxes,
+    curves,
+    dots,
+    figures,
+    gallery,
+    gather,
+    latency,
+    markup,
+    page,
+    tables,
+    timings,
+)
 from dragoman.reporting.examples import choose, compare, spread, visible
 from dragoman.storage import building, write_json
 
 pytestmark = pytest.mark.filterwarnings("ignore:Glyph")
 HOSTILE = "<script>alert('x')</script> & \u202eevil \x00 $x_1$ | 100% ~^{}\\#"
+
+
+METRICS = ("bleu", "chrf", "laal", "gflops")
 
 
 def made(system="a", pair="en-de", seed=1, metric="bleu", value=20.0, **change):
@@ -105,6 +124,44 @@ def test_settings_are_rows_in_natural_order():
 def test_two_records_for_one_number_are_refused():
     with pytest.raises(ValueError, match="two records"):
         tables.cells([made(), made(value=3.0)], layout())
+    with pytest.raises(ValueError, match="two records for the same number: e, a, k=3, en-de, bleu, seed 1"):
+        tables.cells([made("a,k=3"), made(setting="k=3")], layout())
+
+
+def test_a_model_for_each_setting_is_one_system():
+    rows = [made("a,k=3", setting="k=3", value=3.0), made("a,k=1", value=1.0), made(setting="k=5", value=5.0)]
+    rows.append(made("a,alpha=0.5", setting="k=5", value=7.0))
+    only = layout(systems={"a": "wait-k"}, pairs=("en-de",), settings={"a": ("k=1", "k=3", "k=5", "k=7")})
+    frame = tables.cells(rows, only)
+    assert dict(zip(frame["setting"], frame["value"].fillna(-1), strict=True)) == {
+        "alpha=0.5, k=5": 7.0,
+        "k=1": 1.0,
+        "k=3": 3.0,
+        "k=5": 5.0,
+        "k=7": -1.0,  # promised, and missing
+    }
+    assert cell(frame, "wait-k, k=7", "en-de")["note"] == "not scored"
+
+
+def test_the_best_is_sought_among_rows_of_one_setting():
+    values = {"k=1": (10.0, 12.0), "k=3": (20.0, 18.0)}
+    rows = [made(s, setting=k, value=v) for k, pair in values.items() for s, v in zip("ab", pair, strict=True)]
+    rows += [made(s, setting="k=1", metric="laal", value=v) for s, v in (("a", 1.0), ("b", 2.0))]
+    rows.append(made("off", value=30.0))
+    only = layout(systems={"a": "A, one", "b": "B", "off": "offline"}, pairs=("en-de",), metrics=("bleu", "laal"))
+    table = arrange.lay_out(tables.cells(rows, only), only)
+    assert [cells[0].best for _, cells in table.rows] == [False, True, True, False, False]
+    assert not any(cells[1].best for _, cells in table.rows), "little lag is what the setting asks for"
+    assert table.places == [("A, one", "k=1"), ("A, one", "k=3"), ("B", "k=1"), ("B", "k=3"), ("offline", "")]
+    assert "Bold: best of its column among rows of one setting." in table.legend
+
+
+def test_latex_of_many_systems_is_a_table_for_each_metric():
+    rows = [made(setting=f"k={k}", pair=p, metric=m) for k in range(12) for p in ("en-de", "en-fr") for m in METRICS]
+    only = layout(systems={"a": "wait-k"}, metrics=METRICS)
+    text = markup.latex(arrange.lay_out(tables.cells(rows, only), only))
+    assert text.count(r"\begin{table}") == text.count(r"\end{table}") == text.count(r"\begin{tabular}") == 4
+    assert re.findall(r"caption{e?(.*)}", text) == [": BLEU", ": chrF", ": LAAL", ": GFLOPs"]
 
 
 def test_csv_has_every_digit():
@@ -165,6 +222,100 @@ def test_figures_have_the_same_bytes_every_time(tmp_path):
         assert "matplotlib.org" not in text
     assert "a $b" in text
     assert "Nothing was trained" in figures.svg(curves.loss_curves([("x", [])]))
+
+
+SWEEP = {"causal": {1: (1.4, 8.7), 3: (3.5, 29.9)}, "mask": {1: (2.0, 28.9), 3: (3.7, 36.5), 11: (9.1, 38.8)}}
+
+
+def swept_rows(pairs=("en-de", "en-fr")):
+    points = [(s, p, k, x, y) for s, curve in SWEEP.items() for p in pairs for k, (x, y) in curve.items()]
+    rows = [made(s, p, metric="laal", value=x, setting=f"k={k}") for s, p, k, x, _ in points]
+    rows += [made(s, p, metric="bleu", value=y, setting=f"k={k}") for s, p, k, _, y in points]
+    return rows + [made("full", p, value=38.3) for p in pairs]
+
+
+def drawn(rows, pairs=("en-de", "en-fr"), qualities=("bleu",)):
+    names = {"full": "offline", "causal": "causal", "mask": "mask"}
+    only = layout(systems=names, pairs=pairs, metrics=(*qualities, "laal"))
+    return latency.trade_off(tables.cells(rows, only), only, qualities, "laal", {"causal", "mask"})
+
+
+def lines_of(axes):
+    """The points of each curve: what is drawn neither as a node nor as a bar nor as a level."""
+    curved = [line for line in axes.lines if line.get_linewidth() == 1.5 and line.get_marker() == "None"]
+    return [line.get_xydata() for line in curved]
+
+
+def test_curves_against_latency_go_through_every_setting_in_order():
+    figure = drawn(swept_rows())
+    assert [axes.get_title("left") for axes in figure.axes] == ["mean", "en-fr", "en-de"]
+    for axes in figure.axes:
+        causal, mask = lines_of(axes)
+        assert causal == pytest.approx(np.array(list(SWEEP["causal"].values())))
+        assert mask == pytest.approx(np.array(list(SWEEP["mask"].values())))
+        assert {line.get_linestyle() for line in axes.lines if line.get_linewidth() == 1.2} >= {"--"}
+    named = [text.get_text() for text in figure.axes[0].texts]
+    assert [text for text in named if text.isdecimal()] == ["1", "3", "1", "3", "11"]
+    assert {"offline", "causal", "mask"} <= set(named)
+    bars = [line for line in figure.axes[1].lines if line.get_linewidth() == 0.8]
+    assert len(bars) == 2 * 5
+    assert bars[0].get_xdata() == pytest.approx([-0.6, 3.4])
+    assert bars[1].get_ydata() == pytest.approx([6.7, 10.7])
+
+
+def test_a_missing_number_breaks_the_line_and_takes_the_mean_away():
+    rows = [
+        replace(r, value=None, low=None, high=None) if (r.metric, r.setting, r.pair) == ("laal", "k=3", "en-fr") else r
+        for r in swept_rows()
+    ]
+    mean, second, first = drawn(rows).axes
+    assert lines_of(first)[1] == pytest.approx(np.array(list(SWEEP["mask"].values())))
+    for axes in (mean, second):
+        broken = lines_of(axes)[1]
+        assert [x == x for x, _ in broken] == [True, False, True]
+    alone = [row for row in rows if row.system != "causal" or row.pair == "en-de"]
+    texts = [[text.get_text() for text in axes.texts] for axes in drawn(alone).axes]
+    assert ["causal" in own for own in texts] == [False, False, True]
+
+
+def test_several_seeds_are_a_mean_with_its_spread():
+    rows = [replace(r, seed=s, value=r.value + s) for r in swept_rows(("en-de",)) for s in (1, 2, 3)]
+    (axes,) = drawn(rows, pairs=("en-de",)).axes
+    assert lines_of(axes)[0][0] == pytest.approx([3.4, 10.7])
+    bars = [line for line in axes.lines if line.get_linewidth() == 0.8]
+    assert bars[0].get_xdata() == pytest.approx([2.4, 4.4])
+
+
+def test_more_panels_than_a_line_show_one_metric():
+    pairs = ("en-de", "en-fr", "en-nl")
+    rows = [*swept_rows(pairs), *(replace(r, metric="chrf") for r in swept_rows(pairs) if r.metric == "bleu")]
+    assert len(drawn(rows, pairs, ("bleu", "chrf")).axes) == 4
+    assert len(drawn(rows, pairs[:2], ("bleu", "chrf")).axes) == 6
+    assert drawn([]) is None
+
+
+def test_long_settings_stand_beside_their_points():
+    rows = [replace(r, setting=r.setting.replace("k=", "alpha=0.5, k=")) for r in swept_rows(("en-de",))]
+    rows = [replace(r, setting="" if r.system == "full" else r.setting) for r in rows]
+    texts = [text.get_text() for text in drawn(rows, pairs=("en-de",)).axes[0].texts]
+    assert "0.5, 11" in texts
+
+
+def test_box_is_tukeys():
+    assert boxes.box([1, 2, 3, 4, 5]) == (1, 2, 3, 4, 5)
+    assert boxes.box([0, 10, 11, 12, 13, 14, 30]) == (10, 10.5, 12, 13.5, 14)
+    assert boxes.box([7]) == (7, 7, 7, 7, 7)
+
+
+def test_boxes_have_a_logarithmic_axis_where_the_range_needs_it():
+    colours = {"a": figures.PALETTE[0], "b": figures.PALETTE[1]}
+    (axes,) = boxes.boxes({"a": [1, 2, 3], "b": [10, 20, 29]}, "GFLOPs", colours).axes
+    assert axes.get_xscale() == "linear"
+    assert axes.get_xlim()[0] == 0
+    (axes,) = boxes.boxes({"a": [1, 2, 3], "b": [10, 2000, 3100]}, "GFLOPs", colours).axes
+    assert axes.get_xscale() == "log"
+    assert [text.get_text() for text in axes.texts] == ["2", "2,000", "median"]
+    assert axes.get_xlabel() == "GFLOPs, logarithmic"
 
 
 def test_labels_are_moved_apart_in_order():
@@ -339,10 +490,202 @@ def test_scripts_write_their_files(plan, tmp_path):
     config = str(plan.save())
     common = ["--config", config, "--experiment", "first", "--records", str(plan.results / "records.jsonl")]
     table.main([*common, "--out-dir", str(tmp_path / "tables")])
-    plot.main([*common, "--results", str(plan.results), "--out-dir", str(tmp_path / "figures")])
+    table.main(["--config", config, "--training-cost", "--out-dir", str(tmp_path / "tables")])
+    for figure in ("scores", "loss"):
+        own = ["--results", str(plan.results), "--out-dir", str(tmp_path / "figures"), "--figure", figure]
+        plot.main([*common, *own])
+    with pytest.raises(ValueError, match="first: unknown figure 'latency'"):
+        plot.main([*common, "--out-dir", str(tmp_path / "figures"), "--figure", "latency"])
     report.main(["--config", config, "--results", str(plan.results), "--out", str(tmp_path / "report" / "index.html")])
-    assert sorted(path.name for path in (tmp_path / "tables").iterdir()) == ["first.csv", "first.md", "first.tex"]
+    assert sorted(path.name for path in (tmp_path / "tables").iterdir()) == [
+        "first.csv",
+        "first.md",
+        "first.tex",
+        "training-cost.csv",
+        "training-cost.md",
+    ]
     names = [f"first-{figure}.{kind}" for figure in ("loss", "scores") for kind in ("png", "svg")]
     assert sorted(path.name for path in (tmp_path / "figures").iterdir()) == names
     assert (tmp_path / "report" / "index.html").read_text(encoding="utf-8").startswith("<!doctype html>")
     assert Path(config).is_file()
+
+
+# --------------------------------------------------------------------------------------- sweeps, from plan to page
+
+
+@pytest.fixture
+def swept(tmp_path):
+    """Models for each k, one model for every k, a conversation, and an offline system: two pairs, two seeds."""
+    training = {"steps": 2, "batch_size": 4}
+    sweep = {"axis": "k", "key": "training.steps", "values": {"1": 5, "3": 7}}
+    simultaneous = {"name": "simultaneous", "k": [1, 3]}
+    experiment = {
+        "title": "Sweep",
+        "model": "tiny",
+        "prompt": "simulmask",
+        "seeds": [1, 2],
+        "train": {"corpus": "demo", "pairs": ["en-de", "en-fr"]},
+        "test": {"corpus": "demo", "pairs": ["en-de", "en-fr"]},
+        "tunings": {
+            "full": {"training": training},
+            "mask": {"training": training, "per_pair": True, "sweep": sweep},
+            "turns": {"method": "converse", "training": training},
+        },
+        "metrics": list(METRICS),
+        "systems": {
+            "copy": {"decoder": {"name": "copy"}},
+            "mask": {"tuning": "mask", "label": "SM", "decoder": simultaneous},
+            "every": {"tuning": "full", "label": "every k", "decoder": simultaneous},
+            "turns": {"tuning": "turns", "decoder": {"name": "conversation", "chunk": [3]}},
+            "offline": {"tuning": "full"},
+        },
+    }
+    scratch = {"source": "scratch", "architecture": "llama", "text": {"corpus": "demo", "languages": ["en", "de"]}}
+    scratch["text"]["count"] = 9
+    config = Config.model_validate(
+        {
+            "corpora": {"demo": {"provider": "demo", "train": 10, "test": 4}},
+            "models": {"tiny": scratch},
+            "experiments": {"sweep": experiment},
+        }
+    )
+    plan = Plan(config)
+    plan.results = tmp_path / "results"
+    found = []
+    for number, run in enumerate(plan.decode_runs):
+        key, _, own = run.system.partition(",")
+        settings = {"copy": [""], "offline": [""], "turns": ["n=3"]}.get(key) or ([own] if own else ["k=1", "k=3"])
+        rows = []
+        for setting in settings:
+            place = {"experiment": "sweep", "setting": setting, "seed": run.seed}
+            metrics = ("bleu", "chrf") if key == "copy" else METRICS
+            found += [made(run.system, run.pair, metric=m, value=10.0 + number, **place) for m in metrics]
+            for i in range(4):
+                row = {"id": i, "setting": setting, "source": "a b", "reference": "c d", "hypothesis": f"{run.system}"}
+                rows.append(row if key == "copy" else row | {"delays": [1, 2], "gflops": run.seed + i / 10})
+        path = plan.decode_folder(run) / "hypotheses.jsonl"
+        path.parent.mkdir(parents=True)
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    records.write(plan.results / "records.jsonl", found)
+    return plan
+
+
+def measure(plan, seconds):
+    """Write what every fine-tuning took: `seconds(run)`; None for one that was not measured."""
+    for run in plan.tuning_runs:
+        if (taken := seconds(run)) is not None:
+            row = {"seconds": taken, "steps": 5, "tokens": 1000, "tokens_per_second": 1000 / taken, "examples": 10}
+            row |= {"peak_memory_mb": 100.0 + run.seed, "device": "AVX2", "threads": 1}
+            write_json(plan.timing_file(run), row)
+
+
+def test_figures_follow_from_the_plan(plan, swept):
+    assert gallery.figures_of(plan, "first") == ["scores", "loss"]
+    assert gallery.figures_of(swept, "sweep") == ["latency", "cost", "loss"]
+    assert gallery.swept(swept, "sweep") == {"mask", "every", "turns"}
+    assert gallery.lag(["bleu", "ap", "laal:unit=char", "al"]) == "laal:unit=char"
+    assert gallery.qualities(["bleu", "ap", "chrf:word_order=2", "gflops"]) == ["bleu", "chrf:word_order=2"]
+    files = gallery.inputs(swept, "sweep", "cost")
+    assert len(files) == len(swept.decode_runs) == 2 * (1 + 2 * (2 + 1 + 1 + 1))
+    assert all(path.is_file() for path in files)
+    with pytest.raises(KeyError, match="did you mean 'latency'"):
+        gallery.kind("latncy")
+
+
+def test_figures_are_named_without_loading_what_draws_them():
+    heavy = "('matplotlib', 'pandas', 'torch')"
+    code = f"import sys, dragoman.reporting.gallery; print([name for name in {heavy} if name in sys.modules])"
+    scripts = Path(gallery.__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=scripts)
+    assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_layout_promises_every_setting(swept):
+    found = gather.layout_from(swept, "sweep")
+    assert found.systems == {"copy": "copy", "mask": "SM", "every": "every k", "turns": "turns", "offline": "offline"}
+    assert found.settings["mask"] == found.settings["every"] == ("k=1", "k=3")
+    assert (found.settings["turns"], found.settings["copy"]) == (("n=3",), ("",))
+    assert (found.seeds["mask"], found.seeds["copy"]) == ((1, 2), (1,))
+
+
+def test_cost_is_of_every_sentence_setting_and_pair_of_the_first_seed(swept):
+    samples = gather.cost_samples(swept, "sweep")
+    assert list(samples) == ["SM", "every k", "turns", "offline"]
+    assert [len(sample) for sample in samples.values()] == [2 * 2 * 4, 2 * 2 * 4, 2 * 4, 2 * 4]
+    assert max(samples["SM"]) == 1.3
+
+
+def test_training_cost_is_averaged_over_whole_tunings_only(swept):
+    taken = {"full": 10.0, "mask": 30.0, "turns": None}
+    measure(swept, lambda run: taken[run.tuning.partition(",")[0]])
+    rows = timings.read(swept)
+    assert list(rows["setting"])[:4] == ["k=1", "k=1", "k=1", "k=1"]
+    mask, full, turns = timings.costs(rows)
+    assert (mask.tuning, mask.models, mask.seconds, mask.relative) == ("mask", 8, 30, 3)
+    assert (full.models, full.seconds, full.relative, full.peak_memory_mb) == (2, 10, 1, 102)
+    assert full.tokens_per_second == 100
+    assert full.device == "AVX2, 1 thread"
+    assert turns.cells() == ["turns", "2", "–", "–", "–", "–", "–", "–"]
+    text = timings.markdown([mask, full, turns])
+    assert "| mask | 8 | 30.0 | 3.00× | 5 | 33 | 102 | AVX2, 1 thread |" in text
+    assert timings.csv(rows).count("\n") == 1 + 12
+
+    slow = TuningRun("sweep", "mask,k=3", "en-de", 2)
+    swept.timing_file(slow).unlink()
+    assert timings.costs(timings.read(swept))[0].seconds is None
+    swept.timing_file(slow).write_text('{"seconds": 1}')
+    with pytest.raises(ValueError, match=r"mask,k=3/en-de/seed-2\.json: steps, tokens, .* missing; train again"):
+        timings.read(swept)
+
+
+def test_times_on_different_devices_are_not_compared(swept):
+    measure(swept, lambda run: 10.0 + 10 * (run.tuning == "full"))
+    for run in swept.tuning_runs:
+        path = swept.timing_file(run)
+        if run.tuning == "turns" or run == TuningRun("sweep", "mask,k=3", "en-de", 2):
+            path.write_text(path.read_text().replace("AVX2", "H200"))
+    mask, full, turns = timings.costs(timings.read(swept))
+    assert (mask.relative, mask.device) == (None, "AVX2, 1 thread; H200, 1 thread")
+    assert (full.relative, turns.relative) == (1, 1)
+
+
+def test_page_of_a_sweep(swept):
+    found = records.read(swept.results / "records.jsonl")
+    pages = []
+    for seconds in (10.0, 77.7):
+        measure(swept, lambda run, seconds=seconds: seconds + (run.tuning == "full"))
+        pages.append(page.render(swept, found))
+    cut = [re.sub(r'<section id="training-cost">.*?</section>', "", text, flags=re.DOTALL) for text in pages]
+    assert pages[0] != pages[1]
+    assert cut[0] == cut[1]
+    assert "77.7" not in cut[1]
+    assert "<td>77.7</td>" in pages[1]
+    checker = Checker()
+    checker.feed(pages[0])
+    assert checker.open == []
+    assert len(checker.ids) == len(set(checker.ids))
+    assert "script" not in checker.tags
+    assert pages[0].count("<figure>") == 2, "latency and cost; no loss curve is there"
+    assert re.findall(r'scope="rowgroup" colspan="13"><span>(.*?)<', pages[0]) == ["SM", "every k", "turns"]
+    assert pages[0].count('<tr class="setting"><th scope="row">k=3</th>') == 2
+    assert "one for each k = 1, 3 (training.steps = 5, 7)" in pages[0]
+    example = pages[0][pages[0].index('<article class="example">') :]
+    shown, folded = example[: example.index("</article>")].split("The other settings")
+    assert re.findall(r"<dt>(.*?)</dt>", shown)[2:] == ["copy", "SM, k=1", "every k, k=1", "turns, n=3", "offline"]
+    assert re.findall(r"<dt>(.*?)</dt>", folded) == ["SM, k=3", "every k, k=3"]
+
+
+def test_loss_curves_of_a_sweep_are_named_by_model_while_that_can_be_read(swept, monkeypatch):
+    names = [label for label, _ in gather.tuning_curves(swept, "sweep")]
+    assert sorted(set(names)) == ["full", *(f"mask, k={k}, {p}" for k in (1, 3) for p in ("en-de", "en-fr")), "turns"]
+    monkeypatch.setattr(gather, "MANY", 4)
+    assert sorted({label for label, _ in gather.tuning_curves(swept, "sweep")}) == ["full", "mask", "turns"]
+
+
+def test_every_figure_has_the_same_bytes_every_time(swept):
+    found = records.read(swept.results / "records.jsonl")
+    for name in ("latency", "cost"):
+        once, twice = (figures.svg(gallery.kind(name).draw(swept, "sweep", found)) for _ in range(2))
+        assert once == twice
+    assert gallery.kind("latency").draw(swept, "sweep", []) is None
+    assert gallery.kind("loss").draw(swept, "sweep", []) is None

@@ -58,7 +58,7 @@ def train(
     model = models.build(spec(architecture), tokenizer)
     made = sft.examples([text], PROMPT, tokenizer, sft.Options())
     settings = {"steps": 6, "batch_size": 8, "log_every": 1, "checkpoint_every": 2, "learning_rate": 1e-2} | options
-    return training.fit(model, tokenizer, made, Training(**settings), seed=1, work=work, label="test")
+    return training.fit(model, tokenizer, made, Training(**settings), seed=1, work=work, label="test")[:2]
 
 
 class StoppedError(Exception):
@@ -112,7 +112,7 @@ def test_seed_decides_an_adapters_weights(tokenizer: PreTrainedTokenizerBase, tm
         torch.rand(len(found) + 1)
         made = sft.examples([TEXT], PROMPT, tokenizer, sft.Options())
         settings = Training(steps=2, batch_size=8, adapter=Lora(rank=2), learning_rate=1e-2)
-        found.append(training.fit(model, tokenizer, made, settings, seed=1, work=tmp_path / name, label="test")[0])
+        found.append(training.fit(model, tokenizer, made, settings, seed=1, work=tmp_path / name, label="test").model)
     assert same(parameters(found[0]), parameters(found[1]))
 
 

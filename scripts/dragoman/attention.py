@@ -1,9 +1,9 @@
 """A forward pass in which every query sees what we say: the only file that reaches inside a Hugging Face model.
 
 Models with rotary positions (and learned ones) take a boolean mask [batch, 1, queries, keys] and `position_ids` as they
-are. Falcon with ALiBi accepts no such mask and adds its bias itself; for the time of a pass its ALiBi is switched off,
-its rotation replaced by none, and our bias given as the mask, which leaves the same arithmetic: under a causal mask the
-logits are those of the untouched model, bit for bit.
+are. Falcon with ALiBi accepts no such mask and adds its bias itself; for the time of a pass its ALiBi is switched off
+and our bias given as the mask, which leaves the same arithmetic: under a causal mask the logits are those of the
+untouched model, bit for bit.
 
 How positions are counted when source tokens are hidden:
 
@@ -105,6 +105,7 @@ def masked(
     positions: Positions,
     *,
     origin: int = 0,
+    keep: int = 0,
     kernel: Literal["sdpa", "flex"] = "sdpa",
 ) -> torch.Tensor:
     """Logits of one pass over whole sequences under their visibility.
@@ -116,11 +117,12 @@ def masked(
         real: [batch, length], 0 on padding.
         positions: how to count, see above.
         origin: with `group`, the position of the first token after the source.
+        keep: logits of so many last positions only; 0 means all.
         kernel: `flex` computes the mask inside FlexAttention instead of keeping it in memory: for long sequences on
             a GPU.
 
     Returns:
-        [batch, length, vocabulary], differentiable.
+        [batch, length or keep, vocabulary], differentiable.
 
     Raises:
         ValueError: the model cannot have such positions, or not this kernel.
@@ -128,43 +130,41 @@ def masked(
     check_positions(model, positions)
     view = whole(visible, real, positions, origin)
     if kernel == "sdpa":
-        return forward(model, input_ids, view)
+        return forward(model, input_ids, view, keep=keep)
     if model.training and model.is_activation_checkpointing:
         raise ValueError("gradient checkpointing repeats the forward pass outside of FlexAttention's reach; use sdpa")
     if not real[:, 0].all():
         raise ValueError("with FlexAttention, sequences are padded on the right")
     with Flex(model, visible, real, positions):
-        return _run(model, view.place.new_ones((1, 1, 1, 1)).bool(), view.place, input_ids=input_ids, use_cache=False)
+        unused = view.place.new_ones((1, 1, 1, 1)).bool()
+        return _run(model, unused, view.place, input_ids=input_ids, use_cache=False, logits_to_keep=keep)
 
 
 # --------------------------------------------------------------------------------------------------------- the pass
 
 
-class _NoRotation(torch.nn.Module):
-    """Rotary embedding by an angle of zero, for `width` features."""
+class _Biased(torch.nn.Module):
+    """A Falcon block with ALiBi whose mask holds the bias already. It only asks whether there is one: then it does not
+    rotate. Being an argument, it is there again when gradient checkpointing repeats the block afterwards."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, block: torch.nn.Module) -> None:
         super().__init__()
-        self.width = width
+        self.block = block
 
-    def forward(self, x: torch.Tensor, position_ids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        shape = (1, x.shape[1], self.width)
-        return x.new_ones(shape), x.new_zeros(shape)
+    def forward(self, hidden_states: torch.Tensor, **arguments: Any) -> Any:
+        return self.block(hidden_states, **arguments | {"alibi": arguments["attention_mask"]})
 
 
 @contextmanager
 def _alibi_given(model: PreTrainedModel) -> Iterator[None]:
-    """Let a Falcon model with ALiBi take the mask as it is, and add nothing of its own.
-
-    Blocks get what they need as arguments, so that gradient checkpointing may call them again afterwards.
-    """
+    """Let a Falcon model with ALiBi take the mask as it is, and add nothing of its own."""
     core = next(module for module in model.modules() if isinstance(module, FalconModel))
-    rotation = core.rotary_emb
-    core.use_alibi, core.rotary_emb = False, _NoRotation(core.config.head_dim)
+    blocks = core.h
+    core.use_alibi, core.h = False, torch.nn.ModuleList(_Biased(block) for block in blocks)
     try:
         yield
     finally:
-        core.use_alibi, core.rotary_emb = True, rotation
+        core.use_alibi, core.h = True, blocks
 
 
 def alibi_table(model: PreTrainedModel, places: int) -> torch.Tensor:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import combinations, permutations
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from dragoman import metrics, registry
+from dragoman import metrics, registry, sweeps
 from dragoman.config import (
     Config,
+    ConversationDecoder,
     Corpus,
     DictionaryDecoder,
     Experiment,
@@ -20,16 +22,18 @@ from dragoman.config import (
     HubCorpus,
     LocalModel,
     Model,
-    OfflineDecoder,
     Pages,
     SacrebleuCorpus,
     ScratchModel,
+    SimultaneousDecoder,
     Tuning,
 )
 from dragoman.configfile import ConfigError, KeyPath, Problem, problems_in, prompts
 from dragoman.languages import reverse
 
 DEMO_LANGUAGES = ("en", "fr", "de", "nl", "it", "ro")
+MODEL_FREE = ("copy", "dictionary")
+"""Decoders that use no model."""
 
 
 def pairs_of(corpus: Corpus) -> set[str]:
@@ -164,9 +168,14 @@ def _experiment(config: Config, at: KeyPath, experiment: Experiment, known_promp
                 if pair in data.pairs[:index]:
                     yield Problem((*at, key, "pairs", index), "stands twice; remove one", pair)
     for name, tuning in experiment.tunings.items():
-        if not any(system.tuning == name for system in experiment.systems.values()):
+        used = {system.tuning for system in experiment.systems.values()}
+        if name not in used | {other.start for other in experiment.tunings.values()}:
             yield Problem((*at, "tunings", name), "no system uses this tuning, so it would never be trained")
-        yield from _tuning(config, (*at, "tunings", name), experiment, tuning, known_prompts)
+        if tuning.sweep is None:
+            yield from _tuning(config, (*at, "tunings", name), experiment, tuning, known_prompts)
+        else:
+            yield from _sweep(config, (*at, "tunings", name), experiment, tuning, known_prompts)
+        yield from _start((*at, "tunings", name, "start"), experiment, name)
     for name, system in experiment.systems.items():
         here: KeyPath = (*at, "systems", name)
         yield from _named("tuning", (*here, "tuning"), system.tuning, experiment.tunings)
@@ -183,20 +192,90 @@ def _metric(at: KeyPath, spec: str) -> Iterator[Problem]:
     yield from _named("metric", at, name, registry.REGISTRY["metric"])
     if name in registry.REGISTRY["metric"] and options:
         try:  # a value that the metric refuses is refused here, not after all the training
-            metrics.score(spec, ["one two three four"], [["one two three four"]], ["one two three four"], "en-fr")
+            columns = {"delays": [[1]], "gflops": [1.0]}
+            text = "a" if metrics.columns_of(name) else "one two three four"
+            metrics.score(spec, [text], [[text]], [text], "en-fr", columns)
         except metrics.MetricError as error:
             yield Problem(at, str(error), spec)
 
 
 def _decoder(at: KeyPath, experiment: Experiment, decoder: Any, tuning: str | None) -> Iterator[Problem]:
-    if not isinstance(decoder, OfflineDecoder) and tuning is not None:
+    if decoder.name in MODEL_FREE and tuning is not None:
         yield Problem((*at, "tuning"), f"the decoder {decoder.name!r} uses no model; leave the tuning out", tuning)
+    used = experiment.tunings.get(tuning or "")
+    if used is not None and used.method in registry.REGISTRY["method"]:
+        yield from _fits((*at, "decoder"), decoder, used)
+    elif isinstance(decoder, ConversationDecoder):
+        yield Problem((*at, "decoder", "name"), "only a model tuned by `method: converse` takes turns", decoder.name)
+    if used is not None and (sweep := used.sweep) and (points := getattr(decoder, sweep.axis, None)):
+        missing = [value for value in sweep.values if value not in map(str, points)]
+        if missing:
+            text = f"the tuning is swept over {sweep.axis}, and the decoder lacks {', '.join(missing)}"
+            yield Problem((*at, "decoder", sweep.axis), text, points)
     if isinstance(decoder, DictionaryDecoder):
         for pair in experiment.test.pairs:
             yield from _named("pair", (*at, "decoder", "files"), pair, decoder.files)
         for pair, path in decoder.files.items():
             if not Path(path).is_file():
                 yield Problem((*at, "decoder", "files", pair), "no such file", path)
+
+
+def _fits(at: KeyPath, decoder: Any, tuning: Tuning) -> Iterator[Problem]:
+    """Whether a decoder does what a tuned model was trained for."""
+    method = registry.module_of("method", tuning.method)
+    if getattr(method, "CONVERSES", False) != isinstance(decoder, ConversationDecoder):
+        text = f"models of the method {tuning.method!r} are decoded "
+        text += "by `conversation`" if not isinstance(decoder, ConversationDecoder) else "otherwise: they take no turns"
+        yield Problem((*at, "name"), text, decoder.name)
+    if isinstance(decoder, SimultaneousDecoder):
+        trained = tuning.options.get("positions", "plain")
+        if (trained == "group") != (decoder.positions == "group"):
+            text = f"the tuning counts positions {trained!r}; `group` must stand in both or in neither"
+            yield Problem((*at, "positions"), text, decoder.positions)
+
+
+def _sweep(
+    config: Config, at: KeyPath, experiment: Experiment, tuning: Tuning, known_prompts: set[str]
+) -> Iterator[Problem]:
+    assert tuning.sweep is not None
+    here: KeyPath = (*at, "sweep", "values")
+    for value, given in tuning.sweep.values.items():
+        if not re.fullmatch(r"[\w.+-]+", value):
+            yield Problem(here, "a setting is one word: letters, digits and . + - _", value)
+        try:
+            each = sweeps.at(tuning, value)
+        except ValidationError as error:
+            yield Problem(here, f"{tuning.sweep.key}: {error.errors()[0]['msg']}", given)
+            return
+        except (KeyError, IndexError, TypeError, ValueError):
+            text = "this tuning has no such key; write the keys that lead to it with dots, as in options.alpha"
+            yield Problem((*at, "sweep", "key"), text, tuning.sweep.key)
+            return
+        yield from (
+            replace(problem, path=here) if problem.path[: len(at)] == at else problem
+            for problem in _tuning(config, at, experiment, each, known_prompts)
+        )
+
+
+def _start(at: KeyPath, experiment: Experiment, name: str) -> Iterator[Problem]:
+    """A tuning that goes on from another: it must be there, come to an end, and be trained on the same pairs."""
+    tuning = experiment.tunings[name]
+    if tuning.start is None:
+        return
+    yield from _named("tuning", at, tuning.start, experiment.tunings)
+    start = experiment.tunings.get(tuning.start)
+    if start is None:
+        return
+    seen, step = [name], tuning.start
+    while step in experiment.tunings and step not in seen:
+        seen.append(step)
+        step = experiment.tunings[step].start or ""
+    if step in seen:
+        yield Problem(at, f"tunings go on from each other in a circle: {' -> '.join([*seen, step])}", tuning.start)
+    if start.per_pair and not tuning.per_pair:
+        yield Problem(at, f"{tuning.start!r} is one model per pair, so this tuning must be, too", tuning.start)
+    if start.sweep and (tuning.sweep is None or list(tuning.sweep.values) != list(start.sweep.values)):
+        yield Problem(at, f"{tuning.start!r} is swept; sweep this tuning over the same settings", tuning.start)
 
 
 def _tuning(
@@ -215,14 +294,17 @@ def _tuning(
         return
     method = registry.module_of("method", tuning.method)
     try:
-        method.Options.model_validate(tuning.options)
+        options = method.Options.model_validate(tuning.options)
     except ValidationError as error:
         yield from problems_in(error, tuning.options, method.Options, (*at, "options"))
+        return
     model = config.models.get(experiment.model)
-    if getattr(method, "NEEDS_ALIBI", False) and model is not None and has_alibi(model) is False:
-        fitting = sorted(name for name, other in config.models.items() if has_alibi(other))
-        text = f"{tuning.method!r} needs a model with ALiBi positions, and {experiment.model!r} has rotary ones"
-        yield Problem((*at, "method"), f"{text} (with ALiBi: {', '.join(fitting) or 'none here'})", tuning.method)
+    wanted = method.alibi(options) if hasattr(method, "alibi") else None
+    if model is not None and wanted is not None and has_alibi(model) is (not wanted):
+        kinds = ("rotary", "ALiBi") if wanted else ("ALiBi", "rotary")
+        fitting = sorted(name for name, other in config.models.items() if has_alibi(other) is wanted)
+        text = f"{tuning.method!r} with these options needs {kinds[1]} positions, and {experiment.model!r} has {kinds[0]}"
+        yield Problem((*at, "options"), f"{text} ones (others: {', '.join(fitting) or 'none here'})", tuning.options)
 
 
 def options_of(tuning: Tuning) -> Any:

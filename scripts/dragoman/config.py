@@ -10,7 +10,16 @@ import re
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    field_validator,
+    model_validator,
+)
 
 from dragoman import registry
 from dragoman.languages import NAMES
@@ -309,6 +318,9 @@ class Prompt(Strict):
     segments: Annotated[list[Segment], Field(min_length=2)]
     bos: bool = False
     """Begin with the tokenizer's beginning-of-sequence token, or its end-of-sequence token where it has none."""
+    names: dict[Language, str] | None = None
+    """What language names stand for in this prompt; their English names otherwise. A prompt in another language needs
+    them, in the form its sentence asks for."""
 
     @model_validator(mode="after")
     def _roles(self) -> Prompt:
@@ -340,6 +352,26 @@ class TestData(TrainData):
     split: Literal["validation", "test"] = "test"
 
 
+class Sweep(Strict):
+    """A tuning trained several times. A system that uses it is decoded once with each, and is one curve."""
+
+    axis: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+    """Name of the setting in tables and figures: `k`, `alpha`. Where the decoder sweeps the axis of that name itself,
+    each model is decoded at its own point only."""
+    key: str
+    """The key of this tuning that varies: `options.policies.0.k`, `training.steps`."""
+    values: Annotated[dict[str, Any], Field(min_length=1)]
+    """Setting -> value of that key. `{1: 5, 3: 7}` trains with k = 5 what is tested at k = 1, and so on."""
+
+    @field_validator("values", mode="before")
+    @classmethod
+    def _named(cls, values: Any) -> Any:
+        """A list names itself; YAML's numbers are names, too."""
+        if isinstance(values, list):
+            values = {value: value for value in values}
+        return {str(name): value for name, value in values.items()} if isinstance(values, dict) else values
+
+
 class Tuning(Strict):
     """One way to fine-tune the experiment's model."""
 
@@ -351,7 +383,11 @@ class Tuning(Strict):
     """One model for each language pair instead of one for all."""
     prompt: Name | None = None
     """Overrides the experiment's prompt."""
+    start: Name | None = None
+    """Another tuning of the experiment whose model this one goes on from; the experiment's model otherwise."""
     training: Training
+    sweep: Sweep | None = None
+    """Train it several times, with another value of one key each time."""
 
 
 class OfflineDecoder(Strict):
@@ -368,6 +404,21 @@ class OfflineDecoder(Strict):
     """End the hypothesis at the first line break (a foundation model goes on with its next page otherwise)."""
 
 
+class ContrastiveDecoder(Strict):
+    """Greedy, against the same prompt with a wrong target language: English and the source language
+    (arXiv 2309.07098)."""
+
+    name: Literal["contrastive"]
+    weights: Literal["official"] | Annotated[float, Field(gt=0, lt=1)] = 0.5
+    """A number is lambda, shared out evenly among the contrasts. `official` is 0.5 for English and 0.5 for the source
+    language, where these are not the target; from English that is twice English, together 1."""
+    max_new_tokens: PositiveInt = 128
+    batch_size: PositiveInt = 64
+    """Sentences decoded together; each takes a row per prompt, up to three."""
+    stop_at_newline: bool = False
+    """End the hypothesis at the first line break."""
+
+
 class CopyDecoder(Strict):
     """Writes the source as it is: the floor that any system must leave behind."""
 
@@ -382,7 +433,64 @@ class DictionaryDecoder(Strict):
     """A .tsv (also .gz) of source word, target word, in that order, per pair; the first translation counts."""
 
 
-Decoder = Annotated[OfflineDecoder | CopyDecoder | DictionaryDecoder, Field(discriminator="name")]
+class SimultaneousDecoder(Strict):
+    """Reads k words, then writes and reads in turn (wait-k), greedily; every k is a point of one curve."""
+
+    name: Literal["simultaneous", "streaming"]
+    """`simultaneous` decodes all sentences and every k at once; `streaming` gives the same words one at a time, as they
+    would come to a reader, and times them."""
+    k: Annotated[list[PositiveInt], Field(min_length=1)]
+    """Source words read before the first target word."""
+    stride: PositiveInt = 1
+    """Words of each later turn; 1 is wait-k."""
+    recompute: bool = False
+    """Compute the response so far anew whenever source has been read, as models need that were trained on whole
+    sentences or prefixes; else its keys and values are kept."""
+    positions: Literal["plain", "group"] = "plain"
+    """With rotary positions: `plain` counts the response after the source read so far; `group` from an origin of its
+    own, as the `simulmask` method trains it. With ALiBi both are the same."""
+    max_lag: PositiveInt = 10
+    """Stop when so many more words are written than read."""
+    max_word_tokens: PositiveInt = 50
+    """A word ends after so many tokens."""
+    legacy: bool = False
+    """Where words end and what is fed again as in the published code of SimulMask, faults included: inner punctuation
+    cuts words, the last word before an unpunctuated end is lost, the response is tokenised anew from its text."""
+    batch_tokens: PositiveInt = 40_000
+    """Tokens whose keys are kept at once, over all sentences and every k; longer test sets take several batches."""
+
+
+class ConversationDecoder(Strict):
+    """Reads a chunk of n words, answers it as one turn of a conversation, and so on (arXiv 2402.10552), greedily."""
+
+    name: Literal["conversation"]
+    chunk: Annotated[list[PositiveInt], Field(min_length=1)]
+    """Source words of a turn; every n is a point of one curve."""
+    max_turn_tokens: PositiveInt = 100
+    """A turn ends after so many tokens."""
+    batch_tokens: PositiveInt = 40_000
+    """As of the simultaneous decoder."""
+
+
+Decoder = Annotated[
+    OfflineDecoder
+    | ContrastiveDecoder
+    | CopyDecoder
+    | DictionaryDecoder
+    | SimultaneousDecoder
+    | ConversationDecoder,
+    Field(discriminator="name"),
+]
+
+
+class Shots(Strict):
+    """Solved examples before the sentence to translate: the same ones for every sentence of a pair."""
+
+    lines: Annotated[list[PositiveInt], Field(min_length=1)]
+    """Which lines of that text, counted from 1, in the order they are shown."""
+    split: Literal["train", "validation"] = "validation"
+    corpus: Name | None = None
+    """Overrides the corpus that the experiment is tested on."""
 
 
 class System(Strict):
@@ -394,6 +502,10 @@ class System(Strict):
     """null is the untuned foundation model."""
     prompt: Name | None = None
     """Overrides the prompt the tuning was trained with."""
+    prompt_by_target: dict[Language, Name] = {}
+    """Overrides it for pairs into these languages."""
+    shots: Shots | None = None
+    """Solved examples before every sentence."""
     decoder: Decoder = OfflineDecoder(name="offline")
 
 

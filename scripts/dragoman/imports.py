@@ -61,7 +61,7 @@ def code(script: str, *names: tuple[str, str]) -> str:
 def closure(script: str, *names: tuple[str, str]) -> list[Path]:
     """Files behind `scripts/<script>.py`: itself, all it imports, and what the registry holds under `(kind, name)`."""
     todo = [SCRIPTS / f"{script}.py"]
-    todo += [path for kind, name in names if (path := _file_of(registry.REGISTRY[kind][name])) is not None]
+    todo += [path for kind, name in names if (path := _file_of(registry.REGISTRY[kind][name].partition(":")[0]))]
     seen: set[Path] = set()
     while todo:
         path = todo.pop()

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from dragoman import registry
-from dragoman.checks import page_pairs
+from dragoman.checks import MODEL_FREE, page_pairs
 from dragoman.command import REPOSITORY
 from dragoman.config import (
     Config,
@@ -33,6 +33,7 @@ from dragoman.imports import fingerprint
 from dragoman.languages import reverse
 from dragoman.metrics import parse as parse_metric
 from dragoman.storage import MANIFEST, digest, replacing
+from dragoman.sweeps import written_out
 
 Run = TypeVar("Run", "TuningRun", "DecodeRun")
 
@@ -64,6 +65,8 @@ class Plan:
         self.config = config
         self.results = Path(config.results)
         self.prompts = prompts(config.prompts)
+        self.experiments = {name: written_out(experiment) for name, experiment in config.experiments.items()}
+        """With every sweep written out: what is trained and decoded."""
 
     # ------------------------------------------------------------------------------------------------------ folders
 
@@ -91,6 +94,10 @@ class Plan:
         """Records of a system."""
         return self.results / "scores" / run.experiment / run.system / run.pair / f"seed-{run.seed}.jsonl"
 
+    def timing_file(self, run: TuningRun) -> Path:
+        """What a fine-tuning took: kept apart from results, which do not depend on the clock."""
+        return self.results / "timings" / run.experiment / run.tuning / run.scope / f"seed-{run.seed}.json"
+
     def work_folder(self, kind: str, spec: Any) -> Path:
         """Where an unfinished run keeps its state.
 
@@ -111,14 +118,34 @@ class Plan:
 
     @cached_property
     def tuning_runs(self) -> list[TuningRun]:
-        """Every fine-tuning that some system needs."""
-        return list(dict.fromkeys(run for decode in self.decode_runs if (run := self.tuning_behind(decode))))
+        """Every fine-tuning that some system needs, each after the one it goes on from."""
+        runs: dict[TuningRun, None] = {}
+        for decode in self.decode_runs:
+            chain, run = [], self.tuning_behind(decode)
+            while run is not None:
+                chain.append(run)
+                run = self.start_of(run)
+            runs |= dict.fromkeys(reversed(chain))
+        return list(runs)
+
+    def start_of(self, run: TuningRun) -> TuningRun | None:
+        """The fine-tuning that another one goes on from; None where that is the experiment's model."""
+        tunings = self.experiment(run.experiment).tunings
+        start = tunings[run.tuning].start
+        if start is None:
+            return None
+        return TuningRun(run.experiment, start, run.scope if tunings[start].per_pair else "all", run.seed)
+
+    def model_before(self, run: TuningRun) -> Path:
+        """Folder of the model a fine-tuning begins with."""
+        start = self.start_of(run)
+        return self.tuning_folder(start) if start else self.model_folder(self.experiment(run.experiment).model)
 
     @cached_property
     def decode_runs(self) -> list[DecodeRun]:
         """Every decoding. A system without a tuning has no seed to vary: it runs once, under the first."""
         runs = []
-        for name, experiment in self.config.experiments.items():
+        for name, experiment in self.experiments.items():
             for key, system in experiment.systems.items():
                 seeds = self.seeds(experiment)
                 for seed in seeds if system.tuning else seeds[:1]:
@@ -136,7 +163,7 @@ class Plan:
     def model_behind(self, run: DecodeRun) -> Path | None:
         """Folder of the model a decoding uses; None where the decoder uses none."""
         experiment, system = self.experiment(run.experiment), self.system(run)
-        if system.decoder.name in ("copy", "dictionary"):
+        if system.decoder.name in MODEL_FREE:
             return None
         tuning = self.tuning_behind(run)
         return self.tuning_folder(tuning) if tuning else self.model_folder(experiment.model)
@@ -146,10 +173,10 @@ class Plan:
         return self.experiment(run.experiment).systems[run.system]
 
     def experiment(self, name: str) -> Experiment:
-        """An experiment by name; an unknown one is an error that names the nearest."""
-        if name not in self.config.experiments:
-            raise KeyError(registry.unknown("experiment", name, self.config.experiments))
-        return self.config.experiments[name]
+        """An experiment by name, sweeps written out; an unknown one is an error that names the nearest."""
+        if name not in self.experiments:
+            raise KeyError(registry.unknown("experiment", name, self.experiments))
+        return self.experiments[name]
 
     def model(self, name: str) -> Model:
         """A foundation model's configuration by name; an unknown one is an error that names the nearest."""
@@ -267,6 +294,7 @@ class Plan:
         assert experiment.train is not None
         return {
             "method": tuning.method,
+            "start": tuning.start,
             "options": tuning.options,
             "training": tuning.training.model_dump(mode="json"),
             "prompt": self.prompt_of(experiment, tuning).model_dump(mode="json"),

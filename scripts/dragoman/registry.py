@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import importlib
 from collections.abc import Iterable
-from types import ModuleType
+from typing import Any
 
 REGISTRY: dict[str, dict[str, str]] = {
     "provider": {
@@ -20,15 +20,31 @@ REGISTRY: dict[str, dict[str, str]] = {
     },
     "method": {
         "sft": "dragoman.methods.sft",
+        "simulmask": "dragoman.methods.simulmask",
+        "prefix": "dragoman.methods.prefix",
+        "converse": "dragoman.methods.converse",
+        "language-aware": "dragoman.methods.language_aware",
+        "consistency": "dragoman.methods.consistency",
     },
     "decoder": {
         "offline": "dragoman.decoding.offline",
+        "simultaneous": "dragoman.decoding.simultaneous",
+        "streaming": "dragoman.decoding.streaming",
+        "conversation": "dragoman.decoding.conversation",
+        "contrastive": "dragoman.decoding.contrastive",
         "copy": "dragoman.decoding.baselines",
         "dictionary": "dragoman.decoding.baselines",
     },
     "metric": {
         "bleu": "dragoman.metrics.bleu",
         "chrf": "dragoman.metrics.chrf",
+        "al": "dragoman.metrics.latency:AL",
+        "laal": "dragoman.metrics.latency:LAAL",
+        "ap": "dragoman.metrics.latency:AP",
+        "dal": "dragoman.metrics.latency:DAL",
+        "atd": "dragoman.metrics.latency:ATD",
+        "gflops": "dragoman.metrics.cost",
+        "offtarget": "dragoman.metrics.offtarget",
     },
 }
 
@@ -52,12 +68,14 @@ def unknown(kind: str, name: str, allowed: Iterable[str]) -> str:
     return f"unknown {kind} {name!r}{hint} (known: {', '.join(allowed) or 'none'})"
 
 
-def module_of(kind: str, name: str) -> ModuleType:
-    """Import the module behind a registered name.
+def module_of(kind: str, name: str) -> Any:
+    """The module behind a registered name, imported; or what stands in it, where the table says `module:attribute`.
 
     Raises:
         KeyError: the name is not registered; the message names the nearest one.
     """
     if name not in REGISTRY[kind]:
         raise KeyError(unknown(kind, name, REGISTRY[kind]))
-    return importlib.import_module(REGISTRY[kind][name])
+    module, _, attribute = REGISTRY[kind][name].partition(":")
+    found = importlib.import_module(module)
+    return getattr(found, attribute) if attribute else found

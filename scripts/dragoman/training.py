@@ -10,15 +10,17 @@ from __future__ import annotations
 import logging
 import math
 import random
+import resource
 import shutil
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as functional
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Subset
 from torch.utils.tensorboard import SummaryWriter
 from transformers import (
     PreTrainedModel,
@@ -34,7 +36,7 @@ from transformers.trainer_callback import PrinterCallback, TrainerState
 from dragoman import command
 from dragoman.config import Lora, Training
 from dragoman.methods import IGNORE, Example
-from dragoman.models import device, use_bfloat16
+from dragoman.models import device, made_with, use_bfloat16
 from dragoman.optimizers import muon_with_adamw
 from dragoman.storage import read_manifest, write_manifest
 
@@ -48,10 +50,7 @@ WINDOW = 50
 
 
 def cross_entropy(model: PreTrainedModel, batch: dict[str, torch.Tensor], predicted: torch.Tensor) -> torch.Tensor:
-    """Summed next-token cross-entropy over `labels`, divided by the number of predicted tokens in the global batch.
-
-    Logits are computed from the first predicted position on only: with a prompt before the answer and a vocabulary of
-    some size, the rest would be much of the work and most of the memory.
+    """Next-token cross-entropy over `labels` of an ordinary pass, per predicted token of the global batch.
 
     Args:
         model: any causal language model.
@@ -61,16 +60,30 @@ def cross_entropy(model: PreTrainedModel, batch: dict[str, torch.Tensor], predic
     Returns:
         A float32 scalar, in nats per token.
     """
-    labels = batch["labels"][:, 1:]
-    first = int((labels != IGNORE).any(0).int().argmax())
-    logits = model(
-        input_ids=batch["input_ids"],
-        attention_mask=batch["attention_mask"],
-        use_cache=False,
-        logits_to_keep=batch["input_ids"].shape[1] - first,
-    ).logits
-    kept = labels[:, first:] != IGNORE
-    return functional.cross_entropy(logits[:, :-1][kept].float(), labels[:, first:][kept], reduction="sum") / predicted
+
+    def logits(keep: int) -> torch.Tensor:
+        ids, real = batch["input_ids"], batch["attention_mask"]
+        return model(input_ids=ids, attention_mask=real, use_cache=False, logits_to_keep=keep).logits
+
+    return token_mean(logits, batch["labels"], predicted)
+
+
+def token_mean(logits: Callable[[int], torch.Tensor], labels: torch.Tensor, predicted: torch.Tensor) -> torch.Tensor:
+    """Summed next-token cross-entropy over `labels`, divided by the number of predicted tokens in the global batch.
+
+    Logits are computed from the first predicted position on only: with a prompt before the answer and a vocabulary of
+    some size, the rest would be much of the work and most of the memory.
+
+    Args:
+        logits: (number of last positions to keep) -> their logits, [batch, kept, vocabulary].
+        labels: [batch, length].
+        predicted: as in `cross_entropy`.
+    """
+    following = labels[:, 1:]
+    first = int((following != IGNORE).any(0).int().argmax())
+    kept = following[:, first:] != IGNORE
+    found = logits(labels.shape[1] - first)[:, :-1][kept]
+    return functional.cross_entropy(found.float(), following[:, first:][kept], reduction="sum") / predicted
 
 
 class Batches:
@@ -112,29 +125,35 @@ class Batches:
 
 
 class Collator:
-    """Pads every column of a batch on the right: ids with the padding token, labels with no loss, the rest with 0."""
+    """Pads every column of a batch on the right, each to its own longest: ids with the padding token, labels with no
+    loss, the rest with 0."""
 
     def __init__(self, pad: int) -> None:
         self.fill = {"input_ids": pad, "labels": IGNORE}
 
     def __call__(self, examples: Sequence[Example]) -> dict[str, torch.Tensor]:
-        width = max(len(example["input_ids"]) for example in examples)
         batch = {}
         for name in examples[0]:
-            fill = self.fill.get(name, 0)
+            fill, width = self.fill.get(name, 0), max(len(example[name]) for example in examples)
             batch[name] = torch.tensor([[*row[name], *[fill] * (width - len(row[name]))] for row in examples])
         lengths = torch.tensor([len(example["input_ids"]) for example in examples])
-        batch["attention_mask"] = (torch.arange(width) < lengths[:, None]).long()
+        batch["attention_mask"] = (torch.arange(int(lengths.max())) < lengths[:, None]).long()
         return batch
 
 
 class Run(Trainer):
     """A Trainer whose batches, loss and checkpoints are ours."""
 
-    def __init__(self, *, batches: Batches, loss: Loss, checkpoints: Path, **kwargs: Any) -> None:
+    def __init__(self, *, batches: Batches, loss: Loss, checkpoints: Path, spent: float, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.batches, self.loss, self.checkpoints = batches, loss, checkpoints
+        self.began = time.monotonic() - spent
         self.model_accepts_loss_kwargs = True  # our loss is already divided by the tokens of the whole global batch
+
+    @property
+    def seconds(self) -> float:
+        """What training took so far, attempts that were stopped included (up to their last checkpoint)."""
+        return time.monotonic() - self.began
 
     def get_train_dataloader(self) -> DataLoader:
         loader = DataLoader(self.train_dataset, batch_sampler=self.batches, collate_fn=self.data_collator)
@@ -158,7 +177,7 @@ class Run(Trainer):
         final = self.checkpoints / f"step-{self.state.global_step}"
         shutil.rmtree(final, ignore_errors=True)
         staged.rename(final)
-        write_manifest(final, {"step": self.state.global_step})
+        write_manifest(final, {"step": self.state.global_step, "seconds": self.seconds})
         for other in self.checkpoints.glob("step-*"):
             if other != final:
                 shutil.rmtree(other)
@@ -221,22 +240,50 @@ def with_adapter(model: PreTrainedModel, adapter: Lora | None) -> Any:
     return get_peft_model(model, config)
 
 
-def drop_long(examples: Sequence[Example], max_length: int) -> list[Example]:
-    """Examples of at most `max_length` tokens.
+def drop_long(examples: Sequence[Example], max_length: int) -> Subset[Example]:
+    """Examples of at most `max_length` tokens, none of them copied.
 
     Raises:
         ValueError: none is left.
     """
-    kept = [example for example in examples if len(example["input_ids"]) <= max_length]
+    kept = [number for number, example in enumerate(examples) if len(example["input_ids"]) <= max_length]
     if not kept:
         raise ValueError(f"none of {len(examples)} training examples has at most max_length = {max_length} tokens")
-    return kept
+    return Subset(examples, kept)  # type: ignore[arg-type]
+
+
+class Fitted(NamedTuple):
+    """A finished training."""
+
+    model: PreTrainedModel
+    """With its adapter merged, where it had one."""
+    curve: list[dict[str, float]]
+    """step, loss, learning_rate, grad_norm."""
+    timing: dict[str, Any]
+    """What it took; differs from run to run."""
+
+
+def timing_of(run: Run, steps: int) -> dict[str, Any]:
+    """Seconds, speed and memory of a finished training."""
+    tokens, seconds = int(run.state.num_input_tokens_seen), run.seconds
+    if device() == "cuda":
+        peak = torch.cuda.max_memory_allocated()
+    else:
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return {
+        "seconds": round(seconds, 2),
+        "steps": steps,
+        "tokens": tokens,
+        "tokens_per_second": round(tokens / seconds, 1),
+        "peak_memory_mb": round(peak / 2**20, 1),
+        "device": made_with()["device"],
+    }
 
 
 def fit(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
-    examples: Sequence[Example],
+    examples: Sequence[Example] | Subset[Example],
     training: Training,
     *,
     seed: int,
@@ -244,22 +291,19 @@ def fit(
     label: str,
     loss: Loss | None = None,
     tensorboard: Path | None = None,
-) -> tuple[PreTrainedModel, list[dict[str, float]]]:
+) -> Fitted:
     """Train `model` on `examples`, going on from the newest checkpoint in `work` if there is one.
 
     Args:
         model: the model to train; changed in place.
         tokenizer: for padding.
-        examples: token-wise integer lists; none longer than `training.max_length`.
+        examples: token-wise integer lists; none longer than `training.max_length`. They may be made when asked for.
         training: steps, batch, optimizer and so on.
         seed: of the order of examples and of dropout.
         work: folder of this run's checkpoints; no other run may use it.
         label: what to call the run in progress lines.
         loss: cross-entropy on `labels` unless given.
         tensorboard: folder for TensorBoard's event files, where they are wanted.
-
-    Returns:
-        The trained model (adapter merged) and the loss curve: step, loss, learning_rate, grad_norm.
     """
     set_seed(seed)  # an adapter's weights are drawn here
     checkpoints = work / "checkpoints"
@@ -292,19 +336,20 @@ def fit(
     )
     model = with_adapter(model, training.adapter)
     optimizer = muon_with_adamw(model, training) if training.optimizer == "muon" else None
+    start = newest_checkpoint(checkpoints)
     run = Run(
         model=model,
         args=arguments,
-        train_dataset=list(examples),
+        train_dataset=examples,
         data_collator=Collator(tokenizer.pad_token_id),
         optimizers=(optimizer, None),
         callbacks=[Progress(label)],
         batches=batches,
         loss=loss or cross_entropy,
         checkpoints=checkpoints,
+        spent=read_manifest(start)["seconds"] if start else 0.0,
     )
     run.remove_callback(PrinterCallback)
-    start = newest_checkpoint(checkpoints)
     if tensorboard is not None:
         if start is None:
             shutil.rmtree(tensorboard, ignore_errors=True)  # curves of another configuration
@@ -317,6 +362,7 @@ def fit(
         run.state = TrainerState.load_from_json(str(start / "trainer_state.json"))
     else:
         run.train(resume_from_checkpoint=str(start) if start else None)
+    timing = timing_of(run, steps)
     curve = [
         {key: row[key] for key in ("step", "loss", "learning_rate", "grad_norm") if key in row}
         for row in run.state.log_history
@@ -326,4 +372,4 @@ def fit(
         raise ValueError(f"{label}: the loss is no longer a number; lower learning_rate or max_grad_norm and run again")
     if training.adapter is not None:
         model = model.merge_and_unload()
-    return model, curve
+    return Fitted(model, curve, timing)

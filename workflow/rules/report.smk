@@ -1,7 +1,14 @@
 # Tables, figures, and the page that shows them.
 #
-# needs    RESULTS/records.jsonl, hypotheses, loss curves, manifests
-# makes    RESULTS/tables/<experiment>.{csv,md,tex}, RESULTS/figures/<experiment>-*.{svg,png}, RESULTS/report/index.html
+# needs    RESULTS/records.jsonl, hypotheses, loss curves, manifests, timings
+# makes    RESULTS/tables/<experiment>.{csv,md,tex}, RESULTS/tables/training-cost.{csv,md},
+#          RESULTS/figures/<experiment>-<figure>.{svg,png}, RESULTS/report/index.html
+
+from dragoman.reporting import gallery
+
+
+wildcard_constraints:
+    figure="|".join(gallery.FIGURES),
 
 
 rule table:
@@ -34,35 +41,55 @@ rule table:
 
 rule plot:
     input:
+        lambda w: gallery.inputs(PLAN, w.experiment, w.figure),
         records=rules.records.output[0],
-        tunings=lambda w: PLAN.experiment_manifests(w.experiment),
     output:
-        scores=report(
-            f"{RESULTS}/figures/{{experiment}}-scores.svg",
-            caption="../report/scores.rst",
+        svg=report(
+            f"{RESULTS}/figures/{{experiment}}-{{figure}}.svg",
+            caption="../report/figure.rst",
             category="Figures",
-            labels={"experiment": "{experiment}", "figure": "scores"},
+            labels={"experiment": "{experiment}", "figure": "{figure}"},
         ),
-        loss=report(
-            f"{RESULTS}/figures/{{experiment}}-loss.svg",
-            caption="../report/loss.rst",
-            category="Figures",
-            labels={"experiment": "{experiment}", "figure": "loss"},
-        ),
+        png=f"{RESULTS}/figures/{{experiment}}-{{figure}}.png",
     log:
-        f"{RESULTS}/logs/plot/{{experiment}}.log",
+        f"{RESULTS}/logs/plot/{{experiment}}-{{figure}}.log",
     conda:
         "../../envs/main.yaml"
     params:
         code=lambda w: code("plot", *PLAN.metrics_of(w.experiment)),
         spec=lambda w: PLAN.table_spec(w.experiment),
-        folder=subpath(output.loss, parent=True),
+        caption=lambda w: gallery.kind(w.figure).caption,
+        folder=subpath(output.svg, parent=True),
     shell:
         "plot.py"
         " --experiment {wildcards.experiment:q}"
+        " --figure {wildcards.figure:q}"
         " --records {input.records:q}"
         " --out-dir {params.folder:q}"
         " 2>&1 | tee {log:q}"
+
+
+rule costs:
+    input:
+        [PLAN.tuning_folder(run) / "manifest.json" for run in PLAN.tuning_runs],
+    output:
+        csv=report(
+            f"{RESULTS}/tables/training-cost.csv",
+            caption="../report/costs.rst",
+            category="Tables",
+            labels={"experiment": "training cost"},
+        ),
+        markdown=f"{RESULTS}/tables/training-cost.md",
+    log:
+        f"{RESULTS}/logs/costs.log",
+    conda:
+        "../../envs/main.yaml"
+    params:
+        code=code("table"),
+        config=PLAN.digest,
+        folder=subpath(output.csv, parent=True),
+    shell:
+        "table.py --training-cost --out-dir {params.folder:q} 2>&1 | tee {log:q}"
 
 
 rule page:
@@ -70,7 +97,13 @@ rule page:
         records=rules.records.output[0],
         hypotheses=[PLAN.decode_folder(run) / "hypotheses.jsonl" for run in PLAN.decode_runs],
         tables=expand(rules.table.output, experiment=PLAN.config.experiments),
-        figures=expand(rules.plot.output, experiment=PLAN.config.experiments),
+        costs=rules.costs.output,
+        figures=[
+            path.format(experiment=name, figure=figure)
+            for name in PLAN.config.experiments
+            for figure in gallery.figures_of(PLAN, name)
+            for path in rules.plot.output
+        ],
     output:
         f"{RESULTS}/report/index.html",
     log:
@@ -81,4 +114,4 @@ rule page:
         code=code("report", *(("metric", name) for name in PLAN.metrics_used)),
         config=PLAN.digest,
     shell:
-        "report.py" " --out {output:q}" " 2>&1 | tee {log:q}"
+        "report.py --out {output:q} 2>&1 | tee {log:q}"

@@ -1,12 +1,13 @@
 # Fine-tuning: one job per tuning, scope (a pair, or all of them) and seed.
 #
-# needs    RESULTS/models/<model>/, RESULTS/corpora/...
-# makes    RESULTS/tunings/<experiment>/<tuning>/<scope>/seed-<n>/: a checkpoint, its loss curve, manifest.json last
+# needs    RESULTS/models/<model>/ (or another tuning, where one goes on from it), RESULTS/corpora/...
+# makes    RESULTS/tunings/<experiment>/<tuning>/<scope>/seed-<n>/: a checkpoint, its loss curve, manifest.json last;
+#          RESULTS/timings/...: what it took
 
 
 rule finetune:
     input:
-        model=lambda w: PLAN.model_folder(PLAN.experiment(w.experiment).model) / "manifest.json",
+        model=lambda w: PLAN.model_before(tuning_run(w)) / "manifest.json",
         text=lambda w: [folder / "manifest.json" for folder in PLAN.train_corpora(tuning_run(w))],
     output:
         manifest=f"{RESULTS}/tunings/{{experiment}}/{{tuning}}/{{scope}}/seed-{{seed}}/manifest.json",

@@ -10,6 +10,7 @@ from transformers import GenerationConfig
 from dragoman import models
 from dragoman.config import OfflineDecoder
 from dragoman.decoding import Context, Item, Row, by_length
+from dragoman.decoding.cost import Price, Work
 from dragoman.prompts import encode, joined
 
 
@@ -28,6 +29,7 @@ class Decoder:
         self.model = models.load(context.model).to(models.device()).eval()
         # a checkpoint's own settings (repetition penalties and the like) would change what greedy and beam mean
         self.model.generation_config = GenerationConfig()
+        self.price = Price(self.model)
         self.ends = [self.tokenizer.eos_token_id]
         if options.stop_at_newline:
             self.ends += self._tokens_with_newline()
@@ -36,18 +38,18 @@ class Decoder:
         texts = self.tokenizer.batch_decode([[i] for i in range(len(self.tokenizer))])
         return [i for i, text in enumerate(texts) if "\n" in text]
 
-    def _prompts(self, items: Sequence[Item]) -> list[list[int]]:
+    def prompts(self, items: Sequence[Item]) -> list[list[int]]:
+        """Token ids of every item up to where the model is to go on."""
         pieces = encode(self.context.prompt, self.tokenizer, self.context.pair, [item.source for item in items])
         return [joined(row) for row in pieces]
 
     def batches(self, items: Sequence[Item]) -> list[list[int]]:
         """Sentences of like prompt length together."""
-        return by_length([len(ids) for ids in self._prompts(items)], self.options.batch_size)
+        return by_length([len(ids) for ids in self.prompts(items)], self.options.batch_size)
 
     @torch.inference_mode()
-    def decode(self, items: Sequence[Item]) -> list[list[Row]]:
-        """One row per item: hypothesis, number of tokens, and whether it ended by itself."""
-        prompts = self._prompts(items)
+    def continuations(self, prompts: Sequence[Sequence[int]]) -> list[list[int]]:
+        """Token ids that the model writes after each of the given ids, up to and with the one that ends them."""
         padded = self.tokenizer.pad({"input_ids": prompts}, return_tensors="pt").to(self.model.device)
         output = self.model.generate(
             **padded,
@@ -58,13 +60,37 @@ class Decoder:
             eos_token_id=self.ends,
             pad_token_id=self.tokenizer.pad_token_id,
         )
-        return [[self._row(ids)] for ids in output[:, padded["input_ids"].shape[1] :].tolist()]
+        return [self._written(ids) for ids in output[:, padded["input_ids"].shape[1] :].tolist()]
+
+    def decode(self, items: Sequence[Item]) -> list[list[Row]]:
+        """One row per item: hypothesis, delays (every word comes after the whole source), number of tokens, whether it
+        ended by itself, and, of greedy search, what it cost."""
+        rows, prompts = [], self.prompts(items)
+        for item, prompt, ids in zip(items, prompts, self.continuations(prompts), strict=True):
+            row = self._row(ids)
+            row["delays"] = [len(item.source.split())] * len(row["hypothesis"].split())
+            if self.options.beam == 1:
+                row["gflops"] = self.price.gflops(self._work(len(prompt), len(ids)))
+            rows.append([row])
+        return rows
+
+    @staticmethod
+    def _work(prompt: int, written: int) -> Work:
+        work = Work()
+        work.feed(prompt, 0, predictions=1)
+        work.feed(max(0, written - 1), prompt, predictions=max(0, written - 1))
+        return work
+
+    def _written(self, ids: list[int]) -> list[int]:
+        return ids[: next((i + 1 for i, token in enumerate(ids) if token in self.ends), None)]
 
     def _row(self, ids: list[int]) -> Row:
-        stop = next((i for i, token in enumerate(ids) if token in self.ends), None)
-        written = ids if stop is None else ids[: stop + 1]
+        written = self._written(ids)
         # a token that ends the answer with a line break may carry text before the break
         text = self.tokenizer.decode(written, skip_special_tokens=True)
         if self.options.stop_at_newline:
             text = text.lstrip("\n").split("\n")[0] if text.strip() else ""
-        return {"hypothesis": text.strip(), "tokens": len(written), "ended": stop is not None}
+        return {"hypothesis": text.strip(), "tokens": len(written), "ended": self._ended(written)}
+
+    def _ended(self, written: list[int]) -> bool:
+        return bool(written) and written[-1] in self.ends

@@ -19,8 +19,13 @@ from collections.abc import Sequence
 import torch
 from transformers import PreTrainedModel
 
-from dragoman import attention
+from dragoman import attention, models
 from dragoman.attention import Positions, View
+from dragoman.config import SimultaneousDecoder
+from dragoman.decoding import Context, Item, Row
+from dragoman.decoding.lockstep import Vocabulary
+from dragoman.decoding.simultaneous import cut
+from dragoman.decoding.writer import Writer, ahead
 
 
 class Stream:
@@ -107,3 +112,100 @@ class Stream:
         view = View(seen[None], place[None], side_by_side[None, None])
         ids = torch.tensor([context + response], device=device)
         return attention.forward(self.model, ids, view, self.cache, keep=1)[0, -1]
+
+
+class Interpreter:
+    """Translates one sentence after the other while it is read, word by word."""
+
+    def __init__(self, context: Context, options: SimultaneousDecoder, k: int | None = None) -> None:
+        """
+        Args:
+            context: the model's folder, the pair and the prompt.
+            options: how to decode; one value of `k` counts.
+            k: that value; the first of `options` unless given.
+        """
+        assert context.model is not None
+        self.context, self.options, self.k = context, options, k or options.k[0]
+        self.tokenizer = models.load_tokenizer(context.model)
+        self.model = models.load(context.model).to(models.device()).eval()
+        self.vocabulary = Vocabulary(self.tokenizer, self.model.get_output_embeddings().weight.shape[0])
+        self.bars = self.vocabulary.bars.to(self.model.device)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the sentence and wait for another."""
+        options = self.options
+        wanted = ahead(self.k, options.stride)
+        self.writer = Writer(self.vocabulary, self.tokenizer, wanted, options.max_lag, options.max_word_tokens)
+        self.source: list[str] = []
+        self.stream: Stream | None = None
+        self.known: list[list[int]] = []
+        self.done = False
+
+    def read(self, word: str) -> list[str]:
+        """Take in a source word; the target words written because of it.
+
+        Raises:
+            ValueError: it is not one word, or the tokenizer sees earlier words otherwise now that it follows.
+        """
+        if len(word.split()) != 1:
+            raise ValueError(f"one word is read at a time, not {word!r}")
+        self.source.append(word.strip())
+        text = " ".join(self.source)
+        seen = cut(self.context.prompt, self.tokenizer, self.context.pair, [text])[0]
+        if seen.source[:-1] != self.known:
+            raise ValueError(f"the tokenizer divides the words before {word!r} otherwise once it has been read")
+        if self.stream is None:
+            self.stream = Stream(
+                self.model,
+                seen.instruction,
+                seen.mark,
+                positions=self.options.positions,
+                recompute=self.options.recompute,
+            )
+        self.known = seen.source
+        self.stream.read(seen.source[-1])
+        return self._write(over=False)
+
+    def finish(self) -> list[str]:
+        """The source is over; the rest of the translation."""
+        found = self._write(over=True)
+        self.done = True
+        return found
+
+    def _write(self, over: bool) -> list[str]:
+        before, read = len(self.writer.words), len(self.source)
+        while not self.done and self.stream is not None and (over or self.writer.want <= read):
+            best = int((self.stream.logits().float() + self.bars[int(self.writer.starting)]).argmax())
+            action = self.writer.take(best, read, over)
+            if action == "write":
+                self.stream.write(self.writer.tokens[-1])
+            self.done = action == "end"
+        return self.writer.words[before:]
+
+
+class Decoder:
+    """The interpreter as a decoder of whole test sets: what `simultaneous` gives, a sentence and a k at a time."""
+
+    def __init__(self, context: Context, options: SimultaneousDecoder) -> None:
+        self.options = options
+        self.interpreter = Interpreter(context, options)
+
+    def batches(self, items: Sequence[Item]) -> list[list[int]]:
+        """Every sentence alone."""
+        return [[index] for index in range(len(items))]
+
+    def decode(self, items: Sequence[Item]) -> list[list[Row]]:
+        """One row per item and k: hypothesis, delays, and whether it ended by itself."""
+        return [[self._translate(item, k) for k in self.options.k] for item in items]
+
+    def _translate(self, item: Item, k: int) -> Row:
+        interpreter = self.interpreter
+        interpreter.k = k
+        interpreter.reset()
+        for word in item.source.split():
+            interpreter.read(word)
+        interpreter.finish()
+        writer = interpreter.writer
+        hypothesis = " ".join(writer.words)
+        return {"setting": f"k={k}", "hypothesis": hypothesis, "delays": writer.delays, "ended": writer.ended}

@@ -3,7 +3,8 @@
 A method is a module with
 
     Options         a pydantic model of what its YAML `options:` may say
-    NEEDS_ALIBI     True where it works on ALiBi positions only (optional)
+    CONVERSES       True where its models answer in turns (optional)
+    alibi(options)  whether it needs ALiBi positions (True), others (False), or any (None, as where it is missing)
     examples(...)   training examples from parallel text
     loss(...)       its loss; where it has none, cross-entropy over `labels` (optional)
 

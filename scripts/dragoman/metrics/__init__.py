@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -46,7 +46,7 @@ class Metric(Protocol):
     DIGITS: int
     """Decimals that a table shows."""
     NEEDS: frozenset[str]
-    """Which of `sources` and `references` it reads."""
+    """What it reads besides hypotheses: `sources`, `references`, and columns of a decoding (`delays`, `gflops`)."""
 
     def label(self, **options: Any) -> str:
         """How tables name it."""
@@ -54,7 +54,8 @@ class Metric(Protocol):
     def compute(
         self, hypotheses: list[str], references: list[list[str]], sources: list[str], pair: str, **options: Any
     ) -> Score:
-        """The score of a system on one language pair; `references` holds one list per reference set."""
+        """The score of a system on one language pair; `references` holds one list per reference set, columns that it
+        needs come as keywords."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +84,14 @@ def parse(spec: str) -> tuple[str, dict[str, Any]]:
 
 def options_of(name: str) -> list[str]:
     """Names of the options a registered metric takes."""
-    parameters = inspect.signature(registry.module_of("metric", name).compute).parameters.values()
-    return [parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY]
+    metric = registry.module_of("metric", name)
+    parameters = inspect.signature(metric.compute).parameters.values()
+    return [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in metric.NEEDS]
+
+
+def columns_of(name: str) -> list[str]:
+    """Columns of a decoding, besides its texts, that a registered metric reads."""
+    return sorted(registry.module_of("metric", name).NEEDS - {"references", "sources"})
 
 
 def target_language(pair: str) -> str:
@@ -120,9 +127,10 @@ def score(
     references: Sequence[Sequence[str]],
     sources: Sequence[str] = (),
     pair: str = "",
+    columns: Mapping[str, Sequence[Any]] | None = None,
     **options: Any,
 ) -> Score:
-    """Compute a registered metric; `options` go over those written in `spec`.
+    """Compute a registered metric; `options` go over those written in `spec`, `columns` hold what `columns_of` names.
 
     Raises:
         KeyError: no such metric; the message names the nearest.
@@ -138,6 +146,10 @@ def score(
         raise MetricError(f"{name} needs references")
     if "sources" in module.NEEDS and not sources:
         raise MetricError(f"{name} needs the source sentences")
+    for column in columns_of(name):
+        if column not in (columns or {}):
+            raise MetricError(f"{name} needs the {column} of a decoding, which texts alone do not have")
+        options[column] = columns[column]
     require(hypotheses, references, sources or None)
     return module.compute(list(hypotheses), [list(r) for r in references], list(sources), pair, **options)
 

@@ -13,8 +13,7 @@ Translation"), so its choices at the edges are ours:
 - AL and LAAL stop at the first token written with the whole source read, and take that token in;
 - AP divides by the reference's length, so it can exceed 1; DAL knows only the hypothesis's.
 
-What divides by zero there is an error here that names the sentence. These metrics read delays, not texts, and so
-have a table of their own, `METRICS`, beside the registry of metrics.
+What divides by zero there is an error here that names the sentence.
 """
 
 from __future__ import annotations
@@ -30,7 +29,6 @@ from dragoman import __version__, registry
 from dragoman.metrics import MetricError, Score, parse
 from dragoman.metrics.bootstrap import RESAMPLES, SEED, interval, resampled_sums
 
-BETTER = "lower"
 UNITS = ("word", "char")
 SOURCES = {"text": (1.0, 1.0), "speech": (300.0, 0.0)}
 """How long a token of source and target lasts, which only ATD asks: a word of text takes one step on either side;
@@ -292,23 +290,59 @@ def atd(t: Timing) -> np.ndarray:
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """A metric of the table."""
+    """A metric of the table, which is a registered metric, too: it scores hypotheses that come with their delays."""
 
-    label: str
+    title: str
     values: Callable[[Timing], np.ndarray]
     """[sentences] of a `Timing`."""
     reads_references: bool
-    digits: int = 2
-    """Decimals that a table shows."""
+    DIGITS: int = 2
+    BETTER: Literal["lower"] = "lower"
+    NEEDS: frozenset[str] = frozenset({"references", "sources", "delays"})
+
+    def label(self, **options: Any) -> str:
+        """How tables name it."""
+        return self.title + (" (characters)" if options.get("unit") == "char" else "")
+
+    def compute(
+        self,
+        hypotheses: list[str],
+        references: list[list[str]],
+        sources: list[str],
+        pair: str,
+        *,
+        delays: Sequence[Sequence[float]],
+        unit: str = "word",
+        bootstrap: int = RESAMPLES,
+    ) -> Score:
+        """Mean over sentences with a 95 % bootstrap interval, and the value of each sentence that has a hypothesis.
+
+        Args:
+            delays: per sentence, source words read before each target word (or character).
+            unit: what a target token is: `word` or `char`.
+            bootstrap: number of resamples; 0 leaves the interval out.
+        """
+        if unit not in UNITS:
+            raise MetricError(f"unit is one of {', '.join(UNITS)}, not {unit!r}")
+        if len(references) != 1:
+            raise MetricError(f"{self.title} is measured against one reference, not {len(references)}")
+        for number, (text, times) in enumerate(zip(hypotheses, delays, strict=True), 1):
+            written = len(text.split()) if unit == "word" else len(text.replace(" ", ""))
+            if written != len(times):
+                raise MetricError(
+                    f"sentence {number}: {written} {unit}s were written, but there are {len(times)} delays"
+                )
+        lengths = [reference_length(reference, unit) for reference in references[0]]
+        laid_out = timing(delays, [len(source.split()) for source in sources], lengths)
+        return scores(laid_out, [self.title.lower()], unit=unit, bootstrap=bootstrap)[self.title.lower()]
 
 
-METRICS = {
-    "al": Latency("AL", al, True),
-    "laal": Latency("LAAL", laal, True),
-    "ap": Latency("AP", ap, True, digits=3),
-    "dal": Latency("DAL", dal, False),
-    "atd": Latency("ATD", atd, False),
-}
+AL = Latency("AL", al, True)
+LAAL = Latency("LAAL", laal, True)
+AP = Latency("AP", ap, True, DIGITS=3)
+DAL = Latency("DAL", dal, False)
+ATD = Latency("ATD", atd, False)
+METRICS = {metric.title.lower(): metric for metric in (AL, LAAL, AP, DAL, ATD)}
 
 
 def named(spec: str) -> tuple[str, dict[str, Any]]:
@@ -360,7 +394,7 @@ def scores(
     note = f"{t.skipped} of {t.skipped + len(t.kept)} hypotheses are empty and left out" if t.skipped else ""
     found = {}
     for name, each in values.items():
-        signature = [METRICS[name].label, f"time:{'elapsed' if t.computation_aware else 'delays'}"]
+        signature = [METRICS[name].title, f"time:{'elapsed' if t.computation_aware else 'delays'}"]
         signature += [f"source:{'words' if t.source == 'text' else 'ms'}", f"target:{unit}"]
         if METRICS[name].reads_references:
             rule = {"word": "split-blank", "char": "strip"}[unit] if reference_length else "hypothesis"

@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from dragoman import registry
-from dragoman.metrics import MetricError, parse, score
+from dragoman.metrics import MetricError, columns_of, parse, score
 from dragoman.records import Record
 from dragoman.storage import read_jsonl, sha256
+from dragoman.sweeps import joined, split
 from dragoman.text import lines
+
+NO_VALUE: dict[str, Any] = {"value": None, "low": None, "high": None, "signature": ""}
 
 
 def digest_of(sentences: Iterable[str]) -> str:
@@ -30,9 +33,10 @@ def record(
     sources: Sequence[str],
     made_from: dict[str, str],
     options: dict[str, Any] | None = None,
+    columns: dict[str, list[Any]] | None = None,
 ) -> Record:
     """One metric of one system as a record; `place` says whose: paper, experiment, system, pair, setting, seed."""
-    result = score(metric, hypotheses, references, sources, place["pair"], **(options or {}))
+    result = score(metric, hypotheses, references, sources, place["pair"], columns, **(options or {}))
     return Record(
         **place,
         metric=metric,
@@ -91,11 +95,14 @@ def score_hypotheses(path: Path, place: dict[str, Any], metrics: Sequence[str]) 
     Args:
         path: JSON Lines with `id`, `setting`, `source`, `reference`, `hypothesis`; a reference may be a
             list of several.
-        place: paper, experiment, system, pair and seed.
+        place: paper, experiment, system, pair and seed; a system at a point of its tuning's sweep (`sm,k=3`) is
+            split into system and setting.
+        metrics: one that needs a column which the decoder does not write has a record without a value.
 
     Raises:
         ValueError: a key is missing or an id stands twice in a setting; the message names file and line.
     """
+    system, point = split(place["system"])
     groups: dict[str, dict[Any, dict[str, Any]]] = {}
     for number, row in enumerate(read_jsonl(path), 1):
         for key in ("id", "setting", "source", "reference", "hypothesis"):
@@ -116,8 +123,15 @@ def score_hypotheses(path: Path, place: dict[str, Any], metrics: Sequence[str]) 
         references = _reference_sets(path, [row["reference"] for row in rows])
         made_from = {"hypotheses": whole, "references": digest_of(line for lines in references for line in lines)}
         hypotheses, sources = [row["hypothesis"] for row in rows], [row["source"] for row in rows]
+        here = place | {"system": system, "setting": joined(point, setting)}
         for metric in dict.fromkeys(metrics):
-            records.append(record(place | {"setting": setting}, metric, hypotheses, references, sources, made_from))
+            needed = columns_of(parse(metric)[0])
+            if lacking := [column for column in needed if not any(column in row for row in rows)]:
+                note = f"this decoder writes no {', '.join(lacking)}"
+                records.append(Record(**here, metric=metric, **NO_VALUE, n=len(rows), made_from=made_from, note=note))
+                continue
+            columns = {column: [row[column] for row in rows] for column in needed}
+            records.append(record(here, metric, hypotheses, references, sources, made_from, columns=columns))
     return records
 
 

@@ -6,13 +6,14 @@ A number that is missing prints as an en dash with the reason below.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pandas as pd
 
-from dragoman.metrics import presentation
-from dragoman.reporting.tables import MEAN, Layout
+from dragoman.metrics import parse, presentation
+from dragoman.reporting.gallery import LATENCY
+from dragoman.reporting.tables import MEAN, Layout, named
 
 MISSING = "–"
 
@@ -41,10 +42,16 @@ class Table:
     legend: list[str]
     """How to read the numbers."""
     signatures: list[str]
+    places: list[tuple[str, str]] = field(default_factory=list)
+    """(system, setting) of each row; the setting is empty where a system has none."""
 
 
 def lay_out(frame: pd.DataFrame, layout: Layout) -> Table:
-    """Arrange cells as rows = systems, columns = metric x pair, with the best value of a column marked."""
+    """Arrange cells as rows = systems, columns = metric x pair, with the best value of a column marked.
+
+    Where systems are swept, the best is sought among rows of one setting: the largest k is no achievement. Nor is the
+    least lag at one setting, which stands for how long to wait; so it is not marked.
+    """
     pairs = [*layout.pairs, MEAN] if len(layout.pairs) > 1 else list(layout.pairs)
     by_key = {(row.label, row.metric, row.pair): row for row in frame.itertuples()}
     labels = list(dict.fromkeys(frame["label"]))
@@ -53,10 +60,15 @@ def lay_out(frame: pd.DataFrame, layout: Layout) -> Table:
     for metric in layout.metrics:
         look = presentation(metric)
         for pair in pairs:
-            column = {label: by_key[label, metric, pair] for label in labels}
-            best = _best([round(row.value, look.digits) for row in column.values() if _is(row.value)], look.better)
-            for label, row in column.items():
-                marked = _is(row.value) and best is not None and round(row.value, look.digits) == best
+            rivals: dict[str, list[float]] = {}
+            for label in labels:
+                if _is((row := by_key[label, metric, pair]).value):
+                    rivals.setdefault(row.setting, []).append(round(row.value, look.digits))
+            lags = parse(metric)[0] in LATENCY
+            best = {s: None if s and lags else _best(values, look.better) for s, values in rivals.items()}
+            for label in labels:
+                row = by_key[label, metric, pair]
+                marked = _is(row.value) and round(row.value, look.digits) == best[row.setting]
                 shown[label, metric, pair] = _show(row, look.digits, marked)
     rows = []
     for label in labels:
@@ -67,12 +79,15 @@ def lay_out(frame: pd.DataFrame, layout: Layout) -> Table:
                 mark = letters.setdefault(note, _letter(len(letters))) if isinstance(note, str) and note else ""
                 line.append(replace(shown[label, metric, pair], mark=mark))
         rows.append((label, line))
+    settings = dict(zip(frame["label"], frame["setting"], strict=True))
+    places = [(label.removesuffix(named("", settings[label])), settings[label]) for label in labels]
     return Table(
         title=layout.title or layout.experiment,
         groups=[(presentation(metric).label, pairs) for metric in layout.metrics],
         rows=rows,
         notes=[(letter, note) for note, letter in letters.items()],
-        legend=_legend([cell for _, line in rows for cell in line], layout),
+        legend=_legend([cell for _, line in rows for cell in line], layout, any(setting for _, setting in places)),
+        places=places,
         signatures=sorted({s for text in frame["signature"].dropna() for s in text.split("; ")}),
     )
 
@@ -99,14 +114,14 @@ def _letter(number: int) -> str:
     return chr(ord("a") + number) if number < 26 else str(number)
 
 
-def _legend(shown: list[Cell], layout: Layout) -> list[str]:
+def _legend(shown: list[Cell], layout: Layout, swept: bool) -> list[str]:
     legend = []
     if any(cell.interval for cell in shown):
         legend.append("In brackets: 95 % bootstrap interval over the test sentences.")
     if any(cell.spread for cell in shown):
         legend.append("Mean ± standard deviation over the seeds.")
     if any(cell.best for cell in shown):
-        legend.append("Bold: best of its column.")
+        legend.append(f"Bold: best of its column{' among rows of one setting' if swept else ''}.")
     for metric in layout.metrics:
         look = presentation(metric)
         if look.better == "lower":

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from dragoman.reporting.figures import DASHES, DIGIT, INK, PALETTE, QUIET, STYLE, WIDTH, empty
+from dragoman.reporting.figures import DIGIT, INK, QUIET, STYLE, WIDTH, empty, look
 from dragoman.storage import read_jsonl
 
 if TYPE_CHECKING:
@@ -44,8 +44,7 @@ def loss_curves(curves: Sequence[tuple[str, Sequence[tuple[int, float]]]]) -> Fi
     """Training loss against optimizer steps, each curve named at its end.
 
     Args:
-        curves: (label, [(step, loss)]). Curves of one label are seeds of one run: one colour, one name.
-
+        curves: (label, [(step, loss)]). Curves of one label have one colour and one name.
     """
     import matplotlib as mpl
     from matplotlib.figure import Figure
@@ -67,8 +66,7 @@ def loss_curves(curves: Sequence[tuple[str, Sequence[tuple[int, float]]]]) -> Fi
             axes.plot(
                 steps,
                 losses,
-                color=PALETTE[number % len(PALETTE)],
-                linestyle=DASHES[number // len(PALETTE) % len(DASHES)],
+                **look(number),
                 linewidth=1.1 if several else 1.6,
                 solid_capstyle="round",
             )
@@ -81,29 +79,31 @@ def loss_curves(curves: Sequence[tuple[str, Sequence[tuple[int, float]]]]) -> Fi
         axes.spines["left"].set_visible(False)
         axes.set_xlabel("optimizer steps")
         axes.set_title("loss, nats per token", loc="left", fontsize=9.5, color=QUIET)
-        _name_ends(axes, [(label, sum(y for _, y in ends[label]) / len(ends[label])) for label in labels])
+        right = axes.get_xlim()[1]
+        means = [sum(y for _, y in ends[label]) / len(ends[label]) for label in labels]
+        name_ends(axes, [(label, right, y, look(i)) for i, (label, y) in enumerate(zip(labels, means, strict=True))])
     return figure
 
 
-def _name_ends(axes: Axes, ends: Sequence[tuple[str, float]]) -> None:
+def name_ends(axes: Axes, ends: Sequence[tuple[str, float, float, dict[str, Any]]], gap: float = 0.16) -> None:
+    """Write names right of the axes, one below the other, each joined to the end of its curve.
+
+    Args:
+        axes: their limits must be final.
+        ends: (name, x and y of the curve's end, its colour and dashes).
+        gap: inches between the axes and the names.
+    """
     low, high = axes.get_ylim()
-    inches = axes.get_position().height * axes.figure.get_size_inches()[1]
-    places = spread_out([y for _, y in ends], 0.18 * (high - low) / inches, low, high)
-    right = axes.get_xlim()[1]
-    for number, ((label, y), place) in enumerate(zip(ends, places, strict=True)):
+    across, up = axes.figure.get_size_inches() * axes.get_position().size
+    places = spread_out([y for _, _, y, _ in ends], 0.18 * (high - low) / up, low, high)
+    for (label, x, y, style), place in zip(ends, places, strict=True):
         axes.annotate(
             label,
-            xy=(right, y),
-            xytext=(1 + 0.16 / (axes.get_position().width * WIDTH), place),
+            xy=(x, y),
+            xytext=(1 + gap / across, place),
             textcoords=axes.get_yaxis_transform(),
             va="center",
             annotation_clip=False,
             color=INK,
-            arrowprops={
-                "arrowstyle": "-",
-                "color": PALETTE[number % len(PALETTE)],
-                "linewidth": 0.9,
-                "shrinkA": 1,
-                "shrinkB": 0,
-            },
+            arrowprops={"arrowstyle": "-", "linewidth": 0.9, "shrinkA": 1, "shrinkB": 0, "relpos": (0, 0.5), **style},
         )

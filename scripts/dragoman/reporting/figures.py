@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 DASHES = ("solid", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)))
 """The palette starts again with the next of these, so that the 7th curve differs from the 1st."""
-INK, QUIET, RULE = "#222222", "#6b6b6b", "#cccccc"
+INK, QUIET, RULE, GROUND = "#222222", "#6b6b6b", "#cccccc", "#ffffff"
 """The page swaps these for its own, light or dark."""
 WIDTH = 9.0
 """Inches at 100 dots: 900 pixels, the width of the page's column."""
@@ -47,6 +47,14 @@ STYLE: dict[str, Any] = {
     "figure.facecolor": "none",
     "axes.facecolor": "none",
 }
+
+
+def look(number: int) -> dict[str, Any]:
+    """Colour and dashes of the `number`-th thing drawn, counted from 0."""
+    return {
+        "color": PALETTE[number % len(PALETTE)],
+        "linestyle": DASHES[number // len(PALETTE) % len(DASHES)],
+    }
 
 
 def empty(text: str) -> Figure:

@@ -8,14 +8,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dragoman.config import Experiment, Model, Training
+from dragoman.config import ConversationDecoder, Experiment, Model, SimultaneousDecoder, System, Training
 from dragoman.plan import DecodeRun, Plan
 from dragoman.reporting.curves import read_log
 from dragoman.reporting.examples import Example, Row, choose, visible
-from dragoman.reporting.tables import Layout, natural
+from dragoman.reporting.tables import Layout, named, natural
 from dragoman.storage import MANIFEST, read_jsonl
+from dragoman.sweeps import joined, split
 
 SPLITS = ("train", "validation", "test")
+MANY = 12
+"""Curves that can still be named each by itself."""
 
 
 @dataclass(frozen=True)
@@ -56,21 +59,39 @@ def layout_from(plan: Plan, experiment: str) -> Layout:
     """Rows and columns that a configuration promises for an experiment."""
     spec = plan.experiment(experiment)
     seeds: dict[str, list[int]] = {}
+    settings: dict[str, list[str]] = {}
     for run in plan.decode_runs:
-        if run.experiment == experiment and run.seed not in seeds.setdefault(run.system, []):
-            seeds[run.system].append(run.seed)
+        key, _ = split(run.system)
+        if run.experiment == experiment and run.seed not in seeds.setdefault(key, []):
+            seeds[key].append(run.seed)
+    for name, system in spec.systems.items():
+        key, own = split(name)
+        settings.setdefault(key, []).extend(joined(own, point) for point in points(system))
     return Layout(
         experiment=experiment,
-        systems=labels(spec),
+        systems=labels(plan.config.experiments[experiment]),
         pairs=tuple(spec.test.pairs),
         metrics=tuple(dict.fromkeys(spec.metrics)),
         seeds={key: tuple(found) for key, found in seeds.items()},
+        settings={key: tuple(found) for key, found in settings.items()},
         title=visible(spec.title),
     )
 
 
+def points(system: System) -> list[str]:
+    """Settings that one decoding of a system sweeps; a single empty one where it sweeps none."""
+    if isinstance(system.decoder, SimultaneousDecoder):
+        return [f"k={k}" for k in system.decoder.k]
+    if isinstance(system.decoder, ConversationDecoder):
+        return [f"n={n}" for n in system.decoder.chunk]
+    return [""]
+
+
 def labels(experiment: Experiment) -> dict[str, str]:
-    """How an experiment's systems are named. Two systems with one label get their keys added: rows must not merge."""
+    """How an experiment's systems, as its configuration has them, are named.
+
+    Two systems with one label get their keys added: rows must not merge.
+    """
     found = {key: visible(system.label or key) for key, system in experiment.systems.items()}
     names = list(found.values())
     return {key: f"{name} ({key})" if names.count(name) > 1 else name for key, name in found.items()}
@@ -91,13 +112,16 @@ def curve(folder: Path) -> list[tuple[int, float]]:
 
 
 def tuning_curves(plan: Plan, experiment: str) -> list[tuple[str, list[tuple[int, float]]]]:
-    """(label, curve) of every fine-tuning of an experiment; seeds of one tuning share a label."""
-    found = []
-    for run in plan.tuning_runs:
-        if run.experiment == experiment:
-            label = run.tuning if run.scope == "all" else f"{run.tuning}, {run.scope}"
-            found.append((label, curve(plan.tuning_folder(run))))
-    return found
+    """(label, curve) of every fine-tuning of an experiment. Models of one label: a tuning's seeds; where that makes
+    more than `MANY` labels, also its pairs and settings."""
+    runs = [run for run in plan.tuning_runs if run.experiment == experiment]
+    names = []
+    for run in runs:
+        label = named(*split(run.tuning))
+        names.append(label if run.scope == "all" else f"{label}, {run.scope}")
+    if len(set(names)) > MANY:
+        names = [split(run.tuning)[0] for run in runs]
+    return [(label, curve(plan.tuning_folder(run))) for label, run in zip(names, runs, strict=True)]
 
 
 def model_facts(plan: Plan) -> list[ModelFacts]:
@@ -154,22 +178,22 @@ def corpus_facts(plan: Plan) -> list[CorpusFacts]:
     return facts
 
 
-def decoded(plan: Plan, experiment: str) -> dict[str, list[tuple[str, list[Row]]]]:
-    """Pair -> [(system, rows)] of an experiment, one entry for each setting; of several seeds the first."""
+def decoded(plan: Plan, experiment: str) -> dict[str, list[tuple[str, str, list[Row]]]]:
+    """Pair -> [(system, setting, rows)] of an experiment; of several seeds the first."""
     spec = plan.experiment(experiment)
-    found: dict[str, list[tuple[str, list[Row]]]] = {}
+    names = labels(plan.config.experiments[experiment])
+    found: dict[str, list[tuple[str, str, list[Row]]]] = {}
     for pair in spec.test.pairs:
         for run in _first_seeds(plan, experiment, pair):
             path = plan.decode_folder(run) / "hypotheses.jsonl"
             if not path.is_file():
                 continue
+            system, own = split(run.system)
             settings: dict[str, list[Row]] = {}
             for row in read_jsonl(path):
-                settings.setdefault(str(row.get("setting", "")), []).append(row)
-            label = labels(spec)[run.system]
+                settings.setdefault(joined(own, str(row.get("setting", ""))), []).append(row)
             for setting in sorted(settings, key=natural):
-                name = f"{label}, {setting}" if setting else label
-                found.setdefault(pair, []).append((name, settings[setting]))
+                found.setdefault(pair, []).append((names[system], setting, settings[setting]))
     return found
 
 
@@ -181,14 +205,41 @@ def _first_seeds(plan: Plan, experiment: str, pair: str) -> Iterator[DecodeRun]:
             yield run
 
 
-def examples(plan: Plan, experiment: str, wanted: int = 20) -> list[Example]:
-    """Sentences of an experiment to look at."""
-    return choose(decoded(plan, experiment), wanted)
+def examples(plan: Plan, experiment: str, wanted: int = 20) -> tuple[list[Example], set[str]]:
+    """Sentences of an experiment to look at, and the names that can be folded away: all but a system's first setting.
+
+    The first setting is where waiting is shortest, so where systems differ most.
+    """
+    found = decoded(plan, experiment)
+    settings: dict[str, list[str]] = {}
+    for rows in found.values():
+        for label, setting, _ in rows:
+            if setting not in settings.setdefault(label, []):
+                settings[label].append(setting)
+    folded = {named(label, s) for label, seen in settings.items() for s in sorted(seen, key=natural)[1:]}
+    decodes = {pair: [(named(label, setting), rows) for label, setting, rows in own] for pair, own in found.items()}
+    return choose(decodes, wanted), folded
+
+
+def cost_samples(plan: Plan, experiment: str) -> dict[str, list[float]]:
+    """System -> GFLOPs of every sentence, over all settings and pairs; of several seeds the first.
+
+    Systems whose decoder counts no operations (copies, dictionaries) are left out.
+    """
+    names = labels(plan.config.experiments[experiment])
+    found: dict[str, list[float]] = {}
+    for pair in plan.experiment(experiment).test.pairs:
+        for run in _first_seeds(plan, experiment, pair):
+            path = plan.decode_folder(run) / "hypotheses.jsonl"
+            rows = read_jsonl(path) if path.is_file() else []
+            if costs := [float(row["gflops"]) for row in rows if row.get("gflops") is not None]:
+                found.setdefault(names[split(run.system)[0]], []).extend(costs)
+    return {label: found[label] for label in names.values() if label in found}
 
 
 def facts_of(plan: Plan, name: str) -> list[tuple[str, str]]:
     """What an experiment is, as (term, description)."""
-    experiment: Experiment = plan.experiment(name)
+    experiment: Experiment = plan.config.experiments[name]
     facts = [("Paper", experiment.paper), ("Model", experiment.model), ("Prompt", experiment.prompt)]
     if experiment.train:
         limit = f", first {experiment.train.limit:,} sentences each" if experiment.train.limit else ""
@@ -199,6 +250,12 @@ def facts_of(plan: Plan, name: str) -> list[tuple[str, str]]:
     for key, tuning in experiment.tunings.items():
         scope = "one model for each pair" if tuning.per_pair else "one model for all pairs"
         detail = f"{tuning.method}, {much(tuning.training)} of {tuning.training.batch_size} examples, {scope}"
+        if tuning.start:
+            detail += f", going on from {tuning.start}"
+        if sweep := tuning.sweep:
+            detail += f"; one for each {sweep.axis} = {', '.join(sweep.values)}"
+            values = ", ".join(map(str, sweep.values.values()))
+            detail += "" if values == ", ".join(sweep.values) else f" ({sweep.key} = {values})"
         facts.append((f"Tuning {key}", detail))
     facts.append(("Seeds", ", ".join(map(str, plan.seeds(experiment)))))
     return facts

@@ -8,9 +8,12 @@ from dragoman.reporting.arrange import MISSING, Cell, Table
 
 MAX_LATEX_COLUMNS = 6
 """Numbers side by side on a page of `article`; a wider table gets one tabular per metric."""
+MAX_LATEX_ROWS = 10
+"""Systems on such a page, where there are several tabulars; with more, each has a page of its own."""
 
 
-def _markdown_text(text: str) -> str:
+def markdown_text(text: str) -> str:
+    """`text` for a cell of a pipe table: in one line, nothing in it read as markup."""
     text = " ".join(text.split())
     text = re.sub(r"([\\`*_\[\]|#~])", r"\\\1", text)
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
@@ -27,13 +30,13 @@ def _markdown_cell(cell: Cell) -> str:
 
 def markdown(table: Table) -> str:
     """A heading, a pipe table, and below it the notes, how to read it, and the signatures."""
-    header = ["System"] + [f"{_markdown_text(metric)} {pair}" for metric, pairs in table.groups for pair in pairs]
-    lines = [f"### {_markdown_text(table.title)}", "", "| " + " | ".join(header) + " |"]
+    header = ["System"] + [f"{markdown_text(metric)} {pair}" for metric, pairs in table.groups for pair in pairs]
+    lines = [f"### {markdown_text(table.title)}", "", "| " + " | ".join(header) + " |"]
     lines.append("| --- |" + " ---: |" * (len(header) - 1))
     for label, row in table.rows:
-        lines.append("| " + " | ".join([_markdown_text(label), *map(_markdown_cell, row)]) + " |")
+        lines.append("| " + " | ".join([markdown_text(label), *map(_markdown_cell, row)]) + " |")
     lines.append("")
-    lines += [f"<sup>{letter}</sup> {_markdown_text(note)}  " for letter, note in table.notes]
+    lines += [f"<sup>{letter}</sup> {markdown_text(note)}  " for letter, note in table.notes]
     lines += [f"{sentence}  " for sentence in table.legend]
     lines += [f"`{signature}`  " for signature in table.signatures]
     return "\n".join(lines).rstrip() + "\n"
@@ -121,7 +124,7 @@ def _tabular(table: Table, groups: list[tuple[str, list[str]]], start: int) -> l
 
 
 def latex(table: Table) -> str:
-    r"""A `table` environment; the preamble needs `\usepackage{booktabs}` and nothing else."""
+    r"""One or more `table` environments; the preamble needs `\usepackage{booktabs}` and nothing else."""
     if sum(len(pairs) for _, pairs in table.groups) <= MAX_LATEX_COLUMNS:
         parts = [(table.groups, 0)]
     else:
@@ -132,10 +135,15 @@ def latex(table: Table) -> str:
     below = [rf"\textsuperscript{{{letter}}}\,{latex_text(note)}." for letter, note in table.notes]
     below += [latex_text(sentence) for sentence in table.legend]
     lines = ["% needs \\usepackage{booktabs}", *[f"% {' '.join(signature.split())}" for signature in table.signatures]]
-    lines += [r"\begin{table}", r"\centering", rf"\caption{{{latex_text(table.title)}}}", r"\small"]
+    end = [r"\par\smallskip", rf"\parbox{{\linewidth}}{{\footnotesize {' '.join(below)}}}"] if below else []
+    tall = len(parts) > 1 and len(table.rows) > MAX_LATEX_ROWS
     for number, (groups, start) in enumerate(parts):
-        lines += [r"\par\medskip"] if number else []
+        if tall or not number:
+            title = f"{table.title}: {groups[0][0]}" if tall else table.title
+            lines += [r"\begin{table}", r"\centering", rf"\caption{{{latex_text(title)}}}", r"\small"]
+        else:
+            lines += [r"\par\medskip"]
         lines += _tabular(table, groups, start)
-    if below:
-        lines += [r"\par\smallskip", rf"\parbox{{\linewidth}}{{\footnotesize {' '.join(below)}}}"]
-    return "\n".join([*lines, r"\end{table}"]) + "\n"
+        if tall or number == len(parts) - 1:
+            lines += [*end, r"\end{table}"]
+    return "\n".join(lines) + "\n"

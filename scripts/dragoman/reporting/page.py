@@ -20,7 +20,7 @@ from markupsafe import Markup, escape
 
 from dragoman.plan import Plan
 from dragoman.records import Record
-from dragoman.reporting import arrange, curves, dots, figures, gather, markup, provenance, tables
+from dragoman.reporting import arrange, curves, figures, gallery, gather, markup, provenance, tables, timings
 from dragoman.reporting.examples import Example, visible
 from dragoman.storage import sha256
 
@@ -38,6 +38,15 @@ class Download:
 
 
 @dataclass(frozen=True)
+class Drawing:
+    """A figure inside the page."""
+
+    title: str
+    caption: str
+    svg: Markup
+
+
+@dataclass(frozen=True)
 class Section:
     """One experiment on the page."""
 
@@ -45,9 +54,10 @@ class Section:
     title: str
     facts: list[tuple[str, str]]
     table: arrange.Table
-    scores: Markup | None
-    loss: Markup | None
+    drawings: list[Drawing]
     examples: list[Example]
+    folded: set[str]
+    """Systems whose hypotheses are unfolded on request."""
     downloads: list[Download]
 
 
@@ -58,7 +68,7 @@ def inline_svg(document: str, prefix: str, label: str) -> Markup:
     text = re.sub(r"<style.*?</style>", "", text, flags=re.DOTALL)
     text = re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL)
     text = re.sub(r'(\sid="|url\(#|href="#)', rf"\g<1>{prefix}-", text)
-    themed = {figures.INK: "ink", figures.QUIET: "quiet", figures.RULE: "rule"}
+    themed = {figures.INK: "ink", figures.QUIET: "quiet", figures.RULE: "rule", figures.GROUND: "ground"}
     themed |= {colour: f"c{number}" for number, colour in enumerate(figures.PALETTE, 1)}
     for colour, name in themed.items():
         text = text.replace(f": {colour}", f": var(--{name})")
@@ -89,24 +99,32 @@ def section(plan: Plan, name: str, records: Sequence[Record]) -> Section:
     layout = gather.layout_from(plan, name)
     frame = tables.cells(records, layout)
     table = arrange.lay_out(frame, layout)
-    losses = gather.tuning_curves(plan, name)
-    has_scores, has_loss = frame["value"].notna().any(), any(points for _, points in losses)
+    examples, folded = gather.examples(plan, name)
     return Section(
         key=name,
         title=layout.title,
         facts=gather.facts_of(plan, name),
         table=table,
-        scores=_figure(dots.scores(frame), f"scores-{name}", f"Scores: {layout.title}") if has_scores else None,
-        loss=_figure(curves.loss_curves(losses), f"loss-{name}", f"Training loss: {layout.title}")
-        if has_loss
-        else None,
-        examples=gather.examples(plan, name),
+        drawings=drawings(plan, name, layout.title, records),
+        examples=examples,
+        folded=folded,
         downloads=[
             download(f"{name}.csv", tables.csv(frame)),
             download(f"{name}.md", markup.markdown(table)),
             download(f"{name}.tex", markup.latex(table)),
         ],
     )
+
+
+def drawings(plan: Plan, experiment: str, title: str, records: Sequence[Record]) -> list[Drawing]:
+    """Those of an experiment's figures for which there are numbers yet."""
+    found = []
+    for name in gallery.figures_of(plan, experiment):
+        kind = gallery.kind(name)
+        if (figure := kind.draw(plan, experiment, records)) is not None:
+            svg = _figure(figure, f"{name}-{experiment}", f"{kind.title}: {title}")
+            found.append(Drawing(kind.title, kind.caption, svg))
+    return found
 
 
 def _figure(figure: Any, prefix: str, label: str) -> Markup:
@@ -144,7 +162,10 @@ def corpus_warnings(facts: Sequence[gather.CorpusFacts]) -> list[str]:
 
 
 def render(plan: Plan, records: Sequence[Record]) -> str:
-    """The whole page. The same results give the same page: no clock, no host, no path is in it."""
+    """The whole page. The same results give the same page: no clock, no host, no path is in it.
+
+    What trainings took, which no two runs share, stands in the one section `training-cost` and nowhere else.
+    """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -159,6 +180,8 @@ def render(plan: Plan, records: Sequence[Record]) -> str:
     text = yaml.safe_dump(config.model_dump(mode="json", exclude_unset=True), sort_keys=False, allow_unicode=True)
     losses = [(model.name, model.curve) for model in models if model.curve]
     records_file = plan.results / "records.jsonl"
+    taken = timings.read(plan)
+    costs = timings.costs(taken)
     return environment.get_template("page.html.j2").render(
         title=visible(config.title),
         sections=[section(plan, name, records) for name in config.experiments],
@@ -171,6 +194,15 @@ def render(plan: Plan, records: Sequence[Record]) -> str:
         systems=sum(len(experiment.systems) for experiment in config.experiments.values()),
         pairs=sorted({pair for experiment in config.experiments.values() for pair in experiment.test.pairs}),
         numbers=len(records),
+        titles={name: visible(experiment.title) for name, experiment in config.experiments.items()},
+        costs={name: [cost for cost in costs if cost.experiment == name] for name in config.experiments},
+        costs_header=timings.HEADER,
+        costs_legend=timings.LEGEND,
+        costs_downloads=[
+            download(f"{timings.NAME}.csv", timings.csv(taken)),
+            download(f"{timings.NAME}.md", timings.markdown(costs)),
+        ],
+        trained=bool(costs),
         config="\n".join(map(visible, text.split("\n"))),
         versions=provenance.versions(),
         commit=provenance.commit(),

@@ -1,4 +1,4 @@
-"""Tables are views of records: one long frame of an experiment's cells. `layout.py` arranges it for people to read.
+"""Tables are views of records: one long frame of an experiment's cells. `arrange.py` arranges it for people to read.
 
 A number that is missing stays missing, with the reason beside it, and no average is taken over it.
 """
@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from dragoman.records import Record
+from dragoman.sweeps import joined, split
 
 MEAN = "mean"
 CELL_COLUMNS = (
@@ -31,6 +32,8 @@ class Layout:
     metrics: tuple[str, ...]
     seeds: dict[str, tuple[int, ...]] = field(default_factory=dict)
     """Seeds each system should have; those it has, where this says nothing."""
+    settings: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Settings each swept system should have, besides those it has."""
     title: str = ""
 
 
@@ -39,11 +42,22 @@ def layout_of(records: Iterable[Record], experiment: str) -> Layout:
     own = [r for r in records if r.experiment == experiment]
     return Layout(
         experiment=experiment,
-        systems={r.system: r.system for r in own},
+        systems={key: key for key in (placed(r)[0] for r in own)},
         pairs=tuple(dict.fromkeys(r.pair for r in own)),
         metrics=tuple(dict.fromkeys(r.metric for r in own)),
         title=experiment,
     )
+
+
+def placed(record: Record) -> tuple[str, str]:
+    """The system and setting of a record; a setting that stands in the system's name counts, too, and counts once."""
+    system, own = split(record.system)
+    return system, joined(own, record.setting)
+
+
+def named(label: str, setting: str) -> str:
+    """How a system is named at one of its settings: `label, k=3`."""
+    return f"{label}, {setting}" if setting else label
 
 
 def natural(text: str) -> list[tuple[int, float, str]]:
@@ -65,16 +79,19 @@ def cells(records: Iterable[Record], layout: Layout) -> pd.DataFrame:
     found: dict[tuple[str, str, str, str], dict[int, Record]] = {}
     for record in records:
         if record.experiment == layout.experiment:
-            by_seed = found.setdefault((record.system, record.setting, record.pair, record.metric), {})
+            system, setting = placed(record)
+            by_seed = found.setdefault((system, setting, record.pair, record.metric), {})
             if record.seed in by_seed:
-                where = f"{record.experiment}, {record.system}, {record.pair}, {record.metric}, seed {record.seed}"
+                place = (record.experiment, named(system, setting), record.pair, record.metric)
+                where = f"{', '.join(place)}, seed {record.seed}"
                 raise ValueError(f"two records for the same number: {where}")
             by_seed[record.seed] = record
     rows = []
     for system, label in layout.systems.items():
-        settings = sorted({key[1] for key in found if key[0] == system}, key=natural) or [""]
+        seen = {key[1] for key in found if key[0] == system} | set(layout.settings.get(system, ()))
+        settings = sorted(seen, key=natural) or [""]
         for setting in settings:
-            name = f"{label}, {setting}" if setting else label
+            name = named(label, setting)
             for metric in layout.metrics:
                 seeds = layout.seeds.get(system) or _seeds_seen(found, system, setting, metric)
                 per_pair = [found.get((system, setting, pair, metric), {}) for pair in layout.pairs]

@@ -1,0 +1,87 @@
+"""Language-contrastive decoding: words that are likely under the right instruction and unlikely under wrong ones.
+
+Sennrich, Vamvas and Mohammadshahi, arXiv 2309.07098 (EACL 2024). With X the source, l the target language and C the
+languages to keep away from, greedy decoding takes the token y of the largest
+
+    log( p(y | X, l)  -  sum_{c in C} lambda_c p(y | X, c) )
+
+Here c is named by the prompt in place of l. The weights of `official` are those of arXiv 2403.14399 (its
+inference_contradecode.sh): they sum to 1 for every target but English, so where all prompts agree the scores of all
+tokens are about 0, and what little they differ by decides. Its rows in that paper's tables are not Sennrich's method.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from transformers import LogitsProcessor, LogitsProcessorList
+
+from dragoman.config import ContrastiveDecoder
+from dragoman.decoding import Context, Item, Row, offline
+from dragoman.languages import split_pair
+from dragoman.prompts import encode, joined
+
+
+def contrasts(pair: str, weights: float | Literal["official"]) -> dict[str, float]:
+    """Weight of every language that is to be contrasted with the target of `pair`."""
+    source, target = split_pair(pair)
+    wrong = [language for language in ("en", source) if language != target]
+    each = 0.5 if weights == "official" else weights / len(wrong)
+    return {language: each * wrong.count(language) for language in wrong}
+
+
+class Contrast(LogitsProcessor):
+    """Gives the rows of a sentence, one per prompt, the same scores, so that they go on with the same token.
+
+    Scores are the differences themselves, whose logarithms have the same order. Where none is positive (with `official`
+    weights, when all prompts agree to the last bit) the least negative counts; the authors' code then takes token 0.
+    """
+
+    def __init__(self, weights: Sequence[float]) -> None:
+        """
+        Args:
+            weights: of each prompt's probabilities; the right prompt's first.
+        """
+        self.weights = torch.tensor(weights)
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        """[prompts x sentences, vocabulary], prompt by prompt, twice: logits in, scores out."""
+        count = len(self.weights)
+        probabilities = scores.float().softmax(-1).unflatten(0, (count, -1))
+        mixed = torch.tensordot(self.weights.to(scores.device), probabilities, dims=1)
+        return mixed.repeat(count, 1)
+
+
+class Decoder(offline.Decoder):
+    """A loaded model that translates batches of sentences, each under several prompts at once."""
+
+    options: ContrastiveDecoder
+
+    def __init__(self, context: Context, options: ContrastiveDecoder) -> None:
+        super().__init__(context, options)
+        source, _ = split_pair(context.pair)
+        wrong = contrasts(context.pair, options.weights)
+        self.pairs = [context.pair, *(f"{source}-{language}" for language in wrong)]
+        self.weights = [1.0, *(-weight for weight in wrong.values())]
+
+    @torch.inference_mode()
+    def decode(self, items: Sequence[Item]) -> list[list[Row]]:
+        """One row per item: hypothesis, number of tokens, and whether it ended by itself."""
+        sources = [item.source for item in items]
+        prompts = [
+            joined(pieces)
+            for pair in self.pairs
+            for pieces in encode(self.context.prompt, self.tokenizer, pair, sources)
+        ]
+        padded = self.tokenizer.pad({"input_ids": prompts}, return_tensors="pt").to(self.model.device)
+        output = self.model.generate(
+            **padded,
+            max_new_tokens=self.options.max_new_tokens,
+            do_sample=False,
+            logits_processor=LogitsProcessorList([Contrast(self.weights)]),
+            eos_token_id=self.ends,
+            pad_token_id=self.tokenizer.pad_token_id,
+        )
+        return [[self._row(ids)] for ids in output[: len(items), padded["input_ids"].shape[1] :].tolist()]

@@ -1,0 +1,115 @@
+"""Translation as a conversation (Wang et al. 2024, arXiv 2402.10552): n source words a turn, answered in one go.
+
+Every turn is the prompt's source segment with the chunk, its mark, and an answer that the end-of-sequence token closes;
+the instruction comes once. The cache is kept: nothing is ever fed twice. It is over when the source is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dragoman import models
+from dragoman.config import ConversationDecoder
+from dragoman.decoding import Context, Item
+from dragoman.decoding import Row as Result
+from dragoman.decoding.cost import Price, Work
+from dragoman.decoding.lockstep import Batch, Vocabulary
+from dragoman.decoding.simultaneous import by_tokens
+from dragoman.prompts import encode, joined
+
+
+class Talk:
+    """A row: one sentence, n words a turn."""
+
+    starting = False
+
+    def __init__(
+        self, context: list[int], turns: Sequence[tuple[int, list[int]]], end: int, max_turn_tokens: int
+    ) -> None:
+        """
+        Args:
+            context: the instruction.
+            turns: (source words read by then, token ids of chunk and mark), in order.
+            end: the token that ends a turn.
+            max_turn_tokens: a turn of so many tokens ends.
+        """
+        self.context, self.shown, self.turns, self.end = context, len(context), list(turns), end
+        self.max_turn_tokens = max_turn_tokens
+        self.response, self.fed, self.done = list(turns[0][1]), 0, False
+        self.answers: list[list[int]] = [[]]
+        self.ended = True
+        """Whether every turn was ended by the model itself."""
+        self.work = Work()
+        self.work.feed(len(context), 0)
+
+    def take(self, best: int) -> None:
+        """Go on with the turn, or with the next."""
+        self.work.feed(len(self.response) - self.fed, self.shown + self.fed, predictions=1)
+        self.fed = len(self.response)
+        if best != self.end:
+            self.answers[-1].append(best)
+            self.response.append(best)
+            if len(self.answers[-1]) < self.max_turn_tokens:
+                return
+            self.ended = False
+        if len(self.answers) == len(self.turns):
+            self.done = True
+            return
+        self.response += [self.end, *self.turns[len(self.answers)][1]]
+        self.answers.append([])
+
+
+class Decoder:
+    """A loaded model that translates chunk by chunk, many sentences at once."""
+
+    def __init__(self, context: Context, options: ConversationDecoder) -> None:
+        assert context.model is not None
+        self.context, self.options = context, options
+        self.tokenizer = models.load_tokenizer(context.model)
+        self.model = models.load(context.model).to(models.device()).eval()
+        self.vocabulary = Vocabulary(self.tokenizer, self.model.get_output_embeddings().weight.shape[0])
+        self.price = Price(self.model)
+
+    def batches(self, items: Sequence[Item]) -> list[list[int]]:
+        """Sentences of like length, as many as `batch_tokens` allows."""
+        prompts = encode(self.context.prompt, self.tokenizer, self.context.pair, [item.source for item in items])
+        lengths = [sum(len(piece.ids) for piece in pieces) for pieces in prompts]
+        return list(by_tokens(lengths, len(self.options.chunk), self.options.batch_tokens))
+
+    def decode(self, items: Sequence[Item]) -> list[list[Result]]:
+        """One row per item and chunk size: hypothesis, delays, tokens, whether it ended by itself, and what it cost."""
+        per_item = [self._talks(item.source.split()) for item in items]
+        rows = [row for talks in per_item for row in talks]
+        Batch(self.model, self.vocabulary, rows, "plain", self.tokenizer.pad_token_id).run()
+        return [[self._result(n, row) for n, row in zip(self.options.chunk, rows, strict=True)] for rows in per_item]
+
+    def _talks(self, source: Sequence[str]) -> list[Talk]:
+        talks = []
+        for size in self.options.chunk:
+            starts = range(0, max(1, len(source)), size)
+            chunks = [" ".join(source[start : start + size]) for start in starts]
+            pieces = encode(self.context.prompt, self.tokenizer, self.context.pair, chunks)
+            place = [piece.role for piece in pieces[0]].index("source")
+            instruction = joined(pieces[0][:place])
+            if not instruction:
+                raise ValueError("a prompt for conversations needs an instruction before the source")
+            turns = [
+                (min(start + size, len(source)), joined(row[place:])) for start, row in zip(starts, pieces, strict=True)
+            ]
+            talks.append(Talk(instruction, turns, self.vocabulary.end, self.options.max_turn_tokens))
+        return talks
+
+    def _result(self, size: int, row: Talk) -> Result:
+        words: list[str] = []
+        delays: list[int] = []
+        for (read, _), answer in zip(row.turns, row.answers, strict=False):
+            found = self.tokenizer.decode(answer, skip_special_tokens=True).split()
+            words += found
+            delays += [read] * len(found)
+        return {
+            "setting": f"n={size}",
+            "hypothesis": " ".join(words),
+            "delays": delays,
+            "ended": row.ended,
+            "gflops": self.price.gflops(row.work),
+        }

@@ -1,0 +1,121 @@
+"""Where words end, and what is fed again, in the published code of SimulMask: faults included, to measure them.
+
+github.com/OSU-STARLAB/Simul-LLM, examples/simulmask (agent and stopping criteria, commit fffb78a). It differs from
+`simultaneous` where that changes the score: a blank stands before the mark; a word ends at any of `.,:;?!`, so that
+"3.5" becomes two words; when the sentence ends after a word without such a mark, the word is lost; the response is
+tokenised anew from its text, blanks between words, before each word; the first token of a word may be any.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from transformers import PreTrainedTokenizerBase
+
+from dragoman.config import Prompt
+from dragoman.decoding.cost import Work
+
+PUNCTUATION = frozenset(".,:;?!")
+
+
+def prompt_of(prompt: Prompt) -> Prompt:
+    """The prompt as the agent writes it, with a blank before its mark."""
+    segments = [
+        segment.model_copy(update={"text": f" {segment.text}"}) if segment.role == "mark" else segment
+        for segment in prompt.segments
+    ]
+    return prompt.model_copy(update={"segments": segments})
+
+
+class LegacySentence:
+    """A row: one sentence under one k, as the published agent translates it."""
+
+    starting = False
+
+    def __init__(
+        self,
+        context: list[int],
+        ends: list[int],
+        mark: list[int],
+        tokenizer: PreTrainedTokenizerBase,
+        lead: str,
+        wanted: Callable[[int], int],
+        recompute: bool,
+        max_lag: int,
+        max_word_tokens: int,
+    ) -> None:
+        """
+        Args:
+            context: instruction and source.
+            ends: tokens of the context after 0, 1, ... source words.
+            mark: token ids between source and response.
+            tokenizer: of the model.
+            lead: what the prompt's target segment has before the target.
+            wanted: source words to read before target word t = 1, 2, ...
+            recompute: feed the whole response anew before every word.
+            max_lag: stop when so many more words are written than read.
+            max_word_tokens: a word ends after so many tokens.
+        """
+        self.context, self.ends, self.tokenizer, self.lead = context, ends, tokenizer, lead
+        self.wanted, self.recompute = wanted, recompute
+        self.max_lag, self.max_word_tokens = max_lag, max_word_tokens
+        self.mark, self.response, self.fed = len(mark), list(mark), 0
+        self.done = self.ended = False
+        self.group: list[int] = []
+        self.target: list[str] = []
+        self.at: list[int] = []
+        """Source words read at each of `target`, which holds empty words, too."""
+        self.read = min(wanted(1), len(ends) - 1)
+        self.work = Work()
+        self.work.feed(self.shown, 0)
+
+    @property
+    def shown(self) -> int:
+        """Tokens of the context that have been read."""
+        return self.ends[self.read]
+
+    @property
+    def words(self) -> list[str]:
+        """Words that were sent."""
+        return [word for word in self.target if word]
+
+    @property
+    def delays(self) -> list[int]:
+        """Source words read before each of `words`."""
+        return [read for word, read in zip(self.target, self.at, strict=True) if word]
+
+    def take(self, best: int) -> None:
+        """Take any token; see whether the word is over, and prepare the next."""
+        self.work.feed(len(self.response) - self.fed, self.shown + self.fed, predictions=1)
+        self.fed = len(self.response)
+        self.group.append(best)
+        if best == self.tokenizer.eos_token_id:
+            self.done = self.ended = True
+            return
+        last, kept = self.tokenizer.decode([best]), self.fed
+        if " " in self.tokenizer.decode(self.group)[1:]:
+            if last.startswith(" ") and len(self.group) > 1:
+                self.group.pop()
+                kept -= 1
+        elif last not in PUNCTUATION and len(self.group) < self.max_word_tokens:
+            self.response.append(best)
+            return
+        self._complete(kept)
+
+    def _complete(self, kept: int) -> None:
+        found = self.tokenizer.decode(self.group).split()
+        self.group = []
+        self.target.append(found[0] if found else "")
+        self.at.append(self.read)
+        if self.read - len(self.target) < -self.max_lag:
+            self.target.pop()
+            self.at.pop()
+            self.done = True
+            return
+        before = self.shown
+        self.read = min(self.wanted(len(self.target) + 1), len(self.ends) - 1)
+        self.work.feed(self.shown - before, before)
+        ids = self.tokenizer(self.lead + " ".join(self.target), add_special_tokens=False)["input_ids"]
+        whole = [*self.response[: self.mark], *ids]
+        self.response = [*self.response[:kept], *(whole[kept:] or whole[-1:])]
+        self.fed = 0 if self.recompute else kept

@@ -1,0 +1,201 @@
+"""Many sentences, one batch: the rows of a simultaneous decoding, which advance in lock-step.
+
+Source tokens never look at the response, so keys and values of a whole source are computed once, for all rows that
+translate it (every k); reading a word merely unhides them. A response token's keys stand at a place of their own, so
+feeding a token again, when source has been read since, overwrites them.
+
+A row is one translation in progress: it says which of its tokens to feed next and takes what the model predicts after
+them. Rows whose next feed is short go first: the others wait for company.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
+
+import torch
+from torch.nn import functional
+from transformers import Cache, PreTrainedModel, PreTrainedTokenizerBase
+
+from dragoman import attention
+from dragoman.attention import Positions, View
+
+
+class Row(Protocol):
+    """One translation in progress."""
+
+    context: Sequence[int]
+    """Token ids before the response: instruction and whole source. Rows of one sentence hold the same object."""
+    shown: int
+    """How many tokens of `context` have been read."""
+    response: list[int]
+    """Token ids after the context; grows."""
+    fed: int
+    """How many tokens of `response` have keys; those after are fed next, one at least until it is done."""
+    starting: bool
+    """Whether the next token has to begin a word, or end the sentence."""
+    done: bool
+
+    def take(self, best: int) -> None:
+        """The likeliest token after the last of `response`."""
+
+
+class Vocabulary:
+    """What decoding has to know of a tokenizer's tokens."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, size: int | None = None) -> None:
+        """`size`: number of logits, where the model has more than the tokenizer has tokens."""
+        count = len(tokenizer)
+        anchor = tokenizer.encode("a", add_special_tokens=False)[-1]
+        alone = len(tokenizer.decode([anchor]))
+        texts = tokenizer.batch_decode([[anchor, token] for token in range(count)])
+        special = set(tokenizer.all_special_ids)
+        self.end: int = tokenizer.eos_token_id
+        self.starts = [i not in special and text[alone : alone + 1].isspace() for i, text in enumerate(texts)]
+        """Whether a token begins a new word, by beginning with white space."""
+        self.starts += [False] * ((size or count) - count)
+        closed = [i for i in range(size or count) if i != self.end and (i in special or i >= count)]
+        anywhere = torch.zeros(size or count).index_fill(0, torch.tensor(closed, dtype=torch.long), -torch.inf)
+        may = torch.tensor([start or i == self.end for i, start in enumerate(self.starts)])
+        self.bars = torch.stack([anywhere, anywhere.masked_fill(~may, -torch.inf)])
+        """[2, vocabulary] -inf for tokens that are never written; for those that cannot come where a word begins."""
+
+    def begins(self, token: int) -> bool:
+        """Whether what was written before `token` is a complete word."""
+        return token == self.end or self.starts[token]
+
+
+class Places(Cache):
+    """Keys and values [rows, heads, places, width] of every layer, written where `write` says."""
+
+    def __init__(self, source: Cache, owner: torch.Tensor, room: int) -> None:
+        """
+        Args:
+            source: keys and values [contexts, heads, context tokens, width].
+            owner: int64 [rows], the context of each row.
+            room: places for the response to begin with; more are added when they are full.
+        """
+        super().__init__(layers=[])
+        self.tables = []
+        for layer in source.layers:
+            # place 0 takes what nobody wants to keep
+            self.tables.append([functional.pad(kept[owner], (0, 0, 1, room)) for kept in (layer.keys, layer.values)])
+        self.size = len(owner)
+        self.rows: torch.Tensor | None = None
+        self.where: torch.Tensor | None = None
+        self.used = 0
+
+    def write(self, rows: torch.Tensor | None, where: torch.Tensor, used: int) -> None:
+        """Where the next feed goes: [rows] (None: all), [rows, tokens], and how many places its queries may look at."""
+        self.rows, self.where, self.used = rows, where, used
+        self.every = torch.arange(self.size, device=where.device) if rows is None else rows
+        size = self.tables[0][0].shape[2]
+        if used > size:
+            more = max(used - size, size // 2)
+            self.tables = [[functional.pad(table, (0, 0, 0, more)) for table in pair] for pair in self.tables]
+
+    def close_up(self, gaps: torch.Tensor, movers: torch.Tensor, size: int) -> None:
+        """Move the rows `movers` to `gaps`, and forget all from `size` on."""
+        for table in (table for pair in self.tables for table in pair):
+            table[gaps] = table[movers]
+        self.size = size
+
+    def update(
+        self, keys: torch.Tensor, values: torch.Tensor, layer_idx: int, *args: Any, **kwargs: Any
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        found = []
+        for table, new in zip(self.tables[layer_idx], (keys, values), strict=True):
+            table[self.every[:, None], :, self.where] = new.transpose(1, 2)
+            found.append((table[: self.size] if self.rows is None else table[self.rows])[:, :, : self.used])
+        return found[0], found[1]
+
+    def get_seq_length(self, layer_idx: int = 0) -> int:
+        return 0
+
+
+class Batch:
+    """Rows that are decoded together."""
+
+    @torch.inference_mode()
+    def __init__(
+        self, model: PreTrainedModel, vocabulary: Vocabulary, rows: Sequence[Row], positions: Positions, pad: int
+    ) -> None:
+        """
+        Args:
+            model: in evaluation mode, with `attn_implementation="sdpa"`.
+            vocabulary: of its tokenizer.
+            rows: all with a context of one token at least.
+            positions: how rotary positions count: `plain` (the response after the source read so far) or `group` (from
+                an origin of its own); with ALiBi they make no difference here, where no hidden token takes room.
+            pad: any token id.
+        """
+        attention.check_positions(model, positions)
+        self.model, self.positions, self.pad, self.rows = model, positions, pad, list(rows)
+        self.device = model.device
+        self.bars = vocabulary.bars.to(self.device)
+        contexts = {id(row.context): row.context for row in rows}
+        self.width = max(len(context) for context in contexts.values())
+        number = {key: index for index, key in enumerate(contexts)}
+        owner = torch.tensor([number[id(row.context)] for row in rows], device=self.device)
+        self.places = Places(self._read(list(contexts.values())), owner, self.width)
+
+    def _read(self, contexts: Sequence[Sequence[int]]) -> Cache:
+        ids = torch.tensor([[*context, *[self.pad] * (self.width - len(context))] for context in contexts])
+        order = torch.arange(self.width, device=self.device)
+        seen = (order <= order[:, None]).expand(len(contexts), -1, -1)
+        view = View(seen, order.expand(len(contexts), -1), order.expand(len(contexts), 1, -1))
+        cache = attention.new_cache()
+        attention.forward(self.model, ids.to(self.device), view, cache, keep=1)
+        return cache
+
+    @torch.inference_mode()
+    def run(self) -> None:
+        """Decode until every row is done."""
+        while self.rows:
+            waiting = [len(row.response) - row.fed for row in self.rows]
+            turn = [index for index, count in enumerate(waiting) if count == 1] or list(range(len(self.rows)))
+            for index, best in self._step(turn, max(waiting[index] for index in turn)):
+                self.rows[index].take(best)
+            self._close_up()
+
+    def _close_up(self) -> None:
+        """Fill the gaps that finished rows leave with rows from the end."""
+        size = sum(not row.done for row in self.rows)
+        gaps = [index for index, row in enumerate(self.rows[:size]) if row.done]
+        movers = [index for index, row in enumerate(self.rows) if index >= size and not row.done]
+        for gap, mover in zip(gaps, movers, strict=True):
+            self.rows[gap] = self.rows[mover]
+        del self.rows[size:]
+        self.places.close_up(
+            *(torch.tensor(each, dtype=torch.long, device=self.device) for each in (gaps, movers)), size
+        )
+
+    def _step(self, turn: Sequence[int], queries: int) -> Iterator[tuple[int, int]]:
+        """Feed what the rows of `turn` have to feed; (row, best token) of each."""
+        whole = 2 * len(turn) > len(self.rows)  # copying out a few rows is cheaper than computing them all
+        indices = range(len(self.rows)) if whole else turn
+        chosen, ids, number, shown, starting = set(turn), [], [], [], []
+        for index in indices:
+            row = self.rows[index]
+            new = row.response[row.fed :] if index in chosen else []
+            blank = queries - len(new)
+            ids.append([self.pad] * blank + new)
+            number.append([-1] * blank + list(range(row.fed, row.fed + len(new))))
+            shown.append(row.shown)
+            starting.append(int(row.starting))
+        numbers = torch.tensor(number, device=self.device)
+        read = torch.tensor(shown, device=self.device)
+        first = self.width + 1
+        used = first + 1 + int(numbers.max())
+        rows = None if whole else torch.tensor(list(turn), device=self.device)
+        self.places.write(rows, torch.where(numbers < 0, 0, first + numbers), used)
+
+        j = torch.arange(used, device=self.device)
+        own = (j >= first) & (j - first <= numbers[:, :, None])
+        seen = own | ((j > 0) & (j <= read[:, None]))[:, None] | ((j == 0) & (numbers < 0)[:, :, None])
+        place = numbers if self.positions == "group" else read[:, None] + numbers
+        key_place = torch.where(j < first, j - 1, read[:, None] + j - first)[:, None]
+        view = View(seen, place.clamp(min=0), key_place.clamp(min=0))
+        logits = attention.forward(self.model, torch.tensor(ids, device=self.device), view, self.places, keep=1)
+        best = (logits[:, -1].float() + self.bars[torch.tensor(starting, device=self.device)]).argmax(-1).tolist()
+        return ((index, token) for index, token in zip(indices, best, strict=True) if index in chosen)

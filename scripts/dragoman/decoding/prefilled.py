@@ -1,0 +1,55 @@
+"""Offline decoding of answers whose first tokens are given: prior ids follow the prompt's, and the model goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import takewhile
+
+from dragoman.decoding import Context, Item, Row, offline, priors
+from dragoman.decoding.priors import PrefilledDecoder
+
+
+class Decoder(offline.Decoder):
+    """A model that goes on with what it is given, for every n of a sweep."""
+
+    options: PrefilledDecoder
+
+    def __init__(self, context: Context, options: PrefilledDecoder) -> None:
+        super().__init__(context, options)
+        self.make = priors.maker(options, context, self.tokenizer)
+
+    def decode(self, items: Sequence[Item]) -> list[list[Row]]:
+        """One row per item and n.
+
+        Besides the keys of offline decoding, which speak of what the model wrote: `prior` (decoded: a token may be a
+        blank or a part of a character), `prior_ids`, `prior_tokens` (their number, below n where the source of the
+        prior had no more), and `continuation`, which is `hypothesis` without the prior.
+        """
+        prompts, made = self.prompts(items), self.make(items)
+        rows: list[list[Row]] = [[] for _ in items]
+        for n in self.options.n:
+            given = [priors.cut(ids, n, self.options.unit, self._text) for ids in made]
+            written = self.continuations([[*prompt, *prior] for prompt, prior in zip(prompts, given, strict=True)])
+            for row, prior, ids in zip(rows, given, written, strict=True):
+                row.append({"setting": f"n={n}"} | self._continued(prior, ids))
+        return rows
+
+    def _text(self, ids: list[int]) -> str:
+        return self.tokenizer.decode(ids, skip_special_tokens=True)
+
+    def _continued(self, prior: list[int], written: list[int]) -> Row:
+        row = self._row(written)
+        head, whole = self._text(prior), self._text([*prior, *written])
+        if prior:
+            # decoded together, since the prior may end inside a character, which then belongs to the continuation
+            same = (a == b for a, b in zip(head, whole, strict=False))
+            length = sum(takewhile(bool, same))
+            head, tail = whole[:length], whole[length:]
+            if self.options.stop_at_newline:
+                tail = tail.split("\n")[0]
+            row |= {"hypothesis": (head + tail).strip(), "continuation": tail.strip()}
+        else:
+            row["continuation"] = row["hypothesis"]
+        if not self.options.score_prior:
+            row["hypothesis"] = row["continuation"]
+        return row | {"prior": self._text(prior), "prior_ids": prior, "prior_tokens": len(prior)}

@@ -1,0 +1,420 @@
+"""Prior tokens: what an answer is made to begin with, so that a foundation model goes on in its twin's way.
+
+A prior is a list of token ids that stand after the prompt (arXiv 2404.16766). Where they come from:
+
+    sft         the fine-tuned twin's greedy answer
+    refined     the answer of a model made for the task
+    pseudo      a dictionary: one word of the source translated, a keyword of it, the first word's most frequent tag
+    gold        the reference
+    random, wrong-language    tokens drawn from text of the target language, or of another one
+    fixed       a text for each target language
+    preamble    an English text
+    none        nothing
+
+The paper's body is not public, so what it leaves open is an assumption, A1 to A6, each an option here:
+
+    A1  `unit`            what n counts
+    A2  `refined`         which model, and how it answers
+    A3  `pseudo`          which dictionary, which word, what to do without one
+    A4  `seam`            how a prior that is text becomes ids; ids are joined, never text
+    A5  `stop_at_newline`, `max_new_tokens`    when the answer ends
+    A6  `score_prior`     whether the given tokens count in `hypothesis`
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field, PositiveInt, model_validator
+
+from dragoman.config import Language, OfflineDecoder, Pair, Prompt, Segment, Strict
+from dragoman.decoding import Context, Item
+from dragoman.decoding.baselines import WORD, read_dictionary
+from dragoman.languages import split_pair
+from dragoman.prompts import encode, render
+from dragoman.text import lines, objects
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+Maker = Callable[[Sequence[Item]], list[list[int]]]
+"""Gives each item's prior, as long as it can be needed."""
+
+Unit = Literal["token", "word", "character"]
+LONGEST = 5
+UNSPACED = {"ja", "th", "zh"}
+
+
+class NoPrior(Strict):
+    """Nothing is given: the foundation model by itself."""
+
+    kind: Literal["none"]
+
+
+class GoldPrior(Strict):
+    """The reference's first tokens: an upper bound that no user has."""
+
+    kind: Literal["gold"]
+
+
+class SftPrior(Strict):
+    """The twin's first tokens: an upper bound too, for it needs the twin."""
+
+    kind: Literal["sft"]
+    twin: str
+    """Folder of the fine-tuned model."""
+
+
+class RefinedPrior(Strict):
+    """A task model's first tokens (A2). Either `model` or `hypotheses`."""
+
+    kind: Literal["refined"]
+    model: str | None = None
+    """Folder of a Hugging Face sequence-to-sequence model. Its own generation settings stand, but for these:"""
+    beam: PositiveInt = 1
+    max_new_tokens: PositiveInt = 128
+    max_source_tokens: PositiveInt | None = None
+    """Longer sources are cut, as summarizers are used; null cuts nothing."""
+    prefix: str = ""
+    """What the model wants before a source, like "translate English to French: "; may hold {source_language} and
+    {target_language}."""
+    codes: dict[Language, str] = Field(default_factory=dict)
+    """The model's own names of languages where it needs them told (`fr: fra_Latn`)."""
+    hypotheses: str | None = None
+    """A hypotheses.jsonl of this project, decoded from the same sources."""
+    setting: str = ""
+    """Which setting of `hypotheses`."""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> RefinedPrior:
+        if (self.model is None) == (self.hypotheses is None):
+            raise ValueError("give either `model` or `hypotheses`")
+        return self
+
+
+class PseudoPrior(Strict):
+    """What a dictionary says about the source (A3)."""
+
+    kind: Literal["pseudo"]
+    files: dict[Pair, str]
+    """A .tsv (also .gz) per pair: source word and what to write for it, a translation or a tag."""
+    word: Literal["first_known", "first", "keyword"] = "first_known"
+    """Which source word: the first that the dictionary has, the first of all (for tags), or the known word that stands
+    out: most often in the source, weighted by the logarithm of its place in a dictionary that begins with the most
+    frequent words."""
+    words: PositiveInt = 1
+    """Join what is written for so many words of the same kind (keywords; the first known ones)."""
+    capital: bool = True
+    """Begin with a capital where the source does."""
+    otherwise: str | None = None
+    """What to write when no word has an entry; null gives no prior."""
+
+
+class RandomPrior(Strict):
+    """Tokens drawn at random from those that a language's text has; only tokens with a letter count."""
+
+    kind: Literal["random", "wrong-language"]
+    files: dict[Language, str]
+    """Text of each language, a sentence a line. `wrong-language` draws from those neither source nor target."""
+    seed: int = 1
+
+
+class FixedPrior(Strict):
+    """The same words for every sentence of a target language, like "Voici la traduction :"."""
+
+    kind: Literal["fixed"]
+    texts: dict[Language, str]
+
+
+class PreamblePrior(Strict):
+    """The same words whatever the target language: does being an answer do, without being in the language?"""
+
+    kind: Literal["preamble"]
+    text: str = "Sure, here is the translation:"
+    """May hold {source_language} and {target_language}. By default as in arXiv 2309.07098, spelt out."""
+
+
+Prior = Annotated[
+    NoPrior | GoldPrior | SftPrior | RefinedPrior | PseudoPrior | RandomPrior | FixedPrior | PreamblePrior,
+    Field(discriminator="kind"),
+]
+
+Count = Annotated[int, Field(ge=0, le=LONGEST)] | Literal["all"]
+
+
+class PrefilledDecoder(OfflineDecoder):
+    """The answer's first tokens are given, and the model goes on; one job decodes every n, as settings `n=0`, `n=1`."""
+
+    name: Literal["prefilled"]
+    prior: Prior
+    n: list[Count] = Field([0, 1, 2], min_length=1)
+    """How much of the prior is given, 0 to 5; "all" of it for the kinds `fixed` and `preamble`."""
+    unit: Unit = "token"
+    """A1: what n counts. Token ids; or words or characters, with all the tokens that make them up."""
+    seam: Literal["target", "bare"] = "target"
+    """A4: a prior that is text is encoded as the prompt's target segment would be, with the blank that begins it, or
+    by itself. Either way its ids are put after the prompt's ids; no text is joined and encoded again."""
+    score_prior: bool = True
+    """A6: whether `hypothesis`, which metrics score, begins with the given tokens. `continuation` never does."""
+
+    @model_validator(mode="after")
+    def _counts(self) -> PrefilledDecoder:
+        if len(set(self.n)) < len(self.n):
+            raise ValueError(f"every n must stand once, not {self.n}")
+        if "all" in self.n and self.prior.kind not in ("fixed", "preamble"):
+            raise ValueError(
+                f"n: all is for fixed and preamble priors; a whole {self.prior.kind} prior would be an answer"
+            )
+        return self
+
+
+# ------------------------------------------------------------------------------------------------------------- cutting
+
+
+def cut(ids: list[int], n: int | str, unit: Unit, decode: Callable[[list[int]], str]) -> list[int]:
+    """The first `n` units of a prior: fewer where it has fewer, and never a token more than they need."""
+    if n == "all":
+        return ids
+    assert isinstance(n, int)
+    if unit == "token":
+        return ids[:n]
+    parts: Callable[[str], list[str]] = str.split if unit == "word" else lambda text: list("".join(text.split()))
+    wanted = parts(decode(ids))[:n]
+    return next(ids[:k] for k in range(len(ids) + 1) if parts(decode(ids[:k]))[:n] == wanted)
+
+
+def encode_answers(
+    prompt: Prompt, tokenizer: PreTrainedTokenizerBase, pair: str, texts: Sequence[str], seam: str = "target"
+) -> list[list[int]]:
+    """Ids of answers as they would stand after the prompt, without what the prompt says after an answer. Nothing for an
+    empty one."""
+    if seam == "bare":
+        return [tokenizer(text, add_special_tokens=False)["input_ids"] if text else [] for text in texts]
+    head = prompt.segments[-1].text.partition("{target}")[0]
+    opened = prompt.model_copy(
+        update={"segments": [*prompt.segments[:-1], Segment(role="target", text=head + "{target}")]}
+    )
+    rows = encode(opened, tokenizer, pair, [""] * len(texts), texts)
+    return [row[-1].ids[:-1] if text else [] for row, text in zip(rows, texts, strict=True)]
+
+
+# -------------------------------------------------------------------------------------------------------------- makers
+
+
+def maker(options: PrefilledDecoder, context: Context, tokenizer: PreTrainedTokenizerBase) -> Maker:
+    """What makes the priors of a decoding.
+
+    Args:
+        options: the decoder's; `prior` says which kind.
+        context: pair and prompt of the foundation model.
+        tokenizer: the foundation model's.
+
+    Raises:
+        ValueError: a dictionary, text or fixed prefix for the pair is missing, or the twin's tokenizer is another one.
+    """
+    match options.prior:
+        case NoPrior():
+            return lambda items: [[] for _ in items]
+        case SftPrior():
+            return _of_twin(options, Path(options.prior.twin), context, tokenizer)
+        case RandomPrior():
+            return _drawn(options.prior, context.pair, tokenizer)
+    texts = _texts(options.prior, context)
+    return lambda items: encode_answers(context.prompt, tokenizer, context.pair, texts(items), options.seam)
+
+
+def _texts(prior: Prior, context: Context) -> Callable[[Sequence[Item]], list[str]]:
+    target = split_pair(context.pair)[1]
+    match prior:
+        case GoldPrior():
+            return lambda items: [item.reference for item in items]
+        case RefinedPrior(model=str()):
+            return _of_task_model(prior, context.pair)
+        case RefinedPrior():
+            return _of_hypotheses(prior)
+        case PseudoPrior():
+            words = read_dictionary(Path(_of(prior.files, context.pair, "dictionary")), context.pair)
+            places = {word: place for place, word in enumerate(words, 1)}
+            language = split_pair(context.pair)[0]
+            return lambda items: [pseudo(prior, words, places, item.source, language) for item in items]
+        case FixedPrior():
+            text = _of(prior.texts, target, "fixed prefix")
+        case PreamblePrior():
+            text = _named(prior.text, context.pair)
+    return lambda items: [text] * len(items)
+
+
+def _of(table: dict[str, str], key: str, what: str) -> str:
+    if key not in table:
+        raise ValueError(
+            f"no {what} for {key!r} among the prior's options; add one (there: {', '.join(sorted(table))})"
+        )
+    return table[key]
+
+
+def _named(text: str, pair: str) -> str:
+    segments = [Segment(role="source", text="{source}"), Segment(role="mark", text=text)]
+    return render(Prompt(segments=[*segments, Segment(role="target", text="{target}")]), pair, "", "")[1][1]
+
+
+def _of_twin(options: PrefilledDecoder, folder: Path, context: Context, tokenizer: PreTrainedTokenizerBase) -> Maker:
+    from dragoman.decoding import offline
+
+    counts = [n for n in options.n if n != "all"]
+    settings = OfflineDecoder(
+        name="offline",
+        # a word or character may take any number of tokens
+        max_new_tokens=max(1, *counts) if options.unit == "token" else options.max_new_tokens,
+        stop_at_newline=options.stop_at_newline,
+    )
+    twin = offline.Decoder(Context(folder, context.pair, context.prompt), settings)
+    if twin.tokenizer.get_vocab() != tokenizer.get_vocab():
+        raise ValueError(f"the tokenizer in {folder} is not that of {context.model}: its token ids mean something else")
+
+    def made(items: Sequence[Item]) -> list[list[int]]:
+        written = twin.continuations(twin.prompts(items))
+        return [[token for token in ids if token not in twin.ends] for ids in written]
+
+    return made
+
+
+def _of_hypotheses(prior: RefinedPrior) -> Callable[[Sequence[Item]], list[str]]:
+    path = Path(str(prior.hypotheses))
+    found: dict[int, tuple[str, str]] = {}
+    for number, row in objects(path):
+        for key in ("id", "source", "hypothesis"):
+            if key not in row:
+                raise ValueError(f"{path}:{number}: no {key!r} in this row; give a hypotheses.jsonl of this project")
+        if row.get("setting", "") == prior.setting:
+            found[row["id"]] = row["source"], row["hypothesis"]
+
+    def texts(items: Sequence[Item]) -> list[str]:
+        for item in items:
+            if found.get(item.id, ("",))[0] != item.source:
+                raise ValueError(
+                    f"{path} has no hypothesis with setting {prior.setting!r} for sentence {item.id} "
+                    f"({item.source!r}); decode the same test set"
+                )
+        return [found[item.id][1] for item in items]
+
+    return texts
+
+
+def _of_task_model(prior: RefinedPrior, pair: str) -> Callable[[Sequence[Item]], list[str]]:
+    import torch
+    from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
+
+    from dragoman import models
+
+    folder = Path(str(prior.model))
+    if not any(folder.glob("*.safetensors")):
+        raise ValueError(f"{folder} has no *.safetensors weights; convert them, other formats can run code when read")
+    tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    model = AutoModelForSeq2SeqLM.from_pretrained(
+        folder, dtype=torch.float32, trust_remote_code=False, use_safetensors=True
+    )
+    model = model.to(models.device()).eval()
+    forced: dict[str, int] = {}
+    if prior.codes:
+        source, target = (_of(prior.codes, language, "code") for language in split_pair(pair))
+        known = tokenizer.get_vocab()
+        for code in (source, target):
+            if code not in known or not hasattr(tokenizer, "src_lang"):
+                raise ValueError(f"the tokenizer in {folder} knows no language {code!r}; correct or remove `codes`")
+        tokenizer.src_lang = source
+        forced = {"forced_bos_token_id": known[target]}
+    head = _named(prior.prefix, pair)
+
+    @torch.inference_mode()
+    def texts(items: Sequence[Item]) -> list[str]:
+        given = tokenizer(
+            [head + item.source for item in items],
+            padding=True,
+            truncation=prior.max_source_tokens is not None,
+            max_length=prior.max_source_tokens,
+            return_tensors="pt",
+        ).to(model.device)
+        written = model.generate(
+            input_ids=given["input_ids"],
+            attention_mask=given["attention_mask"],
+            num_beams=prior.beam,
+            do_sample=False,
+            max_new_tokens=prior.max_new_tokens,
+            **forced,
+        )
+        return [text.strip() for text in tokenizer.batch_decode(written, skip_special_tokens=True)]
+
+    return texts
+
+
+def pseudo(prior: PseudoPrior, words: dict[str, str], places: dict[str, int], source: str, language: str) -> str:
+    """What a dictionary gives for a source, or "".
+
+    Args:
+        prior: which word, and how many.
+        words: entries by lower-case source word.
+        places: where each stands in the dictionary, from 1.
+        source: the sentence.
+        language: its language; where no blanks part words, they are the longest entries, from left to right.
+    """
+    present = [match.group().lower() for match in WORD.finditer(source)]
+    if language in UNSPACED:
+        present = [word for run in present for word in _longest(run, words)]
+    if prior.word == "first":
+        present = present[: prior.words]
+    known = [word for word in dict.fromkeys(present) if word in words]
+    if prior.word == "keyword":
+        often = Counter(present)
+        known.sort(key=lambda word: -often[word] * math.log1p(places[word]))
+    text = " ".join(words[word] for word in known[: prior.words]) or prior.otherwise or ""
+    opening = next((letter for letter in source if letter.isalpha()), "")
+    return text[:1].upper() + text[1:] if prior.capital and opening.isupper() else text
+
+
+def _longest(run: str, words: dict[str, str]) -> list[str]:
+    """A run of letters cut into the longest entries, and single letters where there is none."""
+    found, longest = [], max(map(len, words), default=1)
+    while run:
+        size = next((size for size in range(min(longest, len(run)), 1, -1) if run[:size] in words), 1)
+        found.append(run[:size])
+        run = run[size:]
+    return found
+
+
+def most_frequent(tagged: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """The most frequent tag of every lower-case word, the first in the alphabet among equals: a dictionary for tags."""
+    counts: dict[str, Counter[str]] = {}
+    for word, tag in tagged:
+        counts.setdefault(word.lower(), Counter())[tag] += 1
+    return {word: min(tags, key=lambda tag: (-tags[tag], tag)) for word, tags in counts.items()}
+
+
+def _drawn(prior: RandomPrior, pair: str, tokenizer: PreTrainedTokenizerBase) -> Maker:
+    source, target = split_pair(pair)
+    languages = [target] if prior.kind == "random" else sorted(prior.files.keys() - {source, target})
+    if not languages:
+        raise ValueError(f"the files of a wrong-language prior name no language besides those of {pair}; add one")
+    tokens = {code: _tokens_of(Path(_of(prior.files, code, "text")), tokenizer) for code in languages}
+
+    def made(items: Sequence[Item]) -> list[list[int]]:
+        priors = []
+        for item in items:
+            rng = random.Random(f"{prior.seed} {pair} {item.id}")
+            priors.append(rng.choices(tokens[rng.choice(languages)], k=LONGEST))
+        return priors
+
+    return made
+
+
+def _tokens_of(path: Path, tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """Distinct tokens of a text that have a letter, in the order of their ids."""
+    ids = {token for row in tokenizer(list(lines(path)), add_special_tokens=False)["input_ids"] for token in row}
+    found = [token for token in sorted(ids) if any(letter.isalpha() for letter in tokenizer.decode([token]))]
+    if not found:
+        raise ValueError(f"{path} has no token with a letter to draw; give text of the language")
+    return found

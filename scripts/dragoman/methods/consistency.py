@@ -1,0 +1,64 @@
+"""Cross-lingual consistency: the answer is predicted alike from the source sentence and from its own translation.
+
+XConST (Gao et al., arXiv 2401.05861; llama_recipes/utils/train_utils.py of the authors' code), which brings CrossConST
+(Gao et al. 2023, arXiv 2305.07310) to prompts. With y the answer and its end-of-sequence token, T tokens,
+
+    loss = 1/T sum_t [ -log p(y_t | x, y_<t)  +  alpha KL( p(. | x, y_<t) || p(. | y, y_<t) ) ]
+
+where "from y" is the prompt from the target language into itself, with y as the source. As in the authors' code
+gradients flow through both distributions. What that code does for numerical comfort (it leaves out sentences whose
+answer is not cut into tokens alike in both prompts, and adds 1e-4 to T) has no counterpart here: segments are tokenised
+one by one, so answers always match.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from pydantic import NonNegativeFloat
+
+from dragoman.config import Prompt, Strict
+from dragoman.languages import split_pair
+from dragoman.methods import Example, ParallelText, sft
+from dragoman.methods.paired import answer_logits, with_other
+from dragoman.prompts import encode
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+class Options(Strict):
+    """How much consistency weighs."""
+
+    alpha: NonNegativeFloat = 0.1
+    """Weight of the divergence; 0 is ordinary fine-tuning."""
+
+
+def examples(
+    texts: Iterable[ParallelText], prompt: Prompt, tokenizer: PreTrainedTokenizerBase, options: Options
+) -> list[Example]:
+    """Examples of ordinary fine-tuning, each also with its target as the source."""
+    made = []
+    for text in texts:
+        target = split_pair(text.pair)[1]
+        copies = encode(prompt, tokenizer, f"{target}-{target}", text.targets)
+        ordinary = sft.examples([text], prompt, tokenizer, sft.Options())
+        made += [with_other(example, pieces) for example, pieces in zip(ordinary, copies, strict=True)]
+    return made
+
+
+def loss(
+    model: PreTrainedModel, batch: dict[str, torch.Tensor], predicted: torch.Tensor, options: Options
+) -> torch.Tensor:
+    """Cross-entropy plus alpha times the divergence, per predicted token of the global batch."""
+    from torch.nn.functional import cross_entropy, kl_div
+
+    from dragoman import training
+
+    if options.alpha == 0:
+        return training.cross_entropy(model, batch, predicted)
+    own, other, tokens = answer_logits(model, batch)
+    divergence = kl_div(other.log_softmax(1), own.log_softmax(1), log_target=True, reduction="sum")
+    return (cross_entropy(own, tokens, reduction="sum") + options.alpha * divergence) / predicted

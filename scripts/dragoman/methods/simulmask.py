@@ -1,0 +1,138 @@
+"""SimulMask: ordinary examples, in which a token that predicts target word t sees the source words read by then.
+
+Raffel, Agostinelli, Chen 2024, arXiv 2405.10443. One pass over each sentence pair trains all its read and write steps,
+under the mask that word-by-word decoding with a kept cache has. `modified` positions are the paper's (ALiBi); `group`
+positions do the same for rotary models (arXiv 2505.16983); `plain` is the paper's SM-norec without modified ALiBi.
+
+The paper trains one model per k, on k + 4 for decoding with k: one policy. With several policies every sentence pair is
+read by one of them, and one model serves them all.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field, NonNegativeInt, model_validator
+
+from dragoman.config import Prompt, Strict
+from dragoman.methods import Example, ParallelText, sft
+from dragoman.policies import Policy, Schedule, links, schedule
+from dragoman.visibility import Mode, Unit, visible_sources
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+class Reading(Strict):
+    """By which policies the source is read."""
+
+    policies: Annotated[list[Policy], Field(min_length=1)]
+    """Every sentence pair is read by one of these, drawn by its number alone. The paper has one: wait-k with a k that
+    is 4 above the k of decoding."""
+    unit: Unit = "word"
+    """What a policy counts; `character` for languages that write no spaces."""
+
+    @model_validator(mode="after")
+    def _words_are_aligned(self) -> Reading:
+        if self.unit != "word" and any(policy.name == "alignment" for policy in self.policies):
+            raise ValueError("the policy 'alignment' goes by alignments of words; it needs `unit: word`")
+        return self
+
+
+class Options(Reading):
+    """How examples are masked and positions counted."""
+
+    positions: Literal["modified", "plain", "group"] = "modified"
+    """`modified`: ALiBi in which hidden source takes no room, the paper's. `group`: rotary positions, source and
+    response counted each from its own origin. `plain`: as if nothing were hidden."""
+    visibility: Mode = "exact"
+    """`exact` mirrors decoding for words of any number of tokens. `official` is the mask of the authors' code, in which
+    all but the last token of a target word see the source of the next one."""
+    origin: NonNegativeInt = 0
+    """With `group`, the position of the first token after the source."""
+
+    @model_validator(mode="after")
+    def _origin_of_a_group(self) -> Options:
+        if self.origin and self.positions != "group":
+            raise ValueError(f"`origin` belongs to `positions: group`; leave it out with {self.positions!r}")
+        return self
+
+
+def alibi(options: Options) -> bool | None:
+    """Whether the positions need a model with ALiBi (True) or one without (False); None where any will do."""
+    return {"modified": True, "group": False, "plain": None}[options.positions]
+
+
+def schedules(text: ParallelText, policies: Sequence[Policy]) -> Callable[[int, int, int], Schedule]:
+    """(number of a sentence pair, its source words, its target words T) -> g(1), ..., g(T + 1).
+
+    Which policy a pair is read by depends on its number and the languages, not on how many sentence pairs there are.
+
+    Raises:
+        ValueError: (the function does) a pair is to be read by its alignment and has none, or a broken one.
+    """
+    drawn = random.Random(f"policies-{text.pair}").choices(policies, k=len(text.sources))
+
+    def read(number: int, source: int, target: int) -> Schedule:
+        if drawn[number].name != "alignment":
+            return schedule(drawn[number], source, target)
+        try:
+            if not (found := links(text.alignments[number])):
+                raise ValueError("no word alignment, by which it is to be read; give its corpus a column `alignment`")
+            return schedule(drawn[number], source, target, found)
+        except ValueError as error:
+            raise ValueError(f"sentence pair {number + 1} of {text.pair}: {error}") from None
+
+    return read
+
+
+def examples(
+    texts: Iterable[ParallelText], prompt: Prompt, tokenizer: PreTrainedTokenizerBase, options: Options
+) -> list[Example]:
+    """One example per sentence pair: ids and labels of ordinary fine-tuning, and `visible` of each token.
+
+    Raises:
+        ValueError: the tokenizer has no offset mapping, or an alignment is missing.
+    """
+    made = []
+    for text in texts:
+        visible = visible_sources(
+            prompt,
+            tokenizer,
+            text.pair,
+            text.sources,
+            text.targets,
+            schedules(text, options.policies),
+            mode=options.visibility,
+            unit=options.unit,
+        )
+        ordinary = sft.examples([text], prompt, tokenizer, sft.Options())
+        made += [example | {"visible": row} for example, row in zip(ordinary, visible, strict=True)]
+    return made
+
+
+def loss(
+    model: PreTrainedModel, batch: dict[str, torch.Tensor], predicted: torch.Tensor, options: Options
+) -> torch.Tensor:
+    """Cross-entropy of one masked pass, per predicted token of the global batch.
+
+    Raises:
+        ValueError: the model cannot have such positions.
+    """
+    from dragoman import attention, training
+
+    def logits(keep: int) -> torch.Tensor:
+        return attention.masked(
+            model,
+            batch["input_ids"],
+            batch["visible"],
+            batch["attention_mask"],
+            options.positions,
+            origin=options.origin,
+            keep=keep,
+        )
+
+    return training.token_mean(logits, batch["labels"], predicted)

@@ -1,0 +1,47 @@
+"""Cost of an inference: 10^9 floating-point operations per sentence, counted by the decoder (`decoding/cost.py`)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dragoman.metrics import MetricError, Score, require
+from dragoman.metrics.bootstrap import RESAMPLES, SEED, interval, resampled_sums
+
+BETTER = "lower"
+DIGITS = 2
+NEEDS = frozenset({"gflops"})
+
+
+def label(**options: Any) -> str:
+    """How tables name it."""
+    return "GFLOPs"
+
+
+def compute(
+    hypotheses: list[str],
+    references: list[list[str]],
+    sources: list[str],
+    pair: str,
+    *,
+    gflops: list[float],
+    bootstrap: int = RESAMPLES,
+) -> Score:
+    """Mean over sentences with a 95 % bootstrap interval, and the value of each sentence.
+
+    Args:
+        gflops: per sentence.
+        bootstrap: number of resamples; 0 leaves the interval out.
+    """
+    require(hypotheses, references)
+    values = np.asarray(gflops, dtype=np.float64)
+    if not (np.isfinite(values) & (values >= 0)).all():
+        raise MetricError(
+            f"sentence {int(np.argmin(np.isfinite(values) & (values >= 0))) + 1}: no number of operations"
+        )
+    low = high = None
+    if bootstrap:
+        low, high = interval([float(total[0]) / len(values) for total in resampled_sums(values[:, None], bootstrap)])
+    signature = f"GFLOPs|mean|counted:matrices,attention|bs:{bootstrap}|seed:{SEED}"
+    return Score(float(values.mean()), low, high, signature, len(values), tuple(values.tolist()))

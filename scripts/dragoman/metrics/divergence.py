@@ -1,0 +1,271 @@
+"""How alike a foundation model and its fine-tuned twin are at every position of an answer.
+
+At position t of an answer, p is what the twin expects next, q what the foundation model expects. Two readings of
+"without help", which give different curves:
+
+    teacher   both models read the twin's greedy text: p and q have the same context
+    free      each model reads what it wrote itself: they are compared at the same position of two texts
+
+With prior tokens given, both models read them after the prompt, and positions count from the first free token.
+
+The paper's own definitions are not public (arXiv 2404.16766 by its abstract). These are a working definition: rank and
+its classes are those of URIAL (arXiv 2312.01552; rank 1 unshifted, 2 or 3 marginal, above 3 shifted). All is computed
+over the whole vocabulary, in nats, in the models' arithmetic, which must be float32 or better.
+
+A vocabulary times all positions never stands in memory: only the last hidden states of a batch do; what follows them is
+computed for as many positions at a time as a budget of bytes allows.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import torch
+from torch.nn import functional
+from transformers import PreTrainedModel
+from transformers.modeling_outputs import BaseModelOutputWithPast
+
+from dragoman.decoding import by_length
+from dragoman.decoding.offline import Decoder
+from dragoman.metrics import MetricError
+
+Reading = Literal["teacher", "free"]
+
+TOP = (1, 5, 10, 20)
+ALIVE = 4
+"""Tensors [positions, vocabulary] of numbers that are alive at once, at most."""
+BUDGET = 64 * 2**20
+
+
+class Answers(NamedTuple):
+    """Token ids of what both models were given, and of what each wrote after it."""
+
+    given: Sequence[int]
+    """The prompt, and prior tokens after it."""
+    twin: Sequence[int]
+    foundation: Sequence[int] = ()
+    """Read by the `free` reading only."""
+
+
+class Trace(NamedTuple):
+    """What was found at each position of one answer: arrays [positions] of float64."""
+
+    rank: np.ndarray
+    """Rank of the twin's most probable token under the foundation model, from 1; equals share a rank."""
+    probability: np.ndarray
+    """Probability of that token under the foundation model."""
+    kl_twin: np.ndarray
+    """KL(p || q): how much the twin's expectation surprises the foundation model."""
+    kl_foundation: np.ndarray
+    """KL(q || p)."""
+    jensen_shannon: np.ndarray
+    """Half KL(p || m) and half KL(q || m), where m is the mean of p and q; at most log 2."""
+    cross_entropy: np.ndarray
+    """- sum of p log q."""
+
+
+def answers(
+    foundation: Decoder, twin: Decoder, prompts: Sequence[Sequence[int]], priors: Sequence[Sequence[int]]
+) -> list[Answers]:
+    """What both models write after prompts and priors, each by its decoder's options (greedy for the above).
+
+    Args:
+        foundation: decoder of the foundation model; its batch size is used for both.
+        twin: decoder of the fine-tuned model.
+        prompts: token ids of each prompt.
+        priors: token ids given after each prompt; empty lists for none.
+    """
+    given = [[*prompt, *prior] for prompt, prior in zip(prompts, priors, strict=True)]
+    found: dict[int, Answers] = {}
+    for batch in by_length([len(ids) for ids in given], foundation.options.batch_size):
+        texts = [given[i] for i in batch]
+        written = zip(twin.continuations(texts), foundation.continuations(texts), strict=True)
+        found |= {i: Answers(given[i], *both) for i, both in zip(batch, written, strict=True)}
+    return [found[i] for i in range(len(given))]
+
+
+@torch.inference_mode()
+def compare(
+    foundation: PreTrainedModel,
+    twin: PreTrainedModel,
+    rows: Sequence[Answers],
+    reading: Reading = "teacher",
+    *,
+    budget: int = BUDGET,
+    batch_size: int = 32,
+) -> list[Trace]:
+    """One trace per row, in their order: as long as the twin's text, or with `free` as the shorter of the two texts.
+
+    Args:
+        foundation: in evaluation mode, on the same device as the twin.
+        twin: a model with the same vocabulary.
+        rows: prompts and answers.
+        reading: what the foundation model reads.
+        budget: bytes that all tensors [positions, vocabulary] of both models may take together.
+        batch_size: answers whose hidden states are computed together.
+
+    Raises:
+        ValueError: the models have different vocabularies, or less than float32, or the budget is too small for one
+            position, or a row gives no token to start from.
+        MetricError: a model's logits are not finite.
+    """
+    positions = _positions_at_once(foundation, twin, budget)
+    for number, row in enumerate(rows):
+        if not row.given:
+            raise ValueError(f"row {number} gives no token before the answer, so no model could expect anything")
+    if rows:
+        for model in (foundation, twin):
+            _check_head(model, rows[0].given)
+    found: dict[int, Trace] = {}
+    for batch in by_length([len(row.given) + len(row.twin) for row in rows], batch_size):
+        own = [rows[i].twin if reading == "teacher" else rows[i].foundation for i in batch]
+        counts = [min(len(rows[i].twin), len(text)) for i, text in zip(batch, own, strict=True)]
+        contexts = [rows[i].given for i in batch]
+        states_q = _hidden(foundation, contexts, own, counts)
+        states_p = _hidden(twin, contexts, [rows[i].twin for i in batch], counts)
+        columns = [np.empty((len(Trace._fields), 0))]
+        for q, p in zip(states_q.split(positions), states_p.split(positions), strict=True):
+            columns.append(_measure(foundation, twin, q, p).double().cpu().numpy())
+        pieces = np.split(np.concatenate(columns, axis=1), np.cumsum(counts)[:-1], axis=1)
+        found |= {i: Trace(*piece) for i, piece in zip(batch, pieces, strict=True)}
+    return [found[i] for i in range(len(rows))]
+
+
+def _positions_at_once(foundation: PreTrainedModel, twin: PreTrainedModel, budget: int) -> int:
+    heads = [model.get_output_embeddings().weight for model in (foundation, twin)]
+    sizes, types = [len(head) for head in heads], [head.dtype for head in heads]
+    if sizes[0] != sizes[1]:
+        raise ValueError(
+            f"the foundation model has {sizes[0]} vocabulary entries and its twin {sizes[1]}; "
+            "expectations can only be compared over one vocabulary"
+        )
+    if min(torch.finfo(kind).bits for kind in types) < 32:
+        raise ValueError(f"weights are {types[0]} and {types[1]}; load both models in float32 to compare them")
+    need = ALIVE * sizes[0] * max(kind.itemsize for kind in types)
+    if budget < need:
+        raise ValueError(f"a budget of {budget} bytes is too small: one position needs {need}")
+    return budget // need
+
+
+def _hidden(
+    model: PreTrainedModel, contexts: Sequence[Sequence[int]], texts: Sequence[Sequence[int]], counts: Sequence[int]
+) -> torch.Tensor:
+    """Last hidden states from which the first `counts` tokens of each text are predicted, [sum of counts, width].
+
+    Padding stands on the right, where no token before it looks.
+    """
+    ids = [[*context, *text[: max(0, count - 1)]] for context, text, count in zip(contexts, texts, counts, strict=True)]
+    padded = torch.zeros(len(ids), max(map(len, ids)), dtype=torch.long)
+    mask = torch.zeros_like(padded)
+    for row, sequence in enumerate(ids):
+        padded[row, : len(sequence)] = torch.tensor(sequence)
+        mask[row, : len(sequence)] = 1
+    states = model.base_model(
+        input_ids=padded.to(model.device), attention_mask=mask.to(model.device), use_cache=False
+    ).last_hidden_state
+    starts = [len(context) - 1 for context in contexts]
+    return torch.cat([row[start : start + count] for row, start, count in zip(states, starts, counts, strict=True)])
+
+
+@contextmanager
+def _instead_of_layers(model: PreTrainedModel, states: torch.Tensor) -> Iterator[None]:
+    base: Any = model.base_model
+    before = base.__dict__.get("forward")
+    base.forward = lambda *args, **kwargs: BaseModelOutputWithPast(last_hidden_state=states)
+    try:
+        yield
+    finally:
+        del base.forward
+        if before is not None:
+            base.forward = before
+
+
+def _logits(model: PreTrainedModel, states: torch.Tensor) -> torch.Tensor:
+    """Logits [positions, vocabulary] of hidden states [positions, width], by all that the model does after its layers:
+    some models scale or cap what the head says."""
+    with _instead_of_layers(model, states[None]):
+        return model(inputs_embeds=states[None], use_cache=False).logits[0]
+
+
+def _check_head(model: PreTrainedModel, ids: Sequence[int]) -> None:
+    """Compare one position with the untouched model.
+
+    Raises:
+        ValueError: they differ, so the model is of a kind that `_logits` does not understand.
+    """
+    whole = model(input_ids=torch.tensor([list(ids)], device=model.device), use_cache=False, logits_to_keep=1).logits[
+        0, -1:
+    ]
+    ours = _logits(model, _hidden(model, [ids], [()], [1]))
+    if ours.shape != whole.shape or not torch.allclose(ours, whole, rtol=1e-3, atol=1e-3, equal_nan=True):
+        raise ValueError(
+            f"models of type {model.config.model_type!r} cannot be compared: their logits are not made from the last "
+            "hidden states of their base model"
+        )
+
+
+def _measure(
+    foundation: PreTrainedModel, twin: PreTrainedModel, states_q: torch.Tensor, states_p: torch.Tensor
+) -> torch.Tensor:
+    """All quantities of a trace, [quantities, positions], from hidden states [positions, width]."""
+    log_q = functional.log_softmax(_logits(foundation, states_q), dim=-1)
+    log_p = functional.log_softmax(_logits(twin, states_p), dim=-1)
+    of_token = log_q.gather(-1, log_p.argmax(-1, keepdim=True))
+    rank = 1 + (log_q > of_token).sum(-1)
+    p = log_p.exp()
+    scratch = p * log_q
+    cross_entropy = -scratch.sum(-1)
+    q = torch.exp(log_q, out=scratch)
+    ratio = log_q.sub_(log_p)
+    product = torch.mul(p, ratio, out=log_p)
+    kl_twin = -product.sum(-1)
+    kl_foundation = torch.mul(q, ratio, out=log_p).sum(-1)
+    del log_p, product
+    # log(m / p) = log(1 + q / p) - log 2, and log(m / q) = that - log(q / p)
+    mixed = functional.softplus(ratio)
+    jensen_shannon = math.log(2) - (p.mul_(mixed).sum(-1) + q.mul_(mixed.sub_(ratio)).sum(-1)) / 2
+    found = torch.stack([rank, of_token[:, 0].exp(), kl_twin, kl_foundation, jensen_shannon, cross_entropy])
+    if not found.isfinite().all():
+        raise MetricError("a model's logits are not finite, so there is nothing to compare; check its weights")
+    return found
+
+
+# ------------------------------------------------------------------------------------------------------------ averages
+
+
+def summary(traces: Sequence[Trace]) -> dict[str, float]:
+    """Means over all positions of all answers, each position counting once.
+
+    Returns:
+        `positions` (how many), `agreement@K` (share of positions where the twin's token is in the foundation's top K),
+        `unshifted`, `marginal`, `shifted` (shares), and the mean of every quantity of a trace.
+
+    Raises:
+        MetricError: there is no position.
+    """
+    if not sum(len(trace.rank) for trace in traces):
+        raise MetricError("no positions to compare: every answer is empty")
+    return _means(Trace(*(np.concatenate(column) for column in zip(*traces, strict=True))))
+
+
+def by_position(traces: Sequence[Trace]) -> list[dict[str, float]]:
+    """Means at each position, as in `summary`, over the answers that reach it; `position` counts from 1."""
+    longest = max((len(trace.rank) for trace in traces), default=0)
+    found = []
+    for at in range(longest):
+        there = [trace for trace in traces if len(trace.rank) > at]
+        means = _means(Trace(*(np.array([column[at] for column in columns]) for columns in zip(*there, strict=True))))
+        found.append({"position": at + 1} | means)
+    return found
+
+
+def _means(trace: Trace) -> dict[str, float]:
+    rank = trace.rank
+    shares = {f"agreement@{k}": rank <= k for k in TOP}
+    shares |= {"unshifted": rank == 1, "marginal": (rank == 2) | (rank == 3), "shifted": rank > 3}
+    columns = shares | trace._asdict()
+    return {"positions": len(rank)} | {name: float(column.mean()) for name, column in columns.items()}

@@ -1,0 +1,213 @@
+"""The papers' own numbers: reads `config/published/*.tsv` and refuses what is not exactly as its README says.
+
+A published number and a record of ours meet by `key`. The key does not say from which version or table of a paper a
+number comes, nor of which base model it is: choose those first, then index what is left with `by_key`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, get_args
+
+from dragoman import registry
+from dragoman.languages import NAMES
+from dragoman.records import Record
+from dragoman.text import TextError, table
+
+FOLDER = Path(__file__).resolve().parents[2] / "config" / "published"
+MEAN = "mean"
+"""The pair of an average that the paper prints (or that we took over its rows)."""
+
+Quantity = Literal["score", "difference", "ratio"]
+Sure = Literal["table", "figure", "text", "derived"]
+Doubt = Literal["", "misprint", "average", "direction"]
+
+METRICS: dict[str, tuple[float, float]] = {
+    "any": (0, 100),
+    "bleu": (0, 100),
+    "bleurt": (-100, 150),
+    "gflops": (0, float("inf")),
+    "laal": (0, float("inf")),
+    "languages": (0, float("inf")),
+    "offtarget": (0, 100),
+    "prior_tokens": (0, float("inf")),
+    "seconds": (0, float("inf")),
+}
+"""Every metric of the tables, and between what its scores must lie; `any` where a paper does not say which."""
+
+NUMBER = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
+SETTING = re.compile(r"[a-z_]+=[^\s=]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """One number of a paper."""
+
+    paper: str
+    """simulmask, langaware or pretty."""
+    version: str
+    """Which publication of the paper, where they differ."""
+    table: str
+    """Table, figure or section it stands in."""
+    model: str
+    """Base model; empty where the paper's was not to be found."""
+    system: str
+    """Empty where a number is of the paper as a whole."""
+    quantity: Quantity
+    """`score`: of the system. `difference`: system minus `against`. `ratio`: system divided by `against`."""
+    against: str
+    """The system it is compared with; empty for a score."""
+    pair: str
+    """`en-fr`; `mean` of an average over pairs; empty where none is stated."""
+    setting: str
+    """`k=3`; empty where there is none."""
+    metric: str
+    value: float
+    error: float
+    """Half-width of how exactly we know the number; 0: as printed."""
+    sure: Sure
+    tolerance: float | None
+    """Up to what difference a number of ours counts as reproduced; None: the two are not comparable."""
+    reason: str
+    """Why that tolerance."""
+    doubt: Doubt
+    note: str
+    source: str
+
+
+COLUMNS = [field.name for field in fields(Published)]
+OPTIONAL = frozenset({"model", "system", "against", "pair", "setting", "tolerance", "doubt", "note"})
+"""Columns whose cells may be empty."""
+IDENTITY = ("version", "table", "model", "system", "quantity", "against", "pair", "setting", "metric")
+"""What no two rows of a file share."""
+CHOICES = {"quantity": get_args(Quantity), "metric": METRICS, "sure": get_args(Sure), "doubt": get_args(Doubt)}
+
+
+class Key(NamedTuple):
+    """What a published number and a record of ours have in common."""
+
+    paper: str
+    system: str
+    pair: str
+    setting: str
+    metric: str
+
+
+def key(number: Published | Record) -> Key:
+    """Where a number belongs."""
+    return Key(*(getattr(number, field) for field in Key._fields))
+
+
+def by_key(numbers: Iterable[Published]) -> dict[Key, Published]:
+    """Scores by key; differences and ratios are left out.
+
+    Raises:
+        ValueError: two scores with one key, as of two versions, tables or base models; choose one of them first.
+    """
+    found: dict[Key, Published] = {}
+    for number in numbers:
+        if number.quantity != "score":
+            continue
+        first = found.setdefault(key(number), number)
+        if first is not number:
+            theirs, ours = (" / ".join(filter(None, (n.version, n.table, n.model))) for n in (first, number))
+            raise ValueError(
+                f"two published numbers of {' '.join(filter(None, key(number)))}: {theirs}, and {ours}; "
+                "choose a version, table and model first"
+            )
+    return found
+
+
+def load(paper: str, folder: Path = FOLDER) -> list[Published]:
+    """Every number of a paper.
+
+    Raises:
+        KeyError: no table of that paper; the message names the nearest.
+        TextError: see `read`.
+    """
+    path = folder / f"{paper}.tsv"
+    if not path.is_file():
+        raise KeyError(registry.unknown("paper", paper, [file.stem for file in folder.glob("*.tsv")]))
+    return read(path)
+
+
+def read(path: Path) -> list[Published]:
+    """The numbers of one table, in its order. Its name is the paper's.
+
+    Raises:
+        TextError: a column missing or unknown, a cell that is not what its column holds, or a number given twice;
+            with file, line and column.
+    """
+    path = Path(path)
+    numbers: list[Published] = []
+    lines: dict[tuple[Any, ...], int] = {}
+    for line, cells in table(path):
+        if line == 2:
+            _check_columns(path, cells)
+        number = _number(path, line, cells)
+        identity = tuple(getattr(number, name) for name in IDENTITY)
+        if identity in lines:
+            where = ", ".join(f"{name} {value}" for name, value in zip(IDENTITY, identity, strict=True) if value)
+            raise TextError(f"{path}:{line}: stood in line {lines[identity]} already ({where}); remove one of the two")
+        lines[identity] = line
+        numbers.append(number)
+    if not numbers:
+        raise TextError(f"{path}: no numbers below the header; restore the file from the repository")
+    return numbers
+
+
+def _check_columns(path: Path, cells: dict[str, str]) -> None:
+    for name in cells:
+        if name not in COLUMNS:
+            raise TextError(f"{path}:1: {registry.unknown('column', name, COLUMNS)}")
+    if missing := [name for name in COLUMNS if name not in cells]:
+        raise TextError(f"{path}:1: no column {', '.join(missing)}; add it to the header and to every row")
+
+
+def _number(path: Path, line: int, cells: dict[str, str]) -> Published:
+    """One row, checked."""
+
+    def refuse(column: str, problem: str) -> TextError:
+        return TextError(f"{path}:{line}: column {column}: {problem}")
+
+    for column, cell in cells.items():
+        if cell != cell.strip():
+            raise refuse(column, f"blanks around {cell!r}; remove them")
+        if not cell and column not in OPTIONAL:
+            raise refuse(column, "must not be empty")
+    if cells["paper"] != path.stem:
+        raise refuse("paper", f"must be {path.stem!r}, as the file is named, not {cells['paper']!r}")
+    for column, allowed in CHOICES.items():
+        if cells[column] not in allowed:
+            raise refuse(column, registry.unknown(column, cells[column], allowed))
+    if (pair := cells["pair"]) not in ("", MEAN):
+        source, _, target = pair.partition("-")
+        if source not in NAMES or target not in NAMES or source == target:
+            raise refuse("pair", f"unknown pair {pair!r}; write two language codes like 'en-fr', or '{MEAN}', or none")
+    if cells["setting"] and not SETTING.fullmatch(cells["setting"]):
+        raise refuse("setting", f"cannot read {cells['setting']!r}; write name=value, like 'k=3'")
+    if (cells["quantity"] == "score") != (not cells["against"]):
+        raise refuse("against", "names a system where the quantity is a difference or a ratio, and only there")
+    if cells["doubt"] and not cells["note"]:
+        raise refuse("note", f"must say what is doubtful, since doubt is {cells['doubt']!r}")
+
+    def decimal(column: str) -> float:
+        if not NUMBER.fullmatch(cells[column]):
+            raise refuse(column, f"{cells[column]!r} is not a plain decimal number")
+        return float(cells[column])
+
+    value, error = decimal("value"), decimal("error")
+    tolerance = decimal("tolerance") if cells["tolerance"] else None
+    lowest, highest = METRICS[cells["metric"]]
+    if cells["quantity"] == "score" and not lowest <= value <= highest:
+        raise refuse("value", f"{cells['metric']} {value:g} is not between {lowest:g} and {highest:g}")
+    if cells["quantity"] == "ratio" and value <= 0:
+        raise refuse("value", f"a ratio is above 0, not {value:g}")
+    if error < 0:
+        raise refuse("error", f"is not negative, so not {error:g}")
+    if tolerance is not None and (tolerance <= 0 or tolerance < error):
+        raise refuse("tolerance", f"{tolerance:g} must be above 0 and not below the error, {error:g}")
+    return Published(**{**cells, "value": value, "error": error, "tolerance": tolerance})

@@ -1,0 +1,196 @@
+"""Quality against latency: one panel a language pair, one line a system, through all its settings."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from dragoman.metrics import presentation
+from dragoman.reporting.curves import name_ends
+from dragoman.reporting.figures import DASHES, DIGIT, GROUND, INK, QUIET, STYLE, WIDTH, look
+from dragoman.reporting.tables import MEAN, Layout
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+ACROSS = 3
+"""Panels side by side."""
+LEADER = 0.3
+"""Inches between the last panel and the names."""
+
+
+class Number(NamedTuple):
+    """A value and the ends of its bar, which are the value itself where it has none."""
+
+    value: float
+    low: float
+    high: float
+
+
+class Point(NamedTuple):
+    """A system at one setting."""
+
+    setting: str
+    lag: Number
+    quality: Number
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A system in one panel: points in the order of its settings, or a level."""
+
+    label: str
+    look: dict[str, Any]
+    points: list[Point | None]
+    """None for a setting that lacks one of its two numbers: no line leads past it."""
+    level: Number | None = None
+
+
+def trade_off(
+    frame: pd.DataFrame, layout: Layout, qualities: Sequence[str], against: str, curved: Collection[str]
+) -> Figure | None:
+    """Each quality metric against a latency metric, in a panel for each pair, and one for their mean where there are
+    several pairs. Where that takes more than one line of panels, only the first quality metric is drawn.
+
+    Args:
+        frame: cells as `reporting.tables.cells` makes them.
+        layout: what the experiment promised.
+        qualities: metrics to draw.
+        against: the latency metric.
+        curved: keys of the systems with settings. The others read the whole sentence before they write, so each is
+            a level line.
+
+    Returns:
+        None where no system has a number to draw.
+    """
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    pairs = [*layout.pairs, MEAN] if len(layout.pairs) > 1 else list(layout.pairs)
+    panels = {
+        quality: {pair: _curves(frame[frame["pair"] == pair], layout, quality, against, curved) for pair in pairs}
+        for quality in qualities[: None if len(pairs) <= ACROSS else 1]
+    }
+    panels = {quality: own for quality, own in panels.items() if any(own.values())}
+    if not panels:
+        return None
+    lines = [(quality, pairs[i : i + ACROSS]) for quality in panels for i in range(0, len(pairs), ACROSS)]
+    across = min(ACROSS, len(pairs))
+    panel, head, foot = max(3.8 if across == 1 else 2.6, 0.18 * len(layout.systems)), 0.5, 0.6
+    height = len(lines) * (panel + head + foot)
+    left, room = 0.45, min(0.3 * WIDTH, LEADER + 0.05 + DIGIT * max(map(len, layout.systems.values())))
+    step = (WIDTH - left - room) / across
+    lags = _reach(p.lag for own in panels.values() for curves in own.values() for c in curves for p in c.points if p)
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(WIDTH, height))
+        for number, (quality, here) in enumerate(lines):
+            bottom = height - (number + 1) * (panel + head + foot) + foot
+            title = presentation(quality).label
+            figure.text(left / WIDTH, (bottom + panel + 0.27) / height, title, fontweight="bold", va="bottom")
+            own = panels[quality]
+            heights = _reach(n for curves in own.values() for c in curves for n in _heights(c))
+            unnamed = {curve.label for pair in here for curve in own[pair]}
+            for column, pair in reversed(list(enumerate(here))):
+                area = (left + column * step) / WIDTH, bottom / height, (step - 0.2) / WIDTH, panel / height
+                axes = figure.add_axes(area)
+                axes.set_xlim(*lags)
+                axes.set_ylim(*heights)
+                axes.set_title(pair, loc="left", fontsize=9.5, color=QUIET)
+                axes.set_xlabel(f"{presentation(against).label}, source words")
+                axes.tick_params(length=0, labelleft=not column)
+                axes.locator_params(nbins=6)
+                axes.grid()
+                axes.spines[["left", "bottom"]].set_visible(False)
+                for place, curve in enumerate(own[pair]):
+                    _draw(axes, curve, 3 + place)
+                ends = [(c.label, *_end(c, lags[1]), c.look) for c in own[pair] if c.label in unnamed]
+                unnamed -= {label for label, *_ in ends}
+                if column == len(here) - 1:
+                    name_ends(axes, ends, LEADER)
+                else:
+                    for label, x, y, style in ends:  # the last panel has no such curve
+                        place = {"textcoords": "offset points", "ha": "right", "fontsize": 8}
+                        axes.annotate(label, (x, y), (0, 7), color=style["color"], **place)
+    return figure
+
+
+def _curves(frame: pd.DataFrame, layout: Layout, quality: str, against: str, curved: Collection[str]) -> list[Curve]:
+    """One panel: what of each system can be drawn."""
+    numbers: dict[tuple[str, str], dict[str, Number]] = {}
+    for row in frame.itertuples():
+        found = numbers.setdefault((row.system, row.setting), {})
+        if not math.isnan(row.value):
+            found[row.metric] = _number(row)
+    curves = []
+    for place, (key, label) in enumerate((k, name) for k, name in layout.systems.items() if k in curved):
+        rows = [(setting, found) for (system, setting), found in numbers.items() if system == key]
+        points = [Point(s, n[against], n[quality]) if against in n and quality in n else None for s, n in rows]
+        if any(points):
+            curves.append(Curve(label, look(place), points))
+    for place, (key, label) in enumerate((k, name) for k, name in layout.systems.items() if k not in curved):
+        if level := numbers.get((key, ""), {}).get(quality):
+            dashes = DASHES[1 + place % (len(DASHES) - 1)]
+            curves.append(Curve(label, {"color": QUIET, "linestyle": dashes}, [], level))
+    return curves
+
+
+def _number(row: Any) -> Number:
+    if not math.isnan(row.spread):
+        return Number(row.value, row.value - row.spread, row.value + row.spread)
+    if math.isnan(row.low) or math.isnan(row.high):
+        return Number(row.value, row.value, row.value)
+    return Number(row.value, row.low, row.high)
+
+
+def _heights(curve: Curve) -> list[Number]:
+    return [curve.level] if curve.level else [point.quality for point in curve.points if point]
+
+
+def _reach(numbers: Iterable[Number]) -> tuple[float, float]:
+    found = list(numbers)
+    if not found:
+        return 0.0, 1.0
+    low, high = min(n.low for n in found), max(n.high for n in found)
+    room = 0.06 * (high - low) or 1.0
+    return low - room, high + room
+
+
+def _end(curve: Curve, right: float) -> tuple[float, float]:
+    if curve.level:
+        return right, curve.level.value
+    last = [point for point in curve.points if point][-1]
+    return last.lag.value, last.quality.value
+
+
+def _draw(axes: Axes, curve: Curve, layer: float) -> None:
+    if curve.level:
+        axes.axhline(curve.level.value, linewidth=1.2, zorder=2, **curve.look)
+        return
+    colour = curve.look["color"]
+    gap = (math.nan, math.nan)
+    path = [(point.lag.value, point.quality.value) if point else gap for point in curve.points]
+    axes.plot(*zip(*path, strict=True), linewidth=1.5, zorder=layer, **curve.look)
+    for point in filter(None, curve.points):
+        (x, left, right), (y, low, high) = point.lag, point.quality
+        axes.plot([left, right], [y, y], color=colour, linewidth=0.8, alpha=0.55, zorder=layer)
+        axes.plot([x, x], [low, high], color=colour, linewidth=0.8, alpha=0.55, zorder=layer)
+        text = re.sub(r"\w+=", "", point.setting)
+        inside = len(text) <= 2
+        node = {"marker": "o", "markersize": 8.6 if inside else 4.5, "markeredgecolor": colour, "markeredgewidth": 1.2}
+        axes.plot([x], [y], markerfacecolor=GROUND if inside else colour, zorder=layer + 0.1, **node)
+        axes.annotate(
+            text,
+            (x, y),
+            (0, 0 if inside else 7),
+            textcoords="offset points",
+            ha="center",
+            va="center_baseline" if inside else "center",
+            fontsize=6.2,
+            color=INK,
+            zorder=layer + 0.2,
+        )

@@ -1,0 +1,145 @@
+"""What fine-tunings took: seconds, speed, memory. The only numbers of a report that another run does not repeat."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from dragoman.plan import Plan, TuningRun
+from dragoman.reporting.arrange import MISSING
+from dragoman.reporting.markup import markdown_text
+from dragoman.sweeps import split
+
+NAME = "training-cost"
+MEASURED = ("seconds", "steps", "tokens", "tokens_per_second", "peak_memory_mb", "examples", "threads", "device")
+HEADER = ("Tuning", "Models", "Seconds", "Relative", "Steps", "Tokens/s", "Peak memory, MB", "Device")
+LEGEND = (
+    "Means over the models of a tuning (pairs, settings, seeds); memory is the most that one of them took. "
+    f"Relative: seconds against the cheapest tuning of the experiment on the same device. {MISSING}: not measured, or "
+    "not for every model."
+)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """A tuning, over all its models. None where not every model has the number."""
+
+    experiment: str
+    tuning: str
+    models: int
+    seconds: float | None
+    relative: float | None
+    steps: float | None
+    tokens_per_second: float | None
+    peak_memory_mb: float | None
+    device: str
+    """Device and threads; several, where its models were trained on several."""
+
+    def cells(self) -> list[str]:
+        """As a line of the table, in the order of `HEADER`."""
+        shown = [_shown(self.seconds, 1), _shown(self.relative, 2, "×"), _shown(self.steps, 0)]
+        shown += [_shown(self.tokens_per_second, 0), _shown(self.peak_memory_mb, 0)]
+        return [self.tuning, str(self.models), *shown, self.device or MISSING]
+
+
+def read(plan: Plan) -> pd.DataFrame:
+    """One row per planned fine-tuning, in the order of the plan; what was not measured is empty.
+
+    Raises:
+        ValueError: a file that is no measurement; the message names it.
+    """
+    return pd.DataFrame([_row(plan, run) for run in plan.tuning_runs], columns=[*_KEYS, *MEASURED])
+
+
+_KEYS = ("experiment", "tuning", "setting", "scope", "seed")
+
+
+def _row(plan: Plan, run: TuningRun) -> dict[str, Any]:
+    tuning, setting = split(run.tuning)
+    row = dict(zip(_KEYS, (run.experiment, tuning, setting, run.scope, run.seed), strict=True))
+    path = plan.timing_file(run)
+    if not path.is_file():
+        return row
+    measured = json.loads(path.read_text(encoding="utf-8"))
+    if missing := [name for name in MEASURED if name not in measured]:
+        raise ValueError(f"{path}: {', '.join(missing)} missing; train again, or remove the file")
+    return row | {name: measured[name] for name in MEASURED}
+
+
+def costs(rows: pd.DataFrame) -> list[Cost]:
+    """The tunings of every experiment. Nothing is averaged over models that were not measured.
+
+    Args:
+        rows: from `read`.
+    """
+    groups = rows.groupby(["experiment", "tuning"], sort=False)
+    found = []
+    for (experiment, tuning), own in groups:
+        found.append(
+            Cost(
+                experiment,
+                tuning,
+                len(own),
+                seconds=_mean(own["seconds"]),
+                relative=None,
+                steps=_mean(own["steps"]),
+                tokens_per_second=_rate(own),
+                peak_memory_mb=None if own["peak_memory_mb"].isna().any() else float(own["peak_memory_mb"].max()),
+                device=_device(own),
+            )
+        )
+    return [_related(cost, found) for cost in found]
+
+
+def _mean(values: pd.Series) -> float | None:
+    return None if values.isna().any() else statistics.fmean(values)
+
+
+def _rate(own: pd.DataFrame) -> float | None:
+    """Tokens of all models per second of all models."""
+    if own["tokens"].isna().any() or own["seconds"].isna().any() or not own["seconds"].sum():
+        return None
+    return float(own["tokens"].sum() / own["seconds"].sum())
+
+
+def _device(own: pd.DataFrame) -> str:
+    known = own.dropna(subset=["device", "threads"])
+    names = [f"{row.device}, {int(row.threads)} thread{'s' * (row.threads != 1)}" for row in known.itertuples()]
+    return "; ".join(dict.fromkeys(names))
+
+
+def _related(cost: Cost, found: Sequence[Cost]) -> Cost:
+    rivals = [
+        other.seconds
+        for other in found
+        if (other.experiment, other.device) == (cost.experiment, cost.device) and other.seconds is not None
+    ]
+    if cost.seconds is None or ";" in cost.device or not min(rivals):
+        return cost
+    return Cost(**(vars(cost) | {"relative": cost.seconds / min(rivals)}))
+
+
+def _shown(value: float | None, digits: int, unit: str = "") -> str:
+    return MISSING if value is None else f"{value:,.{digits}f}{unit}"
+
+
+def csv(rows: pd.DataFrame) -> str:
+    """Every model by itself, at full precision."""
+    return rows.to_csv(index=False, lineterminator="\n")
+
+
+def markdown(found: Sequence[Cost]) -> str:
+    """A table for each experiment."""
+    parts = ["### Training cost", ""]
+    for experiment in dict.fromkeys(cost.experiment for cost in found):
+        parts += [f"#### {markdown_text(experiment)}", "", "| " + " | ".join(HEADER) + " |"]
+        parts.append("| --- |" + " ---: |" * (len(HEADER) - 2) + " --- |")
+        own = [cost.cells() for cost in found if cost.experiment == experiment]
+        parts += ["| " + " | ".join(map(markdown_text, cells)) + " |" for cells in own]
+        parts.append("")
+    return "\n".join([*parts, LEGEND]) + "\n"

@@ -1,0 +1,47 @@
+"""Few-shot prompts: solved examples before the sentence to translate, as a prompt of its own.
+
+Every demonstration is the whole prompt with its answer; a line break, and no end-of-sequence token, comes after it
+(arXiv 2403.14399, evaluate/*_shot_samples.json of the authors' code). The result is a `Prompt`, so that every decoder
+takes it; demonstrations are cut into the segments that training cut its examples into.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from dragoman.config import Prompt, Segment
+from dragoman.prompts import render
+
+
+def chosen(sources: Sequence[str], targets: Sequence[str], lines: Sequence[int]) -> list[tuple[str, str]]:
+    """Demonstrations by line number, from 1, in the given order.
+
+    Raises:
+        ValueError: there is no such line.
+    """
+    if missing := [line for line in lines if not 1 <= line <= len(sources)]:
+        raise ValueError(f"no line {missing[0]} to take a demonstration from: there are {len(sources)}")
+    return [(sources[line - 1], targets[line - 1]) for line in lines]
+
+
+def with_shots(prompt: Prompt, pair: str, demonstrations: Sequence[tuple[str, str]]) -> Prompt:
+    """The prompt of one pair after solved examples of that pair.
+
+    Args:
+        prompt: how one sentence is asked for, without demonstrations.
+        pair: of the demonstrations, and of the sentences to come.
+        demonstrations: (source, target) each.
+
+    Raises:
+        ValueError: a demonstration holds what a prompt fills in, like `{source}`.
+    """
+    shots = []
+    for source, target in demonstrations:
+        if found := re.search(r"{\w+}", source + target):
+            raise ValueError(
+                f"the demonstration {source!r} holds {found[0]}, which a prompt would fill in; take another"
+            )
+        shots += [Segment(role="instruction", text=text) for _, text in render(prompt, pair, source, target)]
+        shots.append(Segment(role="instruction", text="\n"))
+    return prompt.model_copy(update={"segments": [*shots, *prompt.segments]})

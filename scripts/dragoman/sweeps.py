@@ -1,0 +1,68 @@
+"""Tunings that are trained several times with one key varied, written out: one tuning and one system for each value.
+
+What they are called, `name,axis=value`, no configuration can call anything itself, so the two never meet.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dragoman.config import Experiment, System, Tuning
+
+
+def variant(name: str, axis: str, value: str) -> str:
+    """What a tuning or system is called at one point of its sweep."""
+    return f"{name},{axis}={value}"
+
+
+def split(name: str) -> tuple[str, str]:
+    """`"sm,k=3"` -> `("sm", "k=3")`; a name without a setting has the setting `""`."""
+    base, _, setting = name.partition(",")
+    return base, setting
+
+
+def joined(*settings: str) -> str:
+    """Settings of model and decoder as one: each once, in order."""
+    return ", ".join(dict.fromkeys(filter(None, settings)))
+
+
+def at(tuning: Tuning, value: str) -> Tuning:
+    """A swept tuning at one of its values.
+
+    Raises:
+        KeyError: the tuning has no such key.
+        ValidationError: the key cannot have that value.
+    """
+    assert tuning.sweep is not None
+    whole = tuning.model_dump(exclude_unset=True, exclude={"sweep"})
+    *path, last = tuning.sweep.key.split(".")
+    place: Any = whole
+    for step in path:
+        place = place[int(step)] if isinstance(place, list) and step.isdecimal() else place[step]
+    place[int(last) if isinstance(place, list) else last] = tuning.sweep.values[value]
+    return Tuning.model_validate(whole)
+
+
+def written_out(experiment: Experiment) -> Experiment:
+    """The experiment with every swept tuning, and every system that uses one, written out."""
+    tunings: dict[str, Tuning] = {}
+    for name, tuning in experiment.tunings.items():
+        start = tuning.start and experiment.tunings[tuning.start].sweep
+        for value in tuning.sweep.values if tuning.sweep else [None]:
+            each = tuning if tuning.sweep is None or value is None else at(tuning, value)
+            if start and value is not None:
+                each = each.model_copy(update={"start": variant(tuning.start or "", start.axis, value)})
+            tunings[name if value is None or tuning.sweep is None else variant(name, tuning.sweep.axis, value)] = each
+    systems: dict[str, System] = {}
+    for name, system in experiment.systems.items():
+        sweep = experiment.tunings[system.tuning].sweep if system.tuning else None
+        if sweep is None or system.tuning is None:
+            systems[name] = system
+            continue
+        for value in sweep.values:
+            decoder = system.decoder
+            if hasattr(decoder, sweep.axis):
+                decoder = decoder.model_copy(update={sweep.axis: [int(value)]})
+            update = {"label": system.label or name, "tuning": variant(system.tuning, sweep.axis, value)}
+            systems[variant(name, sweep.axis, value)] = system.model_copy(update=update | {"decoder": decoder})
+    return experiment.model_copy(update={"tunings": tunings, "systems": systems})

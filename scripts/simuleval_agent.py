@@ -1,0 +1,120 @@
+"""A SimulEval agent that runs our systems: SimulEval feeds the words and keeps the time, our own process translates.
+
+SimulEval has an environment of its own (`make env-simuleval`), without torch. So this agent, which runs there, starts
+`python scripts/stream.py --serve` with the Python of the main environment and asks it over two pipes:
+
+    .venv-simuleval/bin/simuleval --agent scripts/simuleval_agent.py --source SRC --target REF --output DIR
+        --config config/config.yaml --experiment NAME --system-name NAME --pair en-fr --k 3
+
+The option is `--system-name` because SimulEval takes `--system` for an abbreviation of two of its own.
+
+Protocol. Each request is one line with one JSON object, and is answered by one such line.
+
+    {"reset": true}      forget the sentence, expect another; not needed before the first
+    {"source": "word"}   the next word of the source has been read
+    {"end": true}        the source is over; only `reset` may follow
+
+    {"words": ["deux", "mots"], "done": false}
+
+`words` are the target words written because of that request, none or more. `done` says that the translation is over;
+that may happen before the source is, and whatever is read then adds no word. After `end` it is always true. The answer
+to a request that cannot be served is {"error": "why"}, and the server ends with exit code 1. It ends with exit code 0
+when its input does. Messages for people go to standard error.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+from argparse import ArgumentParser, Namespace
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from simuleval.agents import TextToTextAgent
+from simuleval.agents.actions import Action, ReadAction, WriteAction
+from simuleval.utils import entrypoint
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@entrypoint
+class Agent(TextToTextAgent):
+    """Passes words on, in both directions."""
+
+    @staticmethod
+    def add_args(parser: ArgumentParser) -> None:
+        parser.add_argument("--config", help="configuration file (default: that of scripts/stream.py)")
+        parser.add_argument("--experiment", required=True)
+        parser.add_argument("--system-name", required=True, help="a system of the experiment")
+        parser.add_argument("--pair", required=True, help="source and target language, like en-fr")
+        parser.add_argument("--seed", type=int, help="of the run (default: that of scripts/stream.py)")
+        parser.add_argument("--k", type=int, help="source words to be ahead (default: the system's first)")
+        default = REPOSITORY / ".venv" / "bin" / "python"
+        parser.add_argument("--python", default=str(default), help=f"of the main environment (default: {default})")
+
+    def __init__(self, args: Namespace) -> None:
+        """Start the translator and wait until it answers.
+
+        Raises:
+            SystemExit: it cannot be started, or does not answer.
+        """
+        options = {"config": args.config, "experiment": args.experiment, "system": args.system_name}
+        options |= {"pair": args.pair, "seed": args.seed, "k": args.k}
+        self.command = [args.python, str(REPOSITORY / "scripts" / "stream.py"), "--serve"]
+        for name, value in options.items():
+            self.command += [] if value is None else [f"--{name}", str(value)]
+        try:
+            self.translator = subprocess.Popen(
+                self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
+            )
+        except OSError as error:
+            raise SystemExit(
+                f"{args.python} does not start ({error}): `make env`, or choose another --python"
+            ) from None
+        super().__init__(args)  # calls `reset`
+
+    def reset(self) -> None:
+        super().reset()
+        self.read = 0
+        self._ask({"reset": True})
+
+    def to(self, device: str, fp16: bool = False) -> None:
+        """SimulEval hands over `--device` and `--dtype`, "cpu" and float32 unless they are given."""
+        if device != "cpu" or fp16:
+            raise SystemExit("our translator finds its device itself: leave out --device, --dtype and --fp16")
+
+    def policy(self) -> Action:
+        """Write all that is due now, in one action: before the next one, SimulEval reads a word.
+
+        SimulEval divides what is written into words and gives each the same delay, the number of words read.
+        """
+        words, done = [], False
+        for word in self.states.source[self.read :]:
+            answer = self._ask({"source": word})
+            words, done = words + answer["words"], answer["done"]
+        self.read = len(self.states.source)
+        if self.states.source_finished and not done:
+            words, done = words + self._ask({"end": True})["words"], True
+        return WriteAction(" ".join(words), finished=done) if words or done else ReadAction()
+
+    def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Send a request, wait for its answer.
+
+        Raises:
+            SystemExit: there is none, or it reports an error.
+        """
+        with suppress(BrokenPipeError):  # the translator is gone, but may have said why
+            print(json.dumps(request), file=self.translator.stdin, flush=True)
+        line = self.translator.stdout.readline()
+        command = shlex.join(self.command)
+        if not line:
+            raise SystemExit(f"the translator has ended with exit code {self.translator.wait()}: {command}")
+        try:
+            answer = json.loads(line)
+        except json.JSONDecodeError:
+            raise SystemExit(f"the translator said {line.strip()!r}, which is no JSON: {command}") from None
+        if "error" in answer:
+            raise SystemExit(f"the translator refused: {answer['error']}")
+        return answer

@@ -1,0 +1,118 @@
+#!/usr/bin/env python3
+"""Translate while you type: words go in at standard input, their translation comes out as soon as it can be written.
+
+A line is a sentence. From a terminal, a word is taken when the line is sent; from a pipe, when a blank follows it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import TextIO
+
+from dragoman import command
+from dragoman.config import SimultaneousDecoder
+from dragoman.configfile import load_config
+from dragoman.decoding import Context
+from dragoman.decoding.serve import serve
+from dragoman.decoding.streaming import Interpreter
+from dragoman.metrics import instances
+from dragoman.plan import Plan
+
+
+def words(stream: TextIO) -> Iterator[tuple[str, bool]]:
+    """(word, whether its line ends with it) of a text, each as soon as what follows it is known; ("", True) where a
+    line ends after a blank or holds nothing."""
+    word = ""
+    while character := stream.read(1):
+        if not character.isspace():
+            word += character
+            continue
+        if word or character == "\n":
+            yield word, character == "\n"
+        word = ""
+    if word:
+        yield word, True
+
+
+def interpreter_of(arguments: argparse.Namespace) -> Interpreter:
+    """The system that a configuration names, ready to read.
+
+    Raises:
+        ValueError: it is not decoded while it is read.
+    """
+    plan = Plan(load_config(arguments.config))
+    run = plan.decode_run(arguments.experiment, arguments.system, arguments.pair, arguments.seed)
+    experiment, system = plan.experiment(run.experiment), plan.system(run)
+    if not isinstance(system.decoder, SimultaneousDecoder) or system.decoder.legacy:
+        raise ValueError(f"the system {run.system!r} is not decoded word by word; choose one with `name: simultaneous`")
+    tuning = experiment.tunings[system.tuning] if system.tuning else None
+    context = Context(plan.model_behind(run), run.pair, plan.prompt_of(experiment, tuning, system))
+    return Interpreter(context, system.decoder, arguments.k)
+
+
+def translate(interpreter: Interpreter, source: TextIO, target: TextIO) -> Iterator[instances.Instance]:
+    """Translate lines as they come in; what was read and written, and when, of each."""
+    read: list[str] = []
+    elapsed: list[float] = []
+    written: list[str] = []
+    began = time.monotonic()
+    count = 0
+
+    def put(found: Sequence[str]) -> None:
+        for word in found:
+            target.write((" " if written else "") + word)
+            written.append(word)
+            elapsed.append(round(1000 * (time.monotonic() - began), 3))
+        target.flush()
+
+    for word, last in words(source):
+        if not read:
+            began = time.monotonic()
+        if word:
+            read.append(word)
+            put(interpreter.read(word))
+        if last:
+            put(interpreter.finish())
+            target.write("\n")
+            target.flush()
+            delays = tuple(map(float, interpreter.writer.delays))
+            yield instances.Instance(
+                count, " ".join(written), delays, tuple(elapsed), source=" ".join(read), source_length=len(read)
+            )
+            interpreter.reset()
+            read, elapsed, written, count = [], [], [], count + 1
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Entry point."""
+    example = (
+        "echo 'The old man wants to buy a red car.' | "
+        "python scripts/stream.py --experiment simulmask --system sm-norec-mod --pair en-fr --k 3"
+    )
+    parser = command.parser(__doc__ or "", example)
+    command.add_config(parser)
+    parser.add_argument("--experiment", required=True)
+    parser.add_argument("--system", required=True, help="one that is decoded by `simultaneous` or `streaming`")
+    parser.add_argument("--pair", required=True)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--k", type=int, help="source words read before the first target word (the system's first k)")
+    parser.add_argument("--log", type=Path, help="write a SimulEval log with delays (words) and elapsed times (ms)")
+    parser.add_argument("--serve", action="store_true", help="talk JSON lines, for scripts/simuleval_agent.py")
+    arguments = parser.parse_args(argv)
+    with redirect_stdout(sys.stderr):
+        interpreter = interpreter_of(arguments)
+    if arguments.serve:
+        serve(interpreter, sys.stdin, sys.stdout)
+        return
+    found = list(translate(interpreter, sys.stdin, sys.stdout))
+    if arguments.log:
+        instances.write(arguments.log, found)
+
+
+if __name__ == "__main__":
+    command.run(main)
