@@ -15,7 +15,7 @@ IN_VENV := export PATH="$(CURDIR)/$(VENV)/bin:$$PATH"; hash -r;
 # The environment of envs/ that `make lock` is about.
 LOCK ?= main
 
-.PHONY: help env env-simuleval demo smoke test lint format bench report clean lock
+.PHONY: help env env-simuleval env-neural demo smoke test lint format bench report clean lock
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -40,6 +40,11 @@ env-simuleval: $(VENV)-simuleval/.ready ## make SimulEval's environment in .venv
 
 $(VENV)-simuleval/.ready: envs/simuleval.txt envs/simuleval.lock
 	$(call install,simuleval)
+
+env-neural: $(VENV)-neural/.ready ## make the environment of COMET and BLEURT in .venv-neural (1.3 GB)
+
+$(VENV)-neural/.ready: envs/neural.txt envs/neural.lock
+	$(call install,neural)
 
 demo: env ## run the embedded demonstration: a corpus, two models, a fine-tuning, a report
 	@echo "Running the workflow with $(CONFIG) ..."

@@ -3,23 +3,36 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import random
+import resource
+import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
+from transformers import AutoModelForCausalLM
 
 from dragoman import command, decoding, grammar, models, registry, training
-from dragoman.config import DemoCorpus, OfflineDecoder, Pages, ScratchModel, Training
+from dragoman.config import DemoCorpus, OfflineDecoder, Pages, ScratchModel, SimultaneousDecoder, Training
 from dragoman.configfile import prompts
-from dragoman.corpora import prepare
-from dragoman.decoding import offline
-from dragoman.methods import ParallelText, sft
+from dragoman.corpora import aligner, prepare
+from dragoman.decoding import offline, simultaneous, streaming
+from dragoman.methods import Example, ParallelText, language_aware, sft, simulmask
+from dragoman.metrics import divergence as analysis
 from dragoman.metrics import score
 from dragoman.optimizers import Muon
+from dragoman.policies import WaitK
+from dragoman.visibility import visible_sources
+
+K = [1, 3, 5, 7]
+ANSWERS, ENTRIES = 1000, 32_000
+"""Of the comparison of two models: sentences, and vocabulary."""
 
 
 class Timing(NamedTuple):
@@ -38,11 +51,11 @@ def timed(work: Callable[[], int]) -> tuple[int, float]:
     return work(), time.perf_counter() - began
 
 
-def sentences(count: int) -> ParallelText:
-    """English and French sentences of the embedded world."""
-    meant = list(grammar.meanings(1, "train", count))
-    english, french = ([grammar.realise(m, code).text for m in meant] for code in ("en", "fr"))
-    return ParallelText("en-fr", english, french, [""] * count)
+def sentences(count: int, target: str = "fr", split: str = "train") -> ParallelText:
+    """English sentences of the embedded world and their translations."""
+    meant = list(grammar.meanings(1, split, count))
+    sources, targets = ([grammar.realise(m, code).text for m in meant] for code in ("en", target))
+    return ParallelText(f"en-{target}", sources, targets, [""] * count)
 
 
 def model_of(architecture: str, text: ParallelText) -> tuple[models.PreTrainedModel, models.PreTrainedTokenizerBase]:
@@ -83,6 +96,106 @@ def train() -> Iterator[Timing]:
             yield Timing(f"train {architecture}", f"128 in pieces of {micro_batch}", *_with_unit(timed(work), "tokens"))
 
 
+def align() -> Iterator[Timing]:
+    """Word alignment, both directions."""
+    text = sentences(5000)
+
+    def work() -> int:
+        return len(aligner.align(text.sources, text.targets))
+
+    yield Timing("align", "5 passes, two directions", *_with_unit(timed(work), "sentence pairs"))
+
+
+def visibility() -> Iterator[Timing]:
+    """What every token may see, for 200,000 sentence pairs: 20,000 different ones, ten times."""
+    text = sentences(20_000)
+    _, tokenizer = model_of("llama", text)
+    text = text._replace(sources=[*text.sources] * 10, targets=[*text.targets] * 10)
+    schedule = simulmask.schedules(text, [WaitK(name="wait-k", k=3)])
+    spent = 0.0
+
+    class Watched:
+        is_fast = True
+
+        def __call__(self, *arguments: Any, **options: Any) -> Any:
+            nonlocal spent
+            began = time.perf_counter()
+            found = tokenizer(*arguments, **options)
+            spent += time.perf_counter() - began
+            return found
+
+    def work() -> int:
+        return len(visible_sources(prompts()["short"], Watched(), text.pair, text.sources, text.targets, schedule))  # type: ignore[arg-type]
+
+    count, seconds = timed(work)
+    yield Timing("visibility", "with tokenisation", count, "sentence pairs", seconds)
+    yield Timing("visibility", "tokenisation apart", count, "sentence pairs", seconds - spent)
+
+
+def masked() -> Iterator[Timing]:
+    """A training step under SimulMask's mask and positions, and an ordinary one, turn about."""
+    text = sentences(2000)
+    for architecture, positions in (("falcon-alibi", "modified"), ("llama", "group")):
+        model, tokenizer = model_of(architecture, text)
+        options = _reading(positions)
+        examples = simulmask.examples([text], prompts()["short"], tokenizer, options)
+        batches = _batches(examples, tokenizer, 32)
+        work = {
+            "causal": (training.cross_entropy, batches),
+            f"masked, {positions}": (partial(simulmask.loss, options=options), batches),
+        }
+        yield from _compared_steps(f"step {architecture}", model, work)
+
+
+def stage2() -> Iterator[Timing]:
+    """A step of language-aware tuning, and an ordinary one of as many sequences: twice the batch."""
+    texts = [sentences(1000), sentences(1000, "de")]
+    both = ParallelText("", *([*a, *b] for a, b in list(zip(*texts, strict=True))[1:]))
+    model, tokenizer = model_of("llama", both)
+    options = language_aware.Options()
+    examples = language_aware.examples(texts, prompts()["short"], tokenizer, options)
+    work = {
+        "plain, 64 sentence pairs": (training.cross_entropy, _batches(examples, tokenizer, 64)),
+        "language-aware, 32": (partial(language_aware.loss, options=options), _batches(examples, tokenizer, 32)),
+    }
+    yield from _compared_steps("step stage 2", model, work)
+
+
+def _reading(positions: Literal["modified", "group"]) -> simulmask.Options:
+    return simulmask.Options(policies=[WaitK(name="wait-k", k=k) for k in K], positions=positions)
+
+
+def _batches(
+    examples: Sequence[Example], tokenizer: models.PreTrainedTokenizerBase, size: int
+) -> list[dict[str, torch.Tensor]]:
+    """Batches as training makes them, of like length."""
+    collate = training.Collator(tokenizer.pad_token_id)
+    rows = training.Batches([len(example["input_ids"]) for example in examples], size, size, seed=1)
+    return [collate([examples[i] for i in batch]) for batch in rows]
+
+
+def _compared_steps(
+    what: str, model: models.PreTrainedModel, work: Mapping[str, tuple[training.Loss, list[dict[str, torch.Tensor]]]]
+) -> Iterator[Timing]:
+    """Steps of each kind in turn, so that whatever else the machine does hits all alike; medians of 40."""
+    steps = torch.optim.AdamW(model.parameters(), lr=1e-5, fused=True)
+    model.train()
+    seconds: dict[str, list[float]] = {how: [] for how in work}
+    for number in range(42):
+        for how, (loss, batches) in work.items():
+            batch = batches[number % len(batches)]
+            began = time.perf_counter()
+            loss(model, batch, (batch["labels"] != -100).sum()).backward()
+            steps.step()
+            steps.zero_grad()
+            seconds[how].append(time.perf_counter() - began)
+    first = 0.0
+    for how, found in seconds.items():
+        median = statistics.median(found[2:])  # the first two warm up
+        first = first or median
+        yield Timing(what, f"{how}, {median / first - 1:+.1%}", 40, "steps", 40 * median)
+
+
 def optimizer() -> Iterator[Timing]:
     """Steps of Muon on the matrices of the embedded demonstration's model, torch's and ours."""
     shapes = [(128, 128)] * 16 + [(352, 128)] * 8 + [(128, 352)] * 4
@@ -121,6 +234,73 @@ def decode() -> Iterator[Timing]:
             yield Timing("decode llama", how, *_with_unit(timed(work), "tokens"))
 
 
+def simultaneous_decoding() -> Iterator[Timing]:
+    """500 sentences under 4 k: all at once, and word by word as a reader would get them; the same words, when due.
+
+    The models are trained a little, so that translations have natural lengths and come to an end. Word by word only
+    every twelfth sentence is translated; its time is scaled by the number of words.
+    """
+    text, test, prompt = sentences(4000), sentences(500, split="test"), prompts()["short"]
+    items = [decoding.Item(i, source, "") for i, source in enumerate(test.sources)]
+    sample = items[::12]
+    for architecture, positions in (("falcon-alibi", "modified"), ("llama", "group")):
+        with tempfile.TemporaryDirectory() as folder:
+            _trained(architecture, positions, text, Path(folder))
+            context = decoding.Context(Path(folder) / "model", "en-fr", prompt)
+            for kept in (True, False):
+                options = SimultaneousDecoder(
+                    name="simultaneous", k=K, recompute=not kept, positions="group" if positions == "group" else "plain"
+                )
+                batched, together = _translated(simultaneous.Decoder(context, options), items)
+                streamed, alone = _translated(streaming.Decoder(context, options), items[::12])
+                for number, rows in streamed.items():
+                    for ours, theirs in zip(batched[number], rows, strict=True):
+                        same = all(ours[key] == value for key, value in theirs.items())
+                        assert same, f"{architecture}: batched {ours}, word by word {theirs}"
+                words, sampled = (
+                    sum(len(row["delays"]) for rows in found.values() for row in rows) for found in (batched, streamed)
+                )
+                alone *= words / sampled
+                what = f"simultaneous {architecture}, {'kept' if kept else 'recomputed'}"
+                yield Timing(what, f"word by word, scaled from {len(streamed)} sentences", words, "words", alone)
+                yield Timing(what, f"batched, {alone / together:.0f} times as fast", words, "words", together)
+
+
+def _translated(
+    decoder: simultaneous.Decoder | streaming.Decoder, items: Sequence[decoding.Item]
+) -> tuple[dict[int, list[decoding.Row]], float]:
+    """Rows of each item, and seconds."""
+    rows: dict[int, list[decoding.Row]] = {}
+
+    def work() -> int:
+        for batch in decoder.batches(items):
+            chosen = [items[i] for i in batch]
+            rows.update((item.id, found) for item, found in zip(chosen, decoder.decode(chosen), strict=True))
+        return len(rows)
+
+    return rows, timed(work)[1]
+
+
+def _trained(architecture: str, positions: Literal["modified", "group"], text: ParallelText, folder: Path) -> None:
+    """A model that 150 steps of SimulMask have taught when to stop, in `folder`/model."""
+    model, tokenizer = model_of(architecture, text)
+    options = _reading(positions)
+    training.fit(
+        model,
+        tokenizer,
+        simulmask.examples([text], prompts()["short"], tokenizer, options),
+        Training(
+            steps=150, batch_size=32, optimizer="muon", muon_learning_rate=0.02, learning_rate=0.005, log_every=150
+        ),
+        seed=1,
+        work=folder / "work",
+        label=f"bench {architecture}",
+        loss=partial(simulmask.loss, options=options),
+    )
+    model.save_pretrained(folder / "model")
+    tokenizer.save_pretrained(folder / "model")
+
+
 def scores() -> Iterator[Timing]:
     """Scores of 2,000 sentences with their intervals, ours and sacrebleu's own resampling."""
     import sacrebleu
@@ -142,11 +322,87 @@ def scores() -> Iterator[Timing]:
         yield Timing(name, "with interval, by sacrebleu", *_with_unit(timed(library), "sentences"))
 
 
+def divergence() -> Iterator[Timing]:
+    """A foundation model and its twin compared along answers, streamed and with full logits; memory beyond the models.
+
+    Each way has a process of its own, whose peak memory is then its own.
+    """
+    averages = []
+    for how, way in (("full logits", _with_full_logits), ("streamed", analysis.compare)):
+        with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+            seconds, megabytes, found = pool.submit(_compared, way).result()
+        averages.append(found)
+        off = max(abs(found[name] - averages[0][name]) for name in found if name != "rank")
+        how = f"{how}, {megabytes:.0f} MiB" + (f", within {off:.0e}" if len(averages) > 1 else "")
+        yield Timing(f"divergence {ENTRIES // 1000}k", how, ANSWERS, "sentences", seconds)
+
+
+def _compared(way: Callable[..., list[analysis.Trace]]) -> tuple[float, float, dict[str, float]]:
+    """Seconds, peak MiB beyond the loaded models, and averages."""
+    web = Pages(corpus="x", languages=["en", "fr"], count=1)
+    spec = ScratchModel(source="scratch", architecture="llama", text=web, vocabulary=ENTRIES)
+    torch.set_num_threads(1)
+    torch.manual_seed(1)
+    config = models.architecture(spec, ENTRIES, 0, 1)
+    config.initializer_range = 0.1  # expectations that differ
+    foundation, twin = (AutoModelForCausalLM.from_config(config).eval() for _ in range(2))
+    rng = random.Random(1)
+    rows = [
+        analysis.Answers(rng.choices(range(ENTRIES), k=30 + i % 20), rng.choices(range(ENTRIES), k=20 + i % 13))
+        for i in range(ANSWERS)
+    ]
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    began = time.perf_counter()
+    traces = way(foundation, twin, rows)
+    seconds = time.perf_counter() - began
+    return seconds, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024, analysis.summary(traces)
+
+
+@torch.inference_mode()
+def _with_full_logits(
+    foundation: models.PreTrainedModel, twin: models.PreTrainedModel, rows: Sequence[analysis.Answers]
+) -> list[analysis.Trace]:
+    """Logits of every position of a batch, prompt and padding too, then the formulas as they are written."""
+    found, pad = [], torch.nn.utils.rnn.pad_sequence
+    for start in range(0, len(rows), 32):
+        batch = rows[start : start + 32]
+        texts = [torch.tensor([*row.given, *row.twin]) for row in batch]
+        given = {"input_ids": pad(texts, True), "attention_mask": pad([torch.ones_like(text) for text in texts], True)}
+        log_q, log_p = (model(**given, use_cache=False).logits.log_softmax(-1) for model in (foundation, twin))
+        p, q = log_p.exp(), log_q.exp()
+        log_m = ((p + q) / 2).log()
+        of_token = log_q.gather(-1, log_p.argmax(-1, keepdim=True))
+        columns = [
+            1 + (log_q > of_token).sum(-1),
+            of_token[..., 0].exp(),
+            (p * (log_p - log_q)).sum(-1),
+            (q * (log_q - log_p)).sum(-1),
+            ((p * (log_p - log_m)).sum(-1) + (q * (log_q - log_m)).sum(-1)) / 2,
+            -(p * log_q).sum(-1),
+        ]
+        for i, row in enumerate(batch):
+            answer = slice(len(row.given) - 1, len(row.given) - 1 + len(row.twin))
+            found.append(analysis.Trace(*(column[i, answer].double().numpy() for column in columns)))
+    return found
+
+
 def _with_unit(measured: tuple[int, float], unit: str) -> tuple[int, str, float]:
     return measured[0], unit, measured[1]
 
 
-BENCHMARKS = {work.__name__: work for work in (corpora, train, optimizer, decode, scores)}
+BENCHMARKS = {
+    "corpora": corpora,
+    "align": align,
+    "visibility": visibility,
+    "train": train,
+    "masked": masked,
+    "stage2": stage2,
+    "optimizer": optimizer,
+    "decode": decode,
+    "simultaneous": simultaneous_decoding,
+    "scores": scores,
+    "divergence": divergence,
+}
 
 
 def main(argv: Sequence[str] | None = None) -> None:

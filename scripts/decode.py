@@ -5,18 +5,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dragoman import command, corpora, decoding, models, registry
+from dragoman import command, corpora, decoding, models, registry, shots
 from dragoman.configfile import load_config
 from dragoman.imports import code
 from dragoman.plan import DecodeRun, Plan
-from dragoman.storage import digest, read_manifest
+from dragoman.storage import digest, read_manifest, sha256
 
 
 def decode(plan: Plan, run: DecodeRun) -> None:
     """Hypotheses for every sentence of the test set, in its order."""
     experiment = plan.experiment(run.experiment)
-    system = experiment.systems[run.system]
-    tuning = experiment.tunings[system.tuning] if system.tuning else None
     table = corpora.load(plan.corpus_folder(experiment.test.corpus, run.pair), experiment.test.split)
     rows = table.slice(0, experiment.test.limit).to_pylist()
     items = [decoding.Item(row["id"], row["source"], row["target"], row["alignment"]) for row in rows]
@@ -25,10 +23,14 @@ def decode(plan: Plan, run: DecodeRun) -> None:
     files = digest(read_manifest(model)["files"]) if model else ""
     if model:
         models.use_threads(plan.config.threads)
-    context = decoding.Context(model, run.pair, plan.prompt_of(experiment, tuning, system))
-    decoder = registry.module_of("decoder", system.decoder.name).Decoder(context, system.decoder)
-    fingerprint = code("decode", ("decoder", system.decoder.name))
-    key = decoding.journal_key([vars(run), spec, fingerprint, models.made_with() if model else {}], items, files)
+    prompt = shots.asked(plan, run)
+    context = decoding.Context(model, run.pair, prompt)
+    options = plan.decoder(run)
+    decoder = registry.module_of("decoder", options.name).Decoder(context, options)
+    fingerprint = code("decode", ("decoder", options.name))
+    prior = [sha256(path) for path in plan.prior_files(run)]
+    depends = [vars(run), spec, prompt.model_dump(mode="json"), fingerprint, models.made_with() if model else {}, prior]
+    key = decoding.journal_key(depends, items, files)
     journal = decoding.Journal(plan.results / ".work" / f"decode-{key}.jsonl", key)
     label = f"{run.experiment}/{run.system}/{run.pair} seed {run.seed}"
     result = decoding.run(items, decoder.batches(items), decoder.decode, journal, label)

@@ -23,7 +23,7 @@ def tune(plan: Plan, run: TuningRun) -> None:
     made_from = {"model": digest(read_manifest(before)["files"])}
     texts = []
     for pair, folder in zip(plan.train_pairs(run), plan.train_corpora(run), strict=True):
-        table = corpora.load(folder, "train").slice(0, experiment.train.limit if experiment.train else None)
+        table = corpora.load(folder, "train").slice(0, plan.train_limit(run))
         columns = (table[name].to_pylist() for name in ("source", "target", "alignment"))
         texts.append(ParallelText(pair, *columns))
         made_from[pair] = read_manifest(folder)["files"]["train.parquet"]["sha256"]

@@ -16,7 +16,7 @@ from pydantic_core import to_jsonable_python
 
 from dragoman import command
 from dragoman.command import REPOSITORY
-from dragoman.config import Config, Strict, TrainData
+from dragoman.config import Config, OfflineDecoder, Strict, TrainData
 from dragoman.storage import replacing
 
 SCHEMA = REPOSITORY / "workflow" / "schemas" / "config.schema.json"
@@ -94,7 +94,8 @@ def _sections(model: type[BaseModel], seen: dict[str, str]) -> None:
         lines.append(f"| `{name}` | {_shown(field.annotation)} | {default} | {text} |")
         below += re.findall(r"\(#(\w+)\)", lines[-1])
     seen[model.__name__] = "\n".join(lines)
-    known = {other.__name__.lower(): other for other in Strict.__subclasses__() + TrainData.__subclasses__()}
+    bases = (Strict, TrainData, OfflineDecoder)
+    known = {other.__name__.lower(): other for base in bases for other in base.__subclasses__()}
     for name in below:
         _sections(known[name], seen)
 

@@ -14,13 +14,12 @@ from dragoman.metrics.bootstrap import RESAMPLES
 from dragoman.metrics.instances import score_logs
 from dragoman.metrics.latency import METRICS, SOURCES, UNITS
 from dragoman.metrics.scoring import score_files, score_hypotheses
-from dragoman.sweeps import split
 
 
 def text(arguments: argparse.Namespace) -> None:
     """Score plain text files; records go to standard output and nothing else does."""
     given = {} if arguments.bootstrap is None else {"bootstrap": arguments.bootstrap}
-    options = {name: dict(given) for name in ("bleu", "chrf")}
+    options = {name: dict(given) for name in ("bleu", "chrf", "offtarget")}
     if arguments.tokenize:
         options["bleu"]["tokenize"] = arguments.tokenize
     found = score_files(
@@ -49,12 +48,11 @@ def instances(arguments: argparse.Namespace) -> None:
 def hypotheses(arguments: argparse.Namespace) -> None:
     """Score what a system of a configuration wrote."""
     from dragoman.configfile import load_config
+    from dragoman.plan import Plan
 
-    config = load_config(arguments.config)
-    if arguments.experiment not in config.experiments:
-        raise KeyError(registry.unknown("experiment", arguments.experiment, config.experiments))
-    experiment = config.experiments[arguments.experiment]
-    if split(arguments.system)[0] not in experiment.systems:
+    plan = Plan(load_config(arguments.config))
+    experiment = plan.experiment(arguments.experiment)
+    if arguments.system not in experiment.systems:
         raise KeyError(registry.unknown("system", arguments.system, experiment.systems))
     place = {
         "paper": experiment.paper,
@@ -63,7 +61,8 @@ def hypotheses(arguments: argparse.Namespace) -> None:
         "pair": arguments.pair,
         "seed": arguments.seed,
     }
-    records.write(arguments.out, score_hypotheses(arguments.hypotheses, place, experiment.metrics))
+    options = plan.metric_options(arguments.experiment)
+    records.write(arguments.out, score_hypotheses(arguments.hypotheses, place, experiment.metrics, options))
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -83,7 +82,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     plain.add_argument("--tokenize", help="BLEU's tokenizer (default: by target language, else 13a)")
     plain.add_argument(
-        "--bootstrap", type=int, help=f"resamples behind the interval of BLEU and chrF ({RESAMPLES}); 0: no interval"
+        "--bootstrap",
+        type=int,
+        help=f"resamples behind the interval of BLEU, chrF and the off-target ratio ({RESAMPLES}); 0: no interval",
     )
     plain.set_defaults(do=text)
 

@@ -14,7 +14,7 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TextIO
 
-from dragoman import command
+from dragoman import command, shots
 from dragoman.config import SimultaneousDecoder
 from dragoman.configfile import load_config
 from dragoman.decoding import Context
@@ -22,6 +22,7 @@ from dragoman.decoding.serve import serve
 from dragoman.decoding.streaming import Interpreter
 from dragoman.metrics import instances
 from dragoman.plan import Plan
+from dragoman.sweeps import variant
 
 
 def words(stream: TextIO) -> Iterator[tuple[str, bool]]:
@@ -46,12 +47,14 @@ def interpreter_of(arguments: argparse.Namespace) -> Interpreter:
         ValueError: it is not decoded while it is read.
     """
     plan = Plan(load_config(arguments.config))
-    run = plan.decode_run(arguments.experiment, arguments.system, arguments.pair, arguments.seed)
-    experiment, system = plan.experiment(run.experiment), plan.system(run)
+    name = arguments.system
+    if arguments.k and name not in plan.experiment(arguments.experiment).systems:
+        name = variant(name, "k", str(arguments.k))  # one model for each k
+    run = plan.decode_run(arguments.experiment, name, arguments.pair, arguments.seed)
+    system = plan.system(run)
     if not isinstance(system.decoder, SimultaneousDecoder) or system.decoder.legacy:
         raise ValueError(f"the system {run.system!r} is not decoded word by word; choose one with `name: simultaneous`")
-    tuning = experiment.tunings[system.tuning] if system.tuning else None
-    context = Context(plan.model_behind(run), run.pair, plan.prompt_of(experiment, tuning, system))
+    context = Context(plan.model_behind(run), run.pair, shots.asked(plan, run))
     return Interpreter(context, system.decoder, arguments.k)
 
 

@@ -10,7 +10,7 @@ from dragoman import command, records
 from dragoman.configfile import load_config
 from dragoman.plan import Plan
 from dragoman.reporting import timings
-from dragoman.reporting.arrange import lay_out
+from dragoman.reporting.arrange import tables_of
 from dragoman.reporting.gather import layout_from
 from dragoman.reporting.markup import latex, markdown
 from dragoman.reporting.tables import cells, csv
@@ -42,8 +42,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     else:
         layout = layout_from(plan, given.experiment)
         frame = cells(records.read(given.records), layout)
-        table = lay_out(frame, layout)
-        name, contents = given.experiment, {"csv": csv(frame), "md": markdown(table), "tex": latex(table)}
+        laid = tables_of(frame, layout)
+        name, contents = given.experiment, {"csv": csv(frame)}
+        contents |= {"md": "\n".join(map(markdown, laid)), "tex": "\n".join(map(latex, laid))}
     for suffix, content in contents.items():
         with replacing(given.out_dir / f"{name}.{suffix}") as file:
             file.write(content)

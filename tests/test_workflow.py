@@ -108,6 +108,18 @@ class TestFinished:
         jobs = planned(snakemake(finished, "--dry-run", config=SMOKE.replace(old, new)))
         assert {rule: count for rule, count in jobs.items() if rule in {*again, "pretrain", "finetune"}} == again
 
+    def test_words_that_are_piped_give_what_was_decoded(self, finished: Path) -> None:
+        folder = finished / "results/smoke/decodes/simulmask/sm-norec-mod,k=3/en-fr/seed-1"
+        rows = read_jsonl(folder / "hypotheses.jsonl")
+        command = [sys.executable, str(REPOSITORY / "scripts/stream.py"), "--config", "config.yaml", "--k", "3"]
+        command += ["--experiment", "simulmask", "--system", "sm-norec-mod", "--pair", "en-fr", "--log", "stream.log"]
+        text = "".join(row["source"] + "\n" for row in rows)
+        done = subprocess.run(command, cwd=finished, input=text, capture_output=True, text=True)
+        assert done.stdout == "".join(row["hypothesis"] + "\n" for row in rows), done.stderr
+        timed = instances.read(finished / "stream.log")
+        assert [list(each.delays) for each in timed] == [row["delays"] for row in rows]
+        assert all(list(each.elapsed) == sorted(each.elapsed) for each in timed)
+
     def test_snakemake_report(self, finished: Path) -> None:
         done = snakemake(finished, "--report", "snakemake.html")
         assert done.returncode == 0, done.stderr

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import combinations, permutations
 from pathlib import Path
@@ -19,21 +19,33 @@ from dragoman.config import (
     DictionaryDecoder,
     Experiment,
     FilesCorpus,
+    FixedPrior,
     HubCorpus,
     LocalModel,
     Model,
     Pages,
+    PrefilledDecoder,
+    Prompt,
+    PseudoPrior,
+    RandomPrior,
+    RefinedPrior,
     SacrebleuCorpus,
     ScratchModel,
+    SftPrior,
+    Shots,
     SimultaneousDecoder,
+    System,
     Tuning,
 )
 from dragoman.configfile import ConfigError, KeyPath, Problem, problems_in, prompts
-from dragoman.languages import reverse
+from dragoman.languages import reverse, split_pair
+from dragoman.prompts import render
 
 DEMO_LANGUAGES = ("en", "fr", "de", "nl", "it", "ro")
 MODEL_FREE = ("copy", "dictionary")
 """Decoders that use no model."""
+SINGLE = (*MODEL_FREE, "offline", "contrastive")
+"""Decoders that give one answer to a sentence, under one setting."""
 
 
 def pairs_of(corpus: Corpus) -> set[str]:
@@ -79,7 +91,7 @@ def has_alibi(model: Model) -> bool | None:
 def problems_of(config: Config) -> Iterator[Problem]:
     """Every mistake that only shows when the parts of a configuration are seen together."""
     try:
-        known_prompts = set(prompts(config.prompts))
+        known_prompts = prompts(config.prompts)
     except ConfigError as error:
         yield Problem((), str(error))
         return
@@ -131,6 +143,9 @@ def _test_sets(at: KeyPath, corpus: SacrebleuCorpus) -> Iterator[Problem]:
     for split in ("train", "validation", "test"):
         for index, name in enumerate(getattr(corpus, split)):
             yield from _named("test set", (*at, split, index), name, DATASETS)
+    for index, name in enumerate(corpus.turned):
+        own = [*corpus.train, *corpus.validation, *corpus.test]
+        yield from _named("set of this corpus", (*at, "turned", index), name, own)
 
 
 def _pages(config: Config, at: KeyPath, pages: Pages) -> Iterator[Problem]:
@@ -152,11 +167,13 @@ def _pair(at: KeyPath, key: str | int, corpus: Corpus, name: str, pair: str, spl
         yield Problem((*at, key), f"corpus {name!r} has no {split} split for {pair}; give it one", pair)
 
 
-def _experiment(config: Config, at: KeyPath, experiment: Experiment, known_prompts: set[str]) -> Iterator[Problem]:
+def _experiment(
+    config: Config, at: KeyPath, experiment: Experiment, known_prompts: dict[str, Prompt]
+) -> Iterator[Problem]:
     yield from _named("model", (*at, "model"), experiment.model, config.models)
     yield from _named("prompt", (*at, "prompt"), experiment.prompt, known_prompts)
     for index, metric in enumerate(experiment.metrics):
-        yield from _metric((*at, "metrics", index), metric)
+        yield from _metric((*at, "metrics", index), metric, experiment.test.pairs)
     for key, data in (("train", experiment.train), ("test", experiment.test)):
         if data is None:
             continue
@@ -168,7 +185,7 @@ def _experiment(config: Config, at: KeyPath, experiment: Experiment, known_promp
                 if pair in data.pairs[:index]:
                     yield Problem((*at, key, "pairs", index), "stands twice; remove one", pair)
     for name, tuning in experiment.tunings.items():
-        used = {system.tuning for system in experiment.systems.values()}
+        used = {system.tuning for system in experiment.systems.values()} | twins(experiment)
         if name not in used | {other.start for other in experiment.tunings.values()}:
             yield Problem((*at, "tunings", name), "no system uses this tuning, so it would never be trained")
         if tuning.sweep is None:
@@ -180,10 +197,118 @@ def _experiment(config: Config, at: KeyPath, experiment: Experiment, known_promp
         here: KeyPath = (*at, "systems", name)
         yield from _named("tuning", (*here, "tuning"), system.tuning, experiment.tunings)
         yield from _named("prompt", (*here, "prompt"), system.prompt, known_prompts)
+        yield from _prompts(here, experiment, system, known_prompts)
+        if system.shots is not None:
+            yield from _shots(config, (*here, "shots"), experiment, system.shots)
         yield from _decoder(here, experiment, system.decoder, system.tuning)
+        if isinstance(system.decoder, PrefilledDecoder):
+            yield from _prior(config, (*here, "decoder", "prior"), experiment, name, system.decoder.prior)
+    if experiment.divergence is not None:
+        yield from _twin((*at, "divergence", "twin"), experiment, experiment.divergence.twin)
 
 
-def _metric(at: KeyPath, spec: str) -> Iterator[Problem]:
+def twins(experiment: Experiment) -> set[str]:
+    """Tunings that the foundation model is compared with or given the first tokens of."""
+    decoders = [system.decoder for system in experiment.systems.values()]
+    priors = [decoder.prior for decoder in decoders if isinstance(decoder, PrefilledDecoder)]
+    compared = {experiment.divergence.twin} if experiment.divergence else set()
+    return compared | {prior.twin for prior in priors if isinstance(prior, SftPrior)}
+
+
+def _twin(at: KeyPath, experiment: Experiment, name: str) -> Iterator[Problem]:
+    yield from _named("tuning", at, name, experiment.tunings)
+    tuning = experiment.tunings.get(name)
+    if tuning is not None and tuning.sweep is not None:
+        yield Problem(at, "this tuning is swept, and a twin is one model; name one without a sweep", name)
+
+
+def _prior(config: Config, at: KeyPath, experiment: Experiment, own: str, prior: Any) -> Iterator[Problem]:
+    """Whether what a prior is made of is there, for every pair of the test."""
+    pairs = experiment.test.pairs
+    targets = {split_pair(pair)[1] for pair in pairs}
+    if isinstance(prior, SftPrior):
+        yield from _twin((*at, "twin"), experiment, prior.twin)
+    if isinstance(prior, FixedPrior):
+        for language in sorted(targets):
+            yield from _named("language", (*at, "texts"), language, prior.texts)
+    if isinstance(prior, RefinedPrior):
+        yield from _refined(config, at, experiment, own, prior)
+    if not isinstance(prior, PseudoPrior | RandomPrior):
+        return
+    for key, path in prior.files.items():
+        if not Path(path).is_file():
+            yield Problem((*at, "files", key), "no such file", path)
+    languages = targets if prior.corpus else set(prior.files)
+    if isinstance(prior, RandomPrior) and prior.kind == "wrong-language":
+        for pair in pairs:
+            if not languages - {*split_pair(pair)}:
+                text = f"no language besides those of {pair} among the {'test targets' if prior.corpus else 'files'}"
+                yield Problem((*at, "corpus" if prior.corpus else "files"), f"{text}; add one", sorted(languages))
+    elif not prior.corpus:
+        wanted, kind = (pairs, "pair") if isinstance(prior, PseudoPrior) else (sorted(targets), "language")
+        for key in wanted:
+            yield from _named(kind, (*at, "files"), key, prior.files)
+    if prior.corpus is not None:
+        yield from _named("corpus", (*at, "corpus"), prior.corpus, config.corpora)
+        if (corpus := config.corpora.get(prior.corpus)) is not None:
+            for pair in pairs:
+                yield from _pair(at, "corpus", corpus, prior.corpus, pair, "train")
+
+
+def _refined(config: Config, at: KeyPath, experiment: Experiment, own: str, prior: RefinedPrior) -> Iterator[Problem]:
+    yield from _named("system", (*at, "system"), prior.system, experiment.systems.keys() - {own})
+    other = experiment.systems.get(prior.system or "")
+    tuning = experiment.tunings.get(other.tuning or "") if other else None
+    if other and (other.decoder.name not in SINGLE or (tuning and tuning.sweep)):
+        text = "a refined prior is one answer to a sentence; name a system without settings or prior tokens"
+        yield Problem((*at, "system"), text, prior.system)
+    for pair in experiment.test.pairs if prior.hypotheses else ():
+        path = str(prior.hypotheses).replace("{pair}", pair)
+        if not Path(path).is_file():
+            yield Problem((*at, "hypotheses"), "no such file", path)
+            return
+    if prior.model is not None:
+        fitting = {name: model for name, model in config.models.items() if model.source != "scratch"}
+        yield from _named("model from the hub or a folder", (*at, "model"), prior.model, fitting)
+        spoken = {code for pair in experiment.test.pairs for code in split_pair(pair)}
+        for code in sorted(spoken if prior.codes else ()):
+            yield from _named("language", (*at, "codes"), code, prior.codes)
+
+
+def _prompts(at: KeyPath, experiment: Experiment, system: System, known: dict[str, Prompt]) -> Iterator[Problem]:
+    """Prompts by target language, and names for every language that a prompt is to name."""
+    for language, name in system.prompt_by_target.items():
+        yield from _named("prompt", (*at, "prompt_by_target", language), name, known)
+        if language not in {split_pair(pair)[1] for pair in experiment.test.pairs}:
+            yield Problem((*at, "prompt_by_target", language), "no test pair has this target language", name)
+    tuning = experiment.tunings.get(system.tuning or "")
+    usual = system.prompt or (tuning and tuning.prompt) or experiment.prompt
+    for pair in experiment.test.pairs:
+        target = split_pair(pair)[1]
+        key = ("prompt_by_target", target) if target in system.prompt_by_target else ("prompt",)
+        yield from _language_names((*at, *key), known, system.prompt_by_target.get(target, usual), pair)
+
+
+def _language_names(at: KeyPath, known: dict[str, Prompt], name: str, pair: str) -> Iterator[Problem]:
+    if name in known:
+        try:
+            render(known[name], pair, "", "")
+        except ValueError as error:
+            yield Problem(at, f"{pair}: {error}", name)
+
+
+def _shots(config: Config, at: KeyPath, experiment: Experiment, shots: Shots) -> Iterator[Problem]:
+    yield from _named("corpus", (*at, "corpus"), shots.corpus, config.corpora)
+    name = shots.corpus or experiment.test.corpus
+    if (corpus := config.corpora.get(name)) is not None:
+        key = "corpus" if shots.corpus else "split"
+        for pair in experiment.test.pairs:
+            yield from _pair(at, key, corpus, name, pair, shots.split)
+    if shots.corpus in (None, experiment.test.corpus) and shots.split == experiment.test.split:
+        yield Problem((*at, "split"), "demonstrations would be of the very text that is tested on", shots.split)
+
+
+def _metric(at: KeyPath, spec: str, pairs: Iterable[str]) -> Iterator[Problem]:
     try:
         name, options = metrics.parse(spec)
     except metrics.MetricError as error:
@@ -192,9 +317,13 @@ def _metric(at: KeyPath, spec: str) -> Iterator[Problem]:
     yield from _named("metric", at, name, registry.REGISTRY["metric"])
     if name in registry.REGISTRY["metric"] and options:
         try:  # a value that the metric refuses is refused here, not after all the training
+            if check := getattr(registry.module_of("metric", name), "check", None):
+                check(**options)
+                return
             columns = {"delays": [[1]], "gflops": [1.0]}
             text = "a" if metrics.columns_of(name) else "one two three four"
-            metrics.score(spec, [text], [[text]], [text], "en-fr", columns)
+            for pair in pairs:
+                metrics.score(spec, [text], [[text]], [text], pair, columns)
         except metrics.MetricError as error:
             yield Problem(at, str(error), spec)
 
@@ -235,7 +364,7 @@ def _fits(at: KeyPath, decoder: Any, tuning: Tuning) -> Iterator[Problem]:
 
 
 def _sweep(
-    config: Config, at: KeyPath, experiment: Experiment, tuning: Tuning, known_prompts: set[str]
+    config: Config, at: KeyPath, experiment: Experiment, tuning: Tuning, known_prompts: dict[str, Prompt]
 ) -> Iterator[Problem]:
     assert tuning.sweep is not None
     here: KeyPath = (*at, "sweep", "values")
@@ -279,15 +408,20 @@ def _start(at: KeyPath, experiment: Experiment, name: str) -> Iterator[Problem]:
 
 
 def _tuning(
-    config: Config, at: KeyPath, experiment: Experiment, tuning: Tuning, known_prompts: set[str]
+    config: Config, at: KeyPath, experiment: Experiment, tuning: Tuning, known_prompts: dict[str, Prompt]
 ) -> Iterator[Problem]:
     if experiment.train is None:
         yield Problem((*at[:2], "train"), "this key is required: there are tunings, but nothing to train them on")
-    elif tuning.per_pair and (missing := set(experiment.test.pairs) - set(experiment.train.pairs)):
-        text = (
-            f"per_pair: true leaves no model for the test pairs {', '.join(sorted(missing))}, which train.pairs lacks"
-        )
+    elif tuning.per_pair and (missing := set(experiment.test.pairs) - set(tuning.pairs or experiment.train.pairs)):
+        where = "pairs lack" if tuning.pairs else "train.pairs lacks"
+        text = f"per_pair: true leaves no model for the test pairs {', '.join(sorted(missing))}, which {where}"
         yield Problem((*at, "per_pair"), text, tuning.per_pair)
+    name = experiment.train.corpus if experiment.train else ""
+    if tuning.pairs is not None and (corpus := config.corpora.get(name)) is not None:
+        for index, pair in enumerate(tuning.pairs):
+            yield from _pair((*at, "pairs"), index, corpus, name, pair, "train")
+            if pair in tuning.pairs[:index]:
+                yield Problem((*at, "pairs", index), "stands twice; remove one", pair)
     yield from _named("prompt", (*at, "prompt"), tuning.prompt, known_prompts)
     yield from _named("method", (*at, "method"), tuning.method, registry.REGISTRY["method"])
     if tuning.method not in registry.REGISTRY["method"]:
@@ -298,6 +432,8 @@ def _tuning(
     except ValidationError as error:
         yield from problems_in(error, tuning.options, method.Options, (*at, "options"))
         return
+    if experiment.train is not None:
+        yield from _trainable(at, tuning, method, options, experiment, known_prompts)
     model = config.models.get(experiment.model)
     wanted = method.alibi(options) if hasattr(method, "alibi") else None
     if model is not None and wanted is not None and has_alibi(model) is (not wanted):
@@ -305,6 +441,24 @@ def _tuning(
         fitting = sorted(name for name, other in config.models.items() if has_alibi(other) is wanted)
         text = f"{tuning.method!r} with these options needs {kinds[1]} positions, and {experiment.model!r} has {kinds[0]}"
         yield Problem((*at, "options"), f"{text} ones (others: {', '.join(fitting) or 'none here'})", tuning.options)
+
+
+def _trainable(
+    at: KeyPath, tuning: Tuning, method: Any, options: Any, experiment: Experiment, known: dict[str, Prompt]
+) -> Iterator[Problem]:
+    """Whether the training pairs are such as the prompt can name and the method can use."""
+    assert experiment.train is not None
+    pairs, name = tuning.pairs or experiment.train.pairs, tuning.prompt or experiment.prompt
+    unnamed = [problem for pair in pairs for problem in _language_names((*at, "prompt"), known, name, pair)]
+    yield from unnamed
+    if name not in known or unnamed or not hasattr(method, "check"):
+        return
+    for scope in [[pair] for pair in pairs] if tuning.per_pair else [pairs]:
+        try:
+            method.check(scope, known[name], options)
+        except ValueError as error:
+            yield Problem((*at, "per_pair" if tuning.per_pair else "options"), str(error))
+            return
 
 
 def options_of(tuning: Tuning) -> Any:

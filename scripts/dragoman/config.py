@@ -101,6 +101,13 @@ class DemoCorpus(Strict):
     """Number of sentence pairs per split and pair."""
     limits: Limits = Limits()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _aligned_already(cls, data: Any) -> Any:
+        if isinstance(data, dict) and "align" in data:
+            raise ValueError("the embedded grammar comes with gold word alignments; remove `align`")
+        return data
+
 
 class FileSet(Strict):
     """Where one split of one pair is. Either one file with both sides, or two plain text files."""
@@ -140,6 +147,9 @@ class FilesCorpus(Strict):
     provider: Literal["files"]
     pairs: dict[Pair, FilePair]
     """The reverse of a listed pair is served from the same files."""
+    align: bool = False
+    """Align the words of training sentences that come without a word alignment (by fast_align's model, in both
+    directions), for methods and policies that need one. 240,000 sentence pairs take some minutes."""
     limits: Limits = Limits()
 
 
@@ -161,6 +171,9 @@ class HubCorpus(Strict):
     """Column holding a {language: text} mapping; null when each language is a column of its own."""
     columns: dict[Language, str] = {}
     """Key or column of each language where it is not the language code (`en: sentence_eng_Latn`)."""
+    align: bool = False
+    """Align the words of training sentences that come without a word alignment (by fast_align's model, in both
+    directions), for methods and policies that need one. 240,000 sentence pairs take some minutes."""
     limits: Limits = Limits()
 
 
@@ -173,6 +186,12 @@ class SacrebleuCorpus(Strict):
     validation: list[str] = []
     test: list[str] = []
     """Test set names, like `iwslt17` or `wmt22`."""
+    turned: list[str] = []
+    """Those of these sets that also give the lines of the reverse pair, turned round. From 2019 on, the two directions
+    of a WMT pair hold different texts; before, the same."""
+    align: bool = False
+    """Align the words of training sentences that come without a word alignment (by fast_align's model, in both
+    directions), for methods and policies that need one. 240,000 sentence pairs take some minutes."""
     limits: Limits = Limits()
 
 
@@ -383,6 +402,10 @@ class Tuning(Strict):
     """One model for each language pair instead of one for all."""
     prompt: Name | None = None
     """Overrides the experiment's prompt."""
+    pairs: Annotated[list[Pair], Field(min_length=1)] | None = None
+    """Overrides the experiment's training pairs."""
+    limit: PositiveInt | None = None
+    """Overrides the experiment's limit of training sentences per pair."""
     start: Name | None = None
     """Another tuning of the experiment whose model this one goes on from; the experiment's model otherwise."""
     training: Training
@@ -472,13 +495,162 @@ class ConversationDecoder(Strict):
     """As of the simultaneous decoder."""
 
 
+Unit = Literal["token", "word", "character"]
+LONGEST = 5
+"""Most prior tokens, words or characters that a decoding may be given."""
+
+
+class NoPrior(Strict):
+    """Nothing is given: the foundation model by itself."""
+
+    kind: Literal["none"]
+
+
+class GoldPrior(Strict):
+    """The reference's first tokens: an upper bound that no user has."""
+
+    kind: Literal["gold"]
+
+
+class SftPrior(Strict):
+    """The twin's first tokens: an upper bound too, for it needs the twin."""
+
+    kind: Literal["sft"]
+    twin: str
+    """A tuning of the experiment."""
+
+
+class RefinedPrior(Strict):
+    """A task model's first tokens (A2). One of `model`, `hypotheses` and `system`."""
+
+    kind: Literal["refined"]
+    model: str | None = None
+    """A name under `models`, `source: hub` or `local`: a sequence-to-sequence model. Its own generation settings stand,
+    but for these:"""
+    beam: PositiveInt = 1
+    max_new_tokens: PositiveInt = 128
+    max_source_tokens: PositiveInt | None = None
+    """Longer sources are cut, as summarizers are used; null cuts nothing."""
+    prefix: str = ""
+    """What the model wants before a source, like "translate English to French: "; may hold {source_language} and
+    {target_language}."""
+    codes: dict[Language, str] = {}
+    """The model's own names of languages where it needs them told (`fr: fra_Latn`)."""
+    hypotheses: str | None = None
+    """A hypotheses.jsonl of this project, decoded from the same sources; may hold {pair}."""
+    setting: str = ""
+    """Which setting of `hypotheses`."""
+    system: Name | None = None
+    """Another system of the experiment: what it wrote."""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> RefinedPrior:
+        if [self.model, self.hypotheses, self.system].count(None) != 2:
+            raise ValueError("give one of `model`, `hypotheses` and `system`")
+        return self
+
+
+class PseudoPrior(Strict):
+    """What a dictionary says about the source (A3)."""
+
+    kind: Literal["pseudo"]
+    files: dict[Pair, str] = {}
+    """A .tsv (also .gz) per pair: source word and what to write for it, a translation or a tag."""
+    corpus: Name | None = None
+    """Instead of files: a corpus whose training text has word alignments. A word's entry is what it is most often
+    aligned with, and frequent words come first."""
+    word: Literal["first_known", "first", "keyword"] = "first_known"
+    """Which source word: the first that the dictionary has, the first of all (for tags), or the known word that stands
+    out: most often in the source, weighted by the logarithm of its place in a dictionary that begins with the most
+    frequent words."""
+    words: PositiveInt = 1
+    """Join what is written for so many words of the same kind (keywords; the first known ones)."""
+    capital: bool = True
+    """Begin with a capital where the source does."""
+    otherwise: str | None = None
+    """What to write when no word has an entry; null gives no prior."""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> PseudoPrior:
+        if bool(self.files) == (self.corpus is not None):
+            raise ValueError("give either `files` or `corpus`")
+        return self
+
+
+class RandomPrior(Strict):
+    """Tokens drawn at random from those that a language's text has; only tokens with a letter count."""
+
+    kind: Literal["random", "wrong-language"]
+    files: dict[Language, str] = {}
+    """Text of each language, a sentence a line. `wrong-language` draws from those neither source nor target."""
+    corpus: Name | None = None
+    """Instead of files: a corpus whose training text in the target languages of the experiment's test is taken."""
+    seed: int = 1
+
+    @model_validator(mode="after")
+    def _one_source(self) -> RandomPrior:
+        if bool(self.files) == (self.corpus is not None):
+            raise ValueError("give either `files` or `corpus`")
+        return self
+
+
+class FixedPrior(Strict):
+    """The same words for every sentence of a target language, like "Voici la traduction :"."""
+
+    kind: Literal["fixed"]
+    texts: dict[Language, str]
+
+
+class PreamblePrior(Strict):
+    """The same words whatever the target language: does being an answer do, without being in the language?"""
+
+    kind: Literal["preamble"]
+    text: str = "Sure, here is the translation:"
+    """May hold {source_language} and {target_language}. By default as in arXiv 2309.07098, spelt out."""
+
+
+Prior = Annotated[
+    NoPrior | GoldPrior | SftPrior | RefinedPrior | PseudoPrior | RandomPrior | FixedPrior | PreamblePrior,
+    Field(discriminator="kind"),
+]
+
+Count = Annotated[int, Field(ge=0, le=LONGEST)] | Literal["all"]
+
+
+class PrefilledDecoder(OfflineDecoder):
+    """The answer's first tokens are given, and the model goes on; one job decodes every n, as settings `n=0`, `n=1`."""
+
+    name: Literal["prefilled"]
+    prior: Prior
+    n: list[Count] = Field([0, 1, 2], min_length=1)
+    """How much of the prior is given, 0 to 5; "all" of it for the kinds `fixed` and `preamble`."""
+    unit: Unit = "token"
+    """A1: what n counts. Token ids; or words or characters, with all the tokens that make them up."""
+    seam: Literal["target", "bare"] = "target"
+    """A4: a prior that is text is encoded as the prompt's target segment would be, with the blank that begins it, or
+    by itself. Either way its ids are put after the prompt's ids; no text is joined and encoded again."""
+    score_prior: bool = True
+    """A6: whether `hypothesis`, which metrics score, begins with the given tokens. `continuation` never does."""
+
+    @model_validator(mode="after")
+    def _counts(self) -> PrefilledDecoder:
+        if len(set(self.n)) < len(self.n):
+            raise ValueError(f"every n must stand once, not {self.n}")
+        if "all" in self.n and self.prior.kind not in ("fixed", "preamble"):
+            raise ValueError(
+                f"n: all is for fixed and preamble priors; a whole {self.prior.kind} prior would be an answer"
+            )
+        return self
+
+
 Decoder = Annotated[
     OfflineDecoder
     | ContrastiveDecoder
     | CopyDecoder
     | DictionaryDecoder
     | SimultaneousDecoder
-    | ConversationDecoder,
+    | ConversationDecoder
+    | PrefilledDecoder,
     Field(discriminator="name"),
 ]
 
@@ -509,6 +681,27 @@ class System(Strict):
     decoder: Decoder = OfflineDecoder(name="offline")
 
 
+class Divergence(Strict):
+    """How alike the foundation model and its fine-tuned twin are, at every position of an answer."""
+
+    twin: Name
+    """A tuning of the experiment."""
+    n: Annotated[list[Annotated[int, Field(ge=0, le=LONGEST)]], Field(min_length=1)] = [0, 1, 2]
+    """Tokens of the twin's answer that both models are given."""
+    sentences: PositiveInt = 100
+    """Of the test set, the first so many."""
+    max_new_tokens: PositiveInt = 64
+    batch_size: PositiveInt = 32
+    stop_at_newline: bool = True
+    """End both models' answers at the first line break."""
+
+    @model_validator(mode="after")
+    def _counts(self) -> Divergence:
+        if len(set(self.n)) < len(self.n):
+            raise ValueError(f"every n must stand once, not {self.n}")
+        return self
+
+
 class Experiment(Strict):
     """One model, some tunings of it, some systems made of them, one table."""
 
@@ -523,6 +716,8 @@ class Experiment(Strict):
     test: TestData
     tunings: dict[Name, Tuning] = {}
     systems: Annotated[dict[Name, System], Field(min_length=1)]
+    divergence: Divergence | None = None
+    """Compare the foundation model's expectations with those of a fine-tuned twin."""
     metrics: Annotated[list[str], Field(min_length=1)] = ["bleu", "chrf"]
 
 

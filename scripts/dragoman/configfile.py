@@ -228,13 +228,15 @@ def _explain(problems: Sequence[Problem], files: Sequence[tuple[str, dict[KeyPat
 
 
 def prompts(own: Mapping[str, Prompt] | None = None) -> dict[str, Prompt]:
-    """The prompts of config/prompts.yaml, and `own` over them."""
-    path = REPOSITORY / "config" / "prompts.yaml"
-    data, lines = read_yaml(path)
-    try:
-        library = TypeAdapter(dict[str, Prompt]).validate_python(data)
-    except ValidationError as error:
-        raise ConfigError(_explain(problems_in(error, data, dict[str, Prompt]), [(str(path), lines)])) from None
+    """The prompts of config/prompts.yaml and config/prompts-target-language.yaml, and `own` over them."""
+    library: dict[str, Prompt] = {}
+    for name in ("prompts.yaml", "prompts-target-language.yaml"):
+        path = REPOSITORY / "config" / name
+        data, lines = read_yaml(path)
+        try:
+            library |= TypeAdapter(dict[str, Prompt]).validate_python(data)
+        except ValidationError as error:
+            raise ConfigError(_explain(problems_in(error, data, dict[str, Prompt]), [(str(path), lines)])) from None
     return library | dict(own or {})
 
 

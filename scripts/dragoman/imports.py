@@ -17,7 +17,19 @@ from dragoman.command import REPOSITORY
 from dragoman.storage import digest
 
 SCRIPTS = REPOSITORY / "scripts"
-HALL = {"checks", "command", "config", "configfile", "hub", "hub_requests", "imports", "languages", "plan", "registry"}
+HALL = {
+    "checks",
+    "command",
+    "config",
+    "configfile",
+    "hub",
+    "hub_requests",
+    "imports",
+    "languages",
+    "plan",
+    "registry",
+    "sweeps",
+}
 """The hub client among them: what it fetches is pinned by its revision."""
 
 

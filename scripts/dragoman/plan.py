@@ -18,24 +18,31 @@ from dragoman.checks import MODEL_FREE, page_pairs
 from dragoman.command import REPOSITORY
 from dragoman.config import (
     Config,
+    Decoder,
     Experiment,
     FilesCorpus,
     LocalModel,
     Model,
     Pages,
+    PrefilledDecoder,
+    Prior,
     Prompt,
+    PseudoPrior,
+    RandomPrior,
+    RefinedPrior,
     ScratchModel,
+    SftPrior,
     System,
     Tuning,
 )
 from dragoman.configfile import prompts
 from dragoman.imports import fingerprint
-from dragoman.languages import reverse
+from dragoman.languages import reverse, split_pair
 from dragoman.metrics import parse as parse_metric
 from dragoman.storage import MANIFEST, digest, replacing
 from dragoman.sweeps import written_out
 
-Run = TypeVar("Run", "TuningRun", "DecodeRun")
+Run = TypeVar("Run", "TuningRun", "DecodeRun", "DivergenceRun")
 
 
 @dataclass(frozen=True)
@@ -54,6 +61,15 @@ class DecodeRun:
 
     experiment: str
     system: str
+    pair: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class DivergenceRun:
+    """One comparison of an experiment's foundation model with its twin: a pair, and the seed of the twin."""
+
+    experiment: str
     pair: str
     seed: int
 
@@ -94,6 +110,10 @@ class Plan:
         """Records of a system."""
         return self.results / "scores" / run.experiment / run.system / run.pair / f"seed-{run.seed}.jsonl"
 
+    def divergence_file(self, run: DivergenceRun) -> Path:
+        """How alike foundation model and twin are."""
+        return self.results / "divergence" / run.experiment / run.pair / f"seed-{run.seed}.jsonl"
+
     def timing_file(self, run: TuningRun) -> Path:
         """What a fine-tuning took: kept apart from results, which do not depend on the clock."""
         return self.results / "timings" / run.experiment / run.tuning / run.scope / f"seed-{run.seed}.json"
@@ -120,8 +140,9 @@ class Plan:
     def tuning_runs(self) -> list[TuningRun]:
         """Every fine-tuning that some system needs, each after the one it goes on from."""
         runs: dict[TuningRun, None] = {}
-        for decode in self.decode_runs:
-            chain, run = [], self.tuning_behind(decode)
+        needed = [run for each in self.decode_runs for run in (self.tuning_behind(each), self.prior_twin(each))]
+        for run in [*needed, *map(self.twin_of, self.divergence_runs)]:
+            chain = []
             while run is not None:
                 chain.append(run)
                 run = self.start_of(run)
@@ -143,22 +164,54 @@ class Plan:
 
     @cached_property
     def decode_runs(self) -> list[DecodeRun]:
-        """Every decoding. A system without a tuning has no seed to vary: it runs once, under the first."""
+        """Every decoding. A system without a tuning, its own or its prior's, has no seed to vary: it runs once, under
+        the first."""
         runs = []
         for name, experiment in self.experiments.items():
             for key, system in experiment.systems.items():
                 seeds = self.seeds(experiment)
-                for seed in seeds if system.tuning else seeds[:1]:
+                for seed in seeds if self._varies(experiment, system) else seeds[:1]:
                     runs += [DecodeRun(name, key, pair, seed) for pair in experiment.test.pairs]
         return runs
 
+    @staticmethod
+    def _varies(experiment: Experiment, system: System) -> bool:
+        prior = _prior(system)
+        if isinstance(prior, RefinedPrior) and prior.system:
+            return bool(system.tuning or experiment.systems[prior.system].tuning)
+        return bool(system.tuning) or isinstance(prior, SftPrior)
+
+    @cached_property
+    def divergence_runs(self) -> list[DivergenceRun]:
+        """Every comparison of a foundation model with its twin."""
+        return [
+            DivergenceRun(name, pair, seed)
+            for name, experiment in self.experiments.items()
+            if experiment.divergence
+            for seed in self.seeds(experiment)
+            for pair in experiment.test.pairs
+        ]
+
+    def _tuned(self, experiment: str, tuning: str, pair: str, seed: int) -> TuningRun:
+        """The model of a tuning that serves a pair."""
+        per_pair = self.experiment(experiment).tunings[tuning].per_pair
+        return TuningRun(experiment, tuning, pair if per_pair else "all", seed)
+
+    def twin_of(self, run: DivergenceRun) -> TuningRun:
+        """The fine-tuning that a foundation model is compared with."""
+        divergence = self.experiment(run.experiment).divergence
+        assert divergence is not None
+        return self._tuned(run.experiment, divergence.twin, run.pair, run.seed)
+
+    def prior_twin(self, run: DecodeRun) -> TuningRun | None:
+        """The fine-tuning whose answers a decoding is given the first tokens of."""
+        prior = _prior(self.system(run))
+        return self._tuned(run.experiment, prior.twin, run.pair, run.seed) if isinstance(prior, SftPrior) else None
+
     def tuning_behind(self, run: DecodeRun) -> TuningRun | None:
         """The fine-tuning whose model a decoding uses; None for the foundation model or no model at all."""
-        experiment, system = self.experiment(run.experiment), self.system(run)
-        if system.tuning is None:
-            return None
-        scope = run.pair if experiment.tunings[system.tuning].per_pair else "all"
-        return TuningRun(run.experiment, system.tuning, scope, run.seed)
+        tuning = self.system(run).tuning
+        return self._tuned(run.experiment, tuning, run.pair, run.seed) if tuning else None
 
     def model_behind(self, run: DecodeRun) -> Path | None:
         """Folder of the model a decoding uses; None where the decoder uses none."""
@@ -192,6 +245,10 @@ class Plan:
         """A planned decoding by its name; one that is not planned is an error that names the nearest."""
         return self._planned(DecodeRun(experiment, system, pair, int(seed)), self.decode_runs)
 
+    def divergence_run(self, experiment: str, pair: str, seed: int | str) -> DivergenceRun:
+        """A planned comparison by its name; one that is not planned is an error that names the nearest."""
+        return self._planned(DivergenceRun(experiment, pair, int(seed)), self.divergence_runs)
+
     @staticmethod
     def _planned(run: Run, planned: Sequence[Run]) -> Run:
         if run not in planned:
@@ -213,7 +270,14 @@ class Plan:
         """Pairs one fine-tuning is trained on."""
         experiment = self.experiment(run.experiment)
         assert experiment.train is not None  # checked when the configuration was read
-        return list(experiment.train.pairs) if run.scope == "all" else [run.scope]
+        pairs = experiment.tunings[run.tuning].pairs or experiment.train.pairs
+        return list(pairs) if run.scope == "all" else [run.scope]
+
+    def train_limit(self, run: TuningRun) -> int | None:
+        """Sentences per pair that one fine-tuning is trained on; None for all."""
+        experiment = self.experiment(run.experiment)
+        assert experiment.train is not None
+        return experiment.tunings[run.tuning].limit or experiment.train.limit
 
     def train_corpora(self, run: TuningRun) -> list[Path]:
         """Corpus folders one fine-tuning is trained on, in the order of `train_pairs`."""
@@ -224,6 +288,68 @@ class Plan:
     def test_corpus(self, run: DecodeRun) -> Path:
         """Corpus folder a decoding is tested on."""
         return self.corpus_folder(self.experiment(run.experiment).test.corpus, run.pair)
+
+    def shots_corpus(self, run: DecodeRun) -> Path | None:
+        """Corpus folder that a decoding takes demonstrations from; None where it shows none."""
+        shots = self.system(run).shots
+        if shots is None:
+            return None
+        return self.corpus_folder(shots.corpus or self.experiment(run.experiment).test.corpus, run.pair)
+
+    def decode_corpora(self, run: DecodeRun) -> list[Path]:
+        """Corpus folders a decoding reads: its test set's, and its demonstrations'."""
+        folders = (self.test_corpus(run), self.shots_corpus(run))
+        return list(dict.fromkeys(folder for folder in folders if folder))
+
+    def decoder(self, run: DecodeRun) -> Decoder:
+        """The decoder of a decoding; what its prior names (a tuning, system, model, corpus) is files by now."""
+        decoder = self.system(run).decoder
+        if not isinstance(decoder, PrefilledDecoder):
+            return decoder
+        prior, found = decoder.prior, dict[str, Any]()
+        match prior:
+            case SftPrior() if twin := self.prior_twin(run):
+                found = {"twin": self.tuning_folder(twin).as_posix()}
+            case RefinedPrior(model=str(name)):
+                found = {"model": self.model_folder(name).as_posix()}
+            case RefinedPrior(hypotheses=str(path)):
+                found = {"hypotheses": path.replace("{pair}", run.pair)}
+            case RefinedPrior(system=str()):
+                path = self.decode_folder(self._refining(run, prior.system)) / "hypotheses.jsonl"
+                found = {"system": None, "hypotheses": path.as_posix()}
+            case PseudoPrior(corpus=str(name)):
+                found = {"files": {run.pair: self._train_file(name, run.pair)}, "corpus": None}
+            case RandomPrior(corpus=str(name)):
+                pairs = [*self.experiment(run.experiment).test.pairs, run.pair]
+                texts = {pair.rpartition("-")[2]: self._train_file(name, pair) for pair in pairs}
+                found = {"files": texts, "corpus": None}
+        return decoder.model_copy(update={"prior": prior.model_copy(update=found)})
+
+    def _train_file(self, corpus: str, pair: str) -> str:
+        return (self.corpus_folder(corpus, pair) / "train.parquet").as_posix()
+
+    def _refining(self, run: DecodeRun, system: str | None) -> DecodeRun:
+        experiment = self.experiment(run.experiment)
+        seed = run.seed if self._varies(experiment, experiment.systems[system or ""]) else self.seeds(experiment)[0]
+        return DecodeRun(run.experiment, system or "", run.pair, seed)
+
+    def prior_files(self, run: DecodeRun) -> list[Path]:
+        """Files that a decoding's prior is made from; of a folder of ours its manifest."""
+        decoder = self.decoder(run)
+        match decoder.prior if isinstance(decoder, PrefilledDecoder) else None:
+            case SftPrior(twin=folder) | RefinedPrior(model=str(folder)):
+                return [Path(folder) / MANIFEST]
+            case RefinedPrior(hypotheses=str(path)):
+                return [Path(path)]
+            case PseudoPrior(files=files):
+                paths = [Path(files[run.pair])]
+            case RandomPrior(kind=kind, files=files):
+                languages = run.pair.split("-")
+                chosen = [languages[1]] if kind == "random" else sorted(files.keys() - {*languages})
+                paths = [Path(files[language]) for language in chosen]
+            case _:
+                return []
+        return [path.parent / MANIFEST if path.suffix == ".parquet" else path for path in paths]
 
     def raw_files(self, corpus: str, pair: str) -> list[str]:
         """The user's own files behind one pair, so that a change of them is seen."""
@@ -254,11 +380,19 @@ class Plan:
         for experiment in self.config.experiments.values():
             for data in (experiment.train, experiment.test):
                 used += [(data.corpus, pair) for pair in data.pairs] if data else []
+            for tuning in experiment.tunings.values() if experiment.train else ():
+                used += [(experiment.train.corpus, pair) for pair in tuning.pairs or ()]
+            shown = {shots.corpus for system in experiment.systems.values() if (shots := system.shots)}
+            shown |= {getattr(_prior(system), "corpus", None) for system in experiment.systems.values()}
+            used += [(corpus, pair) for corpus in shown if corpus for pair in experiment.test.pairs]
         return sorted(set(used))
 
     def models_used(self) -> list[str]:
         """Every foundation model that some run reads."""
-        return sorted({experiment.model for experiment in self.config.experiments.values()})
+        experiments = self.config.experiments.values()
+        priors = [_prior(system) for experiment in experiments for system in experiment.systems.values()]
+        refining = {prior.model for prior in priors if isinstance(prior, RefinedPrior) and prior.model}
+        return sorted(refining | {experiment.model for experiment in experiments})
 
     @property
     def metrics_used(self) -> list[str]:
@@ -282,9 +416,12 @@ class Plan:
         """What a foundation model depends on, besides the text it is made of."""
         return {"model": self.config.models[model].model_dump(mode="json"), "threads": self.config.threads}
 
-    def prompt_of(self, experiment: Experiment, tuning: Tuning | None, system: System | None = None) -> Prompt:
-        """The prompt in force: the system's, else the tuning's, else the experiment's."""
-        name = (system and system.prompt) or (tuning and tuning.prompt) or experiment.prompt
+    def prompt_of(
+        self, experiment: Experiment, tuning: Tuning | None, system: System | None = None, pair: str = ""
+    ) -> Prompt:
+        """The prompt in force: the system's for the pair's target, the system's, the tuning's, or the experiment's."""
+        by_target = system.prompt_by_target.get(pair.rpartition("-")[2]) if system else None
+        name = by_target or (system and system.prompt) or (tuning and tuning.prompt) or experiment.prompt
         return self.prompts[name]
 
     def tuning_spec(self, run: TuningRun) -> dict[str, Any]:
@@ -299,7 +436,7 @@ class Plan:
             "training": tuning.training.model_dump(mode="json"),
             "prompt": self.prompt_of(experiment, tuning).model_dump(mode="json"),
             "pairs": self.train_pairs(run),
-            "limit": experiment.train.limit,
+            "limit": self.train_limit(run),
             "seed": run.seed,
             "threads": self.config.threads,
         }
@@ -309,8 +446,23 @@ class Plan:
         experiment, system = self.experiment(run.experiment), self.system(run)
         tuning = experiment.tunings[system.tuning] if system.tuning else None
         return {
-            "decoder": system.decoder.model_dump(mode="json"),
-            "prompt": self.prompt_of(experiment, tuning, system).model_dump(mode="json"),
+            "decoder": self.decoder(run).model_dump(mode="json"),
+            "prompt": self.prompt_of(experiment, tuning, system, run.pair).model_dump(mode="json"),
+            "shots": system.shots and [system.shots.lines, system.shots.split],
+            "pair": run.pair,
+            "split": experiment.test.split,
+            "limit": experiment.test.limit,
+            "threads": self.config.threads,
+        }
+
+    def divergence_spec(self, run: DivergenceRun) -> dict[str, Any]:
+        """What a comparison depends on, besides the models and the test set."""
+        experiment = self.experiment(run.experiment)
+        assert experiment.divergence is not None
+        twin = experiment.tunings[experiment.divergence.twin]
+        return {
+            "divergence": experiment.divergence.model_dump(mode="json"),
+            "prompt": self.prompt_of(experiment, twin).model_dump(mode="json"),
             "pair": run.pair,
             "split": experiment.test.split,
             "limit": experiment.test.limit,
@@ -320,6 +472,16 @@ class Plan:
     def metrics_of(self, experiment: str) -> list[tuple[str, str]]:
         """Registry entries of an experiment's metrics, without their options."""
         return [("metric", parse_metric(spec)[0]) for spec in self.experiment(experiment).metrics]
+
+    def metric_options(self, experiment: str) -> dict[str, dict[str, Any]]:
+        """What metrics are computed with unless their own options say otherwise, by metric.
+
+        An off-target line is in one of the experiment's languages, or in English: the fewer there are to choose from,
+        the fewer mistakes.
+        """
+        spec = self.experiment(experiment)
+        pairs = [*spec.test.pairs, *(spec.train.pairs if spec.train else [])]
+        return {"offtarget": {"languages": "+".join(sorted({"en", *(c for pair in pairs for c in split_pair(pair))}))}}
 
     def table_spec(self, name: str) -> list[Any]:
         """What an experiment's tables and figures depend on, besides its records."""
@@ -350,3 +512,7 @@ class Plan:
             with replacing(path) as file:
                 file.write(json.dumps(self._content, indent=1, ensure_ascii=False) + "\n")
         return path
+
+
+def _prior(system: System) -> Prior | None:
+    return system.decoder.prior if isinstance(system.decoder, PrefilledDecoder) else None

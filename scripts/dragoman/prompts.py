@@ -29,17 +29,35 @@ def render(prompt: Prompt, pair: str, source: str, target: str) -> list[tuple[st
     """(role, text) of every segment, language names and sentences filled in.
 
     Sentences are put in last and never searched, so that braces in a sentence stay braces.
+
+    Raises:
+        ValueError: the prompt has names of its own, but none for a language it names.
     """
-    source_language, target_language = (NAMES[code] for code in split_pair(pair))
+    source_language, target_language = split_pair(pair)
     rendered = []
     for segment in prompt.segments:
-        text = segment.text.replace("{source_language}", source_language).replace("{target_language}", target_language)
+        text = segment.text
+        for holder, code in (("{source_language}", source_language), ("{target_language}", target_language)):
+            if holder in text:
+                text = text.replace(holder, name(prompt, code))
         if segment.role == "source":
             text = text.replace("{source}", source)
         elif segment.role == "target":
             text = text.replace("{target}", target)
         rendered.append((segment.role, text))
     return rendered
+
+
+def name(prompt: Prompt, code: str) -> str:
+    """What a language is called in a prompt.
+
+    Raises:
+        ValueError: the prompt has names of its own, but none for this language.
+    """
+    names = NAMES if prompt.names is None else prompt.names
+    if code not in names:
+        raise ValueError(f"the prompt has no name for {code!r}; add one to its `names` ({', '.join(names)})")
+    return names[code]
 
 
 def encode(

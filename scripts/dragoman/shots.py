@@ -10,8 +10,32 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from dragoman import corpora
 from dragoman.config import Prompt, Segment
+from dragoman.plan import DecodeRun, Plan
 from dragoman.prompts import render
+
+
+def asked(plan: Plan, run: DecodeRun) -> Prompt:
+    """The prompt of a decoding, after the demonstrations that its system shows, if any.
+
+    Raises:
+        ValueError: a demonstration is not there, or cannot be shown.
+    """
+    experiment, system = plan.experiment(run.experiment), plan.system(run)
+    tuning = experiment.tunings[system.tuning] if system.tuning else None
+    prompt = plan.prompt_of(experiment, tuning, system, run.pair)
+    if system.shots is None:
+        return prompt
+    folder = plan.shots_corpus(run)
+    assert folder is not None
+    table = corpora.load(folder, system.shots.split)
+    try:
+        pairs = chosen(table["source"].to_pylist(), table["target"].to_pylist(), system.shots.lines)
+        return with_shots(prompt, run.pair, pairs)
+    except ValueError as error:
+        text = f"experiments.{run.experiment}.systems.{run.system}.shots: {folder.name} {system.shots.split}: {error}"
+        raise ValueError(text) from None
 
 
 def chosen(sources: Sequence[str], targets: Sequence[str], lines: Sequence[int]) -> list[tuple[str, str]]:

@@ -241,12 +241,12 @@ def with_adapter(model: PreTrainedModel, adapter: Lora | None) -> Any:
 
 
 def drop_long(examples: Sequence[Example], max_length: int) -> Subset[Example]:
-    """Examples of at most `max_length` tokens, none of them copied.
+    """Examples no column of which is longer than `max_length` tokens, none of them copied.
 
     Raises:
         ValueError: none is left.
     """
-    kept = [number for number, example in enumerate(examples) if len(example["input_ids"]) <= max_length]
+    kept = [number for number, example in enumerate(examples) if max(map(len, example.values())) <= max_length]
     if not kept:
         raise ValueError(f"none of {len(examples)} training examples has at most max_length = {max_length} tokens")
     return Subset(examples, kept)  # type: ignore[arg-type]

@@ -60,6 +60,11 @@ def tuning_run(w):
     return PLAN.tuning_run(w.experiment, w.tuning, w.scope, w.seed)
 
 
+def divergence_run(w):
+    """The comparison with a twin that a job's wildcards name."""
+    return PLAN.divergence_run(w.experiment, w.pair, w.seed)
+
+
 def decode_run(w):
     """The decoding that a job's wildcards name."""
     return PLAN.decode_run(w.experiment, w.system, w.pair, w.seed)

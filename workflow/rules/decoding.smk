@@ -3,12 +3,14 @@
 #
 # needs    RESULTS/models/... or RESULTS/tunings/..., RESULTS/corpora/...
 # makes    RESULTS/decodes/<experiment>/<system>/<pair>/seed-<n>/hypotheses.jsonl, in the order of the test set
+#          RESULTS/divergence/<experiment>/<pair>/seed-<n>.jsonl, where an experiment compares its model with a twin
 
 
 rule decode:
     input:
         model=lambda w: [folder / "manifest.json" for folder in [PLAN.model_behind(decode_run(w))] if folder],
-        text=lambda w: PLAN.test_corpus(decode_run(w)) / "manifest.json",
+        text=lambda w: [folder / "manifest.json" for folder in PLAN.decode_corpora(decode_run(w))],
+        prior=lambda w: PLAN.prior_files(decode_run(w)),
     output:
         hypotheses=f"{RESULTS}/decodes/{{experiment}}/{{system}}/{{pair}}/seed-{{seed}}/hypotheses.jsonl",
     log:
@@ -27,6 +29,34 @@ rule decode:
         "OMP_NUM_THREADS={threads} decode.py"
         " --experiment {wildcards.experiment:q}"
         " --system {wildcards.system:q}"
+        " --pair {wildcards.pair:q}"
+        " --seed {wildcards.seed:q}"
+        " 2>&1 | tee {log:q}"
+
+
+# What the foundation model and its fine-tuned twin expect at every position of an answer.
+rule diverge:
+    input:
+        foundation=lambda w: PLAN.model_folder(PLAN.experiment(w.experiment).model) / "manifest.json",
+        twin=lambda w: PLAN.tuning_folder(PLAN.twin_of(divergence_run(w))) / "manifest.json",
+        text=lambda w: PLAN.corpus_folder(PLAN.experiment(w.experiment).test.corpus, w.pair) / "manifest.json",
+    output:
+        positions=f"{RESULTS}/divergence/{{experiment}}/{{pair}}/seed-{{seed}}.jsonl",
+    log:
+        f"{RESULTS}/logs/diverge/{{experiment}}/{{pair}}/seed-{{seed}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/diverge/{{experiment}}/{{pair}}/seed-{{seed}}.tsv"
+    conda:
+        "../../envs/main.yaml"
+    threads: THREADS
+    resources:
+        gpu=1,
+    params:
+        code=code("diverge"),
+        spec=lambda w: digest(PLAN.divergence_spec(divergence_run(w))),
+    shell:
+        "OMP_NUM_THREADS={threads} diverge.py"
+        " --experiment {wildcards.experiment:q}"
         " --pair {wildcards.pair:q}"
         " --seed {wildcards.seed:q}"
         " 2>&1 | tee {log:q}"

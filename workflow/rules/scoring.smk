@@ -1,7 +1,9 @@
 # Scores: every number a record; all records of a run in one file.
 #
-# needs    RESULTS/decodes/...
-# makes    RESULTS/scores/<experiment>/<system>/<pair>/seed-<n>.jsonl, RESULTS/records.jsonl
+# needs    RESULTS/decodes/..., RESULTS/divergence/... where a model is compared with a twin
+# makes    RESULTS/scores/<experiment>/<system>/<pair>/seed-<n>.jsonl, RESULTS/records.jsonl, RESULTS/claims.jsonl
+
+from dragoman import registry
 
 
 rule score:
@@ -16,6 +18,7 @@ rule score:
     params:
         code=lambda w: code("score", *PLAN.metrics_of(w.experiment)),
         metrics=lambda w: PLAN.experiment(w.experiment).metrics,
+        options=lambda w: PLAN.metric_options(w.experiment),
         paper=lambda w: PLAN.experiment(w.experiment).paper,
     shell:
         "score.py hypotheses"
@@ -43,3 +46,23 @@ rule records:
         "../../envs/main.yaml"
     shell:
         "cat {input:q} > {output:q} 2> {log:q}"
+
+
+# What the papers claim, tested on all of it: every claim gets a verdict, also where nothing was run.
+rule claims:
+    input:
+        [PLAN.decode_folder(run) / "hypotheses.jsonl" for run in PLAN.decode_runs],
+        [PLAN.divergence_file(run) for run in PLAN.divergence_runs],
+        claims=Path(workflow.basedir) / "config" / "claims.yaml",
+        records=rules.records.output[0],
+    output:
+        f"{RESULTS}/claims.jsonl",
+    log:
+        f"{RESULTS}/logs/claims.log",
+    conda:
+        "../../envs/main.yaml"
+    params:
+        code=code("claims", *(("metric", name) for name in registry.names("metric"))),
+        config=PLAN.digest,
+    shell:
+        "claims.py --claims {input.claims:q} --out {output:q} 2>&1 | tee {log:q}"

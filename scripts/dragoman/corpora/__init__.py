@@ -7,7 +7,7 @@ A provider is a module with
     describe(corpus, pair, folder)       what the text was made from: names, revisions, hashes
 
 `prepare` makes of it what everything else reads: one parquet file per split, a list of what was dropped and why, and a
-manifest, written last.
+manifest, written last. Where the configuration says `align`, training text without word alignments gets them here.
 """
 
 from __future__ import annotations
@@ -70,6 +70,8 @@ def prepare(corpus: Corpus, pair: str, downloads: Path, out: Path) -> dict[str, 
         for split in reversed(SPLITS):
             rows = provider.read(corpus, pair, split, downloads)
             facts["splits"][split] = _write(rows, checker, split, place / f"{split}.parquet", dropped)
+        if getattr(corpus, "align", False):
+            facts["aligned"] = _align(place / "train.parquet")
         facts["raw"] = provider.describe(corpus, pair, downloads)
         if warning := _warning(facts["splits"]):
             facts["warning"] = warning
@@ -106,8 +108,7 @@ def _write(
     counts: dict[str, Any] = {"rows_in": 0, "rows_kept": 0, "dropped": {}}
     if split == "test":
         counts["warnings"] = {}
-    # No statistics of strings (they hold sentences) and no time stamps: the file depends on its rows alone.
-    with pq.ParquetWriter(path, SCHEMA, compression="zstd", write_statistics=False, use_dictionary=False) as writer:
+    with _writer(path) as writer:
         numbered = enumerate(rows)
         while chunk := list(islice(numbered, CHUNK)):
             kept: list[tuple[int, str, str, str]] = []
@@ -129,6 +130,25 @@ def _write(
                 pa.record_batch([pa.array(c, f.type) for c, f in zip(columns, SCHEMA, strict=True)], SCHEMA)
             )
     return counts
+
+
+def _writer(path: Path) -> pq.ParquetWriter:
+    # No statistics of strings (they hold sentences) and no time stamps: the file depends on its rows alone.
+    return pq.ParquetWriter(path, SCHEMA, compression="zstd", write_statistics=False, use_dictionary=False)
+
+
+def _align(path: Path) -> int:
+    """Fill in the word alignments that no provider gave; how many were missing."""
+    from dragoman.corpora import aligner
+
+    table = pq.read_table(path, schema=SCHEMA)
+    given = table["alignment"].to_pylist()
+    if missing := given.count(""):
+        found = aligner.align(table["source"].to_pylist(), table["target"].to_pylist())
+        column = pa.array([old or new for old, new in zip(given, found, strict=True)], pa.string())
+        with _writer(path) as writer:
+            writer.write_table(table.set_column(SCHEMA.get_field_index("alignment"), "alignment", column), CHUNK)
+    return missing
 
 
 def _warning(splits: dict[str, dict[str, Any]]) -> str:

@@ -14,7 +14,7 @@ words here are divided by white space alone. The gradient of lambda is the true 
 in one of its two terms and the lengths are exchanged in the other.
 
 Every (source word, target word) of a sentence pair is a cell. Cells are kept in a temporary file, four bytes each, and
-worked on a chunk at a time: memory holds one table of all different word pairs, about 40 bytes each at the most.
+worked on a chunk at a time; memory holds the different pairs of words, some 32 bytes each (2 GB for IWSLT 2017).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Sequence
 from itertools import groupby
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 import numpy as np
 
@@ -37,6 +37,8 @@ ALPHA = 0.01
 """Of the Dirichlet prior."""
 CELLS = 4_000_000
 """Cells worked on at once."""
+SMALLEST = 1e-37
+"""The least t that float32 holds with all its digits."""
 
 Shape = tuple[int, int]
 
@@ -44,17 +46,21 @@ Shape = tuple[int, int]
 def align(sources: Sequence[str], targets: Sequence[str]) -> list[str]:
     """Alignments of the words (`str.split`) of each sentence pair, like "0-0 1-2"; "" where a side has none.
 
-    Equal text gives equal alignments; what a pair gets depends on all others.
+    A pair that would get no link gets its likeliest one: methods that go by alignments need some. The same text gets
+    the same alignments; those of a pair depend on all others.
     """
+    found = [""] * len(sources)
     with tempfile.TemporaryFile() as file:
         text = _Text(sources, targets, file)
-        forward, backward = _Direction(text, given=1), _Direction(text, given=2)
-        found = [""] * len(sources)
+        if not text.chunks:
+            return found
+        directions = [_Direction(text, given) for given in (1, 2)]
         for chunk in text.chunks:
-            ids = text.cells[chunk.start : chunk.end]
-            for block, ours, theirs in zip(chunk.blocks, forward.best(chunk, ids), backward.best(chunk, ids), strict=True):
+            ids = text.ids(chunk)
+            for block, forward, backward in zip(chunk.blocks, *(d.best(chunk, ids) for d in directions), strict=True):
                 for row, pair in enumerate(block.rows.tolist()):
-                    links = joined(np.argwhere(ours[row]).tolist(), np.argwhere(theirs[row]).tolist())
+                    links = joined(*(np.argwhere(way.links[row]).tolist() for way in (forward, backward)))
+                    links = links or [divmod(int(forward.likeliest[row]), block.shape[1])]
                     found[pair] = " ".join(f"{i}-{j}" for i, j in links)
     return found
 
@@ -129,9 +135,9 @@ class _Chunk(NamedTuple):
 
 
 class _Text:
-    """A parallel text in cells."""
+    """A parallel text in cells, each of them the number of its pair of words."""
 
-    def __init__(self, sources: Sequence[str], targets: Sequence[str], file: tempfile._TemporaryFileWrapper) -> None:
+    def __init__(self, sources: Sequence[str], targets: Sequence[str], file: IO[bytes]) -> None:
         flat, lengths, self.vocabulary = [], [], []
         for side in (sources, targets):
             numbers = _Numbers()
@@ -140,23 +146,35 @@ class _Text:
             flat.append(np.array([word for line in lines for word in line], dtype=np.int32))
             self.vocabulary.append(len(numbers.known))
         self.chunks = list(_chunks(flat, lengths))
-        size = self.chunks[-1].end if self.chunks else 0
-        self.cells: np.ndarray = np.memmap(file, np.int32, "w+", shape=(size,)) if size else np.zeros(0, np.int32)
-        """[cells] the number of each cell's pair of words, in `pairs`."""
-        found = []
-        for chunk in self.chunks:
-            keys = [
-                (block.words[0].astype(np.int64)[:, :, None] * self.vocabulary[1] + block.words[1][:, None, :]).ravel()
-                for block in chunk.blocks
-            ]
-            here, self.cells[chunk.start : chunk.end] = np.unique(np.concatenate(keys), return_inverse=True)
-            found.append(here)
-        keys = np.unique(np.concatenate(found)) if found else np.zeros(0, np.int64)
-        for chunk, here in zip(self.chunks, found, strict=True):
-            cells = self.cells[chunk.start : chunk.end]
-            cells[:] = keys.searchsorted(here).astype(np.int32)[cells]
-        self.pairs = [side.astype(np.int32) for side in np.divmod(keys, self.vocabulary[1])] if found else [keys, keys]
+        self.file = file
+        keys, sizes = np.zeros(0, dtype=np.int64), []
+        with tempfile.TemporaryFile() as aside:
+            for chunk in self.chunks:
+                here, ids = np.unique(self._keys(chunk), return_inverse=True)
+                here.tofile(aside)
+                ids.astype(np.int32).tofile(file)
+                keys = np.sort(np.concatenate([keys, here]))  # np.union1d takes a hundred times as long
+                keys = keys[np.append(True, keys[1:] != keys[:-1])]
+                sizes.append(len(here))
+            aside.seek(0)
+            for chunk, size in zip(self.chunks, sizes, strict=True):
+                numbers_here = keys.searchsorted(np.fromfile(aside, np.int64, size)).astype(np.int32)
+                ids = numbers_here[self.ids(chunk)]
+                file.seek(chunk.start * ids.itemsize)
+                ids.tofile(file)
+        width = max(1, self.vocabulary[1])
+        self.pairs = [(keys // width).astype(np.int32), (keys % width).astype(np.int32)]
         """Twice [pairs of words] the source words and the target words that occur together."""
+
+    def _keys(self, chunk: _Chunk) -> np.ndarray:
+        words = (block.words for block in chunk.blocks)
+        keys = (source[:, :, None] * np.int64(self.vocabulary[1]) + target[:, None, :] for source, target in words)
+        return np.concatenate([each.ravel() for each in keys])
+
+    def ids(self, chunk: _Chunk) -> np.ndarray:
+        """[cells of the chunk] Their pairs of words, places in `pairs`."""
+        self.file.seek(chunk.start * np.dtype(np.int32).itemsize)
+        return np.fromfile(self.file, np.int32, chunk.end - chunk.start).astype(np.intp)
 
 
 def _chunks(flat: Sequence[np.ndarray], lengths: Sequence[np.ndarray]) -> Iterator[_Chunk]:
@@ -179,6 +197,15 @@ def _chunks(flat: Sequence[np.ndarray], lengths: Sequence[np.ndarray]) -> Iterat
         yield _Chunk(blocks, start, end)
 
 
+class _Best(NamedTuple):
+    """What a direction makes of a block."""
+
+    links: np.ndarray
+    """[pairs, m, n] Which word, if any, is likeliest to have made each word of the other side."""
+    likeliest: np.ndarray
+    """[pairs] The cell of the greatest weight, counted row by row."""
+
+
 class _Direction:
     """Probabilities of the words of one side given those of the other, fitted to a text."""
 
@@ -186,8 +213,8 @@ class _Direction:
         """`given`: the axis of a block's cells [pairs, m, n] that makes the words of the other: 1 or 2."""
         self.text, self.given = text, given
         self.makers, self.made = text.pairs[given - 1], 2 - given
-        self.table = np.ones(len(self.makers))
-        """[pairs of words] t, times anything that is the same for all words that are made."""
+        self.table = np.ones(len(self.makers), dtype=np.float32)
+        """[pairs of words] t, but for a factor that all words have in the first pass."""
         self.of_nothing = np.ones(text.vocabulary[self.made])
         self.tension = TENSION
         for number in range(PASSES - 1):
@@ -212,23 +239,27 @@ class _Direction:
 
     def _learn(self, follow: bool) -> None:
         """One pass of expectation and maximisation."""
-        counts, nothing = np.zeros_like(self.table), np.zeros_like(self.of_nothing)
+        counts, nothing = np.zeros(len(self.makers)), np.full(len(self.of_nothing), ALPHA)
         expected: dict[Shape, np.ndarray] = {}
         for chunk in self.text.chunks:
-            ids = self.text.cells[chunk.start : chunk.end]
-            shares = np.empty(len(ids))
+            ids = self.text.ids(chunk)
             for block, here, cells, none in self._weights(chunk, ids):
                 total = cells.sum(self.given) + none
                 cells /= np.expand_dims(total, self.given)
-                shares[here] = cells.ravel()
-                nothing += np.bincount(block.words[self.made].ravel(), (none / total).ravel(), len(nothing))
+                np.add.at(counts, ids[here], cells.ravel())
+                np.add.at(nothing, block.words[self.made].ravel(), (none / total).ravel())
                 expected[block.shape] = expected.get(block.shape, 0) + cells.sum(0)
-            counts += np.bincount(ids, shares, len(counts))
         if follow:
             self._follow(expected)
-        counts += ALPHA
-        self.table = np.exp(digamma(counts) - digamma(np.bincount(self.makers, counts))[self.makers])
-        self.of_nothing = np.exp(digamma(nothing + ALPHA) - digamma((nothing + ALPHA).sum()))
+        parts = [slice(start, start + CELLS) for start in range(0, len(counts), CELLS)]
+        totals = np.zeros(self.text.vocabulary[self.given - 1])
+        for part in parts:
+            counts[part] += ALPHA
+            totals += np.bincount(self.makers[part], counts[part], len(totals))
+        totals = digamma(totals.clip(ALPHA))  # a word that never had a sentence on the other side makes nothing
+        for part in parts:
+            self.table[part] = np.exp(digamma(counts[part]) - totals[self.makers[part]]).clip(SMALLEST)
+        self.of_nothing = np.exp(digamma(nothing) - digamma(nothing.sum()))
 
     def _follow(self, expected: dict[Shape, np.ndarray]) -> None:
         """Move lambda along the gradient of the expected log-likelihood, per word."""
@@ -241,14 +272,14 @@ class _Direction:
                 slope += (cells * feature).sum() - (cells.sum(axis) * (prior * feature).sum(axis)).sum()
             self.tension = float(np.clip(self.tension + TENSION_RATE * slope / words, *TENSION_RANGE))
 
-    def best(self, chunk: _Chunk, ids: np.ndarray) -> Iterator[np.ndarray]:
-        """For each block, [pairs, m, n] which word, if any, is likeliest to have made each word of the other side."""
-        for _, _, cells, none in self._weights(chunk, ids):
+    def best(self, chunk: _Chunk, ids: np.ndarray) -> Iterator[_Best]:
+        """The links of each block."""
+        for block, _, cells, none in self._weights(chunk, ids):
             first = np.expand_dims(cells.argmax(self.given), self.given)
-            found = np.zeros(cells.shape, dtype=bool)
             likely = np.take_along_axis(cells, first, self.given) > np.expand_dims(none, self.given)
-            np.put_along_axis(found, first, likely, self.given)
-            yield found
+            links = np.zeros(cells.shape, dtype=bool)
+            np.put_along_axis(links, first, likely, self.given)
+            yield _Best(links, cells.reshape(len(block.rows), -1).argmax(1))
 
 
 def digamma(x: np.ndarray) -> np.ndarray:

@@ -27,6 +27,7 @@ from sacrebleu.utils import get_md5sum
 from dragoman import registry, text
 from dragoman.config import SacrebleuCorpus
 from dragoman.corpora import SPLITS, CorpusError, Row, require_pair
+from dragoman.languages import reverse
 from dragoman.storage import MANIFEST, building, read_manifest
 
 STALL = 60.0
@@ -50,11 +51,12 @@ def fetch(corpus: SacrebleuCorpus, pair: str, folder: Path) -> None:
     facts = {**asked, "sacrebleu": sacrebleu.__version__, "references": {}, "archives": {}}
     with building(folder, facts) as place:
         for name in _names(corpus):
-            dataset = _dataset(name, pair, cache)
-            source, target, facts["references"][name] = _texts(dataset, pair, cache)
-            facts["archives"][name] = dict(zip(dataset.data, dataset.md5 or [], strict=False))
-            for path, side in ((source, "source"), (target, "target")):
-                shutil.copyfile(path, place / f"{_flat(name)}.{side}")
+            for stem, asked_pair, sides in _readings(corpus, name, pair):
+                dataset = _dataset(name, asked_pair, cache)
+                source, target, facts["references"][stem] = _texts(dataset, asked_pair, cache)
+                facts["archives"][name] = dict(zip(dataset.data, dataset.md5 or [], strict=False))
+                for path, side in zip((source, target), sides, strict=True):
+                    shutil.copyfile(path, place / f"{_flat(stem)}.{side}")
 
 
 def read(corpus: SacrebleuCorpus, pair: str, split: str, folder: Path) -> Iterator[Row]:
@@ -62,8 +64,9 @@ def read(corpus: SacrebleuCorpus, pair: str, split: str, folder: Path) -> Iterat
     if names := getattr(corpus, split):
         _manifest(corpus, pair, folder)
     for name in names:
-        sides = (folder / f"{_flat(name)}.{side}" for side in ("source", "target"))
-        yield from (Row(*lines) for lines in text.parallel(*sides))
+        for stem, _, _ in _readings(corpus, name, pair):
+            sides = (folder / f"{_flat(stem)}.{side}" for side in ("source", "target"))
+            yield from (Row(*lines) for lines in text.parallel(*sides))
 
 
 def describe(corpus: SacrebleuCorpus, pair: str, folder: Path) -> dict[str, Any]:
@@ -74,7 +77,15 @@ def describe(corpus: SacrebleuCorpus, pair: str, folder: Path) -> dict[str, Any]
 
 
 def _asked(corpus: SacrebleuCorpus, pair: str) -> dict[str, Any]:
-    return {"pair": pair, "sets": {split: list(getattr(corpus, split)) for split in SPLITS}}
+    turned = {"turned": list(corpus.turned)} if corpus.turned else {}
+    return {"pair": pair, "sets": {split: list(getattr(corpus, split)) for split in SPLITS}, **turned}
+
+
+def _readings(corpus: SacrebleuCorpus, name: str, pair: str) -> Iterator[tuple[str, str, tuple[str, str]]]:
+    """(name here, sacrebleu's pair, which sides its source and reference are) of each way a set is read."""
+    yield name, pair, ("source", "target")
+    if name in corpus.turned:
+        yield f"{name}.turned", reverse(pair), ("target", "source")
 
 
 def _names(corpus: SacrebleuCorpus) -> list[str]:

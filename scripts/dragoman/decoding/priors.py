@@ -28,11 +28,27 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING
 
-from pydantic import Field, PositiveInt, model_validator
+import pyarrow.parquet as pq
 
-from dragoman.config import Language, OfflineDecoder, Pair, Prompt, Segment, Strict
+from dragoman.config import (
+    LONGEST,
+    FixedPrior,
+    GoldPrior,
+    NoPrior,
+    OfflineDecoder,
+    PreamblePrior,
+    PrefilledDecoder,
+    Prior,
+    Prompt,
+    PseudoPrior,
+    RandomPrior,
+    RefinedPrior,
+    Segment,
+    SftPrior,
+    Unit,
+)
 from dragoman.decoding import Context, Item
 from dragoman.decoding.baselines import WORD, read_dictionary
 from dragoman.languages import split_pair
@@ -45,133 +61,9 @@ if TYPE_CHECKING:
 Maker = Callable[[Sequence[Item]], list[list[int]]]
 """Gives each item's prior, as long as it can be needed."""
 
-Unit = Literal["token", "word", "character"]
-LONGEST = 5
 UNSPACED = {"ja", "th", "zh"}
-
-
-class NoPrior(Strict):
-    """Nothing is given: the foundation model by itself."""
-
-    kind: Literal["none"]
-
-
-class GoldPrior(Strict):
-    """The reference's first tokens: an upper bound that no user has."""
-
-    kind: Literal["gold"]
-
-
-class SftPrior(Strict):
-    """The twin's first tokens: an upper bound too, for it needs the twin."""
-
-    kind: Literal["sft"]
-    twin: str
-    """Folder of the fine-tuned model."""
-
-
-class RefinedPrior(Strict):
-    """A task model's first tokens (A2). Either `model` or `hypotheses`."""
-
-    kind: Literal["refined"]
-    model: str | None = None
-    """Folder of a Hugging Face sequence-to-sequence model. Its own generation settings stand, but for these:"""
-    beam: PositiveInt = 1
-    max_new_tokens: PositiveInt = 128
-    max_source_tokens: PositiveInt | None = None
-    """Longer sources are cut, as summarizers are used; null cuts nothing."""
-    prefix: str = ""
-    """What the model wants before a source, like "translate English to French: "; may hold {source_language} and
-    {target_language}."""
-    codes: dict[Language, str] = Field(default_factory=dict)
-    """The model's own names of languages where it needs them told (`fr: fra_Latn`)."""
-    hypotheses: str | None = None
-    """A hypotheses.jsonl of this project, decoded from the same sources."""
-    setting: str = ""
-    """Which setting of `hypotheses`."""
-
-    @model_validator(mode="after")
-    def _one_source(self) -> RefinedPrior:
-        if (self.model is None) == (self.hypotheses is None):
-            raise ValueError("give either `model` or `hypotheses`")
-        return self
-
-
-class PseudoPrior(Strict):
-    """What a dictionary says about the source (A3)."""
-
-    kind: Literal["pseudo"]
-    files: dict[Pair, str]
-    """A .tsv (also .gz) per pair: source word and what to write for it, a translation or a tag."""
-    word: Literal["first_known", "first", "keyword"] = "first_known"
-    """Which source word: the first that the dictionary has, the first of all (for tags), or the known word that stands
-    out: most often in the source, weighted by the logarithm of its place in a dictionary that begins with the most
-    frequent words."""
-    words: PositiveInt = 1
-    """Join what is written for so many words of the same kind (keywords; the first known ones)."""
-    capital: bool = True
-    """Begin with a capital where the source does."""
-    otherwise: str | None = None
-    """What to write when no word has an entry; null gives no prior."""
-
-
-class RandomPrior(Strict):
-    """Tokens drawn at random from those that a language's text has; only tokens with a letter count."""
-
-    kind: Literal["random", "wrong-language"]
-    files: dict[Language, str]
-    """Text of each language, a sentence a line. `wrong-language` draws from those neither source nor target."""
-    seed: int = 1
-
-
-class FixedPrior(Strict):
-    """The same words for every sentence of a target language, like "Voici la traduction :"."""
-
-    kind: Literal["fixed"]
-    texts: dict[Language, str]
-
-
-class PreamblePrior(Strict):
-    """The same words whatever the target language: does being an answer do, without being in the language?"""
-
-    kind: Literal["preamble"]
-    text: str = "Sure, here is the translation:"
-    """May hold {source_language} and {target_language}. By default as in arXiv 2309.07098, spelt out."""
-
-
-Prior = Annotated[
-    NoPrior | GoldPrior | SftPrior | RefinedPrior | PseudoPrior | RandomPrior | FixedPrior | PreamblePrior,
-    Field(discriminator="kind"),
-]
-
-Count = Annotated[int, Field(ge=0, le=LONGEST)] | Literal["all"]
-
-
-class PrefilledDecoder(OfflineDecoder):
-    """The answer's first tokens are given, and the model goes on; one job decodes every n, as settings `n=0`, `n=1`."""
-
-    name: Literal["prefilled"]
-    prior: Prior
-    n: list[Count] = Field([0, 1, 2], min_length=1)
-    """How much of the prior is given, 0 to 5; "all" of it for the kinds `fixed` and `preamble`."""
-    unit: Unit = "token"
-    """A1: what n counts. Token ids; or words or characters, with all the tokens that make them up."""
-    seam: Literal["target", "bare"] = "target"
-    """A4: a prior that is text is encoded as the prompt's target segment would be, with the blank that begins it, or
-    by itself. Either way its ids are put after the prompt's ids; no text is joined and encoded again."""
-    score_prior: bool = True
-    """A6: whether `hypothesis`, which metrics score, begins with the given tokens. `continuation` never does."""
-
-    @model_validator(mode="after")
-    def _counts(self) -> PrefilledDecoder:
-        if len(set(self.n)) < len(self.n):
-            raise ValueError(f"every n must stand once, not {self.n}")
-        if "all" in self.n and self.prior.kind not in ("fixed", "preamble"):
-            raise ValueError(
-                f"n: all is for fixed and preamble priors; a whole {self.prior.kind} prior would be an answer"
-            )
-        return self
-
+MANY = 20_000
+"""Rows of a corpus that are read for a dictionary or for a language's tokens."""
 
 # ------------------------------------------------------------------------------------------------------------- cutting
 
@@ -238,7 +130,8 @@ def _texts(prior: Prior, context: Context) -> Callable[[Sequence[Item]], list[st
         case RefinedPrior():
             return _of_hypotheses(prior)
         case PseudoPrior():
-            words = read_dictionary(Path(_of(prior.files, context.pair, "dictionary")), context.pair)
+            path = Path(_of(prior.files, context.pair, "dictionary"))
+            words = most_aligned(path) if path.suffix == ".parquet" else read_dictionary(path, context.pair)
             places = {word: place for place, word in enumerate(words, 1)}
             language = split_pair(context.pair)[0]
             return lambda items: [pseudo(prior, words, places, item.source, language) for item in items]
@@ -386,6 +279,27 @@ def _longest(run: str, words: dict[str, str]) -> list[str]:
     return found
 
 
+def most_aligned(path: Path) -> dict[str, str]:
+    """A dictionary of aligned text: of every lower-case word the one it is most often aligned with, the first in the
+    alphabet among equals; frequent words come first.
+
+    Raises:
+        ValueError: the text has no word alignments.
+    """
+    links: dict[str, Counter[str]] = {}
+    columns = pq.read_table(path, columns=["source", "target", "alignment"]).slice(0, MANY).to_pydict().values()
+    for source, target, alignment in zip(*columns, strict=True):
+        sides = [[WORD.search(word) for word in text.split()] for text in (source, target)]
+        for link in alignment.split():
+            i, j = map(int, link.split("-"))
+            if (word := sides[0][i]) and (other := sides[1][j]):
+                links.setdefault(word.group().lower(), Counter())[other.group().lower()] += 1
+    if not links:
+        raise ValueError(f"{path} has no word alignments to make a dictionary of; give `files` instead of `corpus`")
+    often = sorted(links, key=lambda word: (-links[word].total(), word))
+    return {word: min(links[word], key=lambda other: (-links[word][other], other)) for word in often}
+
+
 def most_frequent(tagged: Iterable[tuple[str, str]]) -> dict[str, str]:
     """The most frequent tag of every lower-case word, the first in the alphabet among equals: a dictionary for tags."""
     counts: dict[str, Counter[str]] = {}
@@ -413,7 +327,8 @@ def _drawn(prior: RandomPrior, pair: str, tokenizer: PreTrainedTokenizerBase) ->
 
 def _tokens_of(path: Path, tokenizer: PreTrainedTokenizerBase) -> list[int]:
     """Distinct tokens of a text that have a letter, in the order of their ids."""
-    ids = {token for row in tokenizer(list(lines(path)), add_special_tokens=False)["input_ids"] for token in row}
+    text = pq.read_table(path)["target"][:MANY].to_pylist() if path.suffix == ".parquet" else list(lines(path))
+    ids = {token for row in tokenizer(text, add_special_tokens=False)["input_ids"] for token in row}
     found = [token for token in sorted(ids) if any(letter.isalpha() for letter in tokenizer.decode([token]))]
     if not found:
         raise ValueError(f"{path} has no token with a letter to draw; give text of the language")

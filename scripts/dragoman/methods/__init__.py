@@ -5,12 +5,13 @@ A method is a module with
     Options         a pydantic model of what its YAML `options:` may say
     CONVERSES       True where its models answer in turns (optional)
     alibi(options)  whether it needs ALiBi positions (True), others (False), or any (None, as where it is missing)
+    check(...)      raises ValueError where these pairs and this prompt cannot be trained on (optional)
     examples(...)   training examples from parallel text
     loss(...)       its loss; where it has none, cross-entropy over `labels` (optional)
 
-An example is a mapping of token-wise integer lists of one length: `input_ids`, `labels` (-100: no loss), and whatever
-else the method's loss needs; the collator pads them all. Modules import torch only inside functions: a configuration is
-checked, and Snakemake parses it, without torch.
+An example is a mapping of integer lists: `input_ids`, `labels` (as long; -100: no loss), and whatever else the method's
+loss needs; the collator pads each to the longest of its batch. Modules import torch only inside functions: a
+configuration is checked, and Snakemake parses it, without torch.
 """
 
 from __future__ import annotations

@@ -90,6 +90,11 @@ def conflicting(pairs: Sequence[str], prompt: Prompt, options: Options) -> Itera
     return (rng.choices(*choices[pair])[0] for pair in pairs)
 
 
+def check(pairs: Sequence[str], prompt: Prompt, options: Options) -> None:
+    """Refuse training pairs that leave some pair without a conflicting instruction."""
+    conflicting(pairs, prompt, options)
+
+
 def examples(
     texts: Iterable[ParallelText], prompt: Prompt, tokenizer: PreTrainedTokenizerBase, options: Options
 ) -> list[Example]:

@@ -53,6 +53,9 @@ class Options(Reading):
     all but the last token of a target word see the source of the next one."""
     origin: NonNegativeInt = 0
     """With `group`, the position of the first token after the source."""
+    kernel: Literal["sdpa", "flex"] = "sdpa"
+    """`sdpa` runs everywhere and keeps masks of length x length; `flex` computes them inside FlexAttention, which needs a
+    GPU to train."""
 
     @model_validator(mode="after")
     def _origin_of_a_group(self) -> Options:
@@ -132,6 +135,7 @@ def loss(
             batch["attention_mask"],
             options.positions,
             origin=options.origin,
+            kernel=options.kernel,
             keep=keep,
         )
 

@@ -89,7 +89,9 @@ def score_files(
     return records
 
 
-def score_hypotheses(path: Path, place: dict[str, Any], metrics: Sequence[str]) -> list[Record]:
+def score_hypotheses(
+    path: Path, place: dict[str, Any], metrics: Sequence[str], options: dict[str, dict[str, Any]] | None = None
+) -> list[Record]:
     """Records of a decoding: one per metric and setting, settings in the order of their first row.
 
     Args:
@@ -98,6 +100,7 @@ def score_hypotheses(path: Path, place: dict[str, Any], metrics: Sequence[str]) 
         place: paper, experiment, system, pair and seed; a system at a point of its tuning's sweep (`sm,k=3`) is
             split into system and setting.
         metrics: one that needs a column which the decoder does not write has a record without a value.
+        options: by metric name, where a metric does not say otherwise itself.
 
     Raises:
         ValueError: a key is missing or an id stands twice in a setting; the message names file and line.
@@ -125,13 +128,15 @@ def score_hypotheses(path: Path, place: dict[str, Any], metrics: Sequence[str]) 
         hypotheses, sources = [row["hypothesis"] for row in rows], [row["source"] for row in rows]
         here = place | {"system": system, "setting": joined(point, setting)}
         for metric in dict.fromkeys(metrics):
-            needed = columns_of(parse(metric)[0])
+            name, written = parse(metric)
+            own = {key: value for key, value in (options or {}).get(name, {}).items() if key not in written}
+            needed = columns_of(name)
             if lacking := [column for column in needed if not any(column in row for row in rows)]:
                 note = f"this decoder writes no {', '.join(lacking)}"
                 records.append(Record(**here, metric=metric, **NO_VALUE, n=len(rows), made_from=made_from, note=note))
                 continue
             columns = {column: [row[column] for row in rows] for column in needed}
-            records.append(record(here, metric, hypotheses, references, sources, made_from, columns=columns))
+            records.append(record(here, metric, hypotheses, references, sources, made_from, own, columns))
     return records
 
 

@@ -1,4 +1,5 @@
 """A frame of cells as people read it: systems down, metric and pair across, the best value of each column marked.
+With many pairs the means stand there, and the pairs in a table of their own: pairs down, metric and system across.
 
 A number that is missing prints as an en dash with the reason below.
 """
@@ -13,9 +14,11 @@ import pandas as pd
 
 from dragoman.metrics import parse, presentation
 from dragoman.reporting.gallery import LATENCY
-from dragoman.reporting.tables import MEAN, Layout, named
+from dragoman.reporting.tables import Layout, named
 
 MISSING = "–"
+MANY = 8
+"""Pairs that can still stand side by side."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,13 @@ class Table:
     signatures: list[str]
     places: list[tuple[str, str]] = field(default_factory=list)
     """(system, setting) of each row; the setting is empty where a system has none."""
+    head: str = "System"
+    """What the rows are."""
+
+
+def tables_of(frame: pd.DataFrame, layout: Layout) -> list[Table]:
+    """The table of an experiment, and where that has only means, the table of every pair."""
+    return [lay_out(frame, layout), *([by_pair(frame, layout)] if len(layout.pairs) > MANY else [])]
 
 
 def lay_out(frame: pd.DataFrame, layout: Layout) -> Table:
@@ -52,7 +62,48 @@ def lay_out(frame: pd.DataFrame, layout: Layout) -> Table:
     Where systems are swept, the best is sought among rows of one setting: the largest k is no achievement. Nor is the
     least lag at one setting, which stands for how long to wait; so it is not marked.
     """
-    pairs = [*layout.pairs, MEAN] if len(layout.pairs) > 1 else list(layout.pairs)
+    pairs = [*(layout.pairs if len(layout.pairs) <= MANY else ()), *layout.means]
+    shown, letters = _cells(frame, layout, pairs)
+    labels = list(dict.fromkeys(frame["label"]))
+    rows = [(label, [shown[label, metric, pair] for metric in layout.metrics for pair in pairs]) for label in labels]
+    settings = dict(zip(frame["label"], frame["setting"], strict=True))
+    places = [(label.removesuffix(named("", settings[label])), settings[label]) for label in labels]
+    swept = any(setting for _, setting in places)
+    return Table(
+        title=layout.title or layout.experiment,
+        groups=[(presentation(metric).label, pairs) for metric in layout.metrics],
+        rows=rows,
+        notes=[(letter, note) for note, letter in letters.items()],
+        legend=_legend([*shown.values()], layout, f"column{' among rows of one setting' if swept else ''}"),
+        places=places,
+        signatures=sorted({s for text in frame["signature"].dropna() for s in text.split("; ")}),
+    )
+
+
+def by_pair(frame: pd.DataFrame, layout: Layout) -> Table:
+    """Rows = pairs, block by block, columns = metric x system, the best value of a pair marked; without intervals."""
+    labels = list(dict.fromkeys(frame["label"]))
+    blocks = layout.blocks or {"": layout.pairs}
+    pairs = [pair for own in blocks.values() for pair in own]
+    shown, letters = _cells(frame, layout, pairs)
+    shown = {place: replace(cell, interval="") for place, cell in shown.items()}
+    rows = [(pair, [shown[label, metric, pair] for metric in layout.metrics for label in labels]) for pair in pairs]
+    return Table(
+        title=f"{layout.title or layout.experiment}: every pair",
+        groups=[(presentation(metric).label, labels) for metric in layout.metrics],
+        rows=rows,
+        notes=[(letter, note) for note, letter in letters.items()],
+        legend=_legend([*shown.values()], layout, "pair"),
+        places=[(block, pair if block else "") for block, own in blocks.items() for pair in own],
+        signatures=[],
+        head="Pair",
+    )
+
+
+def _cells(
+    frame: pd.DataFrame, layout: Layout, pairs: list[str]
+) -> tuple[dict[tuple[str, str, str], Cell], dict[str, str]]:
+    """(label, metric, pair) -> cell, and note -> its letter."""
     by_key = {(row.label, row.metric, row.pair): row for row in frame.itertuples()}
     labels = list(dict.fromkeys(frame["label"]))
     letters: dict[str, str] = {}
@@ -70,26 +121,13 @@ def lay_out(frame: pd.DataFrame, layout: Layout) -> Table:
                 row = by_key[label, metric, pair]
                 marked = _is(row.value) and round(row.value, look.digits) == best[row.setting]
                 shown[label, metric, pair] = _show(row, look.digits, marked)
-    rows = []
     for label in labels:
-        line = []
         for metric in layout.metrics:
             for pair in pairs:
                 note = by_key[label, metric, pair].note
                 mark = letters.setdefault(note, _letter(len(letters))) if isinstance(note, str) and note else ""
-                line.append(replace(shown[label, metric, pair], mark=mark))
-        rows.append((label, line))
-    settings = dict(zip(frame["label"], frame["setting"], strict=True))
-    places = [(label.removesuffix(named("", settings[label])), settings[label]) for label in labels]
-    return Table(
-        title=layout.title or layout.experiment,
-        groups=[(presentation(metric).label, pairs) for metric in layout.metrics],
-        rows=rows,
-        notes=[(letter, note) for note, letter in letters.items()],
-        legend=_legend([cell for _, line in rows for cell in line], layout, any(setting for _, setting in places)),
-        places=places,
-        signatures=sorted({s for text in frame["signature"].dropna() for s in text.split("; ")}),
-    )
+                shown[label, metric, pair] = replace(shown[label, metric, pair], mark=mark)
+    return shown, letters
 
 
 def _is(value: object) -> bool:
@@ -114,14 +152,14 @@ def _letter(number: int) -> str:
     return chr(ord("a") + number) if number < 26 else str(number)
 
 
-def _legend(shown: list[Cell], layout: Layout, swept: bool) -> list[str]:
+def _legend(shown: list[Cell], layout: Layout, rivals: str) -> list[str]:
     legend = []
     if any(cell.interval for cell in shown):
         legend.append("In brackets: 95 % bootstrap interval over the test sentences.")
     if any(cell.spread for cell in shown):
         legend.append("Mean ± standard deviation over the seeds.")
     if any(cell.best for cell in shown):
-        legend.append(f"Bold: best of its column{' among rows of one setting' if swept else ''}.")
+        legend.append(f"Bold: best of its {rivals}.")
     for metric in layout.metrics:
         look = presentation(metric)
         if look.better == "lower":

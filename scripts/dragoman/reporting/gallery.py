@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dragoman import registry
-from dragoman.config import ConversationDecoder, SimultaneousDecoder
-from dragoman.metrics import parse
+from dragoman.checks import twins
+from dragoman.config import ConversationDecoder, NoPrior, OfflineDecoder, PrefilledDecoder, SimultaneousDecoder
+from dragoman.metrics import parse, presentation
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,6 +65,23 @@ def swept(plan: Plan, experiment: str) -> set[str]:
     }
 
 
+def twin_system(plan: Plan, experiment: str) -> str | None:
+    """Key of the system that is the fine-tuned twin by itself, if the experiment has one."""
+    spec = plan.experiment(experiment)
+    for key, system in spec.systems.items():
+        alone = isinstance(system.decoder, OfflineDecoder) and not isinstance(system.decoder, PrefilledDecoder)
+        if alone and system.tuning in twins(spec):
+            return key
+    return None
+
+
+def _prefilled(plan: Plan, experiment: str) -> dict[str, bool]:
+    """Systems with the prefilled decoder, by key, and whether they have a prior."""
+    systems = plan.experiment(experiment).systems
+    decoders = {key: each.decoder for key, each in systems.items() if isinstance(each.decoder, PrefilledDecoder)}
+    return {key: not isinstance(decoder.prior, NoPrior) for key, decoder in decoders.items()}
+
+
 def _wants_latency(plan: Plan, experiment: str) -> bool:
     metrics = plan.experiment(experiment).metrics
     return bool(lag(metrics) and qualities(metrics) and swept(plan, experiment))
@@ -75,11 +93,12 @@ def _wants_scores(plan: Plan, experiment: str) -> bool:
 
 
 def _draw_scores(plan: Plan, experiment: str, records: Sequence[Record]) -> Figure | None:
-    from dragoman.reporting import dots, gather, tables
+    from dragoman.reporting import arrange, dots, gather, tables
 
     layout = gather.layout_from(plan, experiment)
     frame = tables.cells(records, layout)
-    frame = frame[frame["metric"].isin(qualities(layout.metrics))]
+    shown = layout.blocks if layout.blocks and len(layout.pairs) > arrange.MANY else layout.pairs
+    frame = frame[frame["metric"].isin(qualities(layout.metrics)) & frame["pair"].isin([*shown])]
     return dots.scores(frame) if frame["value"].notna().any() else None
 
 
@@ -112,6 +131,37 @@ def _draw_cost(plan: Plan, experiment: str, records: Sequence[Record]) -> Figure
     return boxes.boxes(samples, "GFLOPs per sentence", colours) if samples else None
 
 
+def _draw_relative(plan: Plan, experiment: str, records: Sequence[Record]) -> Figure | None:
+    from dragoman.reporting import gather, prior_tokens, tables
+
+    layout, systems = gather.layout_from(plan, experiment), _prefilled(plan, experiment)
+    twin = twin_system(plan, experiment)
+    assert twin is not None  # the experiment would not have this figure
+    metrics = [spec for spec in qualities(layout.metrics) if presentation(spec).better == "higher"]
+    bare = next((key for key, has in systems.items() if not has), None)
+    given = [key for key, has in systems.items() if has]
+    return prior_tokens.relative(tables.cells(records, layout), layout, metrics, twin, bare, given)
+
+
+def _draw_divergence(plan: Plan, experiment: str, records: Sequence[Record]) -> Figure | None:
+    from dragoman.reporting import prior_tokens
+    from dragoman.storage import read_jsonl
+
+    files = [path for path in inputs(plan, experiment, "divergence") if path.is_file()]
+    return prior_tokens.positions([row for path in files for row in read_jsonl(path)])
+
+
+def _draw_whither(plan: Plan, experiment: str, records: Sequence[Record]) -> Figure | None:
+    from dragoman.reporting import whither
+
+    panels = whither.panels(plan, experiment)
+    return whither.heat_maps(panels) if panels else None
+
+
+def _wants_whither(plan: Plan, experiment: str) -> bool:
+    return any(parse(spec)[0] == "offtarget" for spec in plan.experiment(experiment).metrics)
+
+
 FIGURES = {
     "latency": Kind(
         "Quality against latency",
@@ -123,13 +173,42 @@ FIGURES = {
         _wants_latency,
         _draw_latency,
     ),
+    "relative": Kind(
+        "Scores relative to the fine-tuned twin",
+        "The foundation model's score, in per cent of its fine-tuned twin's, against the number of tokens it was "
+        "given; a line for each source of these tokens, all from the score without any. Thin bars: the 95 % interval "
+        "of the score itself (with several seeds: mean ± standard deviation), which leaves out that of the twin's.",
+        "Nothing was scored here.",
+        lambda plan, experiment: any(_prefilled(plan, experiment).values()) and bool(twin_system(plan, experiment)),
+        _draw_relative,
+    ),
+    "divergence": Kind(
+        "Foundation model and fine-tuned twin, position by position",
+        "How often what the twin expects most is among what the foundation model expects most, and the "
+        "Kullback-Leibler divergence of their expectations, at each position of the answer. On the twin's text both "
+        "read what the twin wrote; otherwise each reads what it wrote itself, after tokens of the twin's answer that "
+        "both were given. Only positions that a quarter of the answers reaches.",
+        "Nothing was compared here.",
+        lambda plan, experiment: plan.experiment(experiment).divergence is not None,
+        _draw_divergence,
+    ),
     "scores": Kind(
         "Scores",
-        "Scores by language pair. The line is the 95 % interval (with several seeds: mean ± standard deviation); "
+        "Scores by language pair, or where there are many, means over those trained on and those not. The line is the "
+        "95 % interval (with several seeds: mean ± standard deviation); "
         "colour marks the best of its panel.",
         "Nothing was scored here.",
         _wants_scores,
         _draw_scores,
+    ),
+    "whither": Kind(
+        "Who went where",
+        "Percent of the lines asked for in one language (down) that came in another (across), as the identifier of the "
+        "off-target ratio has it: zero-shot pairs where there are any, else all pairs; one panel for each tuning. "
+        "Green: as asked. Other: empty, or none of these languages.",
+        "Nothing was decoded here.",
+        _wants_whither,
+        _draw_whither,
     ),
     "cost": Kind(
         "Cost of translating",
@@ -158,9 +237,11 @@ def inputs(plan: Plan, experiment: str, name: str) -> list[Path]:
     """Files that a figure is drawn from, beside the records."""
     if name == "loss":
         return plan.experiment_manifests(experiment)
-    if name == "cost":
+    if name in ("cost", "whither"):
         runs = [run for run in plan.decode_runs if run.experiment == experiment]
         return [plan.decode_folder(run) / "hypotheses.jsonl" for run in runs]
+    if name == "divergence":
+        return [plan.divergence_file(run) for run in plan.divergence_runs if run.experiment == experiment]
     return []
 
 

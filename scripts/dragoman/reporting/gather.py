@@ -8,7 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dragoman.config import ConversationDecoder, Experiment, Model, SimultaneousDecoder, System, Training
+from dragoman.config import (
+    ConversationDecoder,
+    Experiment,
+    Model,
+    PrefilledDecoder,
+    SimultaneousDecoder,
+    System,
+    Training,
+)
 from dragoman.plan import DecodeRun, Plan
 from dragoman.reporting.curves import read_log
 from dragoman.reporting.examples import Example, Row, choose, visible
@@ -75,7 +83,18 @@ def layout_from(plan: Plan, experiment: str) -> Layout:
         seeds={key: tuple(found) for key, found in seeds.items()},
         settings={key: tuple(found) for key, found in settings.items()},
         title=visible(spec.title),
+        blocks=blocks(spec),
     )
+
+
+def blocks(experiment: Experiment) -> dict[str, tuple[str, ...]]:
+    """Test pairs that were trained on and that were not, where there are both."""
+    if experiment.train is None:
+        return {}
+    trained = set(experiment.train.pairs)
+    supervised = tuple(pair for pair in experiment.test.pairs if pair in trained)
+    zero_shot = tuple(pair for pair in experiment.test.pairs if pair not in trained)
+    return {"supervised": supervised, "zero-shot": zero_shot} if supervised and zero_shot else {}
 
 
 def points(system: System) -> list[str]:
@@ -84,6 +103,8 @@ def points(system: System) -> list[str]:
         return [f"k={k}" for k in system.decoder.k]
     if isinstance(system.decoder, ConversationDecoder):
         return [f"n={n}" for n in system.decoder.chunk]
+    if isinstance(system.decoder, PrefilledDecoder):
+        return [f"n={n}" for n in system.decoder.n]
     return [""]
 
 

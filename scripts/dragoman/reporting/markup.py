@@ -30,7 +30,8 @@ def _markdown_cell(cell: Cell) -> str:
 
 def markdown(table: Table) -> str:
     """A heading, a pipe table, and below it the notes, how to read it, and the signatures."""
-    header = ["System"] + [f"{markdown_text(metric)} {pair}" for metric, pairs in table.groups for pair in pairs]
+    columns = [f"{metric} {column}" for metric, columns in table.groups for column in columns]
+    header = [table.head, *map(markdown_text, columns)]
     lines = [f"### {markdown_text(table.title)}", "", "| " + " | ".join(header) + " |"]
     lines.append("| --- |" + " ---: |" * (len(header) - 1))
     for label, row in table.rows:
@@ -112,7 +113,8 @@ def _tabular(table: Table, groups: list[tuple[str, list[str]]], start: int) -> l
         rules.append(rf"\cmidrule(lr){{{column}-{column + len(pairs) - 1}}}")
         column += len(pairs)
     lines += [f" & {' & '.join(heads)} \\\\", " ".join(rules)]
-    lines += [f"System & {' & '.join(latex_text(pair) for _, pairs in groups for pair in pairs)} \\\\", r"\midrule"]
+    columns = [latex_text(column) for _, columns in groups for column in columns]
+    lines += [f"{table.head} & {' & '.join(columns)} \\\\", r"\midrule"]
     for label, row in table.rows:
         own = row[start : start + width]
         lines.append(f"{latex_text(label)} & {' & '.join(map(_latex_value, own))} \\\\")

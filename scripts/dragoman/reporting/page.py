@@ -7,17 +7,21 @@ symbols, and the page's own security policy forbids scripts and every kind of re
 from __future__ import annotations
 
 import base64
+import math
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import jinja2
+import pandas as pd
 import yaml
 from markupsafe import Markup, escape
 
+from dragoman import claims, verdicts
+from dragoman.metrics import presentation
 from dragoman.plan import Plan
 from dragoman.records import Record
 from dragoman.reporting import arrange, curves, figures, gallery, gather, markup, provenance, tables, timings
@@ -53,12 +57,55 @@ class Section:
     key: str
     title: str
     facts: list[tuple[str, str]]
-    table: arrange.Table
+    tables: list[arrange.Table]
     drawings: list[Drawing]
     examples: list[Example]
     folded: set[str]
     """Systems whose hypotheses are unfolded on request."""
     downloads: list[Download]
+    published: list[PublishedRow]
+    """The paper's numbers beside ours, where both exist."""
+
+
+@dataclass(frozen=True)
+class EvidenceRow:
+    """One comparison behind a claim, as it is shown."""
+
+    place: str
+    value: str
+    threshold: str
+    margin: str
+    spread: str
+    p: str
+
+
+@dataclass(frozen=True)
+class ClaimRow:
+    """A claim and its verdict, as they are shown."""
+
+    result: claims.Result
+    metric: str
+    weakest: str
+    """The comparison with the smallest margin, in a line; empty where there is none."""
+    p: str
+    evidence: list[EvidenceRow]
+
+
+@dataclass(frozen=True)
+class PublishedRow:
+    """A published number and ours, as they are shown."""
+
+    system: str
+    setting: str
+    pair: str
+    metric: str
+    published: str
+    ours: str
+    difference: str
+    tolerance: str
+    verdict: str
+    reason: str
+    origin: str
 
 
 def inline_svg(document: str, prefix: str, label: str) -> Markup:
@@ -94,26 +141,114 @@ def download(name: str, content: str) -> Download:
     return Download(name, suffix, f"data:{kinds.get(suffix, 'text/plain')};charset=utf-8;base64,{data}")
 
 
-def section(plan: Plan, name: str, records: Sequence[Record]) -> Section:
+def section(plan: Plan, name: str, records: Sequence[Record], judged: Sequence[verdicts.Verdict] = ()) -> Section:
     """Everything the page says about one experiment."""
     layout = gather.layout_from(plan, name)
     frame = tables.cells(records, layout)
-    table = arrange.lay_out(frame, layout)
+    laid = arrange.tables_of(frame, layout)
     examples, folded = gather.examples(plan, name)
     return Section(
         key=name,
         title=layout.title,
         facts=gather.facts_of(plan, name),
-        table=table,
+        tables=laid,
         drawings=drawings(plan, name, layout.title, records),
         examples=examples,
         folded=folded,
         downloads=[
             download(f"{name}.csv", tables.csv(frame)),
-            download(f"{name}.md", markup.markdown(table)),
-            download(f"{name}.tex", markup.latex(table)),
+            download(f"{name}.md", "\n".join(map(markup.markdown, laid))),
+            download(f"{name}.tex", "\n".join(map(markup.latex, laid))),
         ],
+        published=published_rows(judged, name, layout.systems),
     )
+
+
+def probability(p: float | None) -> str:
+    """A p-value in three decimals: `0.012`, `< 0.001`."""
+    return "" if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def claim_row(result: claims.Result) -> ClaimRow:
+    """A claim's numbers with the digits that its metric is shown with, and at least three that count."""
+    look = presentation(result.metric)
+    largest = max((abs(each.value) for each in result.evidence), default=0.0)
+    digits = max(look.digits, 2 - math.floor(math.log10(largest))) if largest else look.digits
+
+    def signed(value: float) -> str:
+        return f"{value:+.{digits}f}".replace("-", "−")
+
+    rows = []
+    for each in result.evidence:
+        bounds = f" [{signed(each.low)}, {signed(each.high)}]" if each.low is not None and each.high is not None else ""
+        rows.append(
+            EvidenceRow(
+                place=", ".join(filter(None, (each.pair, each.setting))),
+                value=f"{each.value:.{digits}f}",
+                threshold=f"{each.threshold:.{digits}f}",
+                margin=signed(each.margin) + bounds,
+                spread="" if each.spread is None else f"{each.spread:.{digits}f}",
+                p=probability(each.p),
+            )
+        )
+    weakest = ""
+    if rows:
+        row = rows[min(range(len(rows)), key=lambda number: result.evidence[number].margin)]
+        weakest = f"{row.place}: {row.value}, threshold {row.threshold}, margin {row.margin}"
+    return ClaimRow(result, look.label, weakest, probability(result.p), rows)
+
+
+def published_rows(judged: Sequence[verdicts.Verdict], experiment: str, labels: dict[str, str]) -> list[PublishedRow]:
+    """The paper's numbers that an experiment has counterparts of."""
+    rows = []
+    for verdict in judged:
+        number = verdict.published
+        if verdict.experiment != experiment or verdict.value is None:
+            continue
+        look = presentation(number.metric)
+        ours = f"{verdict.value:.{look.digits}f}"
+        if verdict.low is not None and verdict.high is not None:
+            ours += f" [{verdict.low:.{look.digits}f}, {verdict.high:.{look.digits}f}]"
+        elif verdict.spread is not None:
+            ours += f" ± {verdict.spread:.{look.digits}f}"
+        rows.append(
+            PublishedRow(
+                system=labels.get(number.system, number.system),
+                setting=number.setting,
+                pair=number.pair,
+                metric=look.label,
+                published=f"{number.value:g}" + (f" ± {number.error:g}" if number.error else ""),
+                ours=ours,
+                difference=f"{verdict.difference:+.{look.digits}f}".replace("-", "−"),
+                tolerance="" if number.tolerance is None else f"{number.tolerance:g}",
+                verdict=verdict.verdict,
+                reason=verdict.reason if verdict.verdict == "not comparable" else "",
+                origin=", ".join(filter(None, (number.version, number.table, number.model))),
+            )
+        )
+    return rows
+
+
+def claims_csv(results: Sequence[claims.Result]) -> str:
+    """One row per comparison, one for a claim that has none, as many digits as there are."""
+    facts = ("id", "paper", "statement", "experiment", "metric", "comparison", "verdict", "p", "p_holm", "test", "note")
+    rows = []
+    for result in results:
+        start = {name: getattr(result, name) for name in facts}
+        rows += [start | {f"evidence_{key}": v for key, v in asdict(each).items()} for each in result.evidence] or [
+            start
+        ]
+    return pd.DataFrame(rows).to_csv(index=False, lineterminator="\n")
+
+
+def published_csv(judged: Sequence[verdicts.Verdict]) -> str:
+    """One row per published score and counterpart."""
+    rows = []
+    for verdict in judged:
+        ours = {name: getattr(verdict, name) for name in ("experiment", "value", "low", "high", "spread", "difference")}
+        ours = {f"our_{name}": value for name, value in ours.items()}
+        rows.append(asdict(verdict.published) | ours | {"verdict": verdict.verdict, "verdict_reason": verdict.reason})
+    return pd.DataFrame(rows).to_csv(index=False, lineterminator="\n")
 
 
 def drawings(plan: Plan, experiment: str, title: str, records: Sequence[Record]) -> list[Drawing]:
@@ -180,11 +315,25 @@ def render(plan: Plan, records: Sequence[Record]) -> str:
     text = yaml.safe_dump(config.model_dump(mode="json", exclude_unset=True), sort_keys=False, allow_unicode=True)
     losses = [(model.name, model.curve) for model in models if model.curve]
     records_file = plan.results / "records.jsonl"
+    judged = verdicts.judge(plan, records)
+    papers = {experiment.paper for experiment in config.experiments.values()}
+    claims_file = plan.results / "claims.jsonl"
+    tested = [each for each in (claims.read(claims_file) if claims_file.is_file() else []) if each.paper in papers]
     taken = timings.read(plan)
     costs = timings.costs(taken)
     return environment.get_template("page.html.j2").render(
         title=visible(config.title),
-        sections=[section(plan, name, records) for name in config.experiments],
+        sections=[section(plan, name, records, judged) for name in config.experiments],
+        claims=[claim_row(result) for result in tested],
+        claim_counts=claims.counts(tested),
+        claim_alpha=f"{100 * claims.ALPHA:g}",
+        claim_survivors=sum(1 for each in tested if each.p_holm is not None and each.p_holm < claims.ALPHA),
+        claim_tests=sum(1 for each in tested if each.p is not None),
+        claim_downloads=[
+            *([download("claims.csv", claims_csv(tested))] if tested else []),
+            *([download("published.csv", published_csv(judged))] if judged else []),
+        ],
+        published_counts=verdicts.counts(judged),
         models=models,
         pretraining=_figure(curves.loss_curves(losses), "pretraining", "Pre-training loss") if losses else None,
         corpora=corpus_summary(facts),

@@ -35,6 +35,13 @@ class Layout:
     settings: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """Settings each swept system should have, besides those it has."""
     title: str = ""
+    blocks: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Some of the pairs that get a mean of their own, by name."""
+
+    @property
+    def means(self) -> dict[str, tuple[str, ...]]:
+        """Name -> pairs of every mean: the blocks', and that of all pairs where there are several."""
+        return self.blocks | ({MEAN: self.pairs} if len(self.pairs) > 1 else {})
 
 
 def layout_of(records: Iterable[Record], experiment: str) -> Layout:
@@ -67,7 +74,7 @@ def natural(text: str) -> list[tuple[int, float, str]]:
 
 
 def cells(records: Iterable[Record], layout: Layout) -> pd.DataFrame:
-    """One row per system, setting, pair (and `mean` over pairs) and metric, at full precision.
+    """One row per system, setting, pair (and mean over pairs) and metric, at full precision.
 
     With one seed a cell holds the record's value and 95 % interval over test sentences. With several, `value` is the
     mean over seeds and `spread` their standard deviation (n - 1); the interval then is left out, since it would say
@@ -94,13 +101,12 @@ def cells(records: Iterable[Record], layout: Layout) -> pd.DataFrame:
             name = named(label, setting)
             for metric in layout.metrics:
                 seeds = layout.seeds.get(system) or _seeds_seen(found, system, setting, metric)
-                per_pair = [found.get((system, setting, pair, metric), {}) for pair in layout.pairs]
+                per_pair = {pair: found.get((system, setting, pair, metric), {}) for pair in layout.pairs}
                 start = {"experiment": layout.experiment, "system": system, "label": name, "setting": setting}
                 start |= {"metric": metric, "seeds": " ".join(map(str, seeds))}
-                made = [_cell(by_seed, seeds) for by_seed in per_pair]
-                rows += [start | {"pair": pair} | cell for pair, cell in zip(layout.pairs, made, strict=True)]
-                if len(layout.pairs) > 1:
-                    rows.append(start | {"pair": MEAN} | _mean(per_pair, seeds))
+                rows += [start | {"pair": pair} | _cell(by_seed, seeds) for pair, by_seed in per_pair.items()]
+                for block, pairs in layout.means.items():
+                    rows.append(start | {"pair": block} | _mean([per_pair[pair] for pair in pairs], seeds))
     frame = pd.DataFrame(rows, columns=CELL_COLUMNS)
     return frame.astype({**dict.fromkeys(("value", "low", "high", "spread"), "float64"), "n": "Int64"})
 

@@ -1,0 +1,40 @@
+#!/usr/bin/env python3
+"""Test what the papers claim on the results of a configuration; one JSON object a line."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from dragoman import claims, command, records
+from dragoman.configfile import load_config
+from dragoman.plan import Plan
+from dragoman.storage import canonical, replacing
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Read the command line, evaluate the claims and write them."""
+    parser = command.parser(
+        __doc__ or "", "python scripts/claims.py --config config/config.yaml --out results/claims.jsonl"
+    )
+    command.add_config(parser)
+    parser.add_argument("--claims", type=Path, default=claims.FILE, help="the claims (default: config/claims.yaml)")
+    parser.add_argument("--results", type=Path, help="folder with the results (default: the configuration's)")
+    parser.add_argument("--out", type=Path, required=True, help="JSON Lines to write")
+    given = parser.parse_args(argv)
+    plan = Plan(load_config(given.config))
+    plan.results = given.results or plan.results
+    path = plan.results / "records.jsonl"
+    found = claims.evaluate(claims.load(given.claims), plan, records.read(path) if path.is_file() else [])
+    with replacing(given.out) as file:
+        for result in found:
+            file.write(canonical(asdict(result)) + "\n")
+    for result in found:
+        p = "" if result.p is None else f", p = {result.p:.4f}"
+        logging.info("%-9s  %s%s%s", result.verdict, result.id, p, f" ({result.note})" if result.note else "")
+
+
+if __name__ == "__main__":
+    command.run(main)

@@ -1,0 +1,69 @@
+#!/usr/bin/env python3
+"""Compare what a foundation model and its fine-tuned twin expect at every position, with and without prior tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dragoman import command, corpora, decoding, models
+from dragoman.config import OfflineDecoder
+from dragoman.configfile import load_config
+from dragoman.decoding import offline
+from dragoman.metrics import divergence
+from dragoman.plan import DivergenceRun, Plan
+
+
+def diverge(plan: Plan, run: DivergenceRun) -> None:
+    """A row per number of prior tokens, reading and position, and one over all positions (`position` null).
+
+    Priors are the twin's own first tokens. Where its whole answer is shorter, the sentence is left out for that n.
+    """
+    experiment = plan.experiment(run.experiment)
+    spec = experiment.divergence
+    assert spec is not None  # else there would be no such run
+    models.use_threads(plan.config.threads)
+    table = corpora.load(plan.corpus_folder(experiment.test.corpus, run.pair), experiment.test.split)
+    rows = table.slice(0, min(spec.sentences, experiment.test.limit or spec.sentences)).to_pylist()
+    items = [decoding.Item(row["id"], row["source"], row["target"]) for row in rows]
+    twin_run = plan.twin_of(run)
+    prompt = plan.prompt_of(experiment, experiment.tunings[twin_run.tuning])
+    options = OfflineDecoder(
+        name="offline",
+        max_new_tokens=spec.max_new_tokens,
+        batch_size=spec.batch_size,
+        stop_at_newline=spec.stop_at_newline,
+    )
+    folders = plan.model_folder(experiment.model), plan.tuning_folder(twin_run)
+    foundation, twin = (offline.Decoder(decoding.Context(folder, run.pair, prompt), options) for folder in folders)
+    if twin.tokenizer.get_vocab() != foundation.tokenizer.get_vocab():
+        raise ValueError(f"the tokenizer in {folders[1]} is not that of {folders[0]}: its ids mean something else")
+    prompts = foundation.prompts(items)
+    bare = divergence.answers(foundation, twin, prompts, [[] for _ in prompts])
+    made = []
+    for n in spec.n:
+        long = [row for row in bare if len(row.twin) > n]
+        answers = bare
+        if n:
+            answers = divergence.answers(foundation, twin, [row.given for row in long], [row.twin[:n] for row in long])
+        for reading in ("teacher", "free"):
+            traces = divergence.compare(foundation.model, twin.model, answers, reading, batch_size=spec.batch_size)
+            found = [{"position": None} | divergence.summary(traces), *divergence.by_position(traces)]
+            made += [{"n": n, "reading": reading, "sentences": len(long)} | row for row in found]
+    decoding.write(plan.divergence_file(run), made)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Entry point."""
+    example = "python scripts/diverge.py --config config/config.yaml --experiment pretty --pair en-fr"
+    parser = command.parser(__doc__ or "", example)
+    command.add_config(parser)
+    parser.add_argument("--experiment", required=True)
+    parser.add_argument("--pair", required=True)
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args(argv)
+    plan = Plan(load_config(arguments.config))
+    diverge(plan, plan.divergence_run(arguments.experiment, arguments.pair, arguments.seed))
+
+
+if __name__ == "__main__":
+    command.run(main)

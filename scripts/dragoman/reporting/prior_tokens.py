@@ -1,0 +1,227 @@
+"""What prior tokens do: scores relative to the fine-tuned twin, and how alike both models are at every position."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from dragoman.metrics import presentation
+from dragoman.reporting.curves import name_ends
+from dragoman.reporting.figures import DIGIT, QUIET, STYLE, WIDTH, look
+from dragoman.reporting.tables import MEAN, Layout
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+ACROSS = 3
+"""Panels side by side."""
+LEADER = 0.3
+"""Inches between the last panel and the names."""
+ENOUGH = 0.25
+"""Positions that a smaller share of the answers reaches are left out: few sentences make a ragged line."""
+PANEL, HEAD, FOOT, LEFT = 2.8, 0.5, 0.6, 0.5
+"""Inches."""
+SHOWN = {"agreement@1": "Agreement, top 1, %", "agreement@5": "Agreement, top 5, %", "kl_twin": "KL divergence, nats"}
+
+
+class Ratio(NamedTuple):
+    """A score in per cent of the twin's, and the ends of its bar, which are the value itself where it has none."""
+
+    n: int
+    value: float
+    low: float
+    high: float
+
+
+def relative(
+    frame: pd.DataFrame, layout: Layout, metrics: Sequence[str], twin: str, bare: str | None, given: Sequence[str]
+) -> Figure | None:
+    """Scores in per cent of the twin's against the number of given tokens: a line for each kind of prior, a panel for
+    each pair, and one for their mean where there are several.
+
+    Args:
+        frame: cells as `reporting.tables.cells` makes them.
+        layout: what the experiment promised.
+        metrics: metrics to draw; with more pairs than panels fit side by side, the first alone.
+        twin: key of the system that counts as 100.
+        bare: key of the system without prior, where lines begin that have no n = 0 of their own.
+        given: keys of the systems with prior tokens.
+
+    Returns:
+        None where there is no number to draw.
+    """
+    pairs = [*layout.pairs, MEAN] if len(layout.pairs) > 1 else list(layout.pairs)
+    lines = [(metric, pairs[i : i + ACROSS]) for metric in metrics for i in range(0, len(pairs), ACROSS)]
+    if len(pairs) > ACROSS:
+        lines = lines[: math.ceil(len(pairs) / ACROSS)]
+    found = {
+        (metric, pair): _ratios(frame[(frame["metric"] == metric) & (frame["pair"] == pair)], twin, bare, given)
+        for metric, pairs in lines
+        for pair in pairs
+    }
+    lines = [(metric, pairs) for metric, pairs in lines if any(any(found[metric, pair].values()) for pair in pairs)]
+    points = [point for own in found.values() for ratios in own.values() for point in ratios]
+    if not points:
+        return None
+    reach = _room([point.low for point in points] + [point.high for point in points] + [100.0])
+    names = {key: layout.systems[key] for key in given}
+    figure, areas = _areas([len(pairs) for _, pairs in lines], [*names.values(), layout.systems[twin]])
+    import matplotlib as mpl
+
+    with mpl.rc_context(STYLE):
+        for (metric, pairs), (title, boxes) in zip(lines, areas, strict=True):
+            figure.text(*title, f"{presentation(metric).label}, % of the twin's", fontweight="bold", va="bottom")
+            for column, (pair, box) in enumerate(zip(pairs, boxes, strict=True)):
+                axes = _axes(figure, box, pair, "given tokens", not column)
+                axes.set_xlim(-0.3, max(point.n for point in points) + 0.3)
+                axes.set_ylim(*reach)
+                axes.set_xticks(range(max(point.n for point in points) + 1))
+                axes.axhline(100, color=QUIET, linewidth=1.2, linestyle=(0, (5, 2)))
+                ends = [(layout.systems[twin], axes.get_xlim()[1], 100.0, {"color": QUIET, "linestyle": (0, (5, 2))})]
+                for place, key in enumerate(given):
+                    if ratios := found[metric, pair][key]:
+                        style = look(place)
+                        _line(axes, [(p.n, p.value) for p in ratios], style, 3 + place)
+                        for p in ratios:
+                            axes.plot([p.n, p.n], [p.low, p.high], color=style["color"], linewidth=0.8, alpha=0.55)
+                        ends.append((names[key], ratios[-1].n, ratios[-1].value, style))
+                if column == len(pairs) - 1:
+                    name_ends(axes, ends, LEADER)
+    return figure
+
+
+def _ratios(frame: pd.DataFrame, twin: str, bare: str | None, given: Sequence[str]) -> dict[str, list[Ratio]]:
+    cells: dict[str, dict[str, Any]] = {}
+    for row in frame.itertuples():
+        if not math.isnan(row.value):
+            cells.setdefault(row.system, {})[row.setting] = row
+    whole = cells.get(twin, {}).get("")
+    if whole is None or not whole.value:
+        return {key: [] for key in given}
+    start = cells.get(bare or "", {})
+    return {
+        key: [
+            _ratio(n, row, whole.value)
+            for n, row in sorted((int(s.removeprefix("n=")), row) for s, row in _counted(start | cells.get(key, {})))
+        ]
+        for key in given
+    }
+
+
+def _counted(rows: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    return [(setting, row) for setting, row in rows.items() if setting.removeprefix("n=").isdecimal()]
+
+
+def _ratio(n: int, row: Any, whole: float) -> Ratio:
+    low, high = row.low, row.high
+    if not math.isnan(row.spread):
+        low, high = row.value - row.spread, row.value + row.spread
+    ends = (row.value, row.value) if math.isnan(low) or math.isnan(high) else (low, high)
+    return Ratio(n, *(100 * number / whole for number in (row.value, *ends)))
+
+
+def positions(rows: Sequence[Mapping[str, Any]]) -> Figure | None:
+    """Agreement and divergence at each position of the answer: on the twin's text, and on each model's own with 0, 1
+    and more tokens given.
+
+    Args:
+        rows: what `scripts/diverge.py` writes, of several pairs and seeds: each sentence counts once at a position.
+
+    Returns:
+        None where there is no position to draw.
+    """
+    lines = _along(rows)
+    if not lines:
+        return None
+    import matplotlib as mpl
+
+    figure, ((_, boxes),) = _areas([len(SHOWN)], [name for name, *_ in lines])
+    with mpl.rc_context(STYLE):
+        last = max(at for *_, values in lines for at in values[next(iter(SHOWN))])
+        for column, ((quantity, title), box) in enumerate(zip(SHOWN.items(), boxes, strict=True)):
+            axes = _axes(figure, box, title, "position in the answer", labelled=True)
+            factor = 100.0 if "%" in title else 1.0
+            drawn = [(name, style, {at: factor * y for at, y in own[quantity].items()}) for name, style, own in lines]
+            axes.set_xlim(0, last + 1)
+            heights = [y for *_, own in drawn for y in own.values()]
+            axes.set_ylim(*((-3, 103) if factor == 100 else _room([0.0, *heights])))
+            for layer, (_, style, own) in enumerate(drawn):
+                _line(axes, list(own.items()), style, 3 + layer)
+            if column == len(SHOWN) - 1:
+                name_ends(axes, [(name, *list(own.items())[-1], style) for name, style, own in drawn], LEADER)
+    return figure
+
+
+def _along(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, dict[str, Any], dict[str, dict[int, float]]]]:
+    """(name, look, quantity -> position -> mean) of each line. Positions count from the answer's start, given tokens
+    included. On the twin's text it makes no difference how many of its tokens are called given: one line is all."""
+    counts = sorted({row["n"] for row in rows})
+    wanted = [("teacher", n) for n in counts[:1]] + [("free", n) for n in counts]
+    lines = []
+    for place, (reading, n) in enumerate(wanted):
+        own = [row for row in rows if row["reading"] == reading and row["n"] == n]
+        answers = sum(row["sentences"] for row in own if row["position"] is None)
+        there: dict[int, list[Mapping[str, Any]]] = {}
+        for row in own:
+            if row["position"] is not None:
+                there.setdefault(row["position"], []).append(row)
+        reached = {at: sum(row["positions"] for row in found) for at, found in sorted(there.items())}
+        values = {
+            quantity: {
+                n + at: sum(row[quantity] * row["positions"] for row in there[at]) / total
+                for at, total in reached.items()
+                if total >= ENOUGH * answers
+            }
+            for quantity in SHOWN
+        }
+        name = "on the twin's text" if reading == "teacher" else f"own text, {n} given" if n else "own text"
+        style = {"color": QUIET, "linestyle": (0, (5, 2))} if reading == "teacher" else look(place - 1)
+        if all(values.values()):
+            lines.append((name, style, values))
+    return lines
+
+
+# ------------------------------------------------------------------------------------------------------------- panels
+
+
+def _areas(
+    across: Sequence[int], names: Sequence[str]
+) -> tuple[Figure, list[tuple[tuple[float, float], list[tuple[float, float, float, float]]]]]:
+    """A figure, and for each line of panels where its title stands and the boxes of its panels."""
+    from matplotlib.figure import Figure
+
+    height = len(across) * (PANEL + HEAD + FOOT)
+    room = min(0.3 * WIDTH, LEADER + 0.05 + DIGIT * max(map(len, names)))
+    step = (WIDTH - LEFT - room) / max(across)
+    lines = []
+    for number, count in enumerate(across):
+        bottom = height - (number + 1) * (PANEL + HEAD + FOOT) + FOOT
+        boxes = [
+            ((LEFT + i * step) / WIDTH, bottom / height, (step - 0.35) / WIDTH, PANEL / height) for i in range(count)
+        ]
+        lines.append(((LEFT / WIDTH, (bottom + PANEL + 0.27) / height), boxes))
+    return Figure(figsize=(WIDTH, height)), lines
+
+
+def _axes(figure: Figure, box: tuple[float, float, float, float], title: str, below: str, labelled: bool) -> Axes:
+    axes = figure.add_axes(box)
+    axes.set_title(title, loc="left", fontsize=9.5, color=QUIET)
+    axes.set_xlabel(below)
+    axes.tick_params(length=0, labelleft=labelled)
+    axes.grid()
+    axes.spines[["left", "bottom"]].set_visible(False)
+    return axes
+
+
+def _line(axes: Axes, points: Sequence[tuple[float, float]], style: dict[str, Any], layer: float) -> None:
+    marker = {"marker": "o", "markersize": 3.5} if len(points) < 12 else {}
+    axes.plot(*zip(*points, strict=True), linewidth=1.5, zorder=layer, **style, **marker)
+
+
+def _room(numbers: Sequence[float]) -> tuple[float, float]:
+    low, high = min(numbers), max(numbers)
+    room = 0.06 * (high - low) or 1.0
+    return low - room, high + room

@@ -1,0 +1,146 @@
+"""Who went where: the language that was asked for against the language that came, as a heat map for each system.
+
+Zero-shot pairs only, where an experiment has them: where training says what to do, hardly a line goes astray.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from dragoman.checks import MODEL_FREE
+from dragoman.languages import NAMES, split_pair
+from dragoman.metrics import parse
+from dragoman.reporting import gather
+from dragoman.reporting.figures import INK, PALETTE, QUIET, RULE, STYLE, WIDTH
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from dragoman.plan import Plan
+
+ELSEWHERE = "other"
+"""Column of lines that are empty or in a language nobody asked for."""
+
+IDENTIFYING = ("identifier", "languages", "model")
+"""Options of the metric that say how a line's language is told."""
+
+Shares = dict[str, dict[str, float]]
+"""Asked language -> answered language -> percent of the lines; each row sums to 100."""
+
+
+def systems(plan: Plan, experiment: str) -> list[str]:
+    """Labels of the systems to show: the first of each tuning and of the untuned model, those without a sweep."""
+    spec = plan.config.experiments[experiment]
+    names, chosen = gather.labels(spec), {}
+    for key, system in spec.systems.items():
+        swept = system.tuning is not None and spec.tunings[system.tuning].sweep is not None
+        if not swept and system.decoder.name not in MODEL_FREE and gather.points(system) == [""]:
+            chosen.setdefault(system.tuning, names[key])
+    return [*chosen.values()]
+
+
+def panels(plan: Plan, experiment: str) -> list[tuple[str, Shares]]:
+    """(label, shares) of each of `systems` that was decoded; of several seeds the first."""
+    from dragoman.metrics.offtarget import answered
+
+    spec = plan.experiment(experiment)
+    options = next((own for name, own in map(parse, spec.metrics) if name == "offtarget"), {})
+    options = plan.metric_options(experiment)["offtarget"] | {k: v for k, v in options.items() if k in IDENTIFYING}
+    pairs = gather.blocks(spec).get("zero-shot", tuple(spec.test.pairs))
+    languages = [*dict.fromkeys(["en", *(code for pair in spec.test.pairs for code in split_pair(pair))])]
+    decoded = gather.decoded(plan, experiment)
+    found = []
+    for label in systems(plan, experiment):
+        answers: dict[str, list[str]] = {}
+        for pair in pairs:
+            source, target = split_pair(pair)
+            for name, _, rows in decoded.get(pair, []):
+                if name == label:
+                    hypotheses = [row["hypothesis"] for row in rows]
+                    answers.setdefault(target, []).extend(answered(hypotheses, source, target, **options))
+        if answers:
+            asked = {code: answers[code] for code in languages if code in answers}
+            found.append((label, shares(asked, languages)))
+    return found
+
+
+def shares(answers: Mapping[str, Sequence[str]], languages: Sequence[str]) -> Shares:
+    """What became of the lines that each language was asked of.
+
+    Args:
+        answers: asked language -> the language of every line, as `metrics.offtarget.answered` names it.
+        languages: the columns; what is none of them counts as ELSEWHERE.
+    """
+    found = {}
+    for asked, came in answers.items():
+        counts = Counter(code if code in languages else ELSEWHERE for code in came)
+        found[asked] = {column: 100 * counts[column] / len(came) for column in (*languages, ELSEWHERE)}
+    return found
+
+
+def heat_maps(panels: Sequence[tuple[str, Shares]], across: int = 3) -> Figure:
+    """One panel a system: rows are asked languages, columns answered ones, numbers are percent of a row.
+
+    Args:
+        panels: (label, shares), all with the same columns.
+        across: most panels side by side.
+    """
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    asked = list(dict.fromkeys(code for _, found in panels for code in found))
+    columns = list(next(iter(panels[0][1].values())))
+    across = min(across, len(panels))
+    lines = -(-len(panels) // across)
+    left, gap = 0.085, 0.025
+    width = (0.99 - left - gap * (across - 1)) / across
+    cell = min(width * WIDTH / len(columns), 0.52)
+    width = cell * len(columns) / WIDTH
+    head, foot, panel = 0.62, 0.3, cell * 0.82 * len(asked)
+    height = lines * (head + panel) + foot
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(WIDTH, height))
+        for number, (label, found) in enumerate(panels):
+            line, column = divmod(number, across)
+            bottom = height - (line + 1) * (head + panel) + 0.06
+            axes = figure.add_axes((left + column * (width + gap), bottom / height, width, panel / height))
+            _panel(axes, found, asked, columns)
+            axes.set_title(label, loc="left", fontsize=9.5, color=INK, fontweight="bold", pad=20)
+            if column:
+                axes.tick_params(labelleft=False)
+            if not column:
+                figure.text(0.008, (bottom + panel + 0.1) / height, "asked", color=QUIET, va="center")
+        figure.text(left, 0.08 / height, "across: the language that came", color=QUIET, va="bottom")
+    return figure
+
+
+def _panel(axes: Axes, found: Shares, asked: Sequence[str], columns: Sequence[str]) -> None:
+    from matplotlib.patches import Rectangle
+
+    for row, language in enumerate(asked):
+        if language not in found:
+            continue
+        for column, came in enumerate(columns):
+            share = found[language][came]
+            colour = PALETTE[2] if came == language else PALETTE[1]
+            strength = 0.04 + 0.9 * share / 100 if share else 0.0
+            axes.add_patch(Rectangle((column, row), 1, 1, facecolor=colour, alpha=strength, edgecolor="none"))
+            if round(share):
+                place = (column + 0.5, row + 0.5)
+                axes.text(*place, f"{share:.0f}", ha="center", va="center", fontsize=8.5, color=INK)
+    axes.set_xlim(0, len(columns))
+    axes.set_ylim(len(asked), 0)
+    axes.set_yticks([row + 0.5 for row in range(len(asked))], [NAMES.get(code, code) for code in asked], color=INK)
+    axes.set_xticks([column + 0.5 for column in range(len(columns))], columns, color=QUIET)
+    axes.xaxis.tick_top()
+    axes.tick_params(length=0, pad=3)
+    axes.grid(False)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    for edge in range(len(columns) + 1):
+        axes.axvline(edge, color=RULE, linewidth=0.5, clip_on=False)
+    for edge in range(len(asked) + 1):
+        axes.axhline(edge, color=RULE, linewidth=0.5, clip_on=False)

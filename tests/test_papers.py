@@ -1,0 +1,81 @@
+"""The papers' own configurations: they are planned whole, with the numbers of jobs that follow from the papers."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+from dragoman.config import HubCorpus, SimultaneousDecoder
+from dragoman.configfile import load_config
+from dragoman.plan import Plan
+from test_workflow import planned, snakemake
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+SIMULMASK = REPOSITORY / "config" / "papers" / "simulmask.yaml"
+PAIRS = ["en-fr", "en-nl", "en-it", "en-de", "en-ro"]
+
+
+def published(column: str) -> set[str]:
+    """What stands in a column of the paper's curves."""
+    with open(REPOSITORY / "config" / "published" / "simulmask.tsv", encoding="utf-8", newline="") as file:
+        rows = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
+        return {row[column] for row in rows if row["table"].startswith("BLEU against LAAL")}
+
+
+def test_simulmask_has_the_right_jobs(tmp_path: Path) -> None:
+    """Per pair: prefix, mask, mask with ALiBi and published mask once for each of 4 k, causal, converse, any k once.
+
+    A system whose models differ by k is decoded once per model, the others once for all k.
+    """
+    done = snakemake(tmp_path, "--dry-run", config=SIMULMASK.read_text(encoding="utf-8"))
+    assert done.returncode == 0, done.stderr[-3000:]
+    jobs = planned(done)
+    tunings = 4 * 4 + 3
+    decodings = 4 * 6 + 4  # prefix-rec, prefix-norec and four of the mask; offline, causal-rec, converse, any k
+    assert {rule: jobs[rule] for rule in ("download", "prepare", "fetch_model", "finetune", "decode", "score")} == {
+        "download": 5,
+        "prepare": 5,
+        "fetch_model": 1,
+        "finetune": 5 * tunings,
+        "decode": 5 * decodings,
+        "score": 5 * decodings,
+    }
+    assert "pretrain" not in jobs
+
+
+def test_simulmask_is_the_papers_experiment() -> None:
+    config = load_config(SIMULMASK)
+    experiment = config.experiments["simulmask"]
+    assert experiment.train is not None
+    assert experiment.train.pairs == experiment.test.pairs == PAIRS
+    assert published("pair") == set(PAIRS)
+    assert published("system") <= set(experiment.systems)
+    corpus = config.corpora["iwslt17"]
+    assert isinstance(corpus, HubCorpus)
+    assert corpus.align, "`converse` goes by alignments, and the hub has none"
+
+    plan = Plan(config)
+    tunings, systems = plan.experiment("simulmask").tunings, plan.experiment("simulmask").systems
+    trained = {name: tuning.options["policies"][0]["k"] for name, tuning in tunings.items() if "," in name}
+    assert trained == {
+        f"{name},k={k}": k + 4 for name in ("prefix", "sm-plain", "sm-modified", "sm-official") for k in (1, 3, 5, 7)
+    }
+    points = {f"k={k}" for k in (1, 3, 5, 7)}
+    for name, system in systems.items():
+        if isinstance(system.decoder, SimultaneousDecoder):
+            at = system.decoder.k
+            assert at == [int(name.rpartition("=")[2])] if "," in name else {f"k={k}" for k in at} == points
+            assert system.decoder.recompute == name.partition(",")[0].endswith("-rec")
+    assert {setting for setting in published("setting") if setting.startswith("k=")} == points | {"k=mean"}
+
+
+def test_simulmask_trains_as_the_authors_say() -> None:
+    """README of their repository: 2 epochs of 64, 2e-4, inverse square root, 3 % warm-up, decay 0.1, norm 1, 512."""
+    config = load_config(SIMULMASK)
+    for tuning in config.experiments["simulmask"].tunings.values():
+        how = tuning.training
+        assert (how.epochs, how.batch_size, how.learning_rate, how.schedule) == (2, 64, 2e-4, "inverse_sqrt")
+        assert (how.warmup, how.weight_decay, how.max_grad_norm, how.max_length) == (0.03, 0.1, 1.0, 512)
+        assert how.adapter is None
+        assert tuning.per_pair
+    assert config.models["falcon-rw-1b"].source == "hub"

@@ -1,0 +1,349 @@
+"""Prior tokens in a configuration: what is refused, what is planned, what jobs read; foundation model beside twin."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+import decode
+import diverge
+from dragoman import corpora, records
+from dragoman.config import PrefilledDecoder
+from dragoman.configfile import ConfigError, load_config
+from dragoman.decoding.priors import most_aligned
+from dragoman.metrics import divergence as measured
+from dragoman.plan import DecodeRun, DivergenceRun, Plan, TuningRun
+from dragoman.reporting import gallery, prior_tokens
+from dragoman.storage import building, read_jsonl
+from test_priors import TOKENIZERS, save
+
+EXPERIMENT = """\
+corpora:
+  demo: {provider: demo, train: 30, test: 6}
+models:
+  tiny:
+    source: scratch
+    architecture: llama
+    text: {corpus: demo, languages: [en, fr], count: 10}
+experiments:
+  pretty:
+    title: Priors
+    model: tiny
+    prompt: headed
+    seeds: [1, 2]
+    train: {corpus: demo, pairs: [en-fr, en-de]}
+    test: {corpus: demo, pairs: [en-fr, en-de]}
+    tunings:
+      twin: {method: sft, training: {steps: 2}}
+    systems:
+      twin: {tuning: twin, decoder: {name: offline, max_new_tokens: 5}}
+      none: {decoder: {name: prefilled, n: [0], max_new_tokens: 5, prior: {kind: none}}}
+      given: {decoder: {name: prefilled, n: [1, 2], max_new_tokens: 5, prior: PRIOR}}
+    divergence: {twin: twin, n: [0, 2], sentences: 5, max_new_tokens: 6}
+"""
+SFT = "{kind: sft, twin: twin}"
+
+
+def config_with(folder: Path, prior: str = SFT, old: str = "", new: str = "") -> Path:
+    assert old in EXPERIMENT
+    path = folder / "c.yaml"
+    path.write_text(EXPERIMENT.replace(old, new, 1).replace("PRIOR", prior), encoding="utf-8")
+    return path
+
+
+def plan_with(folder: Path, prior: str = SFT, old: str = "", new: str = "") -> Plan:
+    return Plan(load_config(config_with(folder, prior, old, new)))
+
+
+# ------------------------------------------------------------------------------------------------------------ mistakes
+
+PRIOR_MISTAKES = [
+    ("{kind: sft, twin: twins}", ["systems.given.decoder.prior.twin = 'twins'", "did you mean 'twin'"]),
+    ("{kind: sft}", ["prior.twin: this key is required"]),
+    ("{kind: god}", ["prior.kind", "did you mean 'gold'"]),
+    ("{kind: gold, twin: twin}", ["prior", "unknown key 'twin'"]),
+    ("{kind: refined}", ["prior", "give one of `model`, `hypotheses` and `system`"]),
+    ("{kind: refined, system: twin, hypotheses: a.jsonl}", ["give one of `model`, `hypotheses` and `system`"]),
+    ("{kind: refined, system: twn}", ["prior.system = 'twn'", "did you mean 'twin'"]),
+    ("{kind: refined, system: given}", ["prior.system = 'given'", "unknown system"]),
+    ("{kind: refined, system: none}", ["prior.system = 'none'", "a system without settings"]),
+    ("{kind: refined, hypotheses: 'no-{pair}.jsonl'}", ["prior.hypotheses = 'no-en-fr.jsonl'", "no such file"]),
+    ("{kind: refined, model: tiny}", ["prior.model = 'tiny'", "from the hub or a folder"]),
+    ("{kind: pseudo}", ["give either `files` or `corpus`"]),
+    ("{kind: pseudo, corpus: demo, files: {en-fr: a.tsv}}", ["give either `files` or `corpus`"]),
+    ("{kind: pseudo, files: {en-fr: a.tsv, en-de: a.tsv}}", ["prior.files.en-fr = 'a.tsv'", "no such file"]),
+    ("{kind: pseudo, files: {en-fr: c.yaml}}", ["prior.files = 'en-de'", "unknown pair"]),
+    ("{kind: pseudo, corpus: dem}", ["prior.corpus = 'dem'", "did you mean 'demo'"]),
+    ("{kind: random, files: {fr: c.yaml}}", ["prior.files = 'de'", "unknown language"]),
+    ("{kind: wrong-language, files: {fr: c.yaml}}", ["no language besides those of en-fr among the files"]),
+    ("{kind: fixed, texts: {fr: 'Voici :'}}", ["prior.texts = 'de'", "unknown language"]),
+]
+
+
+@pytest.mark.parametrize(("prior", "expected"), PRIOR_MISTAKES, ids=[prior for prior, _ in PRIOR_MISTAKES])
+def test_prior_that_cannot_be_made_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prior: str, expected: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError) as caught:
+        load_config(config_with(tmp_path, prior))
+    for part in expected:
+        assert part in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("divergence: {twin: twin,", "divergence: {twin: tuin,", "divergence.twin = 'tuin'"),
+        ("n: [0, 2], sent", "n: [0, 0], sent", "every n must stand once"),
+        ("n: [0, 2], sent", "n: [0, 6], sent", "less than or equal to 5"),
+        (
+            "training: {steps: 2}}",
+            "training: {steps: 2}, sweep: {axis: steps, key: training.steps, values: [1, 2]}}",
+            "this tuning is swept, and a twin is one model",
+        ),
+    ],
+)
+def test_twin_that_cannot_be_compared_is_refused(tmp_path: Path, old: str, new: str, expected: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_config(config_with(tmp_path, "{kind: gold}", old, new))
+    assert expected in str(caught.value)
+
+
+def test_wrong_language_needs_another_target(tmp_path: Path) -> None:
+    old, new = "test: {corpus: demo, pairs: [en-fr, en-de]}", "test: {corpus: demo, pairs: [en-fr]}"
+    with pytest.raises(ConfigError, match="no language besides those of en-fr among the test targets"):
+        load_config(config_with(tmp_path, "{kind: wrong-language, corpus: demo}", old, new))
+
+
+# ---------------------------------------------------------------------------------------------------------------- plan
+
+RUN = DecodeRun("pretty", "given", "en-de", 2)
+
+
+def test_twin_is_a_folder_and_an_input(tmp_path: Path) -> None:
+    plan = plan_with(tmp_path)
+    folder = Path("results/tunings/pretty/twin/all/seed-2")
+    assert RUN in plan.decode_runs, "the twin has seeds, so its answers have"
+    assert DecodeRun("pretty", "none", "en-de", 2) not in plan.decode_runs
+    decoder = plan.decoder(RUN)
+    assert isinstance(decoder, PrefilledDecoder)
+    assert decoder.prior.model_dump() == {"kind": "sft", "twin": folder.as_posix()}
+    assert plan.prior_files(RUN) == [folder / "manifest.json"]
+    assert plan.prior_files(DecodeRun("pretty", "twin", "en-de", 2)) == []
+
+
+def test_twin_that_no_system_uses_is_trained(tmp_path: Path) -> None:
+    lone = "      twin: {tuning: twin, decoder: {name: offline, max_new_tokens: 5}}\n"
+    every = [TuningRun("pretty", "twin", "all", seed) for seed in (1, 2)]
+    assert plan_with(tmp_path, old=lone).tuning_runs == every
+    assert plan_with(tmp_path, "{kind: gold}", lone).tuning_runs == every, "for the comparison"
+    per_pair = plan_with(tmp_path, old="method: sft,", new="method: sft, per_pair: true,")
+    assert per_pair.prior_files(RUN) == [Path("results/tunings/pretty/twin/en-de/seed-2/manifest.json")]
+    assert per_pair.twin_of(DivergenceRun("pretty", "en-fr", 1)) == TuningRun("pretty", "twin", "en-fr", 1)
+
+
+@pytest.mark.parametrize(
+    ("prior", "found", "files"),
+    [
+        (
+            "{kind: refined, system: twin}",
+            {"system": None, "hypotheses": "results/decodes/pretty/twin/en-de/seed-2/hypotheses.jsonl"},
+            ["results/decodes/pretty/twin/en-de/seed-2/hypotheses.jsonl"],
+        ),
+        ("{kind: refined, hypotheses: 'x/{pair}.jsonl'}", {"hypotheses": "x/en-de.jsonl"}, ["x/en-de.jsonl"]),
+        (
+            "{kind: pseudo, corpus: demo}",
+            {"files": {"en-de": "results/corpora/demo/en-de/train.parquet"}},
+            ["results/corpora/demo/en-de/manifest.json"],
+        ),
+        (
+            "{kind: random, corpus: demo}",
+            {"files": {code: f"results/corpora/demo/en-{code}/train.parquet" for code in ("fr", "de")}},
+            ["results/corpora/demo/en-de/manifest.json"],
+        ),
+        (
+            "{kind: wrong-language, files: {fr: x/fr, de: x/de, it: x/it}}",
+            {"files": {"fr": "x/fr", "de": "x/de", "it": "x/it"}},
+            ["x/fr", "x/it"],
+        ),
+        ("{kind: pseudo, files: {en-fr: x/a, en-de: x/b}}", {"files": {"en-fr": "x/a", "en-de": "x/b"}}, ["x/b"]),
+        ("{kind: gold}", {}, []),
+    ],
+)
+def test_what_a_prior_is_made_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prior: str, found: dict[str, Any], files: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x").mkdir()
+    for name in ("fr", "de", "it", "a", "b", "en-fr.jsonl", "en-de.jsonl"):
+        (tmp_path / "x" / name).touch()
+    plan = plan_with(tmp_path, prior)
+    decoder = plan.decoder(RUN)
+    assert isinstance(decoder, PrefilledDecoder)
+    assert decoder.prior.model_dump().items() >= found.items()
+    assert plan.prior_files(RUN) == [Path(path) for path in files]
+    assert (RUN in plan.decode_runs) is (prior == "{kind: refined, system: twin}"), "seeds only where the prior has any"
+
+
+def test_task_model_is_fetched(tmp_path: Path) -> None:
+    hub = "models:\n  task: {source: hub, id: a/b, revision: main}"
+    plan = plan_with(tmp_path, "{kind: refined, model: task}", "models:", hub)
+    assert plan.models_used() == ["task", "tiny"]
+    assert plan.prior_files(RUN) == [Path("results/models/task/manifest.json")]
+
+
+def test_dictionary_of_aligned_text(tmp_path: Path) -> None:
+    rows = [
+        ("The cat sleeps.", "Le chat dort.", "0-0 1-1 2-2"),
+        ("A cat, the cat!", "Un chat, la chatte !", "0-0 1-1 2-2 3-3"),
+        ("The dog", "Le chien", "0-0 1-1"),
+        ("a-b ... dog", "... x-y dogue", "0-1 1-0 2-2"),
+    ]
+    path = tmp_path / "train.parquet"
+    pq.write_table(pa.table(dict(zip(("source", "target", "alignment"), zip(*rows, strict=True), strict=True))), path)
+    assert list(most_aligned(path).items()) == [
+        ("cat", "chat"),  # three times; then by the alphabet among equals
+        ("the", "le"),
+        ("a", "un"),  # as often as x
+        ("dog", "chien"),
+        ("sleeps", "dort"),
+    ]
+    pq.write_table(pa.table({"source": ["a"], "target": ["b"], "alignment": [""]}), path)
+    with pytest.raises(ValueError, match=r"train\.parquet has no word alignments.*`files` instead of `corpus`"):
+        most_aligned(path)
+
+
+# ---------------------------------------------------------------------------------------------------------------- jobs
+
+
+@pytest.fixture
+def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
+    """A results folder with models of random weights."""
+    monkeypatch.chdir(tmp_path)
+    plan = plan_with(tmp_path, "{kind: random, corpus: demo}")
+    for pair in ("en-fr", "en-de"):
+        corpora.prepare(plan.config.corpora["demo"], pair, tmp_path, plan.corpus_folder("demo", pair))
+    folders = [plan.model_folder("tiny"), *(plan.tuning_folder(run) for run in plan.tuning_runs)]
+    for seed, folder in enumerate(folders):
+        with building(folder, {}) as place:
+            save(TOKENIZERS["byte-level"](), place, seed)
+    return plan
+
+
+def test_decoding_goes_through(made: Plan) -> None:
+    run = DecodeRun("pretty", "given", "en-fr", 1)
+    decode.decode(made, run)
+    rows = read_jsonl(made.decode_folder(run) / "hypotheses.jsonl")
+    assert [row["setting"] for row in rows] == ["n=1", "n=2"] * 6
+    assert [row["prior_tokens"] for row in rows] == [1, 2] * 6
+    assert not list((made.results / ".work").glob("*")), "no unfinished state is left"
+
+
+def test_journal_belongs_to_the_prior(made: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = []
+    monkeypatch.setattr(
+        decode.decoding, "Journal", lambda path, key: keys.append(key) or (_ for _ in ()).throw(OSError)
+    )
+    run = DecodeRun("pretty", "given", "en-fr", 1)
+    for _ in range(2):
+        with pytest.raises(OSError):
+            decode.decode(made, run)
+    manifest = made.prior_files(run)[0]
+    manifest.write_text(manifest.read_text(encoding="utf-8") + " ", encoding="utf-8")
+    with pytest.raises(OSError):
+        decode.decode(made, run)
+    assert keys[0] == keys[1] != keys[2]
+
+
+def test_comparison_with_a_twin(made: Plan) -> None:
+    run = DivergenceRun("pretty", "en-de", 2)
+    diverge.diverge(made, run)
+    rows = read_jsonl(made.divergence_file(run))
+    whole = {(row["n"], row["reading"]): row for row in rows if row["position"] is None}
+    assert set(whole) == {(n, reading) for n in (0, 2) for reading in ("teacher", "free")}
+    assert all(row["sentences"] == 5 for (n, _), row in whole.items() if n == 0)
+    for (n, reading), row in whole.items():
+        own = [each for each in rows if (each["n"], each["reading"]) == (n, reading) and each["position"]]
+        assert [each["position"] for each in own] == list(range(1, len(own) + 1))
+        assert sum(each["positions"] for each in own) == row["positions"]
+        mean = sum(each["kl_twin"] * each["positions"] for each in own) / row["positions"]
+        assert row["kl_twin"] == pytest.approx(mean)
+        assert row["kl_twin"] > 0
+    # on the twin's text it does not matter which of its tokens are called given
+    teacher = {(row["n"], row["position"]): row for row in rows if row["reading"] == "teacher" and row["position"]}
+    if whole[2, "teacher"]["sentences"] == 5:
+        assert teacher[2, 1]["kl_twin"] == pytest.approx(teacher[0, 3]["kl_twin"])
+    made.tuning_folder(made.twin_of(run)).joinpath("manifest.json").unlink()
+    save(TOKENIZERS["byte-level, Chinese"](), made.tuning_folder(made.twin_of(run)), 1)
+    with pytest.raises(ValueError, match=r"seed-2 is not that of .*tiny: its ids mean something else"):
+        diverge.diverge(made, run)
+
+
+# ------------------------------------------------------------------------------------------------------------- figures
+
+
+def record(system: str, setting: str, value: float, pair: str = "en-fr") -> records.Record:
+    return records.Record("pretty", "pretty", system, pair, setting, 1, "bleu", value, value - 1, value + 2, "s", 6)
+
+
+def test_relative_scores(tmp_path: Path) -> None:
+    plan = plan_with(tmp_path, "{kind: gold}", "seeds: [1, 2]", "seeds: [1]")
+    assert gallery.twin_system(plan, "pretty") == "twin"
+    assert {"relative", "divergence"} <= set(gallery.figures_of(plan, "pretty"))
+    found = [
+        each
+        for pair in ("en-fr", "en-de")
+        for each in (
+            record("twin", "", 80, pair),
+            record("none", "n=0", 20, pair),
+            record("given", "n=1", 60, pair),
+            record("given", "n=2", 72, pair),
+        )
+    ]
+    figure = gallery.kind("relative").draw(plan, "pretty", found)
+    assert figure is not None
+    panels = figure.axes
+    assert [axes.get_title(loc="left") for axes in panels] == ["en-fr", "en-de", "mean"], "none for chrF, not scored"
+    for axes in panels:
+        (line,) = [line for line in axes.lines if len(line.get_xdata()) == 3]
+        assert list(line.get_xdata()) == [0, 1, 2]
+        assert list(line.get_ydata()) == pytest.approx([25, 75, 90])
+    bar = next(line for line in panels[0].lines if list(line.get_xdata()) == [2, 2])
+    assert list(bar.get_ydata()) == pytest.approx([100 * 71 / 80, 100 * 74 / 80])
+    assert gallery.kind("relative").draw(plan, "pretty", [record("none", "n=0", 20)]) is None, "no twin, no ratio"
+
+
+def test_curves_over_positions() -> None:
+    def row(n: int, reading: str, position: int | None, count: int, agreement: float, kl: float) -> dict[str, Any]:
+        numbers = {"agreement@1": agreement, "agreement@5": 1.0, "kl_twin": kl}
+        return {"n": n, "reading": reading, "sentences": 4, "position": position, "positions": count} | numbers
+
+    rows = [
+        *(row(0, "teacher", None, 4, 0, 0), row(0, "teacher", 1, 4, 0.5, 1.0)),
+        *(row(0, "free", None, 4, 0, 0), row(0, "free", 1, 4, 0.25, 2.0)),
+        *(row(1, "teacher", None, 4, 0, 0), row(1, "teacher", 1, 4, 1, 9.0)),
+        *(row(1, "free", None, 4, 0, 0), row(1, "free", 1, 4, 0.5, 1.0), row(1, "free", 2, 4, 1.0, 0.5)),
+    ]
+    # a second pair, where fewer answers get to position 2
+    rows += [*rows[:6], row(1, "free", None, 4, 0, 0), row(1, "free", 1, 2, 1.0, 4.0), row(1, "free", 2, 0, 1.0, 0.5)]
+    figure = prior_tokens.positions(rows)
+    assert figure is not None
+    agreement, _, kl = figure.axes
+    drawn = [[list(map(float, line.get_xdata())), list(map(float, line.get_ydata()))] for line in agreement.lines]
+    assert drawn == [[[1], [50]], [[1], [25]], [[2, 3], [pytest.approx(100 * (0.5 * 4 + 2) / 6), 100]]]
+    assert list(kl.lines[2].get_ydata()) == pytest.approx([(4 * 1 + 2 * 4) / 6, 0.5])
+    assert [text.get_text() for text in kl.texts] == ["on the twin's text", "own text", "own text, 1 given"]
+    assert prior_tokens.positions([]) is None
+    assert set(prior_tokens.SHOWN) <= set(measured.summary([measured.Trace(*([[1.0]] * 6))]))  # type: ignore[arg-type]
+
+
+def test_smoke_has_every_kind_without_files(in_repository: Path) -> None:
+    smoke = yaml.safe_load(Path("config/smoke.yaml").read_text(encoding="utf-8"))["experiments"]["pretty"]
+    kinds = {each["decoder"]["prior"]["kind"] for each in smoke["systems"].values() if "prior" in each["decoder"]}
+    assert kinds == {"none", "gold", "sft", "refined", "pseudo", "random", "wrong-language", "preamble"}

@@ -1,0 +1,112 @@
+"""Tunings trained several times, tunings that go on from others, and what cannot be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dragoman.configfile import ConfigError, load_config
+from dragoman.plan import Plan, TuningRun
+from dragoman.sweeps import joined, split, variant
+
+GOOD = """\
+corpora:
+  demo: {provider: demo, train: 10, test: 5}
+models:
+  tiny:
+    source: scratch
+    architecture: falcon-alibi
+    text: {corpus: demo, languages: [en, fr], count: 10}
+experiments:
+  e:
+    title: E
+    model: tiny
+    prompt: simulmask
+    train: {corpus: demo, pairs: [en-fr, en-de]}
+    test: {corpus: demo, pairs: [en-fr, en-de]}
+    tunings:
+      first: {method: sft, training: {steps: 2}}
+      second: {method: sft, start: first, training: {steps: 1}}
+      sm:
+        method: simulmask
+        options: {policies: [{name: wait-k, k: 9}]}
+        per_pair: true
+        training: {steps: 2}
+        sweep: {axis: k, key: options.policies.0.k, values: {1: 5, 3: 7}}
+    systems:
+      two: {tuning: second}
+      sm: {label: SM, tuning: sm, decoder: {name: simultaneous, k: [1, 3]}}
+"""
+
+
+def loaded(tmp_path: Path, text: str) -> Plan:
+    path = tmp_path / "c.yaml"
+    path.write_text(text, encoding="utf-8")
+    return Plan(load_config(path))
+
+
+def test_a_sweep_is_written_out(tmp_path: Path) -> None:
+    plan = loaded(tmp_path, GOOD)
+    experiment = plan.experiment("e")
+    assert list(experiment.tunings) == ["first", "second", "sm,k=1", "sm,k=3"]
+    assert [experiment.tunings[f"sm,k={k}"].options["policies"][0]["k"] for k in (1, 3)] == [5, 7], "k_train = k + 4"
+    assert [experiment.systems[f"sm,k={k}"].decoder.k for k in (1, 3)] == [[1], [3]]
+    assert {run.system for run in plan.decode_runs} == {"two", "sm,k=1", "sm,k=3"}
+    assert sum(run.tuning.startswith("sm") for run in plan.tuning_runs) == 4, "two settings, two pairs"
+    specs = [plan.tuning_spec(TuningRun("e", f"sm,k={k}", "en-fr", 1)) for k in (1, 3)]
+    assert specs[0] != specs[1]
+    saved = Plan(load_config(plan.save()))
+    assert saved.digest == plan.digest
+    assert saved.tuning_runs == plan.tuning_runs
+
+
+def test_names_of_settings() -> None:
+    assert split(variant("sm", "k", "3")) == ("sm", "k=3")
+    assert split("sm") == ("sm", "")
+    assert joined("alpha=0.1", "k=3") == "alpha=0.1, k=3"
+    assert joined("k=3", "k=3") == "k=3"
+    assert joined("", "") == ""
+
+
+def test_a_tuning_goes_on_from_another(tmp_path: Path) -> None:
+    plan = loaded(tmp_path, GOOD)
+    first, second = (TuningRun("e", name, "all", 1) for name in ("first", "second"))
+    assert plan.tuning_runs.index(first) < plan.tuning_runs.index(second)
+    assert plan.model_before(second) == plan.tuning_folder(first)
+    assert plan.model_before(first) == plan.model_folder("tiny")
+    swept = GOOD.replace("first: {", "first: {sweep: {axis: n, key: training.steps, values: [1, 2]}, ").replace(
+        "start: first", "start: first, sweep: {axis: n, key: training.steps, values: [1, 2]}"
+    )
+    plan = loaded(tmp_path, swept)
+    assert plan.start_of(TuningRun("e", "second,n=2", "all", 1)) == TuningRun("e", "first,n=2", "all", 1)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("key: options.policies.0.k", "key: options.policy.k", "no such key; write the keys that lead to it with dots"),
+        ("key: options.policies.0.k", "key: options.policies.1.k", "no such key"),
+        ("{1: 5, 3: 7}", "{1: 5, 3: zero}", "valid integer"),
+        ("{1: 5, 3: 7}", "{1: 5, 3: 0}", "sweep.values = 0"),
+        ("{1: 5, 3: 7}", "{1: 5, 4: 8}", "the decoder lacks 4"),
+        ("{1: 5, 3: 7}", "{}", "at least 1"),
+        ("{1: 5, 3: 7}", "{'a b': 5}", "a setting is one word"),
+        ("start: first", "start: frist", "did you mean 'first'"),
+        ("start: first", "start: second", "circle: second -> second"),
+        ("start: first", "start: sm", "'sm' is one model per pair"),
+        ("start: first", "start: sm, per_pair: true", "'sm' is swept; sweep this tuning over the same settings"),
+        ("tuning: sm, decoder: {name: simultaneous", "tuning: sm, decoder: {name: conversation", "decoder.k"),
+        ("{tuning: second}", "{tuning: second, decoder: {name: conversation, chunk: [2]}}", "they take no turns"),
+        ("{tuning: second}", "{decoder: {name: conversation, chunk: [2]}}", "only a model tuned by `method: converse`"),
+        ("k: [1, 3]}", "k: [1, 3], positions: group}", "`group` must stand in both or in neither"),
+        ("options: {policies", "options: {positions: group, policies", "needs rotary positions"),
+        ("falcon-alibi", "llama", "needs ALiBi positions"),
+        ("k: [1, 3]}", "k: [0, 3]}", "greater than 0"),
+    ],
+)
+def test_mistake(tmp_path: Path, old: str, new: str, message: str) -> None:
+    assert old in GOOD
+    with pytest.raises(ConfigError) as caught:
+        loaded(tmp_path, GOOD.replace(old, new))
+    assert message in str(caught.value)
