@@ -33,6 +33,10 @@ from dragoman.visibility import visible_sources
 K = [1, 3, 5, 7]
 ANSWERS, ENTRIES = 1000, 32_000
 """Of the comparison of two models: sentences, and vocabulary."""
+STEPS = 40
+"""Of each kind, where steps are compared."""
+TAUGHT = 150
+"""Steps that teach a model when to stop."""
 
 
 class Timing(NamedTuple):
@@ -177,11 +181,11 @@ def _batches(
 def _compared_steps(
     what: str, model: models.PreTrainedModel, work: Mapping[str, tuple[training.Loss, list[dict[str, torch.Tensor]]]]
 ) -> Iterator[Timing]:
-    """Steps of each kind in turn, so that whatever else the machine does hits all alike; medians of 40."""
+    """Steps of each kind in turn, so that whatever else the machine does hits all alike; medians."""
     steps = torch.optim.AdamW(model.parameters(), lr=1e-5, fused=True)
     model.train()
     seconds: dict[str, list[float]] = {how: [] for how in work}
-    for number in range(42):
+    for number in range(STEPS + 2):
         for how, (loss, batches) in work.items():
             batch = batches[number % len(batches)]
             began = time.perf_counter()
@@ -193,7 +197,7 @@ def _compared_steps(
     for how, found in seconds.items():
         median = statistics.median(found[2:])  # the first two warm up
         first = first or median
-        yield Timing(what, f"{how}, {median / first - 1:+.1%}", 40, "steps", 40 * median)
+        yield Timing(what, f"{how}, {median / first - 1:+.1%}", STEPS, "steps", STEPS * median)
 
 
 def optimizer() -> Iterator[Timing]:
@@ -238,11 +242,10 @@ def simultaneous_decoding() -> Iterator[Timing]:
     """500 sentences under 4 k: all at once, and word by word as a reader would get them; the same words, when due.
 
     The models are trained a little, so that translations have natural lengths and come to an end. Word by word only
-    every twelfth sentence is translated; its time is scaled by the number of words.
+    every twentieth sentence is translated; its time is scaled by the number of words.
     """
     text, test, prompt = sentences(4000), sentences(500, split="test"), prompts()["short"]
     items = [decoding.Item(i, source, "") for i, source in enumerate(test.sources)]
-    sample = items[::12]
     for architecture, positions in (("falcon-alibi", "modified"), ("llama", "group")):
         with tempfile.TemporaryDirectory() as folder:
             _trained(architecture, positions, text, Path(folder))
@@ -252,7 +255,7 @@ def simultaneous_decoding() -> Iterator[Timing]:
                     name="simultaneous", k=K, recompute=not kept, positions="group" if positions == "group" else "plain"
                 )
                 batched, together = _translated(simultaneous.Decoder(context, options), items)
-                streamed, alone = _translated(streaming.Decoder(context, options), items[::12])
+                streamed, alone = _translated(streaming.Decoder(context, options), items[::20])
                 for number, rows in streamed.items():
                     for ours, theirs in zip(batched[number], rows, strict=True):
                         same = all(ours[key] == value for key, value in theirs.items())
@@ -282,7 +285,7 @@ def _translated(
 
 
 def _trained(architecture: str, positions: Literal["modified", "group"], text: ParallelText, folder: Path) -> None:
-    """A model that 150 steps of SimulMask have taught when to stop, in `folder`/model."""
+    """A model that some steps of SimulMask have taught when to stop, in `folder`/model."""
     model, tokenizer = model_of(architecture, text)
     options = _reading(positions)
     training.fit(
@@ -290,7 +293,12 @@ def _trained(architecture: str, positions: Literal["modified", "group"], text: P
         tokenizer,
         simulmask.examples([text], prompts()["short"], tokenizer, options),
         Training(
-            steps=150, batch_size=32, optimizer="muon", muon_learning_rate=0.02, learning_rate=0.005, log_every=150
+            steps=TAUGHT,
+            batch_size=32,
+            optimizer="muon",
+            muon_learning_rate=0.02,
+            learning_rate=0.005,
+            log_every=TAUGHT,
         ),
         seed=1,
         work=folder / "work",

@@ -153,6 +153,7 @@ def test_textbook_text() -> None:
     sources = ["das  Haus", "das Buch", "ein\u2003Buch.", "", "Wort"]
     targets = ["the house", "The book", "a book", "nothing", ""]
     assert aligner.align(sources, targets) == ["0-0 1-1", "0-0 1-1", "0-0 1-1", "", ""]
+    assert aligner.align(sources[:3] * 2, targets[:3] * 2) == ["0-0 1-1"] * 6
     assert aligner.align([], []) == []
 
 
@@ -175,7 +176,6 @@ def test_gold_alignments_of_the_grammar(language: str, precision: float, recall:
     right = sum(len(a & b) for a, b in zip(links, gold, strict=True))
     assert right / sum(map(len, links)) > precision
     assert right / sum(map(len, gold)) > recall
-    assert aligner.align(sources, targets) == found
 
 
 def test_corpus_without_alignments_gets_them(tmp_path: Path) -> None:

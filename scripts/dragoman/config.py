@@ -84,15 +84,19 @@ class Limits(Strict):
     max_ratio: PositiveFloat | None = 9.0
     """Drop a pair when the longer side has at least 20 characters and this many times those of the shorter; null
     switches the check off."""
-    overlap: Literal["drop", "keep"] = "drop"
+    overlap: Literal["drop", "source", "keep"] = "drop"
     """What happens to a training line one side of which is in the test or validation set (and to such a validation
-    line). `keep` repeats what papers did that did not look."""
+    line). `source` looks at the source side alone, where answers repeat, as rows of tags do; `keep` repeats what papers
+    did that did not look."""
 
 
 class DemoCorpus(Strict):
     """Parallel text from the embedded grammar: no download, gold word alignments."""
 
     provider: Literal["demo"]
+    task: Literal["translation", "tagging", "summary"] = "translation"
+    """`tagging`: words of the source language and their UPOS tags, whatever the target language. `summary`: two or
+    three sentences about one person, and the main clause of the first in the target language; no alignments."""
     seed: int = 1
     """Seed of the meanings drawn. A meaning belongs to one split whatever the seed."""
     train: Annotated[int, Field(ge=0)] = 0
@@ -100,6 +104,15 @@ class DemoCorpus(Strict):
     test: Annotated[int, Field(ge=0)] = 0
     """Number of sentence pairs per split and pair."""
     limits: Limits = Limits()
+
+    @model_validator(mode="after")
+    def _tags_repeat(self) -> DemoCorpus:
+        if self.task == "tagging" and self.limits.overlap == "drop":
+            raise ValueError(
+                "tags of training sentences stand in the test set, too, so nearly all would be dropped; write "
+                "limits: {overlap: source}"
+            )
+        return self
 
     @model_validator(mode="before")
     @classmethod

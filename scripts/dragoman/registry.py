@@ -48,6 +48,7 @@ REGISTRY: dict[str, dict[str, str]] = {
         "atd": "dragoman.metrics.latency:ATD",
         "gflops": "dragoman.metrics.cost",
         "offtarget": "dragoman.metrics.offtarget",
+        "tags": "dragoman.metrics.tags",
     },
 }
 

@@ -26,8 +26,19 @@ def read(corpus: DemoCorpus, pair: str, split: str, folder: Path) -> Iterator[Ro
     """As many sentences as the configuration asks for."""
     _require(pair)
     source_language, target_language = split_pair(pair)
+    if corpus.task == "summary":
+        for document in grammar.documents(corpus.seed, split, getattr(corpus, split)):
+            told = (grammar.realise(meaning, source_language).text for meaning in document.sentences)
+            yield Row(" ".join(told), grammar.realise(document.summary, target_language).text)
+        return
     for meaning in grammar.meanings(corpus.seed, split, getattr(corpus, split)):
-        source, target = grammar.realise(meaning, source_language), grammar.realise(meaning, target_language)
+        source = grammar.realise(meaning, source_language)
+        if corpus.task == "tagging":
+            words = " ".join(token.text for token in source.tokens)
+            tags = [token.upos for token in source.tokens]
+            yield Row(words[:1].upper() + words[1:], " ".join(tags), " ".join(f"{i}-{i}" for i in range(len(tags))))
+            continue
+        target = grammar.realise(meaning, target_language)
         links = " ".join(f"{i}-{j}" for i, j in grammar.align(source, target))
         yield Row(source.text, target.text, links)
 

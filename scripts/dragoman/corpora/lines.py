@@ -85,9 +85,11 @@ class Checker:
             pair = _digest(f"{source}\n{target}")
             found = "duplicate" if pair in self._pairs[split] else None
             self._pairs[split].add(pair)
+        if self.limits.overlap == "source":
+            target = source
         if split == "test":
             self._test.add(source, target)
-        elif found is None and self.limits.overlap == "drop":
+        elif found is None and self.limits.overlap != "keep":
             if self._test.holds_side(source, target):
                 found = "in-test"
             elif split == "train" and self._validation.holds_side(source, target):

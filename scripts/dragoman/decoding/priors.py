@@ -293,7 +293,8 @@ def most_aligned(path: Path) -> dict[str, str]:
         for link in alignment.split():
             i, j = map(int, link.split("-"))
             if (word := sides[0][i]) and (other := sides[1][j]):
-                links.setdefault(word.group().lower(), Counter())[other.group().lower()] += 1
+                entry = other.group()  # tags are capitals, and stay so
+                links.setdefault(word.group().lower(), Counter())[entry if entry.isupper() else entry.lower()] += 1
     if not links:
         raise ValueError(f"{path} has no word alignments to make a dictionary of; give `files` instead of `corpus`")
     often = sorted(links, key=lambda word: (-links[word].total(), word))

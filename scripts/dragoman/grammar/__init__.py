@@ -7,6 +7,7 @@ import random
 from collections.abc import Iterator
 from functools import cache
 
+from dragoman.grammar.documents import Document, documents
 from dragoman.grammar.english import English
 from dragoman.grammar.french_italian import French, Italian
 from dragoman.grammar.german_dutch import Dutch, German
@@ -23,12 +24,14 @@ __all__ = [
     "LANGUAGES",
     "SPLITS",
     "Clause",
+    "Document",
     "LexiconError",
     "Meaning",
     "Phrase",
     "Sentence",
     "Token",
     "align",
+    "documents",
     "meanings",
     "realise",
     "sample",

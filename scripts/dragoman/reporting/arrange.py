@@ -63,7 +63,7 @@ def lay_out(frame: pd.DataFrame, layout: Layout) -> Table:
     least lag at one setting, which stands for how long to wait; so it is not marked.
     """
     pairs = [*(layout.pairs if len(layout.pairs) <= MANY else ()), *layout.means]
-    shown, letters = _cells(frame, layout, pairs)
+    shown, letters, common = _cells(frame, layout, pairs)
     labels = list(dict.fromkeys(frame["label"]))
     rows = [(label, [shown[label, metric, pair] for metric in layout.metrics for pair in pairs]) for label in labels]
     settings = dict(zip(frame["label"], frame["setting"], strict=True))
@@ -74,7 +74,7 @@ def lay_out(frame: pd.DataFrame, layout: Layout) -> Table:
         groups=[(presentation(metric).label, pairs) for metric in layout.metrics],
         rows=rows,
         notes=[(letter, note) for note, letter in letters.items()],
-        legend=_legend([*shown.values()], layout, f"column{' among rows of one setting' if swept else ''}"),
+        legend=_legend([*shown.values()], layout, f"column{' among rows of one setting' if swept else ''}") + common,
         places=places,
         signatures=sorted({s for text in frame["signature"].dropna() for s in text.split("; ")}),
     )
@@ -85,7 +85,7 @@ def by_pair(frame: pd.DataFrame, layout: Layout) -> Table:
     labels = list(dict.fromkeys(frame["label"]))
     blocks = layout.blocks or {"": layout.pairs}
     pairs = [pair for own in blocks.values() for pair in own]
-    shown, letters = _cells(frame, layout, pairs)
+    shown, letters, common = _cells(frame, layout, pairs)
     shown = {place: replace(cell, interval="") for place, cell in shown.items()}
     rows = [(pair, [shown[label, metric, pair] for metric in layout.metrics for label in labels]) for pair in pairs]
     return Table(
@@ -93,7 +93,7 @@ def by_pair(frame: pd.DataFrame, layout: Layout) -> Table:
         groups=[(presentation(metric).label, labels) for metric in layout.metrics],
         rows=rows,
         notes=[(letter, note) for note, letter in letters.items()],
-        legend=_legend([*shown.values()], layout, "pair"),
+        legend=_legend([*shown.values()], layout, "pair") + common,
         places=[(block, pair if block else "") for block, own in blocks.items() for pair in own],
         signatures=[],
         head="Pair",
@@ -102,8 +102,8 @@ def by_pair(frame: pd.DataFrame, layout: Layout) -> Table:
 
 def _cells(
     frame: pd.DataFrame, layout: Layout, pairs: list[str]
-) -> tuple[dict[tuple[str, str, str], Cell], dict[str, str]]:
-    """(label, metric, pair) -> cell, and note -> its letter."""
+) -> tuple[dict[tuple[str, str, str], Cell], dict[str, str], list[str]]:
+    """(label, metric, pair) -> cell; note -> its letter; and notes on every cell of a metric, which need no letter."""
     by_key = {(row.label, row.metric, row.pair): row for row in frame.itertuples()}
     labels = list(dict.fromkeys(frame["label"]))
     letters: dict[str, str] = {}
@@ -121,13 +121,21 @@ def _cells(
                 row = by_key[label, metric, pair]
                 marked = _is(row.value) and round(row.value, look.digits) == best[row.setting]
                 shown[label, metric, pair] = _show(row, look.digits, marked)
+    common = {}
+    for metric in layout.metrics:
+        own = [by_key[label, metric, pair] for label in labels for pair in pairs]
+        notes = {row.note for row in own}
+        if len(own) > 1 and len(notes) == 1 and "" not in notes and all(_is(row.value) for row in own):
+            common[metric] = notes.pop()
     for label in labels:
         for metric in layout.metrics:
             for pair in pairs:
                 note = by_key[label, metric, pair].note
+                if metric in common:
+                    continue
                 mark = letters.setdefault(note, _letter(len(letters))) if isinstance(note, str) and note else ""
                 shown[label, metric, pair] = replace(shown[label, metric, pair], mark=mark)
-    return shown, letters
+    return shown, letters, [f"{presentation(metric).label}: {note}." for metric, note in common.items()]
 
 
 def _is(value: object) -> bool:

@@ -223,7 +223,7 @@ def published_rows(judged: Sequence[verdicts.Verdict], experiment: str, labels: 
                 tolerance="" if number.tolerance is None else f"{number.tolerance:g}",
                 verdict=verdict.verdict,
                 reason=verdict.reason if verdict.verdict == "not comparable" else "",
-                origin=", ".join(filter(None, (number.version, number.table, number.model))),
+                origin=", ".join(filter(None, (number.version, number.model))),
             )
         )
     return rows

@@ -1,0 +1,66 @@
+"""Two or three sentences about one person, and the clause that sums them up: a demo world's documents."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from dragoman.grammar.meaning import Clause, Meaning, split_of
+from dragoman.grammar.sampler import Sampler
+
+
+class Document(NamedTuple):
+    """What is told, and what it comes down to: the main clause of the first sentence."""
+
+    sentences: tuple[Meaning, ...]
+    summary: Meaning
+
+    @property
+    def key(self) -> str:
+        """Canonical text."""
+        return "\n".join(meaning.key for meaning in self.sentences)
+
+
+def documents(seed: int, split: str, count: int) -> Iterator[Document]:
+    """`count` different documents, the same for the same seed on every machine.
+
+    A document belongs to the split of its summary, so that no summary of one split is one of another.
+
+    Raises:
+        ValueError: there are not so many.
+    """
+    sampler = Sampler(random.Random(seed))
+    seen: set[str] = set()
+    misses = 0
+    while len(seen) < count:
+        document = _drawn(sampler)
+        if document is not None and split_of(document.summary) == split and document.key not in seen:
+            seen.add(document.key)
+            misses = 0
+            yield document
+        else:
+            misses += 1
+            if misses > 20_000:
+                raise ValueError(f"found only {len(seen)} different {split} documents of {count}; ask for fewer")
+
+
+def _drawn(sampler: Sampler) -> Document | None:
+    first = sampler.meaning()
+    subject = first.main.subject
+    if subject is None or subject.kind == "pronoun" or first.link in ("", "that") or first.link_first:
+        return None
+    # the pronoun stands for one person, so no other may be named before it who could be meant
+    named = [first.main.object, first.main.companion, first.second and first.second.subject]
+    if any(phrase and phrase.kind in ("noun", "name") and sampler.human(phrase) for phrase in named):
+        return None
+    person = sampler.echo(subject) if sampler.human(subject) else None
+    if person is None:
+        return None
+    told: list[Clause] = [first.main]
+    for _ in range(1 + sampler.chance(0.5)):
+        clause = sampler.action(person, first.main.tense, bare=True)
+        if clause.verb in {each.verb for each in told}:
+            return None
+        told.append(clause)
+    return Document((first, *map(Meaning, told[1:])), Meaning(first.main))

@@ -1,0 +1,91 @@
+"""Tagging: the share of words with the right tag; and the number that XGLUE's official script prints for its POS task.
+
+An answer is tags with blanks between them, one for each of the reference. A tag that is missing is wrong, so that an
+answer that ends early gains nothing; tags beyond the reference's last are left out.
+
+The official script (evaluation/xglue_evaluate.py at e417c4c) calls the chunk precision of seqeval on plain tags, after
+filling up short answers with "O". Asked for with `of=chunk`, it is computed here as that library does, with all that
+follows: neighbours with one tag count as one, unless the tag begins with S; the first letter of a tag is not compared;
+and what was left out is no error, so that an answer of three right tags out of six scores 100.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
+
+from dragoman.metrics import MetricError, Score, require
+from dragoman.metrics.bootstrap import RESAMPLES, SEED, interval, resampled_sums
+
+BETTER = "higher"
+DIGITS = 1
+NEEDS = frozenset({"references"})
+
+
+def label(**options: Any) -> str:
+    """`Tag accuracy`, or `XGLUE chunk precision`."""
+    return "XGLUE chunk precision" if options.get("of") == "chunk" else "Tag accuracy"
+
+
+def compute(
+    hypotheses: list[str],
+    references: list[list[str]],
+    sources: list[str],
+    pair: str,
+    *,
+    of: Literal["token", "chunk"] = "token",
+    bootstrap: int = RESAMPLES,
+) -> Score:
+    """Per cent over all words, with a 95 % bootstrap interval over sentences for accuracy, and each sentence's own.
+
+    Args:
+        of: `token` is accuracy, `chunk` what the official script prints, without interval.
+        bootstrap: number of resamples; 0 leaves the interval out.
+
+    Raises:
+        MetricError: there are several references, or one without tags, or no answer has any tag to be precise about.
+    """
+    require(hypotheses, references)
+    if of not in ("token", "chunk"):
+        raise MetricError(f"tags are scored of=token or of=chunk, not {of!r}")
+    if len(references) != 1:
+        raise MetricError(f"tags are compared with one reference, not {len(references)}")
+    gold = [line.split() for line in references[0]]
+    if empty := [number for number, tags in enumerate(gold, 1) if not tags]:
+        raise MetricError(f"reference {empty[0]} has no tags")
+    answers = [line.split()[: len(tags)] for line, tags in zip(hypotheses, gold, strict=True)]
+    if of == "chunk":
+        filled = [[*answer, *["O"] * (len(tags) - len(answer))] for answer, tags in zip(answers, gold, strict=True)]
+        right, found = chunks(gold), chunks(filled)
+        if not found:
+            raise MetricError("no answer has a tag, so there is no precision")
+        return Score(100 * len(right & found) / len(found), None, None, "XGLUE-POS|seqeval chunks", len(gold))
+    statistics = [
+        (sum(a == b for a, b in zip(answer, tags, strict=False)), len(tags))
+        for answer, tags in zip(answers, gold, strict=True)
+    ]
+    low = high = None
+    if bootstrap:
+        low, high = interval([100 * right / words for right, words in resampled_sums(statistics, bootstrap)])
+    right, words = map(sum, zip(*statistics, strict=True))
+    signature = "accuracy|missing:wrong" + (f"|bs:{bootstrap}|seed:{SEED}" if bootstrap else "")
+    segments = tuple(100 * hits / count for hits, count in statistics)
+    return Score(100 * right / words, low, high, signature, len(gold), segments)
+
+
+def chunks(sentences: Iterable[Sequence[str]]) -> set[tuple[str, int, int]]:
+    """What seqeval takes for chunks in plain tags: (tag without its first letter, first and last position).
+
+    That letter is read as B, I, O, E or S of a chunking scheme, or as something unknown.
+    """
+    flat = [tag for sentence in sentences for tag in (*sentence, "O")]
+    found, before, kind_before, start = set(), "O", "", 0
+    for position, tag in enumerate([*flat, "O"]):
+        letter, kind = tag[0], tag[1:].split("-", maxsplit=1)[-1] or "_"
+        changes = kind != kind_before
+        if before in "ES" or (before in "BI" and letter in "BSO") or (before not in "O." and changes):
+            found.add((kind_before, start, position - 1))
+        if letter in "BS" or (before in "ESO" and letter in "EI") or (letter not in "O." and changes):
+            start = position
+        before, kind_before = letter, kind
+    return found

@@ -1,0 +1,165 @@
+"""Tasks beside translation: tagged words and summaries of the demo world, and how tags are scored."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from dragoman import corpora
+from dragoman.config import DemoCorpus, Limits, PseudoPrior
+from dragoman.decoding.priors import most_aligned, pseudo
+from dragoman.grammar import SPLITS, Meaning, documents, meanings, realise
+from dragoman.metrics import MetricError, score, tags
+
+UPOS = set("ADJ ADP ADV AUX CCONJ DET INTJ NOUN NUM PART PRON PROPN PUNCT SCONJ SYM VERB X".split())  # noqa: SIM905
+
+# ------------------------------------------------------------------------------------------------------------- corpora
+
+
+def prepared(folder: Path, task: str, pair: str) -> dict[str, list[tuple[str, str, str]]]:
+    limits = Limits(overlap="source") if task == "tagging" else Limits()
+    corpus = DemoCorpus(provider="demo", task=task, train=60, validation=5, test=8, limits=limits)
+    corpora.prepare(corpus, pair, folder, folder / pair)
+    return {
+        split: [(r["source"], r["target"], r["alignment"]) for r in corpora.load(folder / pair, split).to_pylist()]
+        for split in SPLITS
+    }
+
+
+@pytest.mark.parametrize("language", ["en", "fr", "de", "nl", "it", "ro"])
+def test_every_word_has_its_tag(tmp_path: Path, language: str) -> None:
+    found = prepared(tmp_path, "tagging", f"{language}-{'en' if language != 'en' else 'fr'}")
+    sentences = list(meanings(1, "test", 8))
+    for (source, target, alignment), meaning in zip(found["test"], sentences, strict=True):
+        words, own = source.split(), target.split()
+        assert len(words) == len(own)
+        assert alignment == " ".join(f"{i}-{i}" for i in range(len(words)))
+        assert set(own) <= UPOS
+        sentence = realise(meaning, language)
+        assert [word.lower() for word in words] == [token.text.lower() for token in sentence.tokens]
+        assert own == [token.upos for token in sentence.tokens]
+        assert own[-1] == "PUNCT"
+        assert source[0].isupper()
+    assert len(found["train"]) > 50, "rows of tags repeat, and that drops nothing"
+
+
+def test_tags_that_repeat_need_another_check() -> None:
+    with pytest.raises(ValidationError, match=r"nearly all would be dropped; write limits: \{overlap: source\}"):
+        DemoCorpus(provider="demo", task="tagging", train=1)
+
+
+@pytest.mark.parametrize("overlap", ["drop", "source", "keep"])
+def test_known_answers_to_new_questions(overlap: str) -> None:
+    checker = corpora.lines.Checker(Limits(overlap=overlap))
+    assert checker.reason("test", "The cat", "DET NOUN") is None
+    same_source, same_target = ("The cat", "DET VERB"), ("A dog", "DET NOUN")
+    assert checker.reason("train", *same_source) == (None if overlap == "keep" else "in-test")
+    assert checker.reason("train", *same_target) == ("in-test" if overlap == "drop" else None)
+
+
+def test_dictionary_of_tags(tmp_path: Path) -> None:
+    prepared(tmp_path, "tagging", "de-en")
+    words = most_aligned(tmp_path / "de-en" / "train.parquet")
+    assert words["und"] == "CCONJ"
+    assert words["in"] == "ADP"
+    places = {word: place for place, word in enumerate(words, 1)}
+    prior = PseudoPrior(kind="pseudo", corpus="tags", word="first")
+    assert pseudo(prior, words, places, "In dem Garten .", "de") == "ADP"
+
+
+def test_summaries_in_another_language(tmp_path: Path) -> None:
+    found = prepared(tmp_path, "summary", "en-fr")
+    summaries = {split: {target for _, target, _ in rows} for split, rows in found.items()}
+    assert all(not summaries[a] & summaries[b] for a, b in pairwise([*SPLITS, "train"]))
+    for document, (source, target, alignment) in zip(documents(1, "test", 8), found["test"], strict=True):
+        assert source == " ".join(realise(meaning, "en").text for meaning in document.sentences)
+        assert target == realise(document.summary, "fr").text
+        assert alignment == ""
+
+
+def test_documents_are_about_one_person() -> None:
+    found = list(documents(3, "train", 200))
+    assert found == list(documents(3, "train", 200))
+    assert len({document.key for document in found}) == 200
+    assert {len(document.sentences) for document in found} == {2, 3}
+    for first, *rest in (document.sentences for document in found):
+        assert first.second is not None, "the first sentence says more than its summary"
+        subjects = [meaning.main.subject for meaning in rest]
+        assert all(subject is not None and subject.kind == "pronoun" for subject in subjects)
+        assert len({subject.head for subject in subjects if subject}) == 1
+        others = [first.main.object, first.main.companion, first.second.subject]
+        assert not any(other and other.kind == "name" for other in others), "who she is must be clear"
+    assert all(document.summary == Meaning(document.sentences[0].main) for document in found)
+    with pytest.raises(ValueError, match=r"different nowhere documents of 1; ask for fewer"):
+        next(documents(1, "nowhere", 1))
+
+
+# -------------------------------------------------------------------------------------------------------------- metric
+
+
+def both(answers: list[str], gold: list[str]) -> tuple[float, float]:
+    """Accuracy, and what the official script prints."""
+    found = [score(spec, answers, [gold], gold, "de-en", {}).value for spec in ("tags", "tags:of=chunk")]
+    return round(found[0], 1), round(found[1], 1)
+
+
+GOLD = "DET NOUN VERB DET ADJ NOUN"
+
+
+@pytest.mark.parametrize(
+    ("answer", "gold", "accuracy", "precision"),
+    [
+        (GOLD, GOLD, 100, 100),
+        # one error in six: the run NOUN NOUN is one chunk, and wrong; 4 of 5 chunks
+        ("DET NOUN VERB DET NOUN NOUN", GOLD, 83.3, 80.0),
+        # one error in six that spoils two chunks, NOUN NOUN and VERB; 3 of 5
+        ("DET NOUN VERB VERB ADP PRON", "DET NOUN NOUN VERB ADP PRON", 83.3, 60.0),
+        # cut short: half of the words, and yet nothing that was said is wrong
+        ("DET NOUN VERB", GOLD, 50.0, 100.0),
+        (f"{GOLD} PUNCT", GOLD, 100, 100),
+        # the first letter is not looked at: NOUN and another word that ends so are one type
+        ("DET POUN VERB DET ADJ NOUN", GOLD, 83.3, 100.0),
+        # a tag that begins with S never joins its neighbour, others do
+        ("SCONJ SCONJ", "SCONJ SCONJ", 100, 100),
+        ("SCONJ NOUN", "SCONJ SCONJ", 50.0, 50.0),
+        ("NOUN VERB", "NOUN NOUN", 50.0, 0.0),
+        # X at the end has no type, as the end has none: it is not seen
+        ("NOUN X", "NOUN VERB", 50.0, 100.0),
+        ("noun verb", "NOUN VERB", 0.0, 0.0),
+    ],
+)
+def test_accuracy_and_the_official_number(answer: str, gold: str, accuracy: float, precision: float) -> None:
+    assert both([answer], [gold]) == (accuracy, precision)
+
+
+def test_chunks_by_hand() -> None:
+    assert tags.chunks([["DET", "NOUN", "NOUN"], ["NOUN"]]) == {("ET", 0, 0), ("OUN", 1, 2), ("OUN", 4, 4)}
+    assert tags.chunks([["SCONJ", "SCONJ", "CCONJ"]]) == {("CONJ", 0, 0), ("CONJ", 1, 1), ("CONJ", 1, 2)}
+    assert tags.chunks([["O", "O"]]) == set()
+
+
+def test_words_count_once_each() -> None:
+    long, short = "NOUN " * 9, "VERB"
+    found = score("tags", [long, "NOUN"], [[long, short]], ["a", "b"], "de-en", {})
+    assert found.value == pytest.approx(90)
+    assert found.segments == (100, 0)
+    assert found.low is not None
+    assert found.high is not None
+    assert 0 <= found.low <= found.value <= found.high <= 100
+
+
+@pytest.mark.parametrize(
+    ("spec", "answers", "references", "message"),
+    [
+        ("tags:of=word", ["A"], [["A"]], "of=token or of=chunk, not 'word'"),
+        ("tags", ["A"], [["A"], ["A"]], "one reference, not 2"),
+        ("tags", ["A", "A"], [["A", ""]], "reference 2 has no tags"),
+        ("tags:of=chunk", [""], [["NOUN"]], "no answer has a tag, so there is no precision"),
+    ],
+)
+def test_what_has_no_number(spec: str, answers: list[str], references: list[list[str]], message: str) -> None:
+    with pytest.raises(MetricError, match=message):
+        score(spec, answers, references, answers, "de-en", {})
