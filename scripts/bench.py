@@ -31,7 +31,7 @@ from dragoman.policies import WaitK
 from dragoman.visibility import visible_sources
 
 K = [1, 3, 5, 7]
-ANSWERS, ENTRIES = 1000, 32_000
+ANSWERS, ENTRIES = 200, 32_000
 """Of the comparison of two models: sentences, and vocabulary."""
 STEPS = 40
 """Of each kind, where steps are compared."""

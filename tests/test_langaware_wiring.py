@@ -387,9 +387,9 @@ PAPERS = REPOSITORY / "config" / "papers"
             PAPERS / "langaware-revised.yaml",
             {"download": 56, "fetch_model": 2, "finetune": 12, "decode": 9 * 2 * (12 + 14)},
         ),
-        (  # 6 pairs of IWSLT, 4 and 14 of WMT, 26 of FLORES
+        (  # 6 pairs of IWSLT, 4 and 14 of WMT; of FLORES 12 to test on and 10 more for demonstrations
             PAPERS / "langaware-v1.yaml",
-            {"download": 50, "fetch_model": 1, "finetune": 6, "decode": 9 * (12 + 14)},
+            {"download": 46, "fetch_model": 1, "finetune": 6, "decode": 9 * (12 + 14)},
         ),
         (  # stage 1 and: 5 numbers of steps, 7 weights, 3 samplers, 4 amounts (of both stages), 5 steps, 4 baselines
             REPOSITORY / "config" / "examples" / "langaware-ablations.yaml",
@@ -427,3 +427,41 @@ def test_the_smoke_test_has_every_part_of_it(tmp_path: Path) -> None:
     assert {system.decoder.name for system in experiment.systems.values()} == {"offline", "contrastive"}
     assert any(system.shots for system in experiment.systems.values())
     assert set(gather.blocks(experiment)) == {"supervised", "zero-shot"}
+
+
+class TestAblation:
+    """Curves against a swept setting."""
+
+    def frame(self, experiment: str, *without: str) -> tuple[Plan, list[Record]]:
+        plan = Plan(load_config(REPOSITORY / "config" / "examples" / "langaware-ablations.yaml"))
+        records = [
+            Record("", experiment, run.system, run.pair, "", 1, metric, 10.0, None, None, "s", 5, {}, "")
+            for run in plan.decode_runs
+            for metric in ("bleu", "offtarget")
+            if run.experiment == experiment and run.system not in without
+        ]
+        return plan, records
+
+    def test_is_drawn_of_every_sweep_and_of_nothing_else(self) -> None:
+        plan, _ = self.frame("steps")
+        has = {name: "ablation" in gallery.figures_of(plan, name) for name in plan.experiments}
+        assert has == dict.fromkeys(has, True) | {"baselines": False}
+        assert "scores" in gallery.figures_of(plan, "baselines")
+
+    def test_holds_every_setting_in_order(self) -> None:
+        figure = gallery.kind("ablation").draw(*self.frame("alpha")[:1], "alpha", self.frame("alpha")[1])
+        assert figure is not None
+        assert [axes.get_title(loc="left") for axes in figure.axes] == [
+            f"{metric}, {block}" for metric in ("BLEU", "Off-target") for block in ("supervised", "zero-shot")
+        ]
+        first = figure.axes[0]
+        ticks = [tick.get_text() for tick in first.get_xticklabels()]
+        assert ticks == ["0.0", "0.01", "0.03", "0.05", "0.1", "0.3", "1.0"]
+        assert sorted(len(line.get_xdata()) for line in first.get_lines()) == [2, 7]
+
+    def test_leaves_a_gap_where_a_number_is_missing(self) -> None:
+        plan, records = self.frame("alpha", "ours,alpha=0.05")
+        figure = gallery.kind("ablation").draw(plan, "alpha", records)
+        assert figure is not None
+        assert sorted(len(line.get_xdata()) for line in figure.axes[0].get_lines()) == [2, 6]
+        assert gallery.kind("ablation").draw(plan, "alpha", []) is None

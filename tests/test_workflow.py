@@ -11,12 +11,24 @@ from pathlib import Path
 import pytest
 
 from dragoman import models, records
+from dragoman.configfile import load_config
+from dragoman.metrics import instances
+from dragoman.plan import Plan
+from dragoman.reporting.gather import points
 from dragoman.storage import read_jsonl, read_manifest
 from hub_server import Hub
 from test_training import spec
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SMOKE = (REPOSITORY / "config" / "smoke.yaml").read_text(encoding="utf-8")
+PLAN = Plan(load_config(REPOSITORY / "config" / "smoke.yaml"))
+EVERYTHING = {
+    "prepare": len(PLAN.corpora_used()),
+    "pretrain": len(PLAN.models_used()),
+    "finetune": len(PLAN.tuning_runs),
+    "decode": len(PLAN.decode_runs),
+    "score": len(PLAN.decode_runs),
+}
 
 
 def snakemake(folder: Path, *arguments: str, config: str = SMOKE) -> subprocess.CompletedProcess[str]:
@@ -56,10 +68,13 @@ class TestFinished:
 
     def test_every_number_is_there(self, finished: Path) -> None:
         found = records.read(finished / "results/smoke/records.jsonl")
-        keys = {(r.experiment, r.system, r.pair, r.seed, r.metric) for r in found}
-        assert len(keys) == len(found) == 2 * (1 + 1 + 2 + 1)
+        keys = {(r.experiment, r.system, r.pair, r.setting, r.seed, r.metric) for r in found}
+        promised = sum(
+            len(points(PLAN.system(run))) * len(PLAN.experiment(run.experiment).metrics) for run in PLAN.decode_runs
+        )
+        assert len(keys) == len(found) == promised
         for record in found:
-            assert record.n == (6 if record.experiment == "sft-falcon" else 12)
+            assert record.n == (PLAN.experiment(record.experiment).test.limit or 12)
             assert record.signature
             assert set(record.made_from) >= {"hypotheses", "references"}
         copied = [r.value for r in found if r.system == "copy" and r.metric == "chrf"]
@@ -98,7 +113,7 @@ class TestFinished:
             ("max_new_tokens: 12, beam: 2", "max_new_tokens: 12, beam: 3", {"decode": 2, "score": 2}),
             ("title: Fine-tuning with an adapter", "title: Tuning with an adapter", {"table": 1, "plot": 2}),
             ("adapter: {rank: 4}", "adapter: {rank: 5}", {"finetune": 1, "decode": 1, "score": 1}),
-            ("test: 12}", "test: 11}", {"prepare": 2, "pretrain": 2, "finetune": 3, "decode": 5, "score": 5}),
+            ("test: 12}", "test: 11}", EVERYTHING),
         ],
     )
     def test_only_what_depends_on_a_change_is_made_again(

@@ -118,7 +118,7 @@ class DemoCorpus(Strict):
     @classmethod
     def _aligned_already(cls, data: Any) -> Any:
         if isinstance(data, dict) and "align" in data:
-            raise ValueError("the embedded grammar comes with gold word alignments; remove `align`")
+            raise ValueError("the embedded grammar gives its own, gold word alignments; remove `align`")
         return data
 
 
@@ -395,7 +395,7 @@ class Sweep(Strict):
     values: Annotated[dict[str, Any], Field(min_length=1)]
     """Setting -> value of that key. `{1: 5, 3: 7}` trains with k = 5 what is tested at k = 1, and so on."""
 
-    @field_validator("values", mode="before")
+    @field_validator("values", mode="before", json_schema_input_type=dict[str, Any] | list[Any])
     @classmethod
     def _named(cls, values: Any) -> Any:
         """A list names itself; YAML's numbers are names, too."""

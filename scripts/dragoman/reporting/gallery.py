@@ -87,9 +87,24 @@ def _wants_latency(plan: Plan, experiment: str) -> bool:
     return bool(lag(metrics) and qualities(metrics) and swept(plan, experiment))
 
 
+def _wants_ablation(plan: Plan, experiment: str) -> bool:
+    """A sweep of training, where decoding has no lag to draw it against."""
+    tunings = plan.config.experiments[experiment].tunings.values()
+    return any(tuning.sweep for tuning in tunings) and not lag(plan.experiment(experiment).metrics)
+
+
+def _draw_ablation(plan: Plan, experiment: str, records: Sequence[Record]) -> Figure | None:
+    from dragoman.reporting import ablation, gather, tables
+
+    layout = gather.layout_from(plan, experiment)
+    frame = tables.cells(records, layout)
+    return ablation.curves(frame, layout, qualities(layout.metrics), swept(plan, experiment))
+
+
 def _wants_scores(plan: Plan, experiment: str) -> bool:
-    """The curves against latency show the same numbers and more."""
-    return bool(qualities(plan.experiment(experiment).metrics)) and not _wants_latency(plan, experiment)
+    """The curves against latency or a swept setting show the same numbers and more."""
+    curved = _wants_latency(plan, experiment) or _wants_ablation(plan, experiment)
+    return bool(qualities(plan.experiment(experiment).metrics)) and not curved
 
 
 def _draw_scores(plan: Plan, experiment: str, records: Sequence[Record]) -> Figure | None:
@@ -200,6 +215,14 @@ FIGURES = {
         "Nothing was scored here.",
         _wants_scores,
         _draw_scores,
+    ),
+    "ablation": Kind(
+        "What the setting does",
+        "Scores against the setting that was swept, as means over the pairs trained on and over those not, where there "
+        "are both. With several seeds a thin bar is ± one standard deviation. Dashed: systems without that setting.",
+        "Nothing was scored here.",
+        _wants_ablation,
+        _draw_ablation,
     ),
     "whither": Kind(
         "Who went where",
