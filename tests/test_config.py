@@ -216,7 +216,7 @@ def test_method_that_needs_alibi_is_refused_on_rotary_positions(
     monkeypatch.setitem(sys.modules, "needs_alibi", method)
     monkeypatch.setitem(registry.REGISTRY["method"], "needs-alibi", "needs_alibi")
     text = GOOD.replace("method: sft", "method: needs-alibi")
-    with pytest.raises(ConfigError, match="needs ALiBi positions, and 'tiny' has rotary ones"):
+    with pytest.raises(ConfigError, match="need ALiBi positions, and 'tiny' has rotary ones"):
         load_config(_write(tmp_path, text))
     load_config(_write(tmp_path, text.replace("architecture: llama", "architecture: falcon-alibi")))
 

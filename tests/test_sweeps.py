@@ -100,8 +100,8 @@ def test_a_tuning_goes_on_from_another(tmp_path: Path) -> None:
         ("{tuning: second}", "{tuning: second, decoder: {name: conversation, chunk: [2]}}", "they take no turns"),
         ("{tuning: second}", "{decoder: {name: conversation, chunk: [2]}}", "only a model tuned by `method: converse`"),
         ("k: [1, 3]}", "k: [1, 3], positions: group}", "`group` must stand in both or in neither"),
-        ("options: {policies", "options: {positions: group, policies", "needs rotary positions"),
-        ("falcon-alibi", "llama", "needs ALiBi positions"),
+        ("options: {policies", "options: {positions: group, policies", "need rotary positions"),
+        ("falcon-alibi", "llama", "need ALiBi positions"),
         ("k: [1, 3]}", "k: [0, 3]}", "greater than 0"),
     ],
 )

@@ -439,7 +439,7 @@ def _tuning(
     if model is not None and wanted is not None and has_alibi(model) is (not wanted):
         kinds = ("rotary", "ALiBi") if wanted else ("ALiBi", "rotary")
         fitting = sorted(name for name, other in config.models.items() if has_alibi(other) is wanted)
-        text = f"{tuning.method!r} with these options needs {kinds[1]} positions, and {experiment.model!r} has {kinds[0]}"
+        text = f"these options of {tuning.method!r} need {kinds[1]} positions, and {experiment.model!r} has {kinds[0]}"
         yield Problem((*at, "options"), f"{text} ones (others: {', '.join(fitting) or 'none here'})", tuning.options)
 
 

@@ -54,8 +54,8 @@ class Options(Reading):
     origin: NonNegativeInt = 0
     """With `group`, the position of the first token after the source."""
     kernel: Literal["sdpa", "flex"] = "sdpa"
-    """`sdpa` runs everywhere and keeps masks of length x length; `flex` computes them inside FlexAttention, which needs a
-    GPU to train."""
+    """`sdpa` runs everywhere and keeps masks of length x length; `flex` computes them inside FlexAttention, which can
+    train on a GPU only."""
 
     @model_validator(mode="after")
     def _origin_of_a_group(self) -> Options:
