@@ -241,6 +241,12 @@ def test_demonstration_has_the_right_jobs(tmp_path: Path) -> None:
     assert jobs["prepare"] == 15 + 20 + 2, "pairs of the web, of many directions, of the other experiments"
 
 
+def test_neural_metrics_bring_their_environment(tmp_path: Path) -> None:
+    config = SMOKE.replace("metrics: [bleu, laal, atd, gflops]", "metrics: [bleu, comet]")
+    assert planned(snakemake(tmp_path, "--dry-run", "--forceall", config=config))["neural_environment"] == 1
+    assert "neural_environment" not in planned(snakemake(tmp_path, "--dry-run", "--forceall"))
+
+
 ELSEWHERE = {"neural_scorer.py", "simuleval_agent.py"}
 """Scripts that run in environments of their own."""
 

@@ -6,9 +6,33 @@
 from dragoman import registry
 
 
+localrules:
+    neural_environment,
+    records,
+
+
+# COMET's and BLEURT's packages do not go with ours. Made on first need, where there is a network.
+rule neural_environment:
+    output:
+        f"{workflow.basedir}/.venv-neural/.ready",
+    log:
+        f"{RESULTS}/logs/neural_environment.log",
+    conda:
+        "../../envs/main.yaml"
+    params:
+        repository=subpath(output[0], ancestor=2),
+    shell:
+        "make -C {params.repository:q} env-neural 2>&1 | tee {log:q}"
+
+
 rule score:
     input:
         hypotheses=rules.decode.output.hypotheses,
+        environment=lambda w: (
+            rules.neural_environment.output
+            if {("metric", "comet"), ("metric", "bleurt")} & {*PLAN.metrics_of(w.experiment)}
+            else []
+        ),
     output:
         records=f"{RESULTS}/scores/{{experiment}}/{{system}}/{{pair}}/seed-{{seed}}.jsonl",
     log:
@@ -29,10 +53,6 @@ rule score:
         " --hypotheses {input.hypotheses:q}"
         " --out {output.records:q}"
         " 2>&1 | tee {log:q}"
-
-
-localrules:
-    records,
 
 
 rule records:
