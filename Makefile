@@ -12,6 +12,9 @@ VENV := .venv
 READY := $(VENV)/.ready
 IN_VENV := export PATH="$(CURDIR)/$(VENV)/bin:$$PATH"; hash -r;
 
+# Bytecode that is not kept is compiled anew by every job.
+export PYTHONDONTWRITEBYTECODE :=
+
 # The environment of envs/ that `make lock` is about.
 LOCK ?= main
 

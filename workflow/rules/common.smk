@@ -22,12 +22,13 @@ RESULTS = PLAN.results.as_posix()
 THREADS = PLAN.config.threads
 
 # Jobs call our scripts by name, with the Python that runs Snakemake unless conda provides one, and find the
-# configuration, as merged, in a file that is named after its content. A prefix replaces Snakemake's strict mode.
+# configuration, as merged, in a file that is named after its content. A prefix replaces Snakemake's strict mode. Where
+# Python must not keep bytecode, every job would compile torch anew, which takes longer than many jobs.
 FOLDERS = [SCRIPTS]
 if not any(method.name == "CONDA" for method in workflow.deployment_settings.deployment_method):
     FOLDERS.append(str(Path(sys.executable).parent))
 shell.prefix(
-    f"set -euo pipefail; export DRAGOMAN_CONFIG={shlex.quote(str(PLAN.save()))} PATH={shlex.quote(':'.join(FOLDERS))}:$PATH; "
+    f"set -euo pipefail; export PYTHONDONTWRITEBYTECODE= DRAGOMAN_CONFIG={shlex.quote(str(PLAN.save()))} PATH={shlex.quote(':'.join(FOLDERS))}:$PATH; "
 )
 
 
