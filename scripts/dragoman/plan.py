@@ -7,7 +7,7 @@ it. No torch, no network, no look at results: Snakemake parses this in every clu
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -39,6 +39,7 @@ from dragoman.configfile import prompts
 from dragoman.imports import fingerprint
 from dragoman.languages import reverse, split_pair
 from dragoman.metrics import parse as parse_metric
+from dragoman.metrics import requisites
 from dragoman.storage import MANIFEST, digest, replacing
 from dragoman.sweeps import written_out
 
@@ -109,6 +110,11 @@ class Plan:
     def score_file(self, run: DecodeRun) -> Path:
         """Records of a system."""
         return self.results / "scores" / run.experiment / run.system / run.pair / f"seed-{run.seed}.jsonl"
+
+    @property
+    def kept_scores(self) -> Path:
+        """Scores of sentences that are not computed twice."""
+        return self.results / ".cache" / "scores"
 
     def divergence_file(self, run: DivergenceRun) -> Path:
         """How alike foundation model and twin are."""
@@ -472,6 +478,11 @@ class Plan:
     def metrics_of(self, experiment: str) -> list[tuple[str, str]]:
         """Registry entries of an experiment's metrics, without their options."""
         return [("metric", parse_metric(spec)[0]) for spec in self.experiment(experiment).metrics]
+
+    def requisites(self, experiment: str) -> list[Callable[[], str]]:
+        """What an experiment's metrics need besides packages and texts, as functions that fetch it or load it."""
+        spec = self.experiment(experiment)
+        return [find for metric in spec.metrics for find in requisites(metric, spec.test.pairs)]
 
     def metric_options(self, experiment: str) -> dict[str, dict[str, Any]]:
         """What metrics are computed with unless their own options say otherwise, by metric.

@@ -39,6 +39,7 @@ REGISTRY: dict[str, dict[str, str]] = {
     "metric": {
         "bleu": "dragoman.metrics.bleu",
         "chrf": "dragoman.metrics.chrf",
+        "ter": "dragoman.metrics.ter",
         "comet": "dragoman.metrics.comet",
         "bleurt": "dragoman.metrics.bleurt",
         "al": "dragoman.metrics.latency:AL",

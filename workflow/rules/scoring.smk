@@ -1,14 +1,21 @@
 # Scores: every number a record; all records of a run in one file.
 #
 # needs    RESULTS/decodes/..., RESULTS/divergence/... where a model is compared with a twin
-# makes    RESULTS/scores/<experiment>/<system>/<pair>/seed-<n>.jsonl, RESULTS/records.jsonl, RESULTS/claims.jsonl
+# makes    RESULTS/requisites/<experiment>.txt, RESULTS/scores/<experiment>/<system>/<pair>/seed-<n>.jsonl,
+#          RESULTS/records.jsonl, RESULTS/claims.jsonl
 
 from dragoman import registry
 
 
 localrules:
     neural_environment,
+    requisites,
     records,
+
+
+def is_neural(w):
+    """Whether some metric of an experiment is a network."""
+    return bool({("metric", "comet"), ("metric", "bleurt")} & {*PLAN.metrics_of(w.experiment)})
 
 
 # COMET's and BLEURT's packages do not go with ours. Made on first need, where there is a network.
@@ -17,6 +24,7 @@ rule neural_environment:
         f"{workflow.basedir}/.venv-neural/.ready",
     log:
         f"{RESULTS}/logs/neural_environment.log",
+    priority: 100
     conda:
         "../../envs/main.yaml"
     params:
@@ -25,20 +33,36 @@ rule neural_environment:
         "make -C {params.repository:q} env-neural 2>&1 | tee {log:q}"
 
 
+# Models of neural metrics, files of tokenizers. Before all other work: what is missing is known before it is in vain.
+rule requisites:
+    input:
+        lambda w: rules.neural_environment.output if is_neural(w) else [],
+    output:
+        f"{RESULTS}/requisites/{{experiment}}.txt",
+    log:
+        f"{RESULTS}/logs/requisites/{{experiment}}.log",
+    priority: 100
+    conda:
+        "../../envs/main.yaml"
+    params:
+        metrics=lambda w: PLAN.experiment(w.experiment).metrics,
+        pairs=lambda w: PLAN.experiment(w.experiment).test.pairs,
+    shell:
+        "score.py requisites" " --experiment {wildcards.experiment:q}" " --out {output:q}" " 2>&1 | tee {log:q}"
+
+
 rule score:
     input:
         hypotheses=rules.decode.output.hypotheses,
-        environment=lambda w: (
-            rules.neural_environment.output
-            if {("metric", "comet"), ("metric", "bleurt")} & {*PLAN.metrics_of(w.experiment)}
-            else []
-        ),
+        requisites=lambda w: rules.requisites.output if PLAN.requisites(w.experiment) else [],
     output:
         records=f"{RESULTS}/scores/{{experiment}}/{{system}}/{{pair}}/seed-{{seed}}.jsonl",
     log:
         f"{RESULTS}/logs/score/{{experiment}}/{{system}}/{{pair}}/seed-{{seed}}.log",
     conda:
         "../../envs/main.yaml"
+    resources:
+        gpu=lambda w: 1 if is_neural(w) else 0,
     params:
         code=lambda w: code("score", *PLAN.metrics_of(w.experiment)),
         metrics=lambda w: PLAN.experiment(w.experiment).metrics,
