@@ -18,7 +18,7 @@ export PYTHONDONTWRITEBYTECODE :=
 # The environment of envs/ that `make lock` is about.
 LOCK ?= main
 
-.PHONY: help env env-simuleval env-neural demo smoke test lint format bench report clean lock
+.PHONY: help env env-simuleval env-neural demo smoke test lint format bench report compare clean lock
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -72,6 +72,10 @@ bench: env ## measure, side by side, what the project calls fast
 
 report: env ## Snakemake's own report of the last run, beside ours
 	@$(IN_VENV) snakemake --configfile $(CONFIG) --report results/report/snakemake.html
+
+compare: env ## put two results folders side by side: make compare A=results B=../theirs/results
+	@test -n "$(A)" -a -n "$(B)" || { echo "make compare needs two results folders: A=results B=../theirs/results" >&2; exit 2; }
+	@$(IN_VENV) python scripts/compare.py "$(A)" "$(B)" $(ARGS)
 
 clean: ## remove results and environments
 	rm -rf results $(VENV) $(VENV)-* .snakemake

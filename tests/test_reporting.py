@@ -66,7 +66,7 @@ def test_one_seed_keeps_its_interval_and_complete_rows_have_a_mean():
     rows = [made(), made(pair="en-fr", value=30.0), made("b", value=25.0)]
     frame = tables.cells(rows, layout())
     assert tuple(cell(frame, "Alpha", "en-de")[["value", "low", "high"]]) == (20, 18, 22)
-    assert cell(frame, "Alpha", "mean")["value"] == 25
+    assert tuple(cell(frame, "Alpha", "mean")[["value", "low", "high"]]) == (25, 23, 27)
     assert frame[frame["label"] == "Beta"].set_index("pair")["value"].isna().to_dict() == {
         "en-de": False,
         "en-fr": True,
@@ -88,8 +88,8 @@ def test_several_seeds_show_mean_and_spread():
     frame = tables.cells(rows, wanted)
     several = cell(frame, "Alpha", "en-de")
     assert (several["value"], several["spread"], several["seeds"]) == (20, 1, "1 2 3")
-    assert several[["low", "high"]].isna().all()
-    assert tuple(cell(frame, "Alpha", "mean")[["value", "spread"]]) == (20, 1)
+    assert tuple(several[["low", "high"]]) == (18, 22), "the bounds are averaged over seeds"
+    assert tuple(cell(frame, "Alpha", "mean")[["value", "spread", "low", "high"]]) == (20, 1, 18, 22)
     assert arrange.lay_out(frame, wanted).rows[0][1][0].spread == "1.0"
     # a tie at the digits shown is a tie
     assert [row[1][0].best for row in arrange.lay_out(frame, wanted).rows] == [True, True]
@@ -178,9 +178,8 @@ def test_markdown_is_escaped():
     assert len({len(re.findall(r"(?<!\\)\|", line)) for line in lines}) == 1
 
 
-@pytest.mark.skipif(not shutil.which("pdflatex"), reason="there is no pdflatex here")
-@pytest.mark.parametrize("pairs", [("en-de",), ("en-de", "en-fr", "en-nl", "en-it")])
-def test_latex_compiles_in_a_bare_article(tmp_path, pairs):
+def hostile_latex(pairs):
+    """Tables of hostile names, notes and seeds: several groups of columns, intervals, spreads, a number missing."""
     rows = [made(pair=pair, metric=m, seed=s) for pair in pairs for m in ("bleu", "chrf") for s in (1, 2)]
     rows.append(made("b", metric="chrf", note='50 % & more_ "so" → 日本'))
     wanted = layout(
@@ -190,12 +189,62 @@ def test_latex_compiles_in_a_bare_article(tmp_path, pairs):
         seeds={"a": (1, 2), "b": (1,)},
         title=HOSTILE,
     )
-    body = markup.latex(arrange.lay_out(tables.cells(rows, wanted), wanted))
+    return "\n".join(map(markup.latex, arrange.tables_of(tables.cells(rows, wanted), wanted)))
+
+
+PAIRS = [
+    ("en-de",),
+    ("en-de", "en-fr", "en-nl", "en-it"),
+    tuple(f"en-{c}" for c in ["cs", "de", "fr", "it", "ja", "nl", "ro", "ru", "uk"]),
+]
+TEX = shutil.which("pdflatex") or shutil.which("tectonic")
+
+
+@pytest.mark.skipif(not TEX, reason="there is no pdflatex or tectonic here")
+@pytest.mark.parametrize("pairs", PAIRS)
+def test_latex_compiles_in_a_bare_article(tmp_path, pairs):
+    body = hostile_latex(pairs)
     source = "\\documentclass{article}\n\\usepackage{booktabs}\n\\begin{document}\n" + body + "\\end{document}\n"
     (tmp_path / "table.tex").write_text(source, encoding="utf-8")
-    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "table.tex"]
+    options = ["-interaction=nonstopmode", "-halt-on-error"] if TEX.endswith("pdflatex") else []
+    command = [TEX, *options, "table.tex"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, errors="replace", timeout=120)
     assert done.returncode == 0, done.stdout[-2000:]
+
+
+@pytest.mark.parametrize("pairs", PAIRS)
+def test_latex_is_sound_as_far_as_one_can_tell_without_tex(pairs):
+    lines = [line for line in hostile_latex(pairs).splitlines() if not line.startswith("%")]
+    text = "\n".join(lines)
+    opened = []
+    for kind, name in re.findall(r"\\(begin|end){(\w+)}", text):
+        if kind == "begin":
+            opened.append(name)
+        else:
+            assert opened.pop() == name
+    assert not opened
+    bare = re.sub(r"\\[\\{}%&#_$]", "", text)  # what is escaped
+    depth = 0
+    for letter in bare:
+        depth += {"{": 1, "}": -1}.get(letter, 0)
+        assert depth >= 0
+    assert depth == 0
+    assert not set(bare) & set('%#_^~<>|"'), "special characters are escaped"
+    assert bare.count("$") % 2 == 0
+    assert all(ord(letter) < 0x180 for letter in text), "the fonts of a bare article have no more"
+    for tabular in re.findall(r"\\begin{tabular}(.*?)\\end{tabular}", text, re.DOTALL):
+        columns = 1 + tabular.partition("@{}l")[2].partition("@")[0].count("r")
+        for row in re.sub(r"\\&", "", tabular).splitlines():
+            spans = [int(width) - 1 for width in re.findall(r"\\multicolumn{(\d+)}", row)]
+            assert row.count("&") + sum(spans) in ((columns - 1,) if row.endswith(r"\\") else (0,))
+
+
+def test_numbers_of_latex_carry_their_intervals():
+    text = hostile_latex(("en-de", "en-fr"))
+    numbers = re.findall(r"(?:^|& )(?:\\textbf{)?\d+\.\d", text, re.MULTILINE)
+    # a row of numbers, a row of intervals below it
+    assert len(re.findall(r"{\\scriptsize \[\d+\.\d, \d+\.\d\]}", text)) == len(numbers) > 6
+    assert "Of means over seeds and pairs, the mean of the bounds" in text
 
 
 def test_latex_escapes_every_special_character():

@@ -8,12 +8,12 @@ from dataclasses import replace
 
 from dragoman import registry
 from dragoman.claims.margins import RESAMPLES, average, parts_of
-from dragoman.claims.outcomes import Evidence, Outcome, Result, any_of, every, holm, sign_test, verdict_of
+from dragoman.claims.outcomes import Evidence, Outcome, Result, any_of, every, sign_test, verdict_of
 from dragoman.claims.results import NotRun, Results
 from dragoman.claims.statements import Claim
 from dragoman.metrics import parse
 from dragoman.metrics.bootstrap import SEED
-from dragoman.metrics.significance import TRIALS
+from dragoman.metrics.significance import TRIALS, holm
 from dragoman.plan import Plan
 from dragoman.records import Record
 from dragoman.storage import read_jsonl

@@ -84,15 +84,6 @@ def verdict_of(sides: tuple[float, float]) -> tuple[Outcome, float]:
     return ("undecided" if p >= ALPHA else "holds" if holds < fails else "fails"), p
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
-    """p-values corrected for their number, step by step (Holm 1979), in the order given."""
-    corrected, so_far = [0.0] * len(p_values), 0.0
-    for rank, place in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
-        so_far = max(so_far, min(1.0, (len(p_values) - rank) * p_values[place]))
-        corrected[place] = so_far
-    return corrected
-
-
 def sign_test(successes: int, trials: int) -> tuple[float, float]:
     """One-sided p-values of "no more often than not" and "no less often than not"."""
     tail = [math.comb(trials, each) / 2**trials for each in range(trials + 1)]

@@ -17,25 +17,30 @@ from dragoman.storage import canonical, write_json
 log = logging.getLogger(__name__)
 
 _folder: Path | None = None
+_others: tuple[Path, ...] = ()
 
 
-def use(folder: Path | None) -> None:
-    """Where entries are kept from now on; None keeps none. Of a run of the workflow: `RESULTS/.cache/scores`."""
-    global _folder
-    _folder = folder
+def use(folder: Path | None, *others: Path) -> None:
+    """Where entries are kept from now on, and where else they are looked for; None keeps no new ones.
+
+    Of a run of the workflow it is `RESULTS/.cache/scores`.
+    """
+    global _folder, _others
+    _folder, _others = folder, others
 
 
 def recall(made_from: dict[str, Any]) -> dict[str, Any] | None:
     """What was kept under these facts; None where there is nothing, or nothing whole."""
-    if _folder is None or not (path := _path(_folder, made_from)).is_file():
-        return None
-    try:
-        entry = json.loads(path.read_text(encoding="utf-8"))
-        if entry["sha256"] == _sha256(entry["content"]):
-            return entry["content"]
-    except (UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError):
-        pass
-    log.warning("%s is damaged; its scores are computed again", path)
+    for folder in filter(None, (_folder, *_others)):
+        path = _path(folder, made_from)
+        if path.is_file():
+            try:
+                entry = json.loads(path.read_text(encoding="utf-8"))
+                if entry["sha256"] == _sha256(entry["content"]):
+                    return entry["content"]
+            except (UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError):
+                pass
+            log.warning("%s is damaged; its scores are computed again", path)
     return None
 
 

@@ -202,6 +202,15 @@ def one_sided(observed: float, chance: np.ndarray) -> tuple[float, float]:
     return (above + 1) / (len(chance) + 1), (below + 1) / (len(chance) + 1)
 
 
+def holm(p_values: Sequence[float]) -> list[float]:
+    """p-values corrected for their number, step by step (Holm 1979), in the order given."""
+    corrected, so_far = [0.0] * len(p_values), 0.0
+    for rank, place in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
+        so_far = max(so_far, min(1.0, (len(p_values) - rank) * p_values[place]))
+        corrected[place] = so_far
+    return corrected
+
+
 def paired_bootstrap(
     system: Sequence[Statistics], against: Sequence[Statistics], resamples: int = RESAMPLES, seed: int = SEED
 ) -> Comparison:
