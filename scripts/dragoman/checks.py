@@ -156,6 +156,11 @@ def _pages(config: Config, at: KeyPath, pages: Pages) -> Iterator[Problem]:
         yield Problem((*at, "languages"), "a language stands twice", pages.languages)
     for pair in page_pairs(pages, corpus):
         yield from _pair(at, "languages", corpus, pages.corpus, pair, "train")
+    for number, task in enumerate(pages.tasks):
+        here: KeyPath = (*at, "tasks", number)
+        yield from _named("corpus", (*here, "corpus"), task.corpus, config.corpora)
+        for index, pair in enumerate(task.pairs if task.corpus in config.corpora else ()):
+            yield from _pair((*here, "pairs"), index, config.corpora[task.corpus], task.corpus, pair, "train")
 
 
 def _pair(at: KeyPath, key: str | int, corpus: Corpus, name: str, pair: str, split: str) -> Iterator[Problem]:
@@ -184,6 +189,9 @@ def _experiment(
                 yield from _pair((*at, key, "pairs"), index, corpus, data.corpus, pair, split)
                 if pair in data.pairs[:index]:
                     yield Problem((*at, key, "pairs", index), "stands twice; remove one", pair)
+            if corpus.provider == "demo" and corpus.task != experiment.task:
+                text = f"this corpus is for {corpus.task}, and the experiment's task is {experiment.task}"
+                yield Problem((*at, key, "corpus"), text, data.corpus)
     for name, tuning in experiment.tunings.items():
         used = {system.tuning for system in experiment.systems.values()} | twins(experiment)
         if name not in used | {other.start for other in experiment.tunings.values()}:

@@ -267,6 +267,15 @@ class Training(Strict):
 # ----------------------------------------------------------------------------------------------------------- models
 
 
+class TaskPages(Strict):
+    """Pages that hold a source and its answer, a line each: tagged sentences, summaries."""
+
+    corpus: Name
+    pairs: Annotated[list[Pair], Field(min_length=1)]
+    share: Annotated[float, Field(gt=0, lt=1)]
+    """Of all pages."""
+
+
 class Pages(Strict):
     """A "web" made of a corpus: plain text to pre-train on, with never an instruction in it."""
 
@@ -281,9 +290,13 @@ class Pages(Strict):
     """Share of pages with a sentence and its translation, the languages in random order."""
     headed: Share = 0.4
     """Share of pages with a sentence and its translation, each headed by its language's name."""
+    tasks: list[TaskPages] = []
+    """Pages of other corpora. The three shares above are then of the pages that these leave."""
 
     @model_validator(mode="after")
     def _sums_to_one(self) -> Pages:
+        if sum(task.share for task in self.tasks) >= 1:
+            raise ValueError("the shares of `tasks` leave no page to the corpus itself")
         total = self.monolingual + self.bilingual + self.headed
         if abs(total - 1) > 1e-6:
             raise ValueError(f"monolingual + bilingual + headed must be 1, not {total:g}")
@@ -721,8 +734,11 @@ class Experiment(Strict):
     title: str
     paper: Name = "dragoman"
     """Whose experiment it is: simulmask, langaware, pretty, or your own."""
+    task: Literal["translation", "summary", "tagging"] = "translation"
+    """What is asked of the model: its prompt and metrics, unless others stand here, and how an answer is read."""
     model: Name
-    prompt: Name
+    prompt: Name = ""
+    """A name under `prompts` or in config/prompts.yaml; the task's where it is left out."""
     seeds: Seeds | None = None
     """Overrides the seeds of the whole configuration."""
     train: TrainData | None = None
@@ -731,7 +747,19 @@ class Experiment(Strict):
     systems: Annotated[dict[Name, System], Field(min_length=1)]
     divergence: Divergence | None = None
     """Compare the foundation model's expectations with those of a fine-tuned twin."""
-    metrics: Annotated[list[str], Field(min_length=1)] = ["bleu", "chrf"]
+    metrics: list[str] = Field([], min_length=1)
+    """The task's where they are left out."""
+    assumptions: dict[str, str] = {}
+    """What the paper leaves open, by a short name, and what was taken for it; no full stop at its end. Printed under the
+    tables."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_the_task_has_it(cls, data: Any) -> Any:
+        if isinstance(data, dict) and (name := str(data.get("task", "translation"))) in registry.REGISTRY["task"]:
+            task = registry.module_of("task", name)
+            return {"prompt": task.PROMPT, "metrics": task.METRICS} | data
+        return data
 
 
 class Config(Strict):

@@ -18,6 +18,11 @@ REGISTRY: dict[str, dict[str, str]] = {
         "hub": "dragoman.corpora.hub",
         "sacrebleu": "dragoman.corpora.sacrebleu",
     },
+    "task": {
+        "translation": "dragoman.tasks.translation",
+        "summary": "dragoman.tasks.summary",
+        "tagging": "dragoman.tasks.tagging",
+    },
     "method": {
         "sft": "dragoman.methods.sft",
         "simulmask": "dragoman.methods.simulmask",
@@ -49,6 +54,8 @@ REGISTRY: dict[str, dict[str, str]] = {
         "gflops": "dragoman.metrics.cost",
         "offtarget": "dragoman.metrics.offtarget",
         "tags": "dragoman.metrics.tags",
+        "rouge": "dragoman.metrics.rouge",
+        "lase": "dragoman.metrics.lase",
     },
 }
 

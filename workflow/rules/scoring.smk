@@ -11,7 +11,7 @@ localrules:
     records,
 
 
-# COMET's and BLEURT's packages do not go with ours. Made on first need, where there is a network.
+# COMET's and BLEURT's packages do not go with ours, and LaBSE is run beside them. Made on first need, where there is a network.
 rule neural_environment:
     output:
         f"{workflow.basedir}/.venv-neural/.ready",
@@ -30,7 +30,7 @@ rule score:
         hypotheses=rules.decode.output.hypotheses,
         environment=lambda w: (
             rules.neural_environment.output
-            if {("metric", "comet"), ("metric", "bleurt")} & {*PLAN.metrics_of(w.experiment)}
+            if {("metric", name) for name in ("comet", "bleurt", "lase")} & {*PLAN.metrics_of(w.experiment)}
             else []
         ),
     output:
