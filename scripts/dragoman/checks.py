@@ -73,6 +73,8 @@ def has_split(corpus: Corpus, pair: str, split: str) -> bool:
         return getattr(corpus.pairs.get(pair) or corpus.pairs[reverse(pair)], split) is not None
     if corpus.provider == "hub":
         return split in corpus.files
+    if corpus.provider == "ud":
+        return True
     return bool(getattr(corpus, split))
 
 

@@ -88,6 +88,9 @@ class Limits(Strict):
     """What happens to a training line one side of which is in the test or validation set (and to such a validation
     line). `source` looks at the source side alone, where answers repeat, as rows of tags do; `keep` repeats what papers
     did that did not look."""
+    source_words: PositiveInt | None = None
+    """Keep only the first so many words of a source, of the test set, too, as summarizers are used; null keeps all. A
+    line that is cut loses its word alignment."""
 
 
 class DemoCorpus(Strict):
@@ -208,7 +211,27 @@ class SacrebleuCorpus(Strict):
     limits: Limits = Limits()
 
 
-Corpus = Annotated[DemoCorpus | FilesCorpus | HubCorpus | SacrebleuCorpus, Field(discriminator="provider")]
+class UdCorpus(Strict):
+    """Words and UPOS tags from treebanks of Universal Dependencies, all three splits; for `task: tagging`."""
+
+    provider: Literal["ud"]
+    release: str
+    """Tag or commit of the treebanks' repositories, like `r2.5`, which XGLUE is of."""
+    treebanks: dict[Language, str]
+    """Name of each language's treebank: `de: German-GSD`."""
+    pairs: list[Pair]
+    """The first language's treebank is read; the second plays no part."""
+    limits: Limits = Limits(overlap="source")
+
+    @model_validator(mode="after")
+    def _treebank_of_each(self) -> UdCorpus:
+        for pair in self.pairs:
+            if (language := pair.partition("-")[0]) not in self.treebanks:
+                raise ValueError(f"no treebank for {language!r} of {pair}; add one")
+        return self
+
+
+Corpus = Annotated[DemoCorpus | FilesCorpus | HubCorpus | SacrebleuCorpus | UdCorpus, Field(discriminator="provider")]
 
 # --------------------------------------------------------------------------------------------------------- training
 
@@ -750,7 +773,7 @@ class Experiment(Strict):
     metrics: list[str] = Field([], min_length=1)
     """The task's where they are left out."""
     assumptions: dict[str, str] = {}
-    """What the paper leaves open, by a short name, and what was taken for it; no full stop at its end. Printed under the
+    """What the paper leaves open, by a short name, and what was taken for it, without a full stop. Printed under the
     tables."""
 
     @model_validator(mode="before")

@@ -493,7 +493,7 @@ class Plan:
 
     def needs_download(self, corpus: str) -> bool:
         """Whether a corpus comes over the network."""
-        return self.config.corpora[corpus].provider in ("hub", "sacrebleu")
+        return self.config.corpora[corpus].provider in ("hub", "sacrebleu", "ud")
 
     @property
     def digest(self) -> str:

@@ -17,6 +17,7 @@ REGISTRY: dict[str, dict[str, str]] = {
         "files": "dragoman.corpora.files",
         "hub": "dragoman.corpora.hub",
         "sacrebleu": "dragoman.corpora.sacrebleu",
+        "ud": "dragoman.corpora.ud",
     },
     "task": {
         "translation": "dragoman.tasks.translation",
