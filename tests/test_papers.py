@@ -83,7 +83,7 @@ def test_simulmask_trains_as_the_authors_say() -> None:
 
 
 def test_pretty_has_the_right_jobs(tmp_path: Path) -> None:
-    """Two model families, three tasks: a twin of each, a task model where no public one is named, every kind of prior."""
+    """Two model families, three tasks: a twin of each, a task model where none is public, every kind of prior."""
     done = snakemake(tmp_path, "--dry-run", config=PRETTY.read_text(encoding="utf-8"))
     assert done.returncode == 0, done.stderr[-3000:]
     jobs = planned(done)
