@@ -201,7 +201,7 @@ def test_model_and_corpus_of_the_hub(hub: Hub, tmp_path: Path) -> None:
 def test_mistake_is_one_message_before_any_job(tmp_path: Path) -> None:
     done = snakemake(tmp_path, "--cores", "2", config=SMOKE.replace("model: llama-smoke", "model: lama-smoke", 1))
     assert done.returncode != 0
-    assert "config.yaml:28: experiments.sft-llama.model = 'lama-smoke': unknown model" in done.stderr
+    assert "config.yaml:35: experiments.sft-llama.model = 'lama-smoke': unknown model" in done.stderr
     assert "did you mean 'llama-smoke'?" in done.stderr
     assert "Traceback" not in done.stderr
     assert len(done.stderr.splitlines()) == 1
