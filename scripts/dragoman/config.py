@@ -98,8 +98,9 @@ class DemoCorpus(Strict):
 
     provider: Literal["demo"]
     task: Literal["translation", "tagging", "summary"] = "translation"
-    """`tagging`: words of the source language and their UPOS tags, whatever the target language. `summary`: two or
-    three sentences about one person, and the main clause of the first in the target language; no alignments."""
+    """`tagging`: a sentence of the source language, and the UPOS tags of its words and punctuation marks, whatever the
+    target language. `summary`: two or three sentences about one person, and the main clause of the first in the target
+    language; no alignments."""
     seed: int = 1
     """Seed of the meanings drawn. A meaning belongs to one split whatever the seed."""
     train: Annotated[int, Field(ge=0)] = 0
