@@ -759,7 +759,7 @@ class Experiment(Strict):
     paper: Name = "dragoman"
     """Whose experiment it is: simulmask, langaware, pretty, or your own."""
     task: Literal["translation", "summary", "tagging"] = "translation"
-    """What is asked of the model: its prompt and metrics, unless others stand here, and how an answer is read."""
+    """What is asked of the model: it brings prompt and metrics, unless others stand here, and reads the answer."""
     model: Name
     prompt: Name = ""
     """A name under `prompts` or in config/prompts.yaml; the task's where it is left out."""
