@@ -271,8 +271,10 @@ class Pages(Strict):
     """A "web" made of a corpus: plain text to pre-train on, with never an instruction in it."""
 
     corpus: Name
-    languages: Annotated[list[Language], Field(min_length=2)]
+    languages: Annotated[list[Language], Field(min_length=2)] | None = None
     """Pages are drawn from the training splits of every pair of these languages."""
+    pairs: Annotated[list[Pair], Field(min_length=1)] | None = None
+    """Instead of languages: of these pairs alone, as where all text is from or into English."""
     count: PositiveInt
     seed: int = 1
     monolingual: Share = 0.2
@@ -281,6 +283,12 @@ class Pages(Strict):
     """Share of pages with a sentence and its translation, the languages in random order."""
     headed: Share = 0.4
     """Share of pages with a sentence and its translation, each headed by its language's name."""
+
+    @model_validator(mode="after")
+    def _one_choice(self) -> Pages:
+        if (self.languages is None) == (self.pairs is None):
+            raise ValueError("give either `languages` (every pair of them) or `pairs`")
+        return self
 
     @model_validator(mode="after")
     def _sums_to_one(self) -> Pages:
