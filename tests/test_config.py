@@ -61,6 +61,8 @@ MISTAKES = [
     ("languages: [en, fr]", "languages: [en, xx]", ["models.tiny.text.languages.1 = 'xx'", "unknown language"]),
     ("languages: [en, fr]", "languages: [en, ja]", ["has no such pair", "'en-ja'"]),
     ("languages: [en, fr]", "languages: [en]", ["models.tiny.text.languages", "at least 2"]),
+    ("languages: [en, fr]", "pairs: [en-fr, fr-en]", ["models.tiny.text.pairs", "stands twice"]),
+    ("languages: [en, fr]", "pairs: [en-fr], languages: [en, fr]", ["models.tiny.text", "either `languages`"]),
     ("count: 10", "count: 10, headed: 0.9", ["models.tiny.text", "must be 1, not 1.5"]),
     ("pretraining: {steps: 2}", "pretraining: {}", ["models.tiny.pretraining", "either `steps` or `epochs`"]),
     ("pretraining: {steps: 2}", "pretraining: {steps: 2, epochs: 1}", ["either `steps` or `epochs`"]),

@@ -58,8 +58,8 @@ def pairs_of(corpus: Corpus) -> set[str]:
 
 
 def page_pairs(pages: Pages, corpus: Corpus) -> list[str]:
-    """Pairs whose training text becomes pages: every two languages, in the direction the corpus has."""
-    pairs = [f"{first}-{second}" for first, second in combinations(sorted(set(pages.languages)), 2)]
+    """Pairs whose training text becomes pages: those named or every two languages, in the direction the corpus has."""
+    pairs = pages.pairs or ["-".join(both) for both in combinations(sorted(set(pages.languages or ())), 2)]
     return [
         pair if pair in pairs_of(corpus) or reverse(pair) not in pairs_of(corpus) else reverse(pair) for pair in pairs
     ]
@@ -154,10 +154,13 @@ def _pages(config: Config, at: KeyPath, pages: Pages) -> Iterator[Problem]:
     yield from _named("corpus", (*at, "corpus"), pages.corpus, config.corpora)
     if (corpus := config.corpora.get(pages.corpus)) is None:
         return
-    if len(set(pages.languages)) < len(pages.languages):
+    if pages.languages and len(set(pages.languages)) < len(pages.languages):
         yield Problem((*at, "languages"), "a language stands twice", pages.languages)
-    for pair in page_pairs(pages, corpus):
-        yield from _pair(at, "languages", corpus, pages.corpus, pair, "train")
+    pairs = page_pairs(pages, corpus)
+    if len({frozenset(split_pair(pair)) for pair in pairs}) < len(pairs):
+        yield Problem((*at, "pairs"), "a pair stands twice (its reverse is the same text)", pages.pairs)
+    for pair in pairs:
+        yield from _pair(at, "pairs" if pages.pairs else "languages", corpus, pages.corpus, pair, "train")
     for number, task in enumerate(pages.tasks):
         here: KeyPath = (*at, "tasks", number)
         yield from _named("corpus", (*here, "corpus"), task.corpus, config.corpora)

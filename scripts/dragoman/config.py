@@ -304,8 +304,10 @@ class Pages(Strict):
     """A "web" made of a corpus: plain text to pre-train on, with never an instruction in it."""
 
     corpus: Name
-    languages: Annotated[list[Language], Field(min_length=2)]
+    languages: Annotated[list[Language], Field(min_length=2)] | None = None
     """Pages are drawn from the training splits of every pair of these languages."""
+    pairs: Annotated[list[Pair], Field(min_length=1)] | None = None
+    """Instead of languages: of these pairs alone, as where all text is from or into English."""
     count: PositiveInt
     seed: int = 1
     monolingual: Share = 0.2
@@ -316,6 +318,12 @@ class Pages(Strict):
     """Share of pages with a sentence and its translation, each headed by its language's name."""
     tasks: list[TaskPages] = []
     """Pages of other corpora. The three shares above are then of the pages that these leave."""
+
+    @model_validator(mode="after")
+    def _one_choice(self) -> Pages:
+        if (self.languages is None) == (self.pairs is None):
+            raise ValueError("give either `languages` (every pair of them) or `pairs`")
+        return self
 
     @model_validator(mode="after")
     def _sums_to_one(self) -> Pages:
