@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -15,6 +16,8 @@ from typing import IO, Any
 from dragoman.text import objects
 
 MANIFEST = "manifest.json"
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What the system says when a file cannot grow."""
 
 
 def canonical(value: Any) -> str:
@@ -61,8 +64,10 @@ def replacing(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
             os.fsync(file.fileno())
         os.replace(temporary, path)
         sync(path.parent)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename is None and error.errno in FULL:
+            error.filename = str(path)  # writing to an open file, the system does not say to which
         raise
 
 
@@ -107,10 +112,14 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     path = Path(folder) / MANIFEST
     if not path.is_file():
         raise FileNotFoundError(f"{folder} is not complete: it has no {MANIFEST}; run the rule that makes it again")
-    manifest = json.loads(path.read_text(encoding="utf-8"))
-    for name, file in manifest["files"].items():
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        files = [(name, file["bytes"], file["sha256"]) for name, file in manifest["files"].items()]
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise ValueError(f"{path} is no manifest ({type(error).__name__}: {error}); delete it and run again") from None
+    for name, size, _ in files:
         actual = Path(folder) / name
-        if not actual.is_file() or actual.stat().st_size != file["bytes"]:
+        if not actual.is_file() or actual.stat().st_size != size:
             raise ValueError(
                 f"{actual} is missing or was changed since {path} was written; delete {path} and run again"
             )
