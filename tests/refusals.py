@@ -84,13 +84,18 @@ def called(given: str | Callable[[], object]) -> tuple[int, str, str]:
     return 0, out.getvalue(), error.getvalue()
 
 
-def refuse(bad: Bad, folder: Path) -> str:
-    """Run a row in `folder`; its message, after a check that it is one, and that nothing half-made is left."""
+def refuse(bad: Bad, folder: Path, within: contextlib.AbstractContextManager[object] | None = None) -> str:
+    """Run a row in `folder` (and `within`, where things are made worse for it alone).
+
+    Returns:
+        Its message, after a check that it is one, and that nothing half-made is left.
+    """
     lay(folder, bad.files)
     before, here = _contents(folder), Path.cwd()
     os.chdir(folder)
     try:
-        code, out, message = called(bad.command)
+        with within or contextlib.nullcontext():
+            code, out, message = called(bad.command)
     finally:
         os.chdir(here)
     print(f"{_entry(bad):<12} {bad.what}\n{'':<12} -> {message.strip()}")

@@ -116,7 +116,7 @@ TWO = b"Ein Satz .\nZwei davon .\n"
 
 
 def timed(number, **change):
-    return row(number, delays=[1, 2, 3, 4, 5], gflops=1.5) | change
+    return row(number, delays=[1, 2, 3, 4, 5, 6], gflops=1.5) | change
 
 
 ROWS = [
@@ -139,12 +139,12 @@ ROWS = [
             ("an option that is none", TWO, "--metric chrf:2", "an option is written name=value"),
             ("an option of another kind", TWO, "--metric chrf:word_order=two", "word_order"),
             ("an unknown tokenizer", TWO, "--metric bleu --tokenize 13b", "13b"),
-            ("a metric of latency", TWO, "--metric laal", "needs the delays of a decoding"),
+            ("a metric of latency", TWO, "--metric laal --source hyp.txt", "needs the delays of a decoding"),
             ("a metric that reads sources", TWO, "--metric comet", "comet needs the source sentences"),
             ("a pair that is none", TWO, "--pair ende", "a pair is two language codes joined by '-'"),
             ("a reference that is not there", TWO, "--reference no.txt", "no.txt cannot be read: No such file"),
             ("a source of another length", TWO, "--source c --metric bleu", "c cannot be read"),
-            ("negative resamples", TWO, "--bootstrap -1", "bootstrap"),
+            ("negative resamples", TWO, "--bootstrap -1", "resamples cannot be negative: -1"),
         ]
     ),
     Bad("no hypotheses", TEXT, ["hyp.txt cannot be read: No such file"], {"ref.txt": TWO}),
@@ -168,9 +168,9 @@ ROWS = [
             ("no references at all", [timed(1, reference=[])], ["h.jsonl:1: 'reference' is neither"]),
             ("a number for a reference", [timed(1, reference=["a", 1])], ["h.jsonl:1: 'reference' is neither"]),
             ("delays of some rows only", [timed(1), row(2)], ["h.jsonl: some rows have 'delays' and others do not"]),
-            ("delays that go back", [timed(1, delays=[3, 2, 1, 4, 5])], ["shorter"]),
-            ("NaN for a delay", [timed(1, delays=[1, 2, 3, 4, math.nan])], ["not finite"]),
-            ("a text for a delay", [timed(1, delays=[1, 2, 3, 4, "x"])], ["delays"]),
+            ("delays that go back", [timed(1, delays=[3, 2, 1, 4, 5, 6])], ["shorter"]),
+            ("NaN for a delay", [timed(1, delays=[1, 2, 3, 4, 5, math.nan])], ["not finite"]),
+            ("a text for a delay", [timed(1, delays=[1, 2, 3, 4, 5, "x"])], ["delays"]),
             ("NaN operations", [timed(1), timed(2, gflops=math.nan)], ["sentence 2: no number of operations"]),
             ("a text for operations", [timed(1, gflops="many")], ["gflops"]),
             ("nothing", [], ["no sentences to score"]),
@@ -183,9 +183,9 @@ ROWS = [
     Bad("an unknown experiment", RUN.replace("first", "frist"), ["did you mean 'first'"], {"c.yaml": CONFIG}),
     Bad(
         "a folder to write to",
-        RUN.replace("out.jsonl", "."),
+        RUN.replace("out.jsonl", "d"),
         ["a folder stands where"],
-        {"c.yaml": CONFIG, "h.jsonl": json.dumps(timed(1))},
+        {"c.yaml": CONFIG, "d/x": "", "h.jsonl": json.dumps(timed(1))},
     ),
 ]
 

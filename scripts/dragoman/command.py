@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from dragoman.registry import UnknownName
+from dragoman.registry import UnknownNameError
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 _FULL = "make room there, or name a folder elsewhere, and run again"
@@ -90,6 +90,6 @@ def told(error: Exception) -> str:
         place = f"{error.filename}: " if error.filename else ""
         return f"{place}{error.strerror.lower()}; {REMEDIES[error.errno]}"
     # A mistake in what the user gave speaks for itself; anything else is ours, and named by its type.
-    if isinstance(error, ValueError | OSError | UnknownName):
+    if isinstance(error, ValueError | OSError | UnknownNameError):
         return str(error)
     return f"{type(error).__name__}: {error} ({DEBUG} shows where)"

@@ -84,6 +84,21 @@ def write_json(path: Path, value: Any) -> None:
         file.write("\n")
 
 
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a JSON file.
+
+    Raises:
+        ValueError: it holds something else; the message names it.
+    """
+    try:
+        value = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is not JSON ({error}); remove it and run again") from None
+    if not isinstance(value, dict):
+        raise ValueError(f"{path} holds no JSON object but {type(value).__name__}; remove it and run again")
+    return value
+
+
 def read_jsonl(path: Path) -> list[dict[str, Any]]:
     """All objects of a JSON Lines file; a line that is none is named by file and line."""
     return [row for _, row in objects(Path(path))]
@@ -112,11 +127,11 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     path = Path(folder) / MANIFEST
     if not path.is_file():
         raise FileNotFoundError(f"{folder} is not complete: it has no {MANIFEST}; run the rule that makes it again")
+    manifest = read_json(path)
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
         files = [(name, file["bytes"], file["sha256"]) for name, file in manifest["files"].items()]
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
-        raise ValueError(f"{path} is no manifest ({type(error).__name__}: {error}); delete it and run again") from None
+    except (LookupError, TypeError, AttributeError):
+        raise ValueError(f"{path} is no manifest; remove it and run again") from None
     for name, size, _ in files:
         actual = Path(folder) / name
         if not actual.is_file() or actual.stat().st_size != size:

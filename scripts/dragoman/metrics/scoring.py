@@ -144,9 +144,16 @@ def score_hypotheses(
             for column in needed:
                 if any(column not in row for row in rows):
                     raise MetricError(f"{path}: some rows have {column!r} and others do not; decode it again")
+                if odd := next((row for row in rows if not _numbers(row[column])), None):
+                    raise MetricError(f"{path}: {column!r} of id {odd['id']!r} holds something else than numbers")
             columns = {column: [row[column] for row in rows] for column in needed}
             records.append(record(here, metric, hypotheses, references, sources, made_from, own, columns))
     return records
+
+
+def _numbers(value: Any) -> bool:
+    """Whether a column holds a number, or a list of them."""
+    return {type(each) for each in (value if isinstance(value, list) else [value])} <= {int, float}
 
 
 def _reference_sets(path: Path, references: Sequence[str | list[str]]) -> list[list[str]]:
