@@ -171,8 +171,9 @@ experiments:
 
 
 @pytest.mark.workflow
-def test_model_and_corpus_of_the_hub(hub: Hub, tmp_path: Path) -> None:
+def test_model_and_corpus_of_the_hub(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The paper's path, on repositories of the same form: fetched once, then never asked for again."""
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
     hub.iwslt2017(rows=40)
     model = tmp_path / "model"
     tokenizer = models.train_tokenizer(["This is sentence 1 of train.", "Das ist Satz 1 von train."], 300)
@@ -190,6 +191,11 @@ def test_model_and_corpus_of_the_hub(hub: Hub, tmp_path: Path) -> None:
     )
     assert not hub.gets("pytorch_model.bin")
     assert not hub.gets("modeling_falcon.py")
+
+    assert hub.gets("/resolve/")[-1]["authorization"] == "Bearer hf_secret"
+    kept = [path for path in tmp_path.rglob("*") if path.is_file() and b"hf_secret" in path.read_bytes()]
+    assert "hf_secret" not in done.stdout + done.stderr
+    assert kept == [], "a token is in no log, record or report"
 
     asked = len(hub.requests)
     (tmp_path / "results/models/falcon-rw-1b/manifest.json").unlink()

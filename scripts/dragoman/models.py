@@ -129,28 +129,38 @@ def entries(folder: Path) -> int | None:
 
 
 def load(folder: Path, dtype: torch.dtype | None = None) -> PreTrainedModel:
-    """The model of a checkpoint folder, weights in `dtype` (float32 unless told).
+    """The causal language model of a checkpoint folder, weights in `dtype` (float32 unless told); errors as `whole`."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    return whole(AutoModelForCausalLM, folder, dtype=dtype or torch.float32, attn_implementation="sdpa")
+
+
+def whole(kind: Any, folder: Path, **options: Any) -> PreTrainedModel:
+    """The model of a checkpoint folder, all of its weights read from there.
+
+    Args:
+        kind: a class of transformers that loads models.
+        folder: in Hugging Face format.
+        options: for its `from_pretrained`.
 
     Raises:
         ValueError: the folder has no safetensors weights, or not those of the model that its config.json describes.
     """
-    import torch
     from safetensors import SafetensorError
-    from transformers import AutoModelForCausalLM
 
     if not any(Path(folder).glob("*.safetensors")):
         raise ValueError(
             f"{folder} has no *.safetensors weights; other formats can run code when they are read, so are refused"
         )
     try:
-        model, found = AutoModelForCausalLM.from_pretrained(
+        model, found = kind.from_pretrained(
             folder,
-            dtype=dtype or torch.float32,
-            attn_implementation="sdpa",
             trust_remote_code=False,
             use_safetensors=True,
             ignore_mismatched_sizes=True,
             output_loading_info=True,
+            **options,
         )
     except (SafetensorError, OSError, ValueError, KeyError) as error:
         raise ValueError(
