@@ -184,6 +184,8 @@ class HubCorpus(Strict):
     """Column holding a {language: text} mapping; null when each language is a column of its own."""
     columns: dict[Language, str] = {}
     """Key or column of each language where it is not the language code (`en: sentence_eng_Latn`)."""
+    sizes: dict[Literal["train", "validation", "test"], PositiveInt] = {}
+    """How many sentence pairs a language pair has, about: scripts/plan.py estimates with them. No result does."""
     align: bool = False
     """Align the words of training sentences that come without a word alignment (by fast_align's model, in both
     directions), for methods and policies that need one. 240,000 sentence pairs take some minutes."""
@@ -202,6 +204,8 @@ class SacrebleuCorpus(Strict):
     turned: list[str] = []
     """Those of these sets that also give the lines of the reverse pair, turned round. From 2019 on, the two directions
     of a WMT pair hold different texts; before, the same."""
+    sizes: dict[Literal["train", "validation", "test"], PositiveInt] = {}
+    """How many sentence pairs a language pair has, about: scripts/plan.py estimates with them. No result does."""
     align: bool = False
     """Align the words of training sentences that come without a word alignment (by fast_align's model, in both
     directions), for methods and policies that need one. 240,000 sentence pairs take some minutes."""
@@ -252,6 +256,9 @@ class Training(Strict):
     """Longer examples are left out, counted, and named in the run's manifest."""
     adapter: Lora | None = None
     log_every: PositiveInt = 20
+    devices: PositiveInt = 1
+    """GPUs, or processes on CPUs, that train one model together, its weights and AdamW's moments shared out among them.
+    The batch stays what `batch_size` says, so that another number changes only rounding."""
     checkpoint_every: PositiveInt = 500
     """Steps between checkpoints; rounded up to a multiple of `log_every`."""
 
@@ -318,6 +325,8 @@ class LocalModel(Strict):
 
     source: Literal["local"]
     path: str
+    parameters: PositiveInt | None = None
+    """As of a hub model."""
 
 
 class HubModel(Strict):
@@ -329,6 +338,9 @@ class HubModel(Strict):
     """A commit is best: a branch may move."""
     alibi: bool | None = None
     """Whether its positions are ALiBi, so that methods that need it can be refused before a download."""
+    parameters: PositiveInt | None = None
+    """How many weights it has, about: what jobs ask a cluster for, and scripts/plan.py estimates with. No result
+    depends on it."""
 
 
 Model = Annotated[ScratchModel | LocalModel | HubModel, Field(discriminator="source")]

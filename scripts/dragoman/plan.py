@@ -403,7 +403,7 @@ class Plan:
 
     def corpus_spec(self, corpus: str, pair: str) -> dict[str, Any]:
         """What the checked text of one pair depends on, besides its raw files."""
-        facts = self.config.corpora[corpus].model_dump(mode="json")
+        facts = self.config.corpora[corpus].model_dump(mode="json", exclude={"sizes"})
         if facts["provider"] == "files":
             pairs = facts.pop("pairs")
             facts["files"] = pairs.get(pair) or pairs[reverse(pair)]
@@ -414,7 +414,8 @@ class Plan:
 
     def model_spec(self, model: str) -> dict[str, Any]:
         """What a foundation model depends on, besides the text it is made of."""
-        return {"model": self.config.models[model].model_dump(mode="json"), "threads": self.config.threads}
+        facts = self.config.models[model].model_dump(mode="json", exclude={"parameters"})
+        return {"model": facts, "threads": self.config.threads}
 
     def prompt_of(
         self, experiment: Experiment, tuning: Tuning | None, system: System | None = None, pair: str = ""

@@ -21,7 +21,13 @@ rule decode:
         "../../envs/main.yaml"
     threads: THREADS
     resources:
-        gpu=lambda w: 1 if PLAN.model_behind(decode_run(w)) else 0,
+        **asked(
+            lambda w: (
+                with_model(PLAN.experiment(w.experiment).model)
+                if PLAN.model_behind(decode_run(w))
+                else RESOURCES.without_model("decode")
+            )
+        ),
     params:
         code=lambda w: code("decode", ("decoder", PLAN.system(decode_run(w)).decoder.name)),
         spec=lambda w: digest(PLAN.decode_spec(decode_run(w))),
@@ -50,7 +56,7 @@ rule diverge:
         "../../envs/main.yaml"
     threads: THREADS
     resources:
-        gpu=1,
+        **asked(lambda w: with_model(PLAN.experiment(w.experiment).model)),
     params:
         code=code("diverge"),
         spec=lambda w: digest(PLAN.divergence_spec(divergence_run(w))),

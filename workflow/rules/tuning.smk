@@ -19,7 +19,7 @@ rule finetune:
         "../../envs/main.yaml"
     threads: THREADS
     resources:
-        gpu=1,
+        **asked(lambda w: with_model(PLAN.experiment(w.experiment).model, train=True)),
     params:
         code=lambda w: code("finetune", ("method", PLAN.experiment(w.experiment).tunings[w.tuning].method)),
         spec=lambda w: digest(PLAN.tuning_spec(tuning_run(w))),
