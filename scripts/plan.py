@@ -41,8 +41,8 @@ def report(found: Forecast, table: resources.Resources) -> list[str]:
     assumed = table.estimate
     lines += [
         "",
-        f"Assumed (config/resources.yaml): {assumed.card}; {assumed.training_flops:.3g} operations a second in training, "
-        f"{assumed.decoding_flops:.3g} in decoding; {assumed.tokens} tokens an example.",
+        f"Assumed (config/resources.yaml): {assumed.card}; {assumed.training_flops:.3g} operations a second in "
+        f"training, {assumed.decoding_flops:.3g} in decoding; {assumed.tokens} tokens an example.",
     ]
     return lines + [f"Unknown: {sentence}" for sentence in found.unknown]
 
