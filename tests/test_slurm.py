@@ -111,7 +111,15 @@ def test_disturbed_run_on_slurm_equals_a_local_one(slurm: None, tmp_path: Path) 
     done = snakemake(local, "--cores", "2", target, config=CONFIG)
     assert done.returncode == 0, done.stderr[-5000:]
 
-    command = [sys.executable, "-m", "snakemake", "--snakefile", REPOSITORY / "Snakefile", "--configfile", "config.yaml"]
+    command = [
+        sys.executable,
+        "-m",
+        "snakemake",
+        "--snakefile",
+        REPOSITORY / "Snakefile",
+        "--configfile",
+        "config.yaml",
+    ]
     command += ["--workflow-profile", PROFILE, target]
     # no accounting here, so that only squeue knows how a job ended; and all on one machine, so nothing is late
     command += ["--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "5"]

@@ -704,6 +704,8 @@ class System(Strict):
     shots: Shots | None = None
     """Solved examples before every sentence."""
     decoder: Decoder = OfflineDecoder(name="offline")
+    shards: PositiveInt | None = None
+    """Overrides the shards of the whole configuration."""
 
 
 class Divergence(Strict):
@@ -756,6 +758,8 @@ class Config(Strict):
     """Every tuning is trained once per seed; tables show the mean and the spread."""
     threads: PositiveInt = 1
     """CPU threads of one training or decoding job. Part of the result: another number rounds differently."""
+    shards: PositiveInt = 1
+    """Jobs that one decoding with a model is split into, each with a part of the test set. No part of the result."""
     prompts: dict[Name, Prompt] = {}
     """Prompts of your own, beside those of config/prompts.yaml."""
     corpora: Annotated[dict[Name, Corpus], Field(min_length=1)]

@@ -73,6 +73,7 @@ def jobs(plan: Plan) -> dict[str, int]:
         "fetch_model": len(plan.models_used()) - len(scratch),
         "pretrain": len(scratch),
         "finetune": len(plan.tuning_runs),
+        "decode_shard": sum(len(plan.shard_files(run)) for run in plan.decode_runs),
         "decode": len(plan.decode_runs),
         "diverge": len(plan.divergence_runs),
         "neural_environment": int(bool(neural)),
@@ -178,8 +179,11 @@ class _Forecaster:
         path = self.plan.results.joinpath("benchmarks", rule, *parts[:-1], f"{parts[-1]}.tsv")
         if not path.is_file():
             return None
-        with open(path, encoding="utf-8", newline="") as file:
-            return mean(float(row["s"]) for row in csv.DictReader(file, delimiter="\t"))
+        seconds = 0.0
+        for each in (path, *path.with_suffix("").glob("shard-*.tsv")):  # parts of the test set, where it was split
+            with open(each, encoding="utf-8", newline="") as file:
+                seconds += mean(float(row["s"]) for row in csv.DictReader(file, delimiter="\t"))
+        return seconds
 
     def _training(self, name: str, training: Training, examples: int | None, work: float) -> tuple[float, int] | None:
         size = self._parameters(name)

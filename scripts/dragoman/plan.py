@@ -106,6 +106,13 @@ class Plan:
         """Hypotheses of a system."""
         return self.results / "decodes" / run.experiment / run.system / run.pair / f"seed-{run.seed}"
 
+    def shard_files(self, run: DecodeRun) -> list[Path]:
+        """What the parts of a decoding are written to, in order; nothing where it is decoded in one piece."""
+        shards = self.system(run).shards or self.config.shards
+        if shards == 1 or self.model_behind(run) is None:
+            return []
+        return [self.decode_folder(run) / f"shard-{number}-of-{shards}.jsonl" for number in range(1, shards + 1)]
+
     def score_file(self, run: DecodeRun) -> Path:
         """Records of a system."""
         return self.results / "scores" / run.experiment / run.system / run.pair / f"seed-{run.seed}.jsonl"
