@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import decode
-import fetch_model
-import prepare
 import pytest
 import torch
 
+import decode
+import fetch_model
+import prepare
 from dragoman import models
 from dragoman.configfile import load_config
 from dragoman.estimates import jobs

@@ -264,8 +264,13 @@ class Training(Strict):
 
     @model_validator(mode="after")
     def _steps_or_epochs(self) -> Training:
-        if self.micro_batch is not None and self.batch_size % self.micro_batch:
-            raise ValueError(f"batch_size ({self.batch_size}) must be a multiple of micro_batch ({self.micro_batch})")
+        share = (self.micro_batch or 1) * self.devices
+        if self.batch_size % share:
+            parts = [f"micro_batch ({self.micro_batch})"] * (self.micro_batch is not None)
+            parts += [f"devices ({self.devices})"] * (self.devices > 1)
+            raise ValueError(f"batch_size ({self.batch_size}) must be a multiple of {' x '.join(parts)}")
+        if self.devices > 1 and self.optimizer != "adamw":
+            raise ValueError(f"optimizer: {self.optimizer} cannot share a model out among devices; adamw can")
         if (self.steps is None) == (self.epochs is None):
             raise ValueError("give either `steps` or `epochs`")
         return self

@@ -28,6 +28,15 @@ class Need(Strict):
     runtime: PositiveInt
     """Minutes."""
 
+    def times(self, devices: int) -> Need:
+        """For a job with so many devices: all but the time."""
+        return Need(
+            gpu=devices * self.gpu,
+            cpus_per_task=devices * self.cpus_per_task,
+            mem_mb=devices * self.mem_mb,
+            runtime=self.runtime,
+        )
+
 
 class ModelNeeds(Strict):
     """What jobs with a model of at most so many parameters ask for."""

@@ -73,9 +73,10 @@ def light(rule):
     return asked(lambda w: RESOURCES.without_model(rule))
 
 
-def with_model(name, train=False):
-    """What a job with a foundation model, or one tuned from it, asks for."""
-    return RESOURCES.with_model(table.parameters(PLAN.model(name)), train=train)
+def with_model(name, training=None):
+    """What a job with a foundation model, or one tuned from it, asks for; where it trains, for each of its devices."""
+    need = RESOURCES.with_model(table.parameters(PLAN.model(name)), train=training is not None)
+    return need.times(training.devices) if training else need
 
 
 def tuning_run(w):
