@@ -139,9 +139,8 @@ class _Forecaster:
                 return int(getattr(spec, split))
             case FilesCorpus():
                 return sum(1 for _ in files.read(spec, pair, split, Path()))
-        if getattr(spec, "files" if spec.provider == "hub" else split) and split not in spec.sizes:
-            if spec.provider == "hub" and split not in spec.files:
-                return 0
+        given = {"hub": lambda: split in spec.files, "sacrebleu": lambda: getattr(spec, split), "ud": lambda: True}
+        if given[spec.provider]() and split not in spec.sizes:
             self._missing(f"how many sentences {corpus} has: say corpora.{corpus}.sizes.{split}")
             return None
         return spec.sizes.get(split, 0)

@@ -31,7 +31,11 @@ rule decode:
             )
         ),
     params:
-        code=lambda w: code("decode", ("decoder", PLAN.system(decode_run(w)).decoder.name)),
+        code=lambda w: code(
+            "decode",
+            ("decoder", PLAN.system(decode_run(w)).decoder.name),
+            ("task", PLAN.experiment(w.experiment).task),
+        ),
         spec=lambda w: digest(PLAN.decode_spec(decode_run(w))),
         gather=lambda w, input: ["--gather", *input.shards] if input.shards else [],
     shell:
@@ -67,7 +71,11 @@ rule decode_shard:
     resources:
         **asked(lambda w: with_model(PLAN.experiment(w.experiment).model)),
     params:
-        code=lambda w: code("decode", ("decoder", PLAN.system(decode_run(w)).decoder.name)),
+        code=lambda w: code(
+            "decode",
+            ("decoder", PLAN.system(decode_run(w)).decoder.name),
+            ("task", PLAN.experiment(w.experiment).task),
+        ),
         spec=lambda w: digest(PLAN.decode_spec(decode_run(w))),
     shell:
         "OMP_NUM_THREADS={threads} decode.py"
