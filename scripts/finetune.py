@@ -6,7 +6,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 
-from dragoman import command, corpora, models, registry, training
+from dragoman import command, corpora, launch, models, registry, training
 from dragoman.checks import options_of
 from dragoman.configfile import load_config
 from dragoman.imports import code
@@ -50,6 +50,8 @@ def tune(plan: Plan, run: TuningRun) -> None:
         loss=loss and (lambda *batch: loss(*batch, options)),
         tensorboard=plan.tensorboard_folder(plan.tuning_folder(run)),
     )
+    if fitted is None:  # one of several processes, and not the one that writes
+        return
     facts = {
         "run": vars(run),
         "spec": spec,
@@ -78,6 +80,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = parser.parse_args(argv)
     plan = Plan(load_config(arguments.config))
     run = plan.tuning_run(arguments.experiment, arguments.tuning, arguments.scope, arguments.seed)
+    launch.together(plan.experiment(run.experiment).tunings[run.tuning].training.devices)
     tune(plan, run)
 
 

@@ -7,7 +7,7 @@ import random
 import shutil
 from collections.abc import Sequence
 
-from dragoman import command, corpora, models, pages, training
+from dragoman import command, corpora, launch, models, pages, training
 from dragoman.config import ScratchModel
 from dragoman.configfile import load_config
 from dragoman.imports import code
@@ -40,7 +40,7 @@ def pretrain(plan: Plan, name: str, spec: ScratchModel) -> None:
     if spec.pretraining is not None:
         examples = training.drop_long(pages.examples(web, tokenizer), spec.pretraining.max_length)
         facts["examples"] = {"made": len(web), "kept": len(examples)}
-        model, curve, _ = training.fit(
+        fitted = training.fit(
             model,
             tokenizer,
             examples,
@@ -50,6 +50,9 @@ def pretrain(plan: Plan, name: str, spec: ScratchModel) -> None:
             label=f"pre-training {name}",
             tensorboard=plan.tensorboard_folder(plan.model_folder(name)),
         )
+        if fitted is None:  # one of several processes, and not the one that writes
+            return
+        model, curve = fitted.model, fitted.curve
     with building(plan.model_folder(name), facts) as place:
         model.save_pretrained(place)
         tokenizer.save_pretrained(place)
@@ -69,6 +72,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     spec = plan.model(arguments.model)
     if not isinstance(spec, ScratchModel):
         raise ValueError(f"{arguments.model} is not a model from scratch; scripts/fetch_model.py brings it")
+    launch.together(spec.pretraining.devices if spec.pretraining else 1)
     pretrain(plan, arguments.model, spec)
 
 

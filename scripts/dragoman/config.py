@@ -196,6 +196,8 @@ class HubCorpus(Strict):
     """Column holding a {language: text} mapping; null when each language is a column of its own."""
     columns: dict[Language, str] = {}
     """Key or column of each language where it is not the language code (`en: sentence_eng_Latn`)."""
+    sizes: dict[Literal["train", "validation", "test"], PositiveInt] = {}
+    """How many sentence pairs a language pair has, about: scripts/plan.py estimates with them. No result does."""
     align: bool = False
     """Align the words of training sentences that come without a word alignment (by fast_align's model, in both
     directions), for methods and policies that need one. 240,000 sentence pairs take some minutes."""
@@ -214,6 +216,8 @@ class SacrebleuCorpus(Strict):
     turned: list[str] = []
     """Those of these sets that also give the lines of the reverse pair, turned round. From 2019 on, the two directions
     of a WMT pair hold different texts; before, the same."""
+    sizes: dict[Literal["train", "validation", "test"], PositiveInt] = {}
+    """How many sentence pairs a language pair has, about: scripts/plan.py estimates with them. No result does."""
     align: bool = False
     """Align the words of training sentences that come without a word alignment (by fast_align's model, in both
     directions), for methods and policies that need one. 240,000 sentence pairs take some minutes."""
@@ -230,6 +234,8 @@ class UdCorpus(Strict):
     """Name of each language's treebank: `de: German-GSD`."""
     pairs: list[Pair]
     """The first language's treebank is read; the second plays no part."""
+    sizes: dict[Literal["train", "validation", "test"], PositiveInt] = {}
+    """How many sentences a treebank has, about: scripts/plan.py estimates with them. No result does."""
     limits: Limits = Limits(overlap="source")
 
     @model_validator(mode="after")
@@ -284,13 +290,21 @@ class Training(Strict):
     """Longer examples are left out, counted, and named in the run's manifest."""
     adapter: Lora | None = None
     log_every: PositiveInt = 20
+    devices: PositiveInt = 1
+    """GPUs, or processes on CPUs, that train one model together, its weights and AdamW's moments shared out among them.
+    The batch stays what `batch_size` says, so that another number changes only rounding."""
     checkpoint_every: PositiveInt = 500
     """Steps between checkpoints; rounded up to a multiple of `log_every`."""
 
     @model_validator(mode="after")
     def _steps_or_epochs(self) -> Training:
-        if self.micro_batch is not None and self.batch_size % self.micro_batch:
-            raise ValueError(f"batch_size ({self.batch_size}) must be a multiple of micro_batch ({self.micro_batch})")
+        share = (self.micro_batch or 1) * self.devices
+        if self.batch_size % share:
+            parts = [f"micro_batch ({self.micro_batch})"] * (self.micro_batch is not None)
+            parts += [f"devices ({self.devices})"] * (self.devices > 1)
+            raise ValueError(f"batch_size ({self.batch_size}) must be a multiple of {' x '.join(parts)}")
+        if self.devices > 1 and self.optimizer != "adamw":
+            raise ValueError(f"optimizer: {self.optimizer} cannot share a model out among devices; adamw can")
         if (self.steps is None) == (self.epochs is None):
             raise ValueError("give either `steps` or `epochs`")
         return self
@@ -371,6 +385,8 @@ class LocalModel(Strict):
 
     source: Literal["local"]
     path: str
+    parameters: PositiveInt | None = None
+    """As of a hub model."""
 
 
 class HubModel(Strict):
@@ -382,6 +398,9 @@ class HubModel(Strict):
     """A commit is best: a branch may move."""
     alibi: bool | None = None
     """Whether its positions are ALiBi, so that methods that need it can be refused before a download."""
+    parameters: PositiveInt | None = None
+    """How many weights it has, about: what jobs ask a cluster for, and scripts/plan.py estimates with. No result
+    depends on it."""
 
 
 Model = Annotated[ScratchModel | LocalModel | HubModel, Field(discriminator="source")]
@@ -745,6 +764,8 @@ class System(Strict):
     shots: Shots | None = None
     """Solved examples before every sentence."""
     decoder: Decoder = OfflineDecoder(name="offline")
+    shards: PositiveInt | None = None
+    """Overrides the shards of the whole configuration."""
 
 
 class Divergence(Strict):
@@ -812,6 +833,8 @@ class Config(Strict):
     """Every tuning is trained once per seed; tables show the mean and the spread."""
     threads: PositiveInt = 1
     """CPU threads of one training or decoding job. Part of the result: another number rounds differently."""
+    shards: PositiveInt = 1
+    """Jobs that one decoding with a model is split into, each with a part of the test set. No part of the result."""
     prompts: dict[Name, Prompt] = {}
     """Prompts of your own, beside those of config/prompts.yaml."""
     corpora: Annotated[dict[Name, Corpus], Field(min_length=1)]

@@ -106,6 +106,13 @@ class Plan:
         """Hypotheses of a system."""
         return self.results / "decodes" / run.experiment / run.system / run.pair / f"seed-{run.seed}"
 
+    def shard_files(self, run: DecodeRun) -> list[Path]:
+        """What the parts of a decoding are written to, in order; nothing where it is decoded in one piece."""
+        shards = self.system(run).shards or self.config.shards
+        if shards == 1 or self.model_behind(run) is None:
+            return []
+        return [self.decode_folder(run) / f"shard-{number}-of-{shards}.jsonl" for number in range(1, shards + 1)]
+
     def score_file(self, run: DecodeRun) -> Path:
         """Records of a system."""
         return self.results / "scores" / run.experiment / run.system / run.pair / f"seed-{run.seed}.jsonl"
@@ -404,7 +411,7 @@ class Plan:
 
     def corpus_spec(self, corpus: str, pair: str) -> dict[str, Any]:
         """What the checked text of one pair depends on, besides its raw files."""
-        facts = self.config.corpora[corpus].model_dump(mode="json")
+        facts = self.config.corpora[corpus].model_dump(mode="json", exclude={"sizes"})
         if facts["provider"] == "files":
             pairs = facts.pop("pairs")
             facts["files"] = pairs.get(pair) or pairs[reverse(pair)]
@@ -415,7 +422,8 @@ class Plan:
 
     def model_spec(self, model: str) -> dict[str, Any]:
         """What a foundation model depends on, besides the text it is made of."""
-        return {"model": self.config.models[model].model_dump(mode="json"), "threads": self.config.threads}
+        facts = self.config.models[model].model_dump(mode="json", exclude={"parameters"})
+        return {"model": facts, "threads": self.config.threads}
 
     def prompt_of(
         self, experiment: Experiment, tuning: Tuning | None, system: System | None = None, pair: str = ""

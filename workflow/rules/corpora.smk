@@ -39,6 +39,8 @@ rule prepare:
         f"{RESULTS}/logs/prepare/{{corpus}}/{{pair}}.log",
     conda:
         "../../envs/main.yaml"
+    resources:
+        **light("prepare"),
     params:
         code=lambda w: code("prepare", ("provider", PLAN.config.corpora[w.corpus].provider)),
         spec=lambda w: digest(PLAN.corpus_spec(w.corpus, w.pair)),

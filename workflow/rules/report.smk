@@ -27,6 +27,8 @@ rule table:
         f"{RESULTS}/logs/table/{{experiment}}.log",
     conda:
         "../../envs/main.yaml"
+    resources:
+        **light("table"),
     params:
         code=lambda w: code("table", *PLAN.metrics_of(w.experiment)),
         spec=lambda w: PLAN.table_spec(w.experiment),
@@ -55,6 +57,8 @@ rule plot:
         f"{RESULTS}/logs/plot/{{experiment}}-{{figure}}.log",
     conda:
         "../../envs/main.yaml"
+    resources:
+        **light("plot"),
     params:
         code=lambda w: code("plot", *PLAN.metrics_of(w.experiment)),
         spec=lambda w: PLAN.table_spec(w.experiment),
@@ -84,6 +88,8 @@ rule costs:
         f"{RESULTS}/logs/costs.log",
     conda:
         "../../envs/main.yaml"
+    resources:
+        **light("costs"),
     params:
         code=code("table"),
         config=PLAN.digest,
@@ -111,6 +117,8 @@ rule page:
         f"{RESULTS}/logs/report.log",
     conda:
         "../../envs/main.yaml"
+    resources:
+        **light("page"),
     params:
         code=code("report", *(("metric", name) for name in PLAN.metrics_used)),
         config=PLAN.digest,

@@ -39,6 +39,8 @@ rule score:
         f"{RESULTS}/logs/score/{{experiment}}/{{system}}/{{pair}}/seed-{{seed}}.log",
     conda:
         "../../envs/main.yaml"
+    resources:
+        **light("score"),
     params:
         code=lambda w: code("score", *PLAN.metrics_of(w.experiment)),
         metrics=lambda w: PLAN.experiment(w.experiment).metrics,
@@ -81,6 +83,8 @@ rule claims:
         f"{RESULTS}/logs/claims.log",
     conda:
         "../../envs/main.yaml"
+    resources:
+        **light("claims"),
     params:
         code=code("claims", *(("metric", name) for name in registry.names("metric"))),
         config=PLAN.digest,

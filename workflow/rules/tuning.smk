@@ -19,7 +19,11 @@ rule finetune:
         "../../envs/main.yaml"
     threads: THREADS
     resources:
-        gpu=1,
+        **asked(
+            lambda w: with_model(
+                PLAN.experiment(w.experiment).model, PLAN.experiment(w.experiment).tunings[w.tuning].training
+            )
+        ),
     params:
         code=lambda w: code("finetune", ("method", PLAN.experiment(w.experiment).tunings[w.tuning].method)),
         spec=lambda w: digest(PLAN.tuning_spec(tuning_run(w))),
