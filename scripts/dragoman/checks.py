@@ -40,6 +40,7 @@ from dragoman.config import (
 from dragoman.configfile import ConfigError, KeyPath, Problem, problems_in, prompts
 from dragoman.languages import reverse, split_pair
 from dragoman.prompts import render
+from dragoman.storage import read_json
 
 DEMO_LANGUAGES = ("en", "fr", "de", "nl", "it", "ro")
 MODEL_FREE = ("copy", "dictionary")
@@ -83,10 +84,8 @@ def has_alibi(model: Model) -> bool | None:
     if model.source == "scratch":
         return model.architecture == "falcon-alibi"
     if model.source == "local":
-        import json
-
         config = Path(model.path) / "config.json"
-        return bool(json.loads(config.read_text()).get("alibi")) if config.is_file() else None
+        return bool(read_json(config).get("alibi")) if config.is_file() else None
     return model.alibi
 
 

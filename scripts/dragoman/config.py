@@ -43,8 +43,11 @@ def _check_pair(pair: str) -> str:
 
 
 def _check_results(path: str) -> str:
-    if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
+    parts = PurePosixPath(path).parts
+    if PurePosixPath(path).is_absolute() or ".." in parts or not parts:
         raise ValueError(f"must be a folder below the working directory, not {path!r}")
+    if any(part.startswith("-") for part in parts) or not re.fullmatch(r"[\w ./@+,=~-]+", path):
+        raise ValueError(f"holds a character that is not for names of folders, or begins one with '-': {path!r}")
     return path
 
 
@@ -55,8 +58,8 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 def _check_seeds(seeds: list[int]) -> list[int]:
-    if len(set(seeds)) < len(seeds) or min(seeds, default=0) < 0:
-        raise ValueError(f"seeds are different whole numbers from 0 up, not {seeds}")
+    if len(set(seeds)) < len(seeds) or min(seeds, default=0) < 0 or max(seeds, default=0) >= 2**32:
+        raise ValueError(f"seeds are different whole numbers from 0 up and below 2**32, not {seeds}")
     return seeds
 
 
@@ -67,7 +70,12 @@ class Strict(BaseModel):
     """Base of every section: unknown keys are refused, values never change after loading."""
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True, protected_namespaces=()
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+        protected_namespaces=(),
     )
 
 
@@ -346,7 +354,7 @@ class ScratchModel(Strict):
     layers: PositiveInt = 4
     width: PositiveInt = 128
     heads: PositiveInt = 4
-    seed: int = 1
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 1
     """Seed of the initial weights and of the order of the pages."""
     pretraining: Training | None = None
     """null leaves the weights random: fine-tuning then is all the training there is."""

@@ -228,13 +228,13 @@ class Plan:
     def experiment(self, name: str) -> Experiment:
         """An experiment by name, sweeps written out; an unknown one is an error that names the nearest."""
         if name not in self.experiments:
-            raise KeyError(registry.unknown("experiment", name, self.experiments))
+            raise registry.UnknownNameError(registry.unknown("experiment", name, self.experiments))
         return self.experiments[name]
 
     def model(self, name: str) -> Model:
         """A foundation model's configuration by name; an unknown one is an error that names the nearest."""
         if name not in self.config.models:
-            raise KeyError(registry.unknown("model", name, self.config.models))
+            raise registry.UnknownNameError(registry.unknown("model", name, self.config.models))
         return self.config.models[name]
 
     def tuning_run(self, experiment: str, tuning: str, scope: str, seed: int | str) -> TuningRun:

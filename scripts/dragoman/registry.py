@@ -61,6 +61,13 @@ REGISTRY: dict[str, dict[str, str]] = {
 }
 
 
+class UnknownNameError(KeyError):
+    """A name that is not there; the text says what may have been meant."""
+
+    def __str__(self) -> str:  # a plain KeyError would show the text in quotes
+        return str(self.args[0])
+
+
 def names(kind: str) -> list[str]:
     """Every registered name of a kind, in alphabetical order."""
     return sorted(REGISTRY[kind])
@@ -84,10 +91,10 @@ def module_of(kind: str, name: str) -> Any:
     """The module behind a registered name, imported; or what stands in it, where the table says `module:attribute`.
 
     Raises:
-        KeyError: the name is not registered; the message names the nearest one.
+        UnknownNameError: the name is not registered; the message names the nearest one.
     """
     if name not in REGISTRY[kind]:
-        raise KeyError(unknown(kind, name, REGISTRY[kind]))
+        raise UnknownNameError(unknown(kind, name, REGISTRY[kind]))
     module, _, attribute = REGISTRY[kind][name].partition(":")
     found = importlib.import_module(module)
     return getattr(found, attribute) if attribute else found

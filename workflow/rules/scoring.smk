@@ -14,7 +14,7 @@ localrules:
 # COMET's and BLEURT's packages do not go with ours, and LaBSE is run beside them. Made on first need, where there is a network.
 rule neural_environment:
     output:
-        f"{workflow.basedir}/.venv-neural/.ready",
+        f"{REPOSITORY}/.venv-neural/.ready",
     log:
         f"{RESULTS}/logs/neural_environment.log",
     conda:
@@ -73,7 +73,7 @@ rule claims:
     input:
         [PLAN.decode_folder(run) / "hypotheses.jsonl" for run in PLAN.decode_runs],
         [PLAN.divergence_file(run) for run in PLAN.divergence_runs],
-        claims=Path(workflow.basedir) / "config" / "claims.yaml",
+        claims=REPOSITORY / "config" / "claims.yaml",
         records=rules.records.output[0],
     output:
         f"{RESULTS}/claims.jsonl",
