@@ -329,13 +329,14 @@ def _metric(at: KeyPath, spec: str, pairs: Iterable[str]) -> Iterator[Problem]:
     yield from _named("metric", at, name, registry.REGISTRY["metric"])
     if name in registry.REGISTRY["metric"] and options:
         try:  # a value that the metric refuses is refused here, not after all the training
-            if check := getattr(registry.module_of("metric", name), "check", None):
+            module = registry.module_of("metric", name)
+            if check := getattr(module, "check", None):
                 check(**options)
                 return
             columns = {"delays": [[1]], "gflops": [1.0]}
-            text = "a" if metrics.columns_of(name) else "one two three four"
+            text = "a" if metrics.columns_of(name) else getattr(module, "TRIAL", "one two three four")
             for pair in pairs:
-                metrics.score(spec, [text], [[text]], [text], pair, columns)
+                metrics.score(spec, [text], [[text]] if text else [], [text], pair, columns)
         except metrics.MetricError as error:
             yield Problem(at, str(error), spec)
 
