@@ -267,7 +267,7 @@ class Labse:
         from transformers import AutoTokenizer, BertModel
 
         try:
-            self.tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True)
+            self.tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True, trust_remote_code=False)
             self.model, report = BertModel.from_pretrained(path, local_files_only=True, output_loading_info=True)
         except Exception as error:
             raise loading_failed(path, error) from error

@@ -11,7 +11,8 @@ localrules:
     records,
 
 
-# COMET's and BLEURT's packages do not go with ours, and LaBSE is run beside them. Made on first need, where there is a network.
+# COMET's and BLEURT's packages do not go with ours, and LaBSE is run beside them. Made on first need, where there is a
+# network.
 rule neural_environment:
     output:
         f"{REPOSITORY}/.venv-neural/.ready",
