@@ -1,3 +1,5 @@
+import base64
+import hashlib
 import html.parser
 import json
 import re
@@ -29,7 +31,7 @@ from dragoman.reporting import (
     tables,
     timings,
 )
-from dragoman.reporting.examples import choose, compare, spread, visible
+from dragoman.reporting.examples import Hypothesis, Output, choose, compare, pick, spread, visible
 from dragoman.storage import building, write_json
 
 pytestmark = pytest.mark.filterwarnings("ignore:Glyph")
@@ -214,7 +216,7 @@ def test_figures_have_the_same_bytes_every_time(tmp_path):
     for name, draw in (("scores", lambda: dots.scores(frame)), ("loss", lambda: curves.loss_curves(lines))):
         figures.save(draw(), tmp_path / "one" / name)
         figures.save(draw(), tmp_path / "two" / name)
-        for suffix in ("svg", "png"):
+        for suffix in ("svg", "png", "pdf"):
             one, two = (tmp_path / folder / f"{name}.{suffix}" for folder in ("one", "two"))
             assert one.read_bytes() == two.read_bytes()
         text = (tmp_path / "one" / f"{name}.svg").read_text(encoding="utf-8")
@@ -344,12 +346,46 @@ def test_differing_words_are_marked_as_runs():
 
 def test_examples_come_from_every_pair_and_keep_gaps():
     rows = [{"id": i, "source": "s", "reference": "r", "hypothesis": f"h{i}"} for i in range(100)]
-    found = choose({"en-de": [("a", rows), ("b", rows[:1])], "en-fr": [("a", rows[:3])]}, 20)
+    a, b = Output("a", "", rows), Output("b", "", rows[:1])
+    found = choose({"en-de": [a, b], "en-fr": [Output("a", "", rows[:3])]}, 20)
     assert len(found) == 13
     assert [e.pair for e in found[:4]] == ["en-de", "en-fr", "en-de", "en-fr"]
-    assert found[0].hypotheses[1] == ("b", None)
+    assert found[-1].hypotheses[1] == Hypothesis("b", "", False, None)
     assert spread(200, 4) == [25, 75, 125, 175]
-    assert choose({}) == []
+    assert choose({}, 20) == []
+
+
+def test_examples_are_spread_astray_or_far_apart():
+    gaps = [float(i == 7) for i in range(40)]
+    astray = [i in (2, 3, 30) for i in range(40)]
+    # every tenth; of three astray two; the one where systems differ, and the first of the others
+    assert pick(gaps, astray, 8) == sorted([5, 15, 25, 35] + [2, 30] + [7, 0])
+    assert pick([0.0] * 3, [False] * 3, 20) == [0, 1, 2]
+    assert pick([], [], 20) == []
+
+
+def test_differences_are_between_first_settings_and_other_languages_are_named():
+    def rows(*hypotheses):
+        return [{"id": i, "source": "s", "reference": "ein Haus", "hypothesis": h} for i, h in enumerate(hypotheses)]
+
+    outputs = [
+        Output("a", "k=1", rows("ein Haus", "ein Haus"), astray=["", ""]),
+        Output("a", "k=3", rows("zzz", "zzz"), folded=True, astray=["", "Dutch"]),
+        Output("b", "k=1", rows("ein Haus", "zzz"), astray=["", ""]),
+    ]
+    same, apart = choose({"en-de": outputs}, 9)
+    assert (same.gap, apart.gap) == (0, 100)
+    assert (same.astray, apart.astray) == (False, True)
+    assert [h.astray for h in apart.hypotheses] == ["", "Dutch", ""]
+    assert [h.name for h in apart.hypotheses if not h.folded] == ["a, k=1", "b, k=1"]
+
+
+def test_words_stand_where_they_were_written():
+    pieces = compare("der alte Mann will", "der alte  Mann geht")
+    hypothesis = Hypothesis("a", "k=1", False, pieces, delays=[0, 2, 2, 4])
+    assert hypothesis.columns(5) == ["der", "alte Mann", "", "geht", ""]
+    with pytest.raises(ValueError, match="shorter"):
+        replace(hypothesis, delays=[1]).columns(5)
 
 
 def test_invisible_characters_become_visible():
@@ -433,6 +469,21 @@ class Checker(html.parser.HTMLParser):
         assert self.open.pop() == tag
 
 
+def only_script(text):
+    """The page's one script, which is the one that its security policy names."""
+    (script,) = re.findall(r"<script>(.*?)</script>", text, flags=re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    (policy,) = re.findall(r'Content-Security-Policy" content="(.*?)"', text)
+    assert policy.split("; ") == [
+        "default-src 'none'",
+        "style-src 'unsafe-inline'",
+        f"script-src 'sha256-{digest}'",
+        "base-uri 'none'",
+        "form-action 'none'",
+    ]
+    return script
+
+
 def test_page_is_whole_harmless_and_repeatable(plan):
     found = records.read(plan.results / "records.jsonl")
     text = page.render(plan, found)
@@ -442,7 +493,7 @@ def test_page_is_whole_harmless_and_repeatable(plan):
     checker.feed(text)
     assert checker.open == []
     assert len(checker.ids) == len(set(checker.ids))
-    assert "script" not in checker.tags
+    assert only_script(text) == (Path(page.__file__).parent / "page.js").read_text(encoding="utf-8")
     assert all(link.startswith(("#", "data:")) for link in checker.links)
     assert "alert(" not in re.sub(r"&lt;script&gt;alert\(&#39;x&#39;\)|data:[^\"]*", "", text).replace(
         "&lt;script&gt;alert('x')&lt;/script&gt;", ""
@@ -456,7 +507,8 @@ def test_page_is_whole_harmless_and_repeatable(plan):
         "not scored",
     ):
         assert expected in text
-    assert text.count('<article class="example">') == 20
+    assert text.count('<article class="example"') == gather.EXAMPLES < 80
+    assert "60 of 80 sentences" in text
     assert not re.search(r"(?<!-)\bnan\b", text)
 
 
@@ -504,7 +556,7 @@ def test_scripts_write_their_files(plan, tmp_path):
         "training-cost.csv",
         "training-cost.md",
     ]
-    names = [f"first-{figure}.{kind}" for figure in ("loss", "scores") for kind in ("png", "svg")]
+    names = [f"first-{figure}.{kind}" for figure in ("loss", "scores") for kind in ("pdf", "png", "svg")]
     assert sorted(path.name for path in (tmp_path / "figures").iterdir()) == names
     assert (tmp_path / "report" / "index.html").read_text(encoding="utf-8").startswith("<!doctype html>")
     assert Path(config).is_file()
@@ -561,7 +613,7 @@ def swept(tmp_path):
             metrics = ("bleu", "chrf") if key == "copy" else METRICS
             found += [made(run.system, run.pair, metric=m, value=10.0 + number, **place) for m in metrics]
             for i in range(4):
-                row = {"id": i, "setting": setting, "source": "a b", "reference": "c d", "hypothesis": f"{run.system}"}
+                row = {"id": i, "setting": setting, "source": "a b", "reference": "c d", "hypothesis": f"{key} x"}
                 rows.append(row if key == "copy" else row | {"delays": [1, 2], "gflops": run.seed + i / 10})
         path = plan.decode_folder(run) / "hypotheses.jsonl"
         path.parent.mkdir(parents=True)
@@ -664,12 +716,11 @@ def test_page_of_a_sweep(swept):
     checker.feed(pages[0])
     assert checker.open == []
     assert len(checker.ids) == len(set(checker.ids))
-    assert "script" not in checker.tags
     assert pages[0].count("<figure>") == 2, "latency and cost; no loss curve is there"
     assert re.findall(r'scope="rowgroup" colspan="13"><span>(.*?)<', pages[0]) == ["SM", "every k", "turns"]
-    assert pages[0].count('<tr class="setting"><th scope="row">k=3</th>') == 2
+    assert pages[0].count('<tr class="setting"><th scope="row"><span class="of">SM, </span>k=3</th>') == 1
     assert "one for each k = 1, 3 (training.steps = 5, 7)" in pages[0]
-    example = pages[0][pages[0].index('<article class="example">') :]
+    example = pages[0][pages[0].index('<article class="example"') :]
     shown, folded = example[: example.index("</article>")].split("The other settings")
     assert re.findall(r"<dt>(.*?)</dt>", shown)[2:] == ["copy", "SM, k=1", "every k, k=1", "turns, n=3", "offline"]
     assert re.findall(r"<dt>(.*?)</dt>", folded) == ["SM, k=3", "every k, k=3"]
