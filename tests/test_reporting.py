@@ -359,7 +359,7 @@ def test_examples_are_spread_astray_or_far_apart():
     gaps = [float(i == 7) for i in range(40)]
     astray = [i in (2, 3, 30) for i in range(40)]
     # every tenth; of three astray two; the one where systems differ, and the first of the others
-    assert pick(gaps, astray, 8) == sorted([5, 15, 25, 35] + [2, 30] + [7, 0])
+    assert pick(gaps, astray, 8) == sorted([5, 15, 25, 35, *(2, 30), *(7, 0)])
     assert pick([0.0] * 3, [False] * 3, 20) == [0, 1, 2]
     assert pick([], [], 20) == []
 

@@ -111,4 +111,5 @@ def name_ends(axes: Axes, ends: Sequence[tuple[str, float, float, dict[str, Any]
 
 def hotspot(axes: Axes, x: float, y: float, text: str, series: str) -> None:
     """A place on a line that says something when it is pointed at, and is not seen otherwise."""
-    tell(*axes.plot([x], [y], marker="o", markersize=3.5, markeredgewidth=0, alpha=0), text, series)
+    nothing = {"marker": "o", "markersize": 3.5, "color": INK, "linestyle": "none", "alpha": 0, "clip_on": False}
+    tell(*axes.plot([x], [y], **nothing), text, series)

@@ -20,11 +20,12 @@ class Download:
     """A file inside the page."""
 
     name: str
+    kind: str
     link: str
 
 
 def download(name: str, content: str | bytes) -> Download:
     """A file as a link that holds it; what kind it is says its suffix."""
     data = content.encode() if isinstance(content, str) else content
-    kind = KINDS[name.rpartition(".")[2]]
-    return Download(name, f"data:{kind};base64,{base64.b64encode(data).decode()}")
+    kind = name.rpartition(".")[2]
+    return Download(name, kind, f"data:{KINDS[kind]};base64,{base64.b64encode(data).decode()}")

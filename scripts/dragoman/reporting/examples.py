@@ -83,8 +83,9 @@ class Example:
 
     @property
     def timed(self) -> bool:
-        """Whether a system wrote while it read."""
-        return any(hypothesis.delays is not None for hypothesis in self.hypotheses)
+        """Whether a system wrote before it had read everything."""
+        width = len(self.source.split())
+        return any(min(each.delays, default=width) < width for each in self.hypotheses if each.delays)
 
     @property
     def astray(self) -> bool:

@@ -98,8 +98,13 @@ def svg(figure: Figure) -> str:
 
 
 def png(figure: Figure) -> bytes:
-    """The figure on white at 200 dots an inch."""
-    return _saved(figure, format="png", dpi=200, facecolor="white", metadata={"Software": None})
+    """The figure on white at 200 dots an inch, in 256 colours: it has few, and takes a third of the bytes."""
+    from PIL import Image
+
+    with Image.open(io.BytesIO(_saved(figure, format="png", dpi=200, facecolor="white"))) as image:
+        out = io.BytesIO()
+        image.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(out, format="png", dpi=(200, 200))
+    return out.getvalue()
 
 
 def pdf(figure: Figure) -> bytes:

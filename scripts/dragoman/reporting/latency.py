@@ -189,8 +189,10 @@ def _draw(axes: Axes, curve: Curve, layer: float) -> None:
     tell(line, series=curve.label)
     for point in filter(None, curve.points):
         (x, left, right), (y, low, high) = point.lag, point.quality
-        for bar in (([left, right], [y, y]), ([x, x], [low, high])):
-            tell(*axes.plot(*bar, color=colour, linewidth=0.8, alpha=0.55, zorder=layer), series=curve.label)
+        for across, up in (([left, right], [y, y]), ([x, x], [low, high])):
+            if (across[0], up[0]) != (across[1], up[1]):
+                (bar,) = axes.plot(across, up, color=colour, linewidth=0.8, alpha=0.55, zorder=layer)
+                tell(bar, series=curve.label)
         text = re.sub(r"\w+=", "", point.setting)
         inside = len(text) <= 2
         node = {"marker": "o", "markersize": 8.6 if inside else 4.5, "markeredgecolor": colour, "markeredgewidth": 1.2}

@@ -1,4 +1,4 @@
-"""A laid-out table, or plain rows of text, as Markdown and as LaTeX (booktabs). Names come from users, so all is escaped."""
+"""A laid-out table, or rows of text, as Markdown and as LaTeX (booktabs). Names are the user's: all is escaped."""
 
 from __future__ import annotations
 

@@ -146,8 +146,8 @@
     const group = make("div", { class: "tools", role: "group", "aria-label": "What the figure shows" });
     const everything = make("button", { type: "button", hidden: "", class: "plain" }, "Show all");
     const buttons = series.map((name) => {
-      const line = all("path", told.find((element) => element.dataset.series === name && element.querySelector("path")))
-        .find((path) => path.style.stroke && path.style.stroke !== "none");
+      const own = told.filter((element) => element.dataset.series === name);
+      const line = own.map((element) => element.querySelector(":scope > path")).find((path) => path?.style.stroke);
       const swatch = svgMake("svg", { viewBox: "0 0 24 8", "aria-hidden": "true" });
       const stroke = svgMake("line", { x1: 0, x2: 24, y1: 4, y2: 4 });
       stroke.style.stroke = line?.style.stroke ?? "currentColor";

@@ -1,5 +1,5 @@
-"""The report: one HTML file with everything in it. It loads nothing, so it can be mailed and archived. Where scripts are
-off it is whole; where they are on, its own (`page.js`) lets figures answer, tables sort and examples be searched.
+"""The report: one HTML file with everything in it. It loads nothing, so it can be mailed and archived. Where scripts
+are off it is whole; where they run, its own (`page.js`) lets figures answer, tables sort and examples be searched.
 
 Corpus text and model output are untrusted: Jinja escapes them, characters that could rearrange the page are shown as
 symbols, and the page's own security policy forbids every request, and every script but the one whose digest it names.
@@ -82,6 +82,7 @@ def inline_svg(document: str, prefix: str, label: str) -> Markup:
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     text = re.sub(r"<style.*?</style>", "", text, flags=re.DOTALL)
     text = re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL)
+    text = re.sub(r"\n\s+", "\n", text)
     text = re.sub(r'(\sid="|url\(#|href="#)', rf"\g<1>{prefix}-", text)
     themed = {figures.INK: "ink", figures.QUIET: "quiet", figures.RULE: "rule", figures.GROUND: "ground"}
     themed |= {colour: f"c{number}" for number, colour in enumerate(figures.PALETTE, 1)}

@@ -88,7 +88,7 @@ def relative(
                     if ratios := found[metric, pair][key]:
                         style = look(place)
                         _line(axes, [(p.n, p.value, p.told) for p in ratios], style, 3 + place, names[key])
-                        for p in ratios:
+                        for p in (p for p in ratios if p.low < p.high):
                             bar = {"color": style["color"], "linewidth": 0.8, "alpha": 0.55}
                             tell(*axes.plot([p.n, p.n], [p.low, p.high], **bar), series=names[key])
                         ends.append((names[key], ratios[-1].n, ratios[-1].value, style))
