@@ -1,42 +1,24 @@
-"""The page in a browser. These tests need Chromium (any; they look for it) and playwright, and skip without them."""
+"""The page in a browser: a page of numbers made up here, so that what it must show is known."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from browser import grave, watch
 from dragoman import records
 from dragoman.config import Config
 from dragoman.plan import Plan
 from dragoman.records import Record
 from dragoman.reporting import gather, page, tables
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 PHONE = 390
-GRAVE = ("serious", "critical")
-LOCAL = ("file:", "data:")
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    """A headless browser."""
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if found is None:
-        pytest.skip(f"no browser here: none of {', '.join(BROWSERS)} is on the PATH")
-    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-    with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=arguments)
-        yield browser
-        browser.close()
 
 
 SENTENCES = {
@@ -129,24 +111,6 @@ def opened(chromium: Any, path: Path) -> Iterator[Callable[..., Any]]:
     for context in contexts:
         context.close()
     assert complaints == []
-
-
-def watch(tab: Any, complaints: list[str]) -> None:
-    """Write down every error of a page, and every request but that for itself."""
-    tab.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-    tab.on("pageerror", lambda error: complaints.append(str(error)))
-    tab.on(
-        "request",
-        lambda request: None if request.url.startswith(("file:", "data:")) else complaints.append(request.url),
-    )
-
-
-def grave(tab: Any) -> list[str]:
-    """What axe-core finds that shuts people out, with the first place of each."""
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
-    tab.evaluate("document.querySelectorAll('details').forEach((each) => (each.open = true))")
-    found = axe.Axe().run(tab).response["violations"]
-    return [f"{each['id']}: {each['nodes'][0]['html']}" for each in found if each["impact"] in GRAVE]
 
 
 def column(tab: Any, table: str, number: int) -> list[str]:
