@@ -27,7 +27,7 @@ def decode(plan: Plan, run: DecodeRun) -> None:
     context = decoding.Context(model, run.pair, prompt)
     options = plan.decoder(run)
     decoder = registry.module_of("decoder", options.name).Decoder(context, options)
-    fingerprint = code("decode", ("decoder", options.name))
+    fingerprint = code("decode", ("decoder", options.name), ("task", experiment.task))
     prior = [sha256(path) for path in plan.prior_files(run)]
     depends = [vars(run), spec, prompt.model_dump(mode="json"), fingerprint, models.made_with() if model else {}, prior]
     key = decoding.journal_key(depends, items, files)
@@ -35,6 +35,10 @@ def decode(plan: Plan, run: DecodeRun) -> None:
     label = f"{run.experiment}/{run.system}/{run.pair} seed {run.seed}"
     result = decoding.run(items, decoder.batches(items), decoder.decode, journal, label)
     journal.close()
+    parse = registry.module_of("task", experiment.task).parse
+    for row in result:
+        if (answer := parse(row["hypothesis"])) != row["hypothesis"]:
+            row |= {"written": row["hypothesis"], "hypothesis": answer}
     decoding.write(plan.decode_folder(run) / "hypotheses.jsonl", result)
     journal.path.unlink(missing_ok=True)
 

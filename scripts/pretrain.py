@@ -22,11 +22,14 @@ def pretrain(plan: Plan, name: str, spec: ScratchModel) -> None:
     """Train tokenizer and weights on pages made of the model's corpus."""
     models.use_threads(plan.config.threads)
     text, made_from = {}, {}
-    for pair, source in zip(plan.page_pairs(spec.text), plan.page_corpora(spec), strict=True):
+    for corpus, pair in plan.page_texts(spec.text):
+        source = plan.corpus_folder(corpus, pair)
         table = corpora.load(source, "train")
-        text[pair] = list(zip(table["source"].to_pylist(), table["target"].to_pylist(), strict=True))
-        made_from[pair] = read_manifest(source)["files"]["train.parquet"]["sha256"]
-    web = pages.make(spec.text, text)
+        text[corpus, pair] = list(zip(table["source"].to_pylist(), table["target"].to_pylist(), strict=True))
+        made_from[f"{corpus}/{pair}"] = read_manifest(source)["files"]["train.parquet"]["sha256"]
+    own = {pair: text[spec.text.corpus, pair] for pair in plan.page_pairs(spec.text)}
+    tasks = [[row for pair in task.pairs for row in text[task.corpus, pair]] for task in spec.text.tasks]
+    web = pages.make(spec.text, own, tasks)
     tokenizer = models.train_tokenizer(web, spec.vocabulary)
     model = models.build(spec, tokenizer)
     facts = {"name": name, "spec": plan.model_spec(name), "made_from": made_from, "parameters": model.num_parameters()}

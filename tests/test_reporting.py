@@ -191,6 +191,7 @@ def test_latex_compiles_in_a_bare_article(tmp_path, pairs):
         metrics=("bleu", "chrf"),
         seeds={"a": (1, 2), "b": (1,)},
         title=HOSTILE,
+        assumptions={"A1 " + HOSTILE: HOSTILE + " → 日本"},
     )
     body = markup.latex(arrange.lay_out(tables.cells(rows, wanted), wanted))
     source = "\\documentclass{article}\n\\usepackage{booktabs}\n\\begin{document}\n" + body + "\\end{document}\n"
@@ -198,6 +199,18 @@ def test_latex_compiles_in_a_bare_article(tmp_path, pairs):
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "table.tex"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, errors="replace", timeout=120)
     assert done.returncode == 0, done.stdout[-2000:]
+
+
+def test_assumptions_stand_under_the_table_and_nowhere_else():
+    wanted = layout(assumptions={"A1 what n counts": "token_ids", "A2 model": "ours & <b>theirs"})
+    [table] = arrange.tables_of(tables.cells([made()], wanted), wanted)
+    text = markup.markdown(table)
+    assert text.endswith(
+        f"{arrange.ASSUMED}\n\n- **A1 what n counts** token\\_ids.\n- **A2 model** ours &amp; &lt;b&gt;theirs.\n"
+    )
+    assert r"\textbf{A1 what n counts}\,token\_ids. \textbf{A2 model}\,ours \&" in markup.latex(table)
+    plain = arrange.lay_out(tables.cells([made()], layout()), layout())
+    assert arrange.ASSUMED not in markup.markdown(plain) + markup.latex(plain)
 
 
 def test_latex_escapes_every_special_character():
@@ -412,6 +425,7 @@ def plan(tmp_path):
         "tunings": {"sft": tuning},
         "metrics": ["bleu", "chrf"],
         "systems": {"copy": {"label": HOSTILE, "decoder": {"name": "copy"}}, "tuned": {"tuning": "sft"}},
+        "assumptions": {"A1": f"taken {HOSTILE}"},
     }
     config = {
         "title": "A <title> & more",
@@ -501,6 +515,8 @@ def test_page_is_whole_harmless_and_repeatable(plan):
     assert not {"\u202e", "\x00"} & set(text)
     for expected in (
         "1,234,567",
+        f"<p>{arrange.ASSUMED}</p>",
+        "<b>A1</b> taken &lt;script&gt;",
         "10 % were &lt;dropped&gt;",
         "A &lt;title&gt; &amp; more",
         "not made yet",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +18,7 @@ from dragoman.configfile import load_config
 from dragoman.metrics import instances
 from dragoman.plan import Plan
 from dragoman.reporting.gather import points
-from dragoman.storage import read_jsonl, read_manifest
+from dragoman.storage import read_jsonl, read_manifest, sha256
 from hub_server import Hub
 from test_training import spec
 
@@ -54,6 +55,16 @@ def planned(done: subprocess.CompletedProcess[str]) -> dict[str, int]:
     """Jobs per rule that a dry run announces."""
     text = done.stdout + done.stderr
     return {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", text, flags=re.MULTILINE)}
+
+
+APART = ("logs/", "benchmarks/", "timings/", "tensorboard/", "tables/training-cost.", "report/")
+"""Where the clock leaves its mark."""
+
+
+def contents(results: Path) -> dict[str, str]:
+    """The hash of every result, by name."""
+    names = [path.relative_to(results).as_posix() for path in sorted(results.rglob("*")) if path.is_file()]
+    return {name: sha256(results / name) for name in names if not name.startswith(APART)}
 
 
 @pytest.fixture(scope="module")
@@ -109,11 +120,8 @@ class TestFinished:
         tab = chromium.new_page()
         watch(tab, complaints)
         tab.goto((finished / "results/smoke/report/index.html").as_uri())
-        assert (
-            tab.locator("svg[role=img]").count()
-            == tab.locator('a[download$=".pdf"]').count()
-            > len(PLAN.config.experiments)
-        )
+        drawn = tab.locator("svg[role=img]").count()
+        assert drawn == tab.locator('a[download$=".pdf"]').count() > len(PLAN.config.experiments)
         assert tab.locator(".timeline").count() > 0
         assert grave(tab) == []
         tab.close()
@@ -139,6 +147,20 @@ class TestFinished:
         assert old in SMOKE
         jobs = planned(snakemake(finished, "--dry-run", config=SMOKE.replace(old, new)))
         assert {rule: count for rule, count in jobs.items() if rule in {*again, "pretrain", "finetune"}} == again
+
+    def test_another_run_has_the_same_bytes(self, finished: Path, tmp_path: Path) -> None:
+        """One job at a time, not two. What the clock decides is apart; the page, given the same times, is the same."""
+        done = snakemake(tmp_path, "--cores", "1")
+        assert done.returncode == 0, done.stderr[-5000:]
+        first, second = contents(finished / "results/smoke"), contents(tmp_path / "results/smoke")
+        assert len(first) > 200
+        assert first.keys() == second.keys()
+        assert [name for name in first if first[name] != second[name]] == []
+        shutil.copytree(finished / "results/smoke/timings", tmp_path / "results/smoke/timings", dirs_exist_ok=True)
+        for folder in (finished, tmp_path):
+            command = [sys.executable, str(REPOSITORY / "scripts/report.py"), "--config", "config.yaml"]
+            subprocess.run([*command, "--out", "again.html"], cwd=folder, check=True, capture_output=True)
+        assert (finished / "again.html").read_bytes() == (tmp_path / "again.html").read_bytes()
 
     def test_words_that_are_piped_give_what_was_decoded(self, finished: Path) -> None:
         folder = finished / "results/smoke/decodes/simulmask/sm-norec-mod,k=3/en-fr/seed-1"
@@ -188,8 +210,9 @@ experiments:
 
 
 @pytest.mark.workflow
-def test_model_and_corpus_of_the_hub(hub: Hub, tmp_path: Path) -> None:
+def test_model_and_corpus_of_the_hub(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The paper's path, on repositories of the same form: fetched once, then never asked for again."""
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
     hub.iwslt2017(rows=40)
     model = tmp_path / "model"
     tokenizer = models.train_tokenizer(["This is sentence 1 of train.", "Das ist Satz 1 von train."], 300)
@@ -208,6 +231,11 @@ def test_model_and_corpus_of_the_hub(hub: Hub, tmp_path: Path) -> None:
     assert not hub.gets("pytorch_model.bin")
     assert not hub.gets("modeling_falcon.py")
 
+    assert hub.gets("/resolve/")[-1]["authorization"] == "Bearer hf_secret"
+    kept = [path for path in tmp_path.rglob("*") if path.is_file() and b"hf_secret" in path.read_bytes()]
+    assert "hf_secret" not in done.stdout + done.stderr
+    assert kept == [], "a token is in no log, record or report"
+
     asked = len(hub.requests)
     (tmp_path / "results/models/falcon-rw-1b/manifest.json").unlink()
     done = snakemake(tmp_path, "--cores", "2", config=HUB)
@@ -218,7 +246,7 @@ def test_model_and_corpus_of_the_hub(hub: Hub, tmp_path: Path) -> None:
 def test_mistake_is_one_message_before_any_job(tmp_path: Path) -> None:
     done = snakemake(tmp_path, "--cores", "2", config=SMOKE.replace("model: llama-smoke", "model: lama-smoke", 1))
     assert done.returncode != 0
-    assert "config.yaml:28: experiments.sft-llama.model = 'lama-smoke': unknown model" in done.stderr
+    assert "config.yaml:35: experiments.sft-llama.model = 'lama-smoke': unknown model" in done.stderr
     assert "did you mean 'llama-smoke'?" in done.stderr
     assert "Traceback" not in done.stderr
     assert len(done.stderr.splitlines()) == 1

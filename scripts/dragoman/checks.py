@@ -40,6 +40,7 @@ from dragoman.config import (
 from dragoman.configfile import ConfigError, KeyPath, Problem, problems_in, prompts
 from dragoman.languages import reverse, split_pair
 from dragoman.prompts import render
+from dragoman.storage import read_json
 
 DEMO_LANGUAGES = ("en", "fr", "de", "nl", "it", "ro")
 MODEL_FREE = ("copy", "dictionary")
@@ -58,8 +59,8 @@ def pairs_of(corpus: Corpus) -> set[str]:
 
 
 def page_pairs(pages: Pages, corpus: Corpus) -> list[str]:
-    """Pairs whose training text becomes pages: every two languages, in the direction the corpus has."""
-    pairs = [f"{first}-{second}" for first, second in combinations(sorted(set(pages.languages)), 2)]
+    """Pairs whose training text becomes pages: those named or every two languages, in the direction the corpus has."""
+    pairs = pages.pairs or ["-".join(both) for both in combinations(sorted(set(pages.languages or ())), 2)]
     return [
         pair if pair in pairs_of(corpus) or reverse(pair) not in pairs_of(corpus) else reverse(pair) for pair in pairs
     ]
@@ -73,6 +74,8 @@ def has_split(corpus: Corpus, pair: str, split: str) -> bool:
         return getattr(corpus.pairs.get(pair) or corpus.pairs[reverse(pair)], split) is not None
     if corpus.provider == "hub":
         return split in corpus.files
+    if corpus.provider == "ud":
+        return True
     return bool(getattr(corpus, split))
 
 
@@ -81,10 +84,8 @@ def has_alibi(model: Model) -> bool | None:
     if model.source == "scratch":
         return model.architecture == "falcon-alibi"
     if model.source == "local":
-        import json
-
         config = Path(model.path) / "config.json"
-        return bool(json.loads(config.read_text()).get("alibi")) if config.is_file() else None
+        return bool(read_json(config).get("alibi")) if config.is_file() else None
     return model.alibi
 
 
@@ -152,10 +153,18 @@ def _pages(config: Config, at: KeyPath, pages: Pages) -> Iterator[Problem]:
     yield from _named("corpus", (*at, "corpus"), pages.corpus, config.corpora)
     if (corpus := config.corpora.get(pages.corpus)) is None:
         return
-    if len(set(pages.languages)) < len(pages.languages):
+    if pages.languages and len(set(pages.languages)) < len(pages.languages):
         yield Problem((*at, "languages"), "a language stands twice", pages.languages)
-    for pair in page_pairs(pages, corpus):
-        yield from _pair(at, "languages", corpus, pages.corpus, pair, "train")
+    pairs = page_pairs(pages, corpus)
+    if len({frozenset(split_pair(pair)) for pair in pairs}) < len(pairs):
+        yield Problem((*at, "pairs"), "a pair stands twice (its reverse is the same text)", pages.pairs)
+    for pair in pairs:
+        yield from _pair(at, "pairs" if pages.pairs else "languages", corpus, pages.corpus, pair, "train")
+    for number, task in enumerate(pages.tasks):
+        here: KeyPath = (*at, "tasks", number)
+        yield from _named("corpus", (*here, "corpus"), task.corpus, config.corpora)
+        for index, pair in enumerate(task.pairs if task.corpus in config.corpora else ()):
+            yield from _pair((*here, "pairs"), index, config.corpora[task.corpus], task.corpus, pair, "train")
 
 
 def _pair(at: KeyPath, key: str | int, corpus: Corpus, name: str, pair: str, split: str) -> Iterator[Problem]:
@@ -184,6 +193,9 @@ def _experiment(
                 yield from _pair((*at, key, "pairs"), index, corpus, data.corpus, pair, split)
                 if pair in data.pairs[:index]:
                     yield Problem((*at, key, "pairs", index), "stands twice; remove one", pair)
+            if corpus.provider == "demo" and corpus.task != experiment.task:
+                text = f"this corpus is for {corpus.task}, and the experiment's task is {experiment.task}"
+                yield Problem((*at, key, "corpus"), text, data.corpus)
     for name, tuning in experiment.tunings.items():
         used = {system.tuning for system in experiment.systems.values()} | twins(experiment)
         if name not in used | {other.start for other in experiment.tunings.values()}:
@@ -317,13 +329,14 @@ def _metric(at: KeyPath, spec: str, pairs: Iterable[str]) -> Iterator[Problem]:
     yield from _named("metric", at, name, registry.REGISTRY["metric"])
     if name in registry.REGISTRY["metric"] and options:
         try:  # a value that the metric refuses is refused here, not after all the training
-            if check := getattr(registry.module_of("metric", name), "check", None):
+            module = registry.module_of("metric", name)
+            if check := getattr(module, "check", None):
                 check(**options)
                 return
             columns = {"delays": [[1]], "gflops": [1.0]}
-            text = "a" if metrics.columns_of(name) else "one two three four"
+            text = "a" if metrics.columns_of(name) else getattr(module, "TRIAL", "one two three four")
             for pair in pairs:
-                metrics.score(spec, [text], [[text]], [text], pair, columns)
+                metrics.score(spec, [text], [[text]] if text else [], [text], pair, columns)
         except metrics.MetricError as error:
             yield Problem(at, str(error), spec)
 

@@ -43,8 +43,11 @@ def _check_pair(pair: str) -> str:
 
 
 def _check_results(path: str) -> str:
-    if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
+    parts = PurePosixPath(path).parts
+    if PurePosixPath(path).is_absolute() or ".." in parts or not parts:
         raise ValueError(f"must be a folder below the working directory, not {path!r}")
+    if any(part.startswith("-") for part in parts) or not re.fullmatch(r"[\w ./@+,=~-]+", path):
+        raise ValueError(f"holds a character that is not for names of folders, or begins one with '-': {path!r}")
     return path
 
 
@@ -55,8 +58,8 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 def _check_seeds(seeds: list[int]) -> list[int]:
-    if len(set(seeds)) < len(seeds) or min(seeds, default=0) < 0:
-        raise ValueError(f"seeds are different whole numbers from 0 up, not {seeds}")
+    if len(set(seeds)) < len(seeds) or min(seeds, default=0) < 0 or max(seeds, default=0) >= 2**32:
+        raise ValueError(f"seeds are different whole numbers from 0 up and below 2**32, not {seeds}")
     return seeds
 
 
@@ -67,7 +70,12 @@ class Strict(BaseModel):
     """Base of every section: unknown keys are refused, values never change after loading."""
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True, protected_namespaces=()
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+        protected_namespaces=(),
     )
 
 
@@ -88,6 +96,9 @@ class Limits(Strict):
     """What happens to a training line one side of which is in the test or validation set (and to such a validation
     line). `source` looks at the source side alone, where answers repeat, as rows of tags do; `keep` repeats what papers
     did that did not look."""
+    source_words: PositiveInt | None = None
+    """Keep only the first so many words of a source, of the test set, too, as summarizers are used; null keeps all. A
+    line that is cut loses its word alignment."""
 
 
 class DemoCorpus(Strict):
@@ -95,8 +106,9 @@ class DemoCorpus(Strict):
 
     provider: Literal["demo"]
     task: Literal["translation", "tagging", "summary"] = "translation"
-    """`tagging`: words of the source language and their UPOS tags, whatever the target language. `summary`: two or
-    three sentences about one person, and the main clause of the first in the target language; no alignments."""
+    """`tagging`: a sentence of the source language, and the UPOS tags of its words and punctuation marks, whatever the
+    target language. `summary`: two or three sentences about one person, and the main clause of the first in the target
+    language; no alignments."""
     seed: int = 1
     """Seed of the meanings drawn. A meaning belongs to one split whatever the seed."""
     train: Annotated[int, Field(ge=0)] = 0
@@ -208,7 +220,27 @@ class SacrebleuCorpus(Strict):
     limits: Limits = Limits()
 
 
-Corpus = Annotated[DemoCorpus | FilesCorpus | HubCorpus | SacrebleuCorpus, Field(discriminator="provider")]
+class UdCorpus(Strict):
+    """Words and UPOS tags from treebanks of Universal Dependencies, all three splits; for `task: tagging`."""
+
+    provider: Literal["ud"]
+    release: str
+    """Tag or commit of the treebanks' repositories, like `r2.5`, which XGLUE is of."""
+    treebanks: dict[Language, str]
+    """Name of each language's treebank: `de: German-GSD`."""
+    pairs: list[Pair]
+    """The first language's treebank is read; the second plays no part."""
+    limits: Limits = Limits(overlap="source")
+
+    @model_validator(mode="after")
+    def _treebank_of_each(self) -> UdCorpus:
+        for pair in self.pairs:
+            if (language := pair.partition("-")[0]) not in self.treebanks:
+                raise ValueError(f"no treebank for {language!r} of {pair}; add one")
+        return self
+
+
+Corpus = Annotated[DemoCorpus | FilesCorpus | HubCorpus | SacrebleuCorpus | UdCorpus, Field(discriminator="provider")]
 
 # --------------------------------------------------------------------------------------------------------- training
 
@@ -267,12 +299,23 @@ class Training(Strict):
 # ----------------------------------------------------------------------------------------------------------- models
 
 
+class TaskPages(Strict):
+    """Pages that hold a source and its answer, a line each: tagged sentences, summaries."""
+
+    corpus: Name
+    pairs: Annotated[list[Pair], Field(min_length=1)]
+    share: Annotated[float, Field(gt=0, lt=1)]
+    """Of all pages."""
+
+
 class Pages(Strict):
     """A "web" made of a corpus: plain text to pre-train on, with never an instruction in it."""
 
     corpus: Name
-    languages: Annotated[list[Language], Field(min_length=2)]
+    languages: Annotated[list[Language], Field(min_length=2)] | None = None
     """Pages are drawn from the training splits of every pair of these languages."""
+    pairs: Annotated[list[Pair], Field(min_length=1)] | None = None
+    """Instead of languages: of these pairs alone, as where all text is from or into English."""
     count: PositiveInt
     seed: int = 1
     monolingual: Share = 0.2
@@ -281,9 +324,19 @@ class Pages(Strict):
     """Share of pages with a sentence and its translation, the languages in random order."""
     headed: Share = 0.4
     """Share of pages with a sentence and its translation, each headed by its language's name."""
+    tasks: list[TaskPages] = []
+    """Pages of other corpora. The three shares above are then of the pages that these leave."""
+
+    @model_validator(mode="after")
+    def _one_choice(self) -> Pages:
+        if (self.languages is None) == (self.pairs is None):
+            raise ValueError("give either `languages` (every pair of them) or `pairs`")
+        return self
 
     @model_validator(mode="after")
     def _sums_to_one(self) -> Pages:
+        if sum(task.share for task in self.tasks) >= 1:
+            raise ValueError("the shares of `tasks` leave no page to the corpus itself")
         total = self.monolingual + self.bilingual + self.headed
         if abs(total - 1) > 1e-6:
             raise ValueError(f"monolingual + bilingual + headed must be 1, not {total:g}")
@@ -301,7 +354,7 @@ class ScratchModel(Strict):
     layers: PositiveInt = 4
     width: PositiveInt = 128
     heads: PositiveInt = 4
-    seed: int = 1
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 1
     """Seed of the initial weights and of the order of the pages."""
     pretraining: Training | None = None
     """null leaves the weights random: fine-tuning then is all the training there is."""
@@ -721,8 +774,11 @@ class Experiment(Strict):
     title: str
     paper: Name = "dragoman"
     """Whose experiment it is: simulmask, langaware, pretty, or your own."""
+    task: Literal["translation", "summary", "tagging"] = "translation"
+    """What is asked of the model: it brings prompt and metrics, unless others stand here, and reads the answer."""
     model: Name
-    prompt: Name
+    prompt: Name = ""
+    """A name under `prompts` or in config/prompts.yaml; the task's where it is left out."""
     seeds: Seeds | None = None
     """Overrides the seeds of the whole configuration."""
     train: TrainData | None = None
@@ -731,7 +787,19 @@ class Experiment(Strict):
     systems: Annotated[dict[Name, System], Field(min_length=1)]
     divergence: Divergence | None = None
     """Compare the foundation model's expectations with those of a fine-tuned twin."""
-    metrics: Annotated[list[str], Field(min_length=1)] = ["bleu", "chrf"]
+    metrics: list[str] = Field([], min_length=1)
+    """The task's where they are left out."""
+    assumptions: dict[str, str] = {}
+    """What the paper leaves open, by a short name, and what was taken for it, without a full stop. Printed under the
+    tables."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_the_task_has_it(cls, data: Any) -> Any:
+        if isinstance(data, dict) and (name := str(data.get("task", "translation"))) in registry.REGISTRY["task"]:
+            task = registry.module_of("task", name)
+            return {"prompt": task.PROMPT, "metrics": task.METRICS} | data
+        return data
 
 
 class Config(Strict):

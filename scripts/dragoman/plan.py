@@ -228,13 +228,13 @@ class Plan:
     def experiment(self, name: str) -> Experiment:
         """An experiment by name, sweeps written out; an unknown one is an error that names the nearest."""
         if name not in self.experiments:
-            raise KeyError(registry.unknown("experiment", name, self.experiments))
+            raise registry.UnknownNameError(registry.unknown("experiment", name, self.experiments))
         return self.experiments[name]
 
     def model(self, name: str) -> Model:
         """A foundation model's configuration by name; an unknown one is an error that names the nearest."""
         if name not in self.config.models:
-            raise KeyError(registry.unknown("model", name, self.config.models))
+            raise registry.UnknownNameError(registry.unknown("model", name, self.config.models))
         return self.config.models[name]
 
     def tuning_run(self, experiment: str, tuning: str, scope: str, seed: int | str) -> TuningRun:
@@ -262,9 +262,10 @@ class Plan:
         """Pairs whose training text becomes pages."""
         return page_pairs(pages, self.config.corpora[pages.corpus])
 
-    def page_corpora(self, model: ScratchModel) -> list[Path]:
-        """Corpus folders a model from scratch is made of."""
-        return [self.corpus_folder(model.text.corpus, pair) for pair in self.page_pairs(model.text)]
+    def page_texts(self, pages: Pages) -> list[tuple[str, str]]:
+        """(corpus, pair) of every text that pages are made of: the corpus's pairs, then those of each task."""
+        own = [(pages.corpus, pair) for pair in self.page_pairs(pages)]
+        return own + [(task.corpus, pair) for task in pages.tasks for pair in task.pairs]
 
     def train_pairs(self, run: TuningRun) -> list[str]:
         """Pairs one fine-tuning is trained on."""
@@ -364,7 +365,7 @@ class Plan:
         """Files a foundation model is made of."""
         spec = self.model(name)
         if isinstance(spec, ScratchModel):
-            return [folder / MANIFEST for folder in self.page_corpora(spec)]
+            return [self.corpus_folder(*text) / MANIFEST for text in self.page_texts(spec.text)]
         return [Path(spec.path) / "config.json"] if isinstance(spec, LocalModel) else []
 
     def experiment_manifests(self, name: str) -> list[Path]:
@@ -376,7 +377,7 @@ class Plan:
         used = []
         for model in self.models_used():
             if isinstance(spec := self.config.models[model], ScratchModel):
-                used += [(spec.text.corpus, pair) for pair in self.page_pairs(spec.text)]
+                used += self.page_texts(spec.text)
         for experiment in self.config.experiments.values():
             for data in (experiment.train, experiment.test):
                 used += [(data.corpus, pair) for pair in data.pairs] if data else []
@@ -487,11 +488,12 @@ class Plan:
         """What an experiment's tables and figures depend on, besides its records."""
         experiment = self.experiment(name)
         runs = [vars(run) for run in self.decode_runs if run.experiment == name]
-        return [experiment.title, {key: system.label for key, system in experiment.systems.items()}, runs]
+        labels = {key: system.label for key, system in experiment.systems.items()}
+        return [experiment.title, labels, experiment.assumptions, runs]
 
     def needs_download(self, corpus: str) -> bool:
         """Whether a corpus comes over the network."""
-        return self.config.corpora[corpus].provider in ("hub", "sacrebleu")
+        return self.config.corpora[corpus].provider in ("hub", "sacrebleu", "ud")
 
     @property
     def digest(self) -> str:

@@ -246,9 +246,13 @@ def drop_long(examples: Sequence[Example], max_length: int) -> Subset[Example]:
     Raises:
         ValueError: none is left.
     """
+    if not examples:
+        raise ValueError("no training examples: the training text is empty, or all of it was dropped (dropped.jsonl)")
     kept = [number for number, example in enumerate(examples) if max(map(len, example.values())) <= max_length]
     if not kept:
-        raise ValueError(f"none of {len(examples)} training examples has at most max_length = {max_length} tokens")
+        raise ValueError(
+            f"none of {len(examples)} training examples has at most max_length = {max_length} tokens; raise it"
+        )
     return Subset(examples, kept)  # type: ignore[arg-type]
 
 

@@ -5,7 +5,9 @@ import shlex
 import sys
 from pathlib import Path
 
-SCRIPTS = str(Path(workflow.basedir) / "scripts")
+# Where this file lies: used as a module, the workflow has the basedir of the Snakefile that uses it.
+REPOSITORY = Path(str(workflow.current_basedir)).parents[1]
+SCRIPTS = str(REPOSITORY / "scripts")
 sys.path.insert(0, SCRIPTS)
 
 from dragoman.configfile import ConfigError, parse as parsed

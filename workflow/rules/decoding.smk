@@ -23,7 +23,11 @@ rule decode:
     resources:
         gpu=lambda w: 1 if PLAN.model_behind(decode_run(w)) else 0,
     params:
-        code=lambda w: code("decode", ("decoder", PLAN.system(decode_run(w)).decoder.name)),
+        code=lambda w: code(
+            "decode",
+            ("decoder", PLAN.system(decode_run(w)).decoder.name),
+            ("task", PLAN.experiment(w.experiment).task),
+        ),
         spec=lambda w: digest(PLAN.decode_spec(decode_run(w))),
     shell:
         "OMP_NUM_THREADS={threads} decode.py"

@@ -11,10 +11,10 @@ localrules:
     records,
 
 
-# COMET's and BLEURT's packages do not go with ours. Made on first need, where there is a network.
+# COMET's and BLEURT's packages do not go with ours, and LaBSE is run beside them. Made on first need, where there is a network.
 rule neural_environment:
     output:
-        f"{workflow.basedir}/.venv-neural/.ready",
+        f"{REPOSITORY}/.venv-neural/.ready",
     log:
         f"{RESULTS}/logs/neural_environment.log",
     conda:
@@ -30,7 +30,7 @@ rule score:
         hypotheses=rules.decode.output.hypotheses,
         environment=lambda w: (
             rules.neural_environment.output
-            if {("metric", "comet"), ("metric", "bleurt")} & {*PLAN.metrics_of(w.experiment)}
+            if {("metric", name) for name in ("comet", "bleurt", "lase")} & {*PLAN.metrics_of(w.experiment)}
             else []
         ),
     output:
@@ -73,7 +73,7 @@ rule claims:
     input:
         [PLAN.decode_folder(run) / "hypotheses.jsonl" for run in PLAN.decode_runs],
         [PLAN.divergence_file(run) for run in PLAN.divergence_runs],
-        claims=Path(workflow.basedir) / "config" / "claims.yaml",
+        claims=REPOSITORY / "config" / "claims.yaml",
         records=rules.records.output[0],
     output:
         f"{RESULTS}/claims.jsonl",

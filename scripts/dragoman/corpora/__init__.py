@@ -114,6 +114,8 @@ def _write(
             kept: list[tuple[int, str, str, str]] = []
             for number, row in chunk:
                 source, target = row.source.strip(), row.target.strip()
+                if (kept_words := lines.beginning(source, checker.limits)) != source:
+                    source, row = kept_words, row._replace(alignment="")
                 reason = checker.reason(split, source, target)
                 if reason and split == "test":
                     counts["warnings"][reason] = counts["warnings"].get(reason, 0) + 1

@@ -1,8 +1,8 @@
 """Checks on every line of parallel text, in a fixed order; the first that fails names the reason.
 
-Text is taken as it is: leading and trailing blanks are gone before it comes here, nothing else is changed, and Unicode
-is not normalised. What is dropped from training and validation is only counted in a test set, which must stay
-comparable with published numbers.
+Text is taken as it is: leading and trailing blanks are gone before it comes here, nothing else is changed (but that a
+configuration may cut long sources), and Unicode is not normalised. What is dropped from training and validation is only
+counted in a test set, which must stay comparable with published numbers.
 """
 
 from __future__ import annotations
@@ -40,6 +40,13 @@ def length_ratio(source: str, target: str, limits: Limits) -> bool:
     """One side is so much longer that it cannot be the translation of the other."""
     shorter, longer = sorted((len(source), len(target)))
     return limits.max_ratio is not None and longer >= RATIO_FROM and longer >= limits.max_ratio * shorter
+
+
+def beginning(source: str, limits: Limits) -> str:
+    """The first words of a source that is longer than the configuration wants it, else the source."""
+    if limits.source_words is None or len(words := source.split()) <= limits.source_words:
+        return source
+    return " ".join(words[: limits.source_words])
 
 
 CHECKS: dict[str, Callable[[str, str, Limits], bool]] = {

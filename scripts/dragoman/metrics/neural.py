@@ -76,7 +76,7 @@ class Scorer:
         """Start it and wait until the model is loaded; what it says about itself is in `about`.
 
         Args:
-            kind: "comet" or "bleurt".
+            kind: "comet", "bleurt" or "labse".
 
         Raises:
             MetricError: no environment, no model, or a model that cannot be used; with what to do about it.

@@ -60,10 +60,7 @@ def compute(
         if not found:
             raise MetricError("no answer has a tag, so there is no precision")
         return Score(100 * len(right & found) / len(found), None, None, "XGLUE-POS|seqeval chunks", len(gold))
-    statistics = [
-        (sum(a == b for a, b in zip(answer, tags, strict=False)), len(tags))
-        for answer, tags in zip(answers, gold, strict=True)
-    ]
+    statistics = counts(answers, gold)
     low = high = None
     if bootstrap:
         low, high = interval([100 * right / words for right, words in resampled_sums(statistics, bootstrap)])
@@ -71,6 +68,14 @@ def compute(
     signature = "accuracy|missing:wrong" + (f"|bs:{bootstrap}|seed:{SEED}" if bootstrap else "")
     segments = tuple(100 * hits / count for hits, count in statistics)
     return Score(100 * right / words, low, high, signature, len(gold), segments)
+
+
+def counts(answers: Sequence[Sequence[str]], gold: Sequence[Sequence[str]]) -> list[tuple[int, int]]:
+    """(right tags, words) of each sentence; accuracy is the ratio of their sums."""
+    return [
+        (sum(a == b for a, b in zip(answer, tags, strict=False)), len(tags))
+        for answer, tags in zip(answers, gold, strict=True)
+    ]
 
 
 def chunks(sentences: Iterable[Sequence[str]]) -> set[tuple[str, int, int]]:

@@ -90,6 +90,7 @@ def layout_from(plan: Plan, experiment: str) -> Layout:
         settings={key: tuple(found) for key, found in settings.items()},
         title=visible(spec.title),
         blocks=blocks(spec),
+        assumptions={visible(name): visible(text) for name, text in spec.assumptions.items()},
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from dragoman.reporting.arrange import MISSING, Cell, Table
+from dragoman.reporting.arrange import ASSUMED, MISSING, Cell, Table
 
 MAX_LATEX_COLUMNS = 6
 """Numbers side by side on a page of `article`; a wider table gets one tabular per metric."""
@@ -32,7 +32,7 @@ def _markdown_cell(cell: Cell) -> str:
 
 
 def markdown(table: Table) -> str:
-    """A heading, a pipe table, and below it the notes, how to read it, and the signatures."""
+    """A heading, a pipe table, and below it the notes, how to read it, the signatures, and what was assumed."""
     columns = [f"{metric} {column}" for metric, columns in table.groups for column in columns]
     header = [table.head, *map(markdown_text, columns)]
     lines = [f"### {markdown_text(table.title)}", "", "| " + " | ".join(header) + " |"]
@@ -43,6 +43,9 @@ def markdown(table: Table) -> str:
     lines += [f"<sup>{letter}</sup> {markdown_text(note)}  " for letter, note in table.notes]
     lines += [f"{sentence}  " for sentence in table.legend]
     lines += [f"`{signature}`  " for signature in table.signatures]
+    if table.assumptions:
+        lines += ["", ASSUMED, ""]
+        lines += [f"- **{markdown_text(name)}** {markdown_text(text)}." for name, text in table.assumptions]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -139,6 +142,8 @@ def latex(table: Table) -> str:
             start += len(group[1])
     below = [rf"\textsuperscript{{{letter}}}\,{latex_text(note)}." for letter, note in table.notes]
     below += [latex_text(sentence) for sentence in table.legend]
+    if table.assumptions:
+        below += [ASSUMED, *(rf"\textbf{{{latex_text(n)}}}\,{latex_text(text)}." for n, text in table.assumptions)]
     lines = ["% needs \\usepackage{booktabs}", *[f"% {' '.join(signature.split())}" for signature in table.signatures]]
     end = [r"\par\smallskip", rf"\parbox{{\linewidth}}{{\footnotesize {' '.join(below)}}}"] if below else []
     tall = len(parts) > 1 and len(table.rows) > MAX_LATEX_ROWS

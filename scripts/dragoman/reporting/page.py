@@ -245,4 +245,5 @@ def render(plan: Plan, records: Sequence[Record]) -> str:
         records_hash=sha256(records_file) if records_file.is_file() else "",
         hashes=provenance.hashes(plan),
         shown=EXAMPLES_OPEN,
+        assumed=arrange.ASSUMED,
     )

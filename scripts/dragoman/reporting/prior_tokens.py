@@ -49,7 +49,7 @@ def relative(
         layout: what the experiment promised.
         metrics: metrics to draw; with more pairs than panels fit side by side, the first alone.
         twin: key of the system that counts as 100.
-        bare: key of the system without prior, where lines begin that have no n = 0 of their own.
+        bare: key of the system without prior, if there is one. There, or at any other's n = 0, all lines begin.
         given: keys of the systems with prior tokens.
 
     Returns:
@@ -105,7 +105,8 @@ def _ratios(frame: pd.DataFrame, twin: str, bare: str | None, given: Sequence[st
     whole = cells.get(twin, {}).get("")
     if whole is None or not whole.value:
         return {key: [] for key in given}
-    start = cells.get(bare or "", {})
+    own = (cells.get(key or "", {}) for key in (bare, *given))
+    start = next(({"n=0": rows["n=0"]} for rows in own if "n=0" in rows), {})  # without a prior, all are the same
     return {
         key: [
             _ratio(n, row, whole.value)

@@ -40,6 +40,8 @@ class Layout:
     title: str = ""
     blocks: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """Some of the pairs that get a mean of their own, by name."""
+    assumptions: dict[str, str] = field(default_factory=dict)
+    """What the experiment had to assume, by a short name."""
 
     @property
     def means(self) -> dict[str, tuple[str, ...]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import pandas as pd
 from dragoman.plan import Plan, TuningRun
 from dragoman.reporting.arrange import MISSING
 from dragoman.reporting.markup import latex_rows, markdown_text
+from dragoman.storage import read_json
 from dragoman.sweeps import split
 
 NAME = "training-cost"
@@ -65,7 +65,7 @@ def _row(plan: Plan, run: TuningRun) -> dict[str, Any]:
     path = plan.timing_file(run)
     if not path.is_file():
         return row
-    measured = json.loads(path.read_text(encoding="utf-8"))
+    measured = read_json(path)
     if missing := [name for name in MEASURED if name not in measured]:
         raise ValueError(f"{path}: {', '.join(missing)} missing; train again, or remove the file")
     return row | {name: measured[name] for name in MEASURED}
