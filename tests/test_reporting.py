@@ -20,6 +20,7 @@ from dragoman.records import Record
 from dragoman.reporting import (
     arrange,
     boxes,
+    compute,
     curves,
     dots,
     figures,
@@ -194,6 +195,8 @@ def test_latex_compiles_in_a_bare_article(tmp_path, pairs):
         assumptions={"A1 " + HOSTILE: HOSTILE + " → 日本"},
     )
     body = markup.latex(arrange.lay_out(tables.cells(rows, wanted), wanted))
+    body += markup.latex_rows(HOSTILE, ("a_b", "50 %"), [(HOSTILE, "−1")] * 41, "@{}lr@{}")
+    assert body.count("a\\_b") == 2, "41 lines are two tables"
     source = "\\documentclass{article}\n\\usepackage{booktabs}\n\\begin{document}\n" + body + "\\end{document}\n"
     (tmp_path / "table.tex").write_text(source, encoding="utf-8")
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "table.tex"]
@@ -704,6 +707,30 @@ def test_training_cost_is_averaged_over_whole_tunings_only(swept):
     swept.timing_file(slow).write_text('{"seconds": 1}')
     with pytest.raises(ValueError, match=r"mask,k=3/en-de/seed-2\.json: steps, tokens, .* missing; train again"):
         timings.read(swept)
+
+
+def test_hours_of_compute_are_those_of_the_plan(swept):
+    assert compute.steps(swept) == []
+    head = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time\n"
+    lines = {
+        "finetune/sweep/full/all/seed-1.tsv": "3600.0\t1:00:00\t2000.5\t0\t0\t0\t0\t0\t90\t1800",
+        "finetune/sweep/full/all/seed-2.tsv": "1800.0\t0:30:00\t1000\t0\t0\t0\t0\t0\t90\tNA",
+        "finetune/sweep/gone/all/seed-1.tsv": "9999.0\t9:99:99\t9999\t0\t0\t0\t0\t0\t90\t9999",
+        "pretrain/tiny.tsv": "36\t0:00:36\t-\t-\t-\t-\t-\t-\t-\t18.5",
+    }
+    for place, line in lines.items():
+        path = swept.results / "benchmarks" / place
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(head + line + "\n", encoding="utf-8")
+    pretrain, finetune, decode, everything = compute.steps(swept)
+    assert pretrain.cells() == ["pretrain", "1", "1", "0.010", "0.005", "0"]
+    assert finetune.cells() == ["finetune", "12", "2", "1.500", "0.500", "2,000"]
+    assert decode.cells() == ["decode", "22", "0", "–", "–", "–"]
+    assert everything.cells() == ["all", "35", "3", "1.510", "0.505", "2,000"]
+    text = page.render(swept, [])
+    cost = re.search(r'<section id="training-cost">.*?</section>', text, flags=re.DOTALL).group()
+    assert "<td>1.510</td>" in cost
+    assert text.count(compute.machine()) == cost.count(compute.machine()) == 1
 
 
 def test_times_on_different_devices_are_not_compared(swept):
