@@ -8,9 +8,11 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from browser import grave, watch
 from dragoman import models, records
 from dragoman.configfile import load_config
 from dragoman.metrics import instances
@@ -112,6 +114,18 @@ class TestFinished:
         for suffix in ("csv", "md", "tex"):
             assert (results / f"tables/sft-llama.{suffix}").stat().st_size > 100
         assert (results / "figures/sft-llama-loss.svg").read_text(encoding="utf-8").startswith("<?xml")
+
+    def test_page_works_in_a_browser(self, finished: Path, chromium: Any) -> None:
+        complaints: list[str] = []
+        tab = chromium.new_page()
+        watch(tab, complaints)
+        tab.goto((finished / "results/smoke/report/index.html").as_uri())
+        drawn = tab.locator("svg[role=img]").count()
+        assert drawn == tab.locator('a[download$=".pdf"]').count() > len(PLAN.config.experiments)
+        assert tab.locator(".timeline").count() > 0
+        assert grave(tab) == []
+        tab.close()
+        assert complaints == []
 
     def test_second_run_has_nothing_to_do(self, finished: Path) -> None:
         done = snakemake(finished, "--cores", "2")
