@@ -51,8 +51,7 @@ $(VENV)-neural/.ready: envs/neural.txt envs/neural.lock
 
 demo: env ## run the embedded demonstration: a corpus, two models, a fine-tuning, a report
 	@echo "Running the workflow with $(CONFIG) ..."
-	@$(IN_VENV) snakemake --cores $(CORES) --configfile $(CONFIG)
-
+	@$(IN_VENV) snakemake --cores $(CORES) --configfile $(CONFIG) --quiet rules host
 
 smoke: ## the same with config/smoke.yaml: every rule in about a minute, learns nothing
 	@$(MAKE) --no-print-directory demo CONFIG=config/smoke.yaml
