@@ -103,17 +103,22 @@
       bubble.replaceChildren(make("b", {}, title));
       for (const line of lines)
         bubble.append(make("span", line.includes("|") ? { class: "signature" } : {}, line));
+      place();
+    };
+
+    /** The bubble above the ring, or below where there is no room. */
+    const place = () => {
       const at = ring.getBoundingClientRect();
       const own = bubble.getBoundingClientRect();
-      const left = Math.min(Math.max(8, at.left + at.width / 2 - own.width / 2), innerWidth - own.width - 8);
+      const left = Math.min(at.left + at.width / 2 - own.width / 2, innerWidth - own.width - 8);
       bubble.style.left = `${Math.max(8, left)}px`;
       bubble.style.top = `${at.top - own.height - 8 > 0 ? at.top - own.height - 8 : at.bottom + 8}px`;
     };
 
     if (marks.length) {
       const point = (event) => {
-        const place = new DOMPoint(event.clientX, event.clientY).matrixTransform(svg.getScreenCTM().inverse());
-        show(nearest(shown(), place.x, place.y));
+        const at = new DOMPoint(event.clientX, event.clientY).matrixTransform(svg.getScreenCTM().inverse());
+        show(nearest(shown(), at.x, at.y));
       };
       svg.addEventListener("pointermove", point);
       svg.addEventListener("pointerdown", point);
@@ -139,7 +144,8 @@
         show(mark ?? null);
       });
       region.setAttribute("aria-description", "Arrow keys go from point to point and say its numbers.");
-      addEventListener("scroll", () => show(null), { passive: true });
+      document.addEventListener("scroll", () => current && place(), { passive: true, capture: true });
+      document.addEventListener("pointerdown", (event) => svg.contains(event.target) || show(null));
     }
 
     if (series.length < 2) return;
@@ -181,13 +187,14 @@
 
   // ----------------------------------------------------------------------------------------------------------- tables
 
-  /** What a cell is sorted by: its number, or its words; nothing for a dash. */
-  const keyOf = (cell) => {
+  /** What a row is sorted by: a cell's number, or its words; nothing for a dash. What a row is called are words. */
+  const keyOf = (row, column) => {
+    const cell = row.cells[column];
     const copy = cell.cloneNode(true);
     all("small, sup, details, .id, .source, .sign", copy).forEach((part) => part.remove());
     const text = copy.textContent.trim().replaceAll("−", "-");
     if (text === "–" || text === "") return null;
-    const number = text.match(/^[<+]?\s*(-?[\d,]*\.?\d+)/);
+    const number = column && text.match(/^[<+]?\s*(-?[\d,]*\.?\d+)/);
     return number ? Number(number[1].replaceAll(",", "")) : text.toLowerCase();
   };
 
@@ -211,7 +218,7 @@
       titles.forEach((row) => (row.hidden = !!way));
       if (!way) return;
       head.cells[column].setAttribute("aria-sort", way > 0 ? "ascending" : "descending");
-      const keys = new Map(data.map((row) => [row, keyOf(row.cells[column])]));
+      const keys = new Map(data.map((row) => [row, keyOf(row, column)]));
       const order = [...data].sort((a, b) => {
         const [x, y] = [keys.get(a), keys.get(b)];
         return x === null || y === null ? (x === null) - (y === null) : way * compare(x, y);
@@ -220,7 +227,7 @@
     };
 
     [...head.cells].forEach((cell, column) => {
-      const numbers = data.some((row) => typeof keyOf(row.cells[column]) === "number");
+      const numbers = data.some((row) => typeof keyOf(row, column) === "number");
       const first = numbers && column ? -1 : 1; // the largest number is looked for more often than the least
       const button = make("button", { type: "button", class: "sort" }, ...cell.childNodes);
       button.addEventListener("click", () => {
@@ -331,7 +338,10 @@
       const last = all(".example:not([hidden])", box).at(-1);
       limit += STEP;
       update();
-      if (more.hidden) last?.setAttribute("tabindex", "-1"), last?.focus();
+      if (more.hidden) { // the focus must not be lost with the button
+        last.setAttribute("tabindex", "-1");
+        last.focus();
+      }
     });
     for (const control of [pair, setting, order, astray]) control.addEventListener("change", anew);
 
