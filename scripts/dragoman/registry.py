@@ -25,6 +25,7 @@ REGISTRY: dict[str, dict[str, str]] = {
         "converse": "dragoman.methods.converse",
         "language-aware": "dragoman.methods.language_aware",
         "consistency": "dragoman.methods.consistency",
+        "preference": "dragoman.methods.preference",
     },
     "decoder": {
         "offline": "dragoman.decoding.offline",

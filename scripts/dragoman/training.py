@@ -43,7 +43,8 @@ from dragoman.storage import read_manifest, write_manifest
 log = logging.getLogger(__name__)
 
 Loss = Callable[[PreTrainedModel, dict[str, torch.Tensor], torch.Tensor], torch.Tensor]
-"""(model, batch, number of predicted tokens in the global batch) -> loss to differentiate."""
+"""(model, batch, number of predicted tokens in the global batch) -> loss to differentiate. `examples` of the batch is
+how many examples the global batch has, for what is a mean over these."""
 
 WINDOW = 50
 """Batches that are sorted by length together: enough to pad little, few enough that batches stay random."""
@@ -167,7 +168,8 @@ class Run(Trainer):
         num_items_in_batch: torch.Tensor | None = None,
     ) -> Any:
         assert num_items_in_batch is not None
-        loss = self.loss(model, inputs, num_items_in_batch)
+        examples = torch.tensor(self.batches.batch_size, device=num_items_in_batch.device)
+        loss = self.loss(model, inputs | {"examples": examples}, num_items_in_batch)
         return (loss, {}) if return_outputs else loss
 
     def _save_checkpoint(self, model: PreTrainedModel, trial: Any) -> None:
