@@ -174,6 +174,10 @@ def _experiment(
     yield from _named("prompt", (*at, "prompt"), experiment.prompt, known_prompts)
     for index, metric in enumerate(experiment.metrics):
         yield from _metric((*at, "metrics", index), metric, experiment.test.pairs)
+        measured = (getattr(system.decoder, "monolingual", False) for system in experiment.systems.values())
+        if metric.partition(":")[0] == "bits" and not any(measured):
+            text = "no system measures them; give those of interest the decoder {name: offline, monolingual: true}"
+            yield Problem((*at, "metrics", index), text, metric)
     for key, data in (("train", experiment.train), ("test", experiment.test)):
         if data is None:
             continue
@@ -320,7 +324,7 @@ def _metric(at: KeyPath, spec: str, pairs: Iterable[str]) -> Iterator[Problem]:
             if check := getattr(registry.module_of("metric", name), "check", None):
                 check(**options)
                 return
-            columns = {"delays": [[1]], "gflops": [1.0]}
+            columns = {"delays": [[1]], "gflops": [1.0], "nats": [1.0]}
             text = "a" if metrics.columns_of(name) else "one two three four"
             for pair in pairs:
                 metrics.score(spec, [text], [[text]], [text], pair, columns)

@@ -438,6 +438,9 @@ class OfflineDecoder(Strict):
     """Sentences decoded together. Arithmetic is float32, so that a sentence's neighbours do not change its words."""
     stop_at_newline: bool = False
     """End the hypothesis at the first line break (a foundation model goes on with its next page otherwise)."""
+    monolingual: bool = False
+    """Also measure how unlikely the model finds each reference as the line after the one before it, with no prompt
+    around it: general ability, for the metric `bits`."""
 
 
 class ContrastiveDecoder(Strict):
@@ -647,6 +650,8 @@ class PrefilledDecoder(OfflineDecoder):
 
     @model_validator(mode="after")
     def _counts(self) -> PrefilledDecoder:
+        if self.monolingual:
+            raise ValueError("`monolingual` measures a model without any prior; give it to an `offline` decoder")
         if len(set(self.n)) < len(self.n):
             raise ValueError(f"every n must stand once, not {self.n}")
         if "all" in self.n and self.prior.kind not in ("fixed", "preamble"):

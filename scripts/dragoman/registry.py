@@ -48,6 +48,7 @@ REGISTRY: dict[str, dict[str, str]] = {
         "dal": "dragoman.metrics.latency:DAL",
         "atd": "dragoman.metrics.latency:ATD",
         "gflops": "dragoman.metrics.cost",
+        "bits": "dragoman.metrics.bits",
         "offtarget": "dragoman.metrics.offtarget",
         "tags": "dragoman.metrics.tags",
     },
