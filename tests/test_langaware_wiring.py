@@ -391,9 +391,13 @@ PAPERS = REPOSITORY / "config" / "papers"
             PAPERS / "langaware-v1.yaml",
             {"download": 46, "fetch_model": 1, "finetune": 6, "decode": 9 * (12 + 14)},
         ),
-        (  # stage 1 and: 5 numbers of steps, 7 weights, 3 samplers, 4 amounts (of both stages), 5 steps, 5 baselines
+        (  # stage 1 and: 5 numbers of steps, 7 weights, 3 samplers, 4 amounts (of both stages), 5 steps, 6 baselines
             REPOSITORY / "config" / "examples" / "langaware-ablations.yaml",
-            {"pretrain": 2, "finetune": 6 + 8 + 4 + 8 + 6 + 6, "decode": 8 * (6 + 8 + 4 + 8 + 6 + 9)},
+            {"pretrain": 2, "finetune": 6 + 8 + 4 + 8 + 6 + 7, "decode": 8 * (6 + 8 + 4 + 8 + 6 + 10)},
+        ),
+        (  # 12 pairs of IWSLT and Alpaca; two systems, the second compared with the first
+            REPOSITORY / "config" / "examples" / "langaware-general.yaml",
+            {"download": 12 + 1, "fetch_model": 1, "finetune": 2, "decode": 2 * 12, "answer": 2, "judge": 1},
         ),
     ],
     ids=lambda value: value.stem if isinstance(value, Path) else "",

@@ -17,6 +17,7 @@ REGISTRY: dict[str, dict[str, str]] = {
         "files": "dragoman.corpora.files",
         "hub": "dragoman.corpora.hub",
         "sacrebleu": "dragoman.corpora.sacrebleu",
+        "instructions": "dragoman.corpora.instructions",
     },
     "method": {
         "sft": "dragoman.methods.sft",

@@ -145,7 +145,7 @@ def section(plan: Plan, name: str, records: Sequence[Record], judged: Sequence[v
     """Everything the page says about one experiment."""
     layout = gather.layout_from(plan, name)
     frame = tables.cells(records, layout)
-    laid = arrange.tables_of(frame, layout)
+    laid = [*arrange.tables_of(frame, layout), *judged.judged(plan, name, records)]
     examples, folded = gather.examples(plan, name)
     return Section(
         key=name,
