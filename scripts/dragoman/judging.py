@@ -4,7 +4,7 @@ As in arXiv 2403.14399 every two answers are shown twice, in either order, since
 twice wins, one each is a tie. A draw in one order leaves the other to decide; two draws are a tie.
 
 The program is the user's (AlpacaEval 0.6.6 is known to work), and so is the key of the model behind it, which it reads
-from the environment; nothing here reads, passes on or prints one.
+from the environment; no message from here holds one.
 """
 
 from __future__ import annotations
@@ -70,12 +70,9 @@ def compare(system: Path, rival: Path, judge: str, work: Path) -> list[Mapping[s
         What `verdicts` takes. AlpacaEval shuffles the two answers by instruction alone, so that swapping the files
         swaps every place.
     """
-    there, back = (_annotated(work / name, *files, judge) for name, files in _orders(system, rival).items())
+    there = _annotated(work / "there", system, rival, judge)
+    back = _annotated(work / "back", rival, system, judge)
     return [there, {instruction: 3 - preference for instruction, preference in back.items()}]
-
-
-def _orders(system: Path, rival: Path) -> dict[str, tuple[Path, Path]]:
-    return {"there": (system, rival), "back": (rival, system)}
 
 
 def _annotated(folder: Path, model: Path, reference: Path, judge: str) -> dict[str, float]:
