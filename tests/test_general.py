@@ -27,7 +27,7 @@ from dragoman.metrics import MetricError, score, significance
 from dragoman.plan import Plan
 from dragoman.prompts import render
 from dragoman.records import Record
-from dragoman.reporting import judged, markup
+from dragoman.reporting import instructed, markup
 from dragoman.text import TextError
 from hub_server import Hub, parquet
 from test_langaware_wiring import loaded
@@ -329,13 +329,13 @@ def outcome(values: tuple[float | None, ...], note: str = "", **place: Any) -> l
 
 def test_table_shows_shares_or_says_why_there_are_none() -> None:
     plan = Plan(load_config(REPOSITORY / "config" / "smoke.yaml"))
-    (table,) = judged.judged(plan, "langaware", outcome((50.0, 25.0, 25.0), system="ours"))
+    (table,) = instructed.judgements(plan, "langaware", outcome((50.0, 25.0, 25.0), system="ours"))
     assert table.groups == [("Answers against those of mt, %", ["wins", "ties", "losses"])]
     assert [(label, [cell.text for cell in cells]) for label, cells in table.rows] == [
         ("ours", ["50.00", "25.00", "25.00"])
     ]
-    (table,) = judged.judged(plan, "langaware", outcome((None,) * 3, "not judged: no judge", system="ours"))
+    (table,) = instructed.judgements(plan, "langaware", outcome((None,) * 3, "not judged: no judge", system="ours"))
     text = markup.markdown(table)
     assert "not judged: no judge" in text
     assert [cell.text for cell in table.rows[0][1]] == ["–"] * 3
-    assert judged.judged(plan, "pretty", []) == []
+    assert instructed.judgements(plan, "pretty", []) == []

@@ -24,7 +24,18 @@ from dragoman import claims, verdicts
 from dragoman.metrics import presentation
 from dragoman.plan import Plan
 from dragoman.records import Record
-from dragoman.reporting import arrange, curves, figures, gallery, gather, markup, provenance, tables, timings
+from dragoman.reporting import (
+    arrange,
+    curves,
+    figures,
+    gallery,
+    gather,
+    instructed,
+    markup,
+    provenance,
+    tables,
+    timings,
+)
 from dragoman.reporting.examples import Example, visible
 from dragoman.storage import sha256
 
@@ -145,7 +156,7 @@ def section(plan: Plan, name: str, records: Sequence[Record], judged: Sequence[v
     """Everything the page says about one experiment."""
     layout = gather.layout_from(plan, name)
     frame = tables.cells(records, layout)
-    laid = [*arrange.tables_of(frame, layout), *judged.judged(plan, name, records)]
+    laid = [*arrange.tables_of(frame, layout), *instructed.judgements(plan, name, records)]
     examples, folded = gather.examples(plan, name)
     return Section(
         key=name,

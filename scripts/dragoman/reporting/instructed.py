@@ -12,7 +12,7 @@ from dragoman.reporting import arrange, gather, tables
 COLUMNS = ("wins", "ties", "losses")
 
 
-def judged(plan: Plan, experiment: str, records: Sequence[Record]) -> list[arrange.Table]:
+def judgements(plan: Plan, experiment: str, records: Sequence[Record]) -> list[arrange.Table]:
     """The table of an experiment that has answers judged, or would have; none for the others.
 
     A share has its 95 % interval, or with several seeds their standard deviation; where nothing was judged there is a
