@@ -15,6 +15,7 @@ import pytest
 from browser import grave, watch
 from dragoman import models, records
 from dragoman.configfile import load_config
+from dragoman.judging import OUTCOMES, metric
 from dragoman.metrics import instances
 from dragoman.plan import Plan
 from dragoman.reporting.gather import points
@@ -38,6 +39,9 @@ def snakemake(folder: Path, *arguments: str, config: str = SMOKE) -> subprocess.
     """Run the workflow in `folder`, with `config` as its configuration file."""
     path = folder / "config.yaml"
     path.write_text(config, encoding="utf-8")
+    (folder / "config").mkdir(exist_ok=True)
+    (folder / "config" / "examples").unlink(missing_ok=True)
+    (folder / "config" / "examples").symlink_to(REPOSITORY / "config" / "examples")
     command = [
         sys.executable,
         "-m",
@@ -80,7 +84,13 @@ class TestFinished:
     """What a finished run looks like, and what it takes to change it."""
 
     def test_every_number_is_there(self, finished: Path) -> None:
+        judged = {metric(outcome) for outcome in OUTCOMES}
         found = records.read(finished / "results/smoke/records.jsonl")
+        silent = [record for record in found if record.metric in judged]
+        assert {(r.system, r.metric, r.value, r.note) for r in silent} == {
+            ("ours", each, None, "not judged: the configuration names no judge") for each in judged
+        }
+        found = [record for record in found if record not in silent]
         keys = {(r.experiment, r.system, r.pair, r.setting, r.seed, r.metric) for r in found}
         promised = sum(
             len(points(PLAN.system(run))) * len(PLAN.experiment(run.experiment).metrics) for run in PLAN.decode_runs
@@ -104,6 +114,8 @@ class TestFinished:
             assert read_manifest(path.parent)["files"]
         tuning = read_manifest(finished / "results/smoke/tunings/sft-llama/sft/all/seed-1")
         assert tuning["examples"] == {"made": 100, "kept": 100}
+        mixed = read_manifest(finished / "results/smoke/tunings/langaware/mt/all/seed-1")
+        assert mixed["examples"] == {"made": 4 * 16 + 5, "kept": 4 * 16 + 5}, "translations, and instructions"
         assert not list((finished / "results/smoke/.work").glob("*")), "unfinished state is gone when all is done"
 
     def test_page_tables_and_figures(self, finished: Path) -> None:

@@ -246,7 +246,35 @@ class UdCorpus(Strict):
         return self
 
 
-Corpus = Annotated[DemoCorpus | FilesCorpus | HubCorpus | SacrebleuCorpus | UdCorpus, Field(discriminator="provider")]
+class InstructionsCorpus(Strict):
+    """Instructions and answers in Alpaca's form (`instruction`, `input`, `output`), to `mix` into fine-tuning: a file
+    of your own, or a data set of the hub."""
+
+    provider: Literal["instructions"]
+    path: str | None = None
+    """A .json (one list), .jsonl or .parquet file, also .gz of the first two."""
+    dataset: str | None = None
+    """Or a repository of the hub, like `tatsu-lab/alpaca`, with"""
+    revision: str | None = None
+    """its commit, tag or branch, and"""
+    files: str | None = None
+    """a glob of its parquet files."""
+
+    @model_validator(mode="after")
+    def _one_way(self) -> InstructionsCorpus:
+        given = [value is not None for value in (self.path, self.dataset, self.revision, self.files)]
+        if given not in ([True, False, False, False], [False, True, True, True]):
+            raise ValueError("give either `path`, or `dataset`, `revision` and `files`")
+        path = self.path or ".json"
+        if not (path.endswith(".parquet") or path.removesuffix(".gz").endswith((".json", ".jsonl"))):
+            raise ValueError(f"`path` must end in .json, .jsonl (or one of them and .gz) or .parquet, not {path!r}")
+        return self
+
+
+Corpus = Annotated[
+    DemoCorpus | FilesCorpus | HubCorpus | SacrebleuCorpus | UdCorpus | InstructionsCorpus,
+    Field(discriminator="provider"),
+]
 
 # --------------------------------------------------------------------------------------------------------- training
 
@@ -476,6 +504,15 @@ class Sweep(Strict):
         return {str(name): value for name, value in values.items()} if isinstance(values, dict) else values
 
 
+class Mix(Strict):
+    """Instructions that ask for no translation, mixed into what a tuning is trained on."""
+
+    corpus: Name
+    """One whose provider is `instructions`."""
+    limit: PositiveInt | None = None
+    """Only the first so many; all otherwise."""
+
+
 class Tuning(Strict):
     """One way to fine-tune the experiment's model."""
 
@@ -493,6 +530,8 @@ class Tuning(Strict):
     """Overrides the experiment's limit of training sentences per pair."""
     start: Name | None = None
     """Another tuning of the experiment whose model this one goes on from; the experiment's model otherwise."""
+    mix: Mix | None = None
+    """Train on instructions, too, in Alpaca's templates. For `method: sft`; other tunings can go on from it."""
     training: Training
     sweep: Sweep | None = None
     """Train it several times, with another value of one key each time."""
@@ -510,6 +549,9 @@ class OfflineDecoder(Strict):
     """Sentences decoded together. Arithmetic is float32, so that a sentence's neighbours do not change its words."""
     stop_at_newline: bool = False
     """End the hypothesis at the first line break (a foundation model goes on with its next page otherwise)."""
+    monolingual: bool = False
+    """Also measure how unlikely the model finds each reference as the line after the one before it, with no prompt
+    around it: general ability, for the metric `bits`."""
 
 
 class ContrastiveDecoder(Strict):
@@ -719,6 +761,8 @@ class PrefilledDecoder(OfflineDecoder):
 
     @model_validator(mode="after")
     def _counts(self) -> PrefilledDecoder:
+        if self.monolingual:
+            raise ValueError("`monolingual` measures a model without any prior; give it to an `offline` decoder")
         if len(set(self.n)) < len(self.n):
             raise ValueError(f"every n must stand once, not {self.n}")
         if "all" in self.n and self.prior.kind not in ("fixed", "preamble"):
@@ -789,6 +833,28 @@ class Divergence(Strict):
         return self
 
 
+class Instructed(Strict):
+    """Answers to instructions that ask for no translation, in AlpacaEval's form, and a judge's verdict on them."""
+
+    path: str
+    """A JSON list of objects with `instruction`, and `dataset` where they have one: AlpacaEval's own set, or yours."""
+    systems: Annotated[list[Name], Field(min_length=1)]
+    """Systems whose models answer, greedily, in Alpaca's template. The others are compared with the first."""
+    limit: PositiveInt | None = None
+    """Only the first so many instructions."""
+    max_new_tokens: PositiveInt = 512
+    batch_size: PositiveInt = 16
+    judge: str | None = None
+    """What `alpaca_eval` calls an annotators_config: a name or a path. That program must be on the PATH, and the key it
+    wants in the environment; without it, or with null, answers are written and not judged."""
+
+    @model_validator(mode="after")
+    def _once(self) -> Instructed:
+        if len(set(self.systems)) < len(self.systems):
+            raise ValueError(f"every system must stand once, not {self.systems}")
+        return self
+
+
 class Experiment(Strict):
     """One model, some tunings of it, some systems made of them, one table."""
 
@@ -808,6 +874,8 @@ class Experiment(Strict):
     systems: Annotated[dict[Name, System], Field(min_length=1)]
     divergence: Divergence | None = None
     """Compare the foundation model's expectations with those of a fine-tuned twin."""
+    instructions: Instructed | None = None
+    """Have models answer instructions that ask for no translation: general ability."""
     metrics: list[str] = Field([], min_length=1)
     """The task's where they are left out."""
     assumptions: dict[str, str] = {}

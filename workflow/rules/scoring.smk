@@ -1,12 +1,14 @@
 # Scores: every number a record; all records of a run in one file.
 #
 # needs    RESULTS/decodes/..., RESULTS/divergence/... where a model is compared with a twin
-# makes    RESULTS/scores/<experiment>/<system>/<pair>/seed-<n>.jsonl, RESULTS/records.jsonl, RESULTS/claims.jsonl
+# makes    RESULTS/scores/<experiment>/<system>/<pair>/seed-<n>.jsonl, RESULTS/judgements/..., RESULTS/records.jsonl,
+#          RESULTS/claims.jsonl
 
-from dragoman import registry
+from dragoman import judging, registry
 
 
 localrules:
+    judge,
     neural_environment,
     records,
 
@@ -58,9 +60,33 @@ rule score:
         " 2>&1 | tee {log:q}"
 
 
+# A judge is asked over a network, where Snakemake runs. Once there is one that was missing, its records are made again.
+rule judge:
+    input:
+        answers=rules.answer.output.answers,
+        rival=lambda w: PLAN.answers_file(PLAN.rival(answer_run(w))),
+    output:
+        records=f"{RESULTS}/judgements/{{experiment}}/{{system}}/seed-{{seed}}.jsonl",
+    log:
+        f"{RESULTS}/logs/judge/{{experiment}}/{{system}}/seed-{{seed}}.log",
+    conda:
+        "../../envs/main.yaml"
+    params:
+        code=code("judge"),
+        judge=lambda w: PLAN.instructed(answer_run(w)).judge,
+        missing=lambda w: judging.obstacle(PLAN.instructed(answer_run(w)).judge),
+    shell:
+        "judge.py"
+        " --experiment {wildcards.experiment:q}"
+        " --system {wildcards.system:q}"
+        " --seed {wildcards.seed:q}"
+        " 2>&1 | tee {log:q}"
+
+
 rule records:
     input:
         [PLAN.score_file(run) for run in PLAN.decode_runs],
+        [PLAN.judgement_file(run) for run in PLAN.judge_runs],
     output:
         f"{RESULTS}/records.jsonl",
     log:

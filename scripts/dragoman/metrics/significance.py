@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from dragoman.metrics import MetricError, bleu, latency, parse, score, tags, target_language
+from dragoman.metrics import MetricError, bits, bleu, latency, parse, score, tags, target_language
 from dragoman.metrics.bootstrap import RESAMPLES, SEED, interval, resampled_sums
 
 TRIALS = 10_000
@@ -103,6 +103,8 @@ def statistics(
     """
     name, written = parse(spec)
     result = score(spec, hypotheses, references, sources, pair, columns, **options, bootstrap=0)
+    if name == "bits":
+        return Statistics(bits.sums(references, (columns or {})["nats"]), _mean)
     if name in ("bleu", "chrf"):
         metric, total = _corpus_metric(name, written | options, pair)
         return Statistics(np.asarray(metric._extract_corpus_statistics(hypotheses, references), np.float64), total)

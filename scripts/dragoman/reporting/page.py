@@ -31,6 +31,7 @@ from dragoman.reporting import (
     figures,
     gallery,
     gather,
+    instructed,
     markup,
     provenance,
     tables,
@@ -106,7 +107,7 @@ def section(plan: Plan, name: str, records: Sequence[Record], judged: Sequence[v
     """Everything the page says about one experiment."""
     layout = gather.layout_from(plan, name)
     frame = tables.cells(records, layout)
-    laid = arrange.tables_of(frame, layout)
+    laid = [*arrange.tables_of(frame, layout), *instructed.judgements(plan, name, records)]
     sentences, examples = gather.examples(plan, name)
     beside = evidence.published_rows(judged, name, layout.systems)
     return Section(
