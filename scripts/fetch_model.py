@@ -9,9 +9,9 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 
-from dragoman import command, hub
+from dragoman import command, hub, models
 from dragoman.config import HubModel, LocalModel
 from dragoman.configfile import load_config
 from dragoman.plan import Plan
@@ -32,9 +32,35 @@ def parameters_in(folder: Path) -> int:
         raise ValueError(f"{folder} has no *.safetensors weights; other formats can run code when they are read")
     count = 0
     for path in paths:
-        with safe_open(path, framework="pt") as file:
-            count += sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118
+        try:
+            with safe_open(path, framework="pt") as file:
+                count += sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118
+        except SafetensorError as error:
+            raise ValueError(f"{path} is no whole safetensors file ({error}); fetch or save it again") from None
     return count
+
+
+def check_tokenizer(folder: Path) -> None:
+    """Refuse, before anything is trained, a tokenizer whose answers could not end or whose ids have no weights.
+
+    Raises:
+        ValueError: that, or a tokenizer or configuration that cannot be read.
+    """
+    tokenizer = models.load_tokenizer(folder)
+    if tokenizer.eos_token_id is None:
+        raise ValueError(
+            f"the tokenizer in {folder} has no end-of-sequence token, so no answer could end; name one as `eos_token` "
+            "in its tokenizer_config.json"
+        )
+    known = models.entries(folder)
+    if (
+        known
+        and (beyond := max(tokenizer.vocab_size - 1, tokenizer.eos_token_id, tokenizer.bos_token_id or 0)) >= known
+    ):
+        raise ValueError(
+            f"the tokenizer in {folder} has a token {beyond}, but the model's vocabulary ends at {known - 1}; take the "
+            "tokenizer and the config.json of one model"
+        )
 
 
 def link_or_copy(source: Path, target: Path) -> None:
@@ -54,6 +80,7 @@ def bring(plan: Plan, name: str, spec: HubModel | LocalModel) -> None:
     else:
         source = Path(spec.path)
     facts["parameters"] = parameters_in(source)
+    check_tokenizer(source)
     with building(plan.model_folder(name), facts) as place:
         for path in sorted(source.iterdir()):
             if path.suffix in SUFFIXES and path.name != "manifest.json":

@@ -1,4 +1,4 @@
-"""Scores segments with a COMET or BLEURT model: the other end of `dragoman.metrics.neural`.
+"""Scores segments with a COMET, BLEURT or LaBSE model: the other end of `dragoman.metrics.neural`.
 
 Their packages do not go with ours, so this runs in an environment of its own (`make env-neural`), as a process that
 `dragoman.metrics.neural` starts, and imports nothing of ours.
@@ -272,6 +272,66 @@ class Bleurt:
         return self.model(**inputs).logits.flatten().tolist(), int(cut)
 
 
+# --------------------------------------------------------------------------------------------------------------- LaBSE
+
+
+class Labse:
+    """A BERT whose pooler makes sentence embeddings; the score is the cosine of hypothesis and reference."""
+
+    packages = ("transformers", "torch")
+    patterns = ("*.json", "vocab.txt", "*.safetensors")
+    references = "required"
+
+    def __init__(self, path: Path, from_hub: bool) -> None:
+        """Find all files.
+
+        Raises:
+            ModelError: one is missing.
+        """
+        self.path = path
+        self.weights = sorted(path.glob("*.safetensors"))
+        if not ((path / "config.json").is_file() and self.weights):
+            text = f"{path} is no BERT model (a folder holds config.json, a tokenizer, and weights as safetensors)"
+            raise ModelError(f"{text}; sentence-transformers/LaBSE keeps its pooler apart: take setu4993/LaBSE")
+
+    def load(self) -> None:
+        """Load onto a GPU, where there is one.
+
+        Raises:
+            ModelError: a file is broken, or lacks weights.
+        """
+        path = self.path
+        import torch
+        from transformers import AutoTokenizer, BertModel
+
+        try:
+            self.tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True, trust_remote_code=False)
+            self.model, report = BertModel.from_pretrained(path, local_files_only=True, output_loading_info=True)
+        except Exception as error:
+            raise loading_failed(path, error) from error
+        if lacking := sorted(set(report["missing_keys"]) & {name for name, _ in self.model.named_parameters()}):
+            raise ModelError(f"{path} lacks {len(lacking)} of the model's weights ({lacking[0]}, ...)")
+        self.model.eval().to("cuda" if torch.cuda.is_available() else "cpu")
+        self.limit = self.model.config.max_position_embeddings
+
+    def score(self, segments: list[dict[str, str]]) -> tuple[list[float], int]:
+        """Cosines; padding is masked, so a neighbour changes nothing but the last bits."""
+        import torch
+
+        sides, cut = [], torch.zeros(len(segments), dtype=torch.bool)
+        for key in ("mt", "ref"):
+            inputs = self.tokenizer(
+                [segment[key] for segment in segments],
+                padding="longest",
+                truncation=True,
+                max_length=self.limit,
+                return_tensors="pt",
+            ).to(self.model.device)
+            cut |= (inputs["attention_mask"].sum(dim=1) >= self.limit).cpu()
+            sides.append(self.model(**inputs).pooler_output)
+        return torch.nn.functional.cosine_similarity(*sides).tolist(), int(cut.sum())
+
+
 # -------------------------------------------------------------------------------------------------------------- serving
 
 
@@ -305,14 +365,14 @@ def say(out: TextIO, message: dict[str, Any]) -> None:
 def main() -> None:
     """Load the model, then answer requests."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("kind", choices=["comet", "bleurt"])
+    parser.add_argument("kind", choices=["comet", "bleurt", "labse"])
     parser.add_argument("model", help="a folder, a COMET checkpoint, or a name on the Hugging Face hub")
     parser.add_argument("--revision", help="commit, tag or branch on the hub (default: the newest)")
     arguments = parser.parse_args()
     # the pipe is for answers; libraries, those in C too, print to standard error
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    kind = {"comet": Comet, "bleurt": Bleurt}[arguments.kind]
+    kind = {"comet": Comet, "bleurt": Bleurt, "labse": Labse}[arguments.kind]
     try:
         path, commit = find(arguments.model, arguments.revision, list(kind.patterns))
         model = kind(path, from_hub=commit is not None)

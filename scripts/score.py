@@ -56,7 +56,7 @@ def hypotheses(arguments: argparse.Namespace) -> None:
     plan = Plan(load_config(arguments.config))
     experiment = plan.experiment(arguments.experiment)
     if arguments.system not in experiment.systems:
-        raise KeyError(registry.unknown("system", arguments.system, experiment.systems))
+        raise registry.UnknownNameError(registry.unknown("system", arguments.system, experiment.systems))
     place = {
         "paper": experiment.paper,
         "experiment": arguments.experiment,

@@ -10,7 +10,7 @@ import pytest
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # no test may reach for a hub; those of the hub start their own
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-pytest_plugins = ["hub_server"]
+pytest_plugins = ["browser", "hub_server"]
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -29,3 +29,19 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"{folder.relative_to(REPOSITORY.parent)} is not beside the checkout")
     return folder
+
+
+@pytest.fixture(scope="session")
+def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, bytes]]:
+    """Files of small untrained models, by architecture."""
+    from dragoman import models
+    from test_training import spec
+
+    made = {}
+    for architecture in ("llama", "falcon-alibi"):
+        folder = tmp_path_factory.mktemp(architecture)
+        tokenizer = models.train_tokenizer(["The old man buys a car.", "Le vieil homme achète une voiture."], 300)
+        models.build(spec(architecture), tokenizer).save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+        made[architecture] = {path.name: path.read_bytes() for path in folder.iterdir()}
+    return made

@@ -20,6 +20,7 @@ from dragoman.config import DemoCorpus, FilePair, FilesCorpus, FileSet, HubCorpu
 from dragoman.corpora import CorpusError
 from dragoman.hub import HubError
 from dragoman.text import TextError
+from refusals import Bad, over, refuse
 
 pytest_plugins = ["hub_server"]
 if TYPE_CHECKING:
@@ -186,60 +187,133 @@ def test_columns_by_name_and_alignments_turned_round(tmp_path: Path) -> None:
     assert table["alignment"].to_pylist() == ["0-0 1-1 2-2", "0-0 0-1 1-2", ""]
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "said"),
-    [
-        ("a.tsv", b"en\tde\n1\t2\n", ["a.tsv:2", "'fr'", "en, de", "`columns`"]),
-        ("a.tsv", b"", ["a.tsv:1", "name every column"]),
-        ("a.tsv", b"en\ten\n", ["a.tsv:1", "name every column"]),
-        ("a.tsv", b"en\tfr\n1\t2\n1\t2\t3\n", ["a.tsv:3", "3 columns", "the header has 2"]),
-        ("a.tsv", b"en\tfr\n1\t2\n3\t4\xe9\n", ["a.tsv:3", "byte 13 (0xe9)", "iconv"]),
-        ("a.tsv", "en\tfr\n1\t2\n".encode("utf-16"), ["a.tsv:1", "byte 0 (0xff)"]),
-        ("a.tsv", b"en\tfr\talignment\na b\tc\t0-0 1-1\n", ["a.tsv:2", "links 1-1", "2 and 1 words"]),
-        ("a.tsv", b"en\tfr\talignment\na\tb\t0:0\n", ["a.tsv:2", "'0:0'"]),
-        ("a.jsonl", b'{"en": "1", "fr": "2"}\n{"en": "1"\n', ["a.jsonl:2", "not JSON"]),
-        ("a.jsonl", b'{"en": "1", "fr": "2"}\n\n', ["a.jsonl:2", "not JSON"]),
-        ("a.jsonl", b'["en", "fr"]\n', ["a.jsonl:1", "found list"]),
-        ("a.jsonl", b'{"en": "1", "de": "2"}\n', ["a.jsonl:1", "'fr'", "en, de"]),
-        ("a.jsonl", b'{"en": "1", "fr": 2}\n', ["a.jsonl:1", "not text"]),
-        ("a.jsonl", b'{"en": "1", "fr": "\\ud83d"}\n', ["a.jsonl:1", "surrogate"]),
-        ("a.parquet", b"PAR1 not really", ["a.parquet", "not a whole parquet file"]),
-    ],
-)
-def test_broken_files_are_said_where(tmp_path: Path, name: str, content: bytes, said: list[str]) -> None:
-    refused(one_file(tmp_path / name, content), tmp_path, *said)
+def files_config(**train: Any) -> str:
+    """A configuration whose corpus is one's own files."""
+    return corpus_config({"provider": "files", "pairs": {"en-fr": {"train": train}}})
 
 
-def test_broken_archives_and_missing_files(tmp_path: Path) -> None:
-    corpus = one_file(tmp_path / "a.tsv.gz", b"en\tfr\n" + b"".join(b"%d\t%d\n" % (n, n) for n in range(9999)))
-    whole = (tmp_path / "a.tsv.gz").read_bytes()
-    (tmp_path / "a.tsv.gz").write_bytes(whole[:-3000])
-    refused(corpus, tmp_path, "a.tsv.gz is cut off after line", "again")
-    (tmp_path / "a.tsv.gz").write_bytes(whole[:200] + bytes(200) + whole[400:])
-    refused(corpus, tmp_path, "a.tsv.gz is not a whole gzip file")
-    (tmp_path / "a.tsv.gz").write_bytes(b"en\tfr\n1\t2\n")
-    refused(corpus, tmp_path, "a.tsv.gz is not a whole gzip file", "without .gz")
-    (tmp_path / "a.tsv.gz").unlink()
-    refused(corpus, tmp_path, "a.tsv.gz cannot be read", "No such file")
+def corpus_config(corpus: dict[str, Any]) -> str:
+    """A configuration with this corpus; whether it can be read is found out when it is."""
+    web = {"corpus": "demo", "languages": ["en", "fr"], "count": 1}
+    experiment = {"title": "t", "model": "m", "prompt": "short", "systems": {"copy": {"decoder": {"name": "copy"}}}}
+    return json.dumps(
+        {
+            "corpora": {"c": corpus, "demo": {"provider": "demo", "train": 2, "test": 2}},
+            "models": {"m": {"source": "scratch", "architecture": "llama", "text": web}},
+            "experiments": {"e": experiment | {"test": {"corpus": "demo", "pairs": ["en-fr"]}}},
+        }
+    )
 
 
-@pytest.mark.parametrize(
-    ("source", "target", "counts"), [(b"1\n2\n3", b"1\n2\n", "3 2"), (b"1\n", b"1\n2\n2\n2\n", "1 4")]
-)
-def test_unequal_files(tmp_path: Path, source: bytes, target: bytes, counts: str) -> None:
-    first, second = counts.split()
-    refused(two_files(tmp_path, source, target), tmp_path, f"a has {first} lines", f"b has {second};")
+def parquet(**columns: list[Any]) -> bytes:
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.table(columns), sink)
+    return sink.getvalue().to_pybytes()
 
 
-def test_parquet_without_text_or_column(tmp_path: Path) -> None:
-    pq.write_table(pa.table({"en": ["a", None], "fr": ["b", "c"], "de": [1, 2]}), tmp_path / "a.parquet")
-    train = FileSet(path=str(tmp_path / "a.parquet"))
-    corpus = FilesCorpus(provider="files", pairs={p: FilePair(train=train) for p in ("en-fr", "en-de", "en-nl")})
-    assert rows(corpus, tmp_path) == [("a", "b")], "a null is an empty side"
-    (tmp_path / "out" / "manifest.json").unlink()
-    refused(corpus, tmp_path, "'de' holds int64, not text", pair="en-de")
-    refused(corpus, tmp_path, "no 'nl'", "en, fr, de", pair="en-nl")
-    refused(corpus, tmp_path, "unknown pair 'en-ro'", pair="en-ro")
+PREPARE = "prepare.py --config c.yaml --corpus c --pair en-fr --downloads raw --out out"
+TSV = b"en\tfr\n" + b"".join(b"%d\t%d\n" % (n, n) for n in range(9999))
+GZ = gzip.compress(TSV, mtime=0)
+PARQUET = parquet(en=["a", "b"], fr=["c", "d"])
+NOT_UTF8 = PARQUET.replace(b"\x01\x00\x00\x00a", b"\x01\x00\x00\x00\xff")
+
+FILES = [
+    ("a.tsv", b"en\tde\n1\t2\n", ["a.tsv:2", "'fr'", "en, de", "`columns`"]),
+    ("a.tsv", b"", ["a.tsv:1", "name every column"]),
+    ("a.tsv", b"en\ten\n", ["a.tsv:1", "name every column"]),
+    ("a.tsv", b"en\tfr\n1\t2\n1\t2\t3\n", ["a.tsv:3", "3 columns", "the header has 2"]),
+    ("a.tsv", b"en\tfr\n1\t2\n3\t4\xe9\n", ["a.tsv:3", "byte 13 (0xe9)", "iconv"]),
+    ("a.tsv", "en\tfr\n1\t2\n".encode("utf-16"), ["a.tsv:1", "byte 0 (0xff)"]),
+    ("a.tsv", b"en\tfr\talignment\na b\tc\t0-0 1-1\n", ["a.tsv:2", "links 1-1", "2 and 1 words"]),
+    ("a.tsv", b"en\tfr\talignment\na\tb\t0:0\n", ["a.tsv:2", "'0:0'"]),
+    ("a.jsonl", b'{"en": "1", "fr": "2"}\n{"en": "1"\n', ["a.jsonl:2", "not JSON"]),
+    ("a.jsonl", b'{"en": "1", "fr": "2"}\n\n', ["a.jsonl:2", "not JSON"]),
+    ("a.jsonl", b'["en", "fr"]\n', ["a.jsonl:1", "found list"]),
+    ("a.jsonl", b'{"en": "1", "de": "2"}\n', ["a.jsonl:1", "'fr'", "en, de"]),
+    ("a.jsonl", b'{"en": "1", "fr": 2}\n', ["a.jsonl:1", "not text"]),
+    ("a.jsonl", b'{"en": "1", "fr": "\\ud83d"}\n', ["a.jsonl:1", "surrogate"]),
+    ("a.parquet", b"PAR1 not really", ["a.parquet", "not a whole parquet file"]),
+    ("a.jsonl", b'{"en": NaN, "fr": "2"}\n', ["a.jsonl:1", "'en' holds nan, not text"]),
+    ("a.jsonl", b'{"en": "1", "fr": ' + b"9" * 5000 + b"}\n", ["a.jsonl:1", "not JSON"]),
+    ("a.jsonl", b"[" * 100_000, ["a.jsonl:1", "not JSON"]),
+    ("a.jsonl", b'{"en": "1", "fr": "2"}\r\r\n{', ["a.jsonl:2", "not JSON"]),
+    ("a.tsv", b"en\tfr\n1\t2\n\n", ["a.tsv:3", "1 columns", "empty lines"]),
+    ("a.tsv", b"en\tfr\n" + b"x" * 1_000_000 + b"\n", ["a.tsv:2", "1 columns"]),
+    ("a.tsv", b"en\tfr\n1\x002\n", ["a.tsv:2", "1 columns"]),
+    ("a.tsv", "en\u2028fr\n1\t2\n".encode(), ["a.tsv:2", "2 columns, but the header has 1"]),
+    ("a.tsv.gz", GZ[:-3000], ["a.tsv.gz is cut off after line", "again"]),
+    ("a.tsv.gz", GZ[:200] + bytes(200) + GZ[400:], ["a.tsv.gz is not a whole gzip file"]),
+    ("a.tsv.gz", b"en\tfr\n1\t2\n", ["a.tsv.gz is not a whole gzip file", "without .gz"]),
+    ("a.tsv.gz", b"", ["a.tsv.gz", "name every column"]),
+    ("a.parquet", b"", ["a.parquet", "not a whole parquet file"]),
+    ("a.parquet", PARQUET[:-20], ["a.parquet", "not a whole parquet file", "again"]),
+    ("a.parquet", PARQUET[:40] + PARQUET[60:], ["a.parquet", "not a whole parquet file"]),
+    ("a.parquet", NOT_UTF8, ["a.parquet", "not UTF-8 in rows 0 to 2"]),
+    ("a.parquet", parquet(en=["a"], fr=[1]), ["a.parquet", "'fr' holds int64, not text"]),
+    ("a.parquet", parquet(en=["a"], de=["b"]), ["a.parquet has no 'fr'", "en, de", "`columns`"]),
+    ("a.parquet.gz", gzip.compress(PARQUET)[:-9], ["a.parquet.gz is not a whole gzip file"]),
+    ("a.parquet.gz", PARQUET, ["a.parquet.gz is not a whole gzip file"]),
+]
+SIDES = [
+    ("a line too many", b"1\n2\n3", b"1\n2\n", ["a has 3 lines but b has 2", "find the missing line"]),
+    ("lines too few", b"1\n", b"1\n2\n2\n2\n", ["a has 1 lines but b has 4"]),
+    ("an empty side", b"1\n", b"", ["a has 1 lines but b has 0"]),
+    ("a side that is not UTF-8", b"1\n", b"\x80\n", ["b:1: byte 0 (0x80) is not UTF-8"]),
+    ("a side that is a cut archive", GZ[:5000], b"1\n", ["a is cut off after line"]),
+]
+ROWS = [
+    *(
+        Bad(f"{name}: {content[:40]!r}", PREPARE, said, {name: content, "c.yaml": files_config(path=name)})
+        for name, content, said in FILES
+    ),
+    *(
+        Bad(what, PREPARE, said, {"a": source, "b": target, "c.yaml": files_config(source="a", target="b")})
+        for what, source, target, said in SIDES
+    ),
+    Bad(
+        "a pair the corpus lacks",
+        PREPARE.replace("en-fr", "en-ro"),
+        ["unknown pair 'en-ro'"],
+        {"a.tsv": TSV, "c.yaml": files_config(path="a.tsv")},
+    ),
+    Bad(
+        "a corpus that is not there",
+        PREPARE.replace("corpus c", "corpus d"),
+        ["did you mean"],
+        {"c.yaml": files_config(path="c.yaml.tsv"), "c.yaml.tsv": ""},
+    ),
+    Bad(
+        "a folder that holds other files",
+        PREPARE.replace("--out out", "--out ."),
+        ["c.yaml, which was not made here", "empty folder"],
+        {"a.tsv": TSV, "c.yaml": files_config(path="a.tsv")},
+    ),
+    Bad(
+        "a file where the folder should be",
+        PREPARE.replace("--out out", "--out a.tsv/b"),
+        ["a file stands where a folder should"],
+        {"a.tsv": TSV, "c.yaml": files_config(path="a.tsv")},
+    ),
+]
+
+
+@over(ROWS)
+def test_refused(bad: Bad, tmp_path: Path) -> None:
+    refuse(bad, tmp_path)
+
+
+def test_odd_text_is_taken_or_dropped_but_never_changed(tmp_path: Path) -> None:
+    long = "x" * 1_000_000
+    said = ["a\0b", "\ufeffa", "a\u2028b", "a\x85b", "a\u2029b", long, "a\x1bb", "\U0010ffff", "a\r"]
+    text = "en\tfr\r\n" + "".join(f"{line}\t{line}\r\n" for line in said)
+    manifest = corpora.prepare(one_file(tmp_path / "a.tsv", text.encode()), "en-fr", tmp_path, tmp_path / "out")
+    kept = ["\ufeffa", "a\u2028b", "a\x85b", "a\u2029b", "\U0010ffff", "a"]
+    assert sides(tmp_path / "out", "train") == [(line, line) for line in kept]
+    assert manifest["splits"]["train"]["dropped"] == {"control-characters": 2, "too-long": 1}
+
+
+def test_nulls_are_empty_sides(tmp_path: Path) -> None:
+    assert rows(one_file(tmp_path / "a.parquet", parquet(en=["a", None], fr=["b", "c"])), tmp_path) == [("a", "b")]
 
 
 # ---------------------------------------------------------------------------------------------------------------- demo

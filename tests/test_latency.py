@@ -18,6 +18,7 @@ from dragoman.metrics import MetricError
 from dragoman.metrics.bootstrap import interval, resampled_sums
 from dragoman.metrics.instances import Instance, read, score_logs, timing_of, write
 from dragoman.metrics.latency import METRICS, al, ap, atd, dal, laal, named, reference_length, scores, timing
+from refusals import Bad, over, refuse
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
 
@@ -328,34 +329,75 @@ def test_a_log_comes_back_as_it_was_written(tmp_path):
     assert not again[0].is_text
 
 
-@pytest.mark.parametrize(
-    ("line", "message"),
-    [
-        ('{"index": 1, "predic', ":2: not JSON"),
-        ("[]", ":2: expected a JSON object, found list"),
-        (instance(), ":2: index 0 stood at .*log:1 already"),
-        ({"index": 1, "prediction": ""}, ":2: no 'delays'"),
-        (instance("1"), ":2: 'index' is not a whole number"),
-        (instance(1, prediction=None), ":2: 'prediction' is not a text"),
-        (instance(1, reference=3), ":2: 'reference' is not a text"),
-        (instance(1, source=3), ":2: 'source' is neither"),
-        (instance(1, delays="123"), ":2: 'delays' is not a list of numbers"),
-        (instance(1, delays=[1, "2", 3]), ":2: 'delays' is not a list of numbers"),
-        (instance(1, delays=[1, True, 3]), ":2: 'delays' is not a list of numbers"),
-        (instance(1, delays=[1, 2]), ":2: 'prediction_length' is 3, but there are 2 delays"),
-        (instance(1, elapsed=[1]), ":2: 3 delays, but 1 elapsed"),
-        (instance(1, source=None, source_length=None), ":2: no 'source_length'"),
-        (instance(1, source_length="3"), ":2: 'source_length' is not a number"),
-        (instance(1, durations=[1.0]), ":2: 'durations' belong to spoken output"),
-        (instance(1, source="", source_length=0), ":2: words were written for an empty source"),
-        (instance(1, delays=[1, 3, 2]), ":2: a delay is shorter"),
-        (instance(1, delays=[1, 2, math.nan]), ":2: a delay is negative or not finite"),
-    ],
-)
-def test_bad_lines_are_named(tmp_path, line, message):
-    path = log(tmp_path / "instances.log", instance(), line)
-    with pytest.raises(ValueError, match=message):
-        score_logs([path], ["al"])
+LINES = [
+    ('{"index": 1, "predic', ":2: not JSON"),
+    ("[]", ":2: expected a JSON object, found list"),
+    (instance(), ":2: index 0 stood at bad.log:1 already"),
+    ({"index": 1, "prediction": ""}, ":2: no 'delays'"),
+    (instance("1"), ":2: 'index' is not a whole number"),
+    (instance(1, prediction=None), ":2: 'prediction' is not a text"),
+    (instance(1, reference=3), ":2: 'reference' is not a text"),
+    (instance(1, source=3), ":2: 'source' is neither"),
+    (instance(1, delays="123"), ":2: 'delays' is not a list of numbers"),
+    (instance(1, delays=[1, "2", 3]), ":2: 'delays' is not a list of numbers"),
+    (instance(1, delays=[1, True, 3]), ":2: 'delays' is not a list of numbers"),
+    (instance(1, delays=[1, 2]), ":2: 'prediction_length' is 3, but there are 2 delays"),
+    (instance(1, elapsed=[1]), ":2: 3 delays, but 1 elapsed"),
+    (instance(1, source=None, source_length=None), ":2: no 'source_length'"),
+    (instance(1, source_length="3"), ":2: 'source_length' is not a number"),
+    (instance(1, durations=[1.0]), ":2: 'durations' belong to spoken output"),
+    (instance(1, source="", source_length=0), ":2: words were written for an empty source"),
+    (instance(1, delays=[1, 3, 2]), ":2: a delay is shorter"),
+    (instance(1, delays=[1, 2, math.nan]), ":2: a delay is negative or not finite"),
+    (instance(1, delays=[1, 2, -math.inf]), ":2: a delay is negative or not finite"),
+    (instance(1, source_length=math.nan), "bad.log:2"),
+    (instance(1, source_length=-1), "bad.log:2"),
+    (json.dumps(instance(1))[:-1] + ', "x": ' + "1" * 5000 + "}", ":2: not JSON"),
+    ("", ":2: not JSON"),
+]
+ROWS = [
+    *(
+        Bad(
+            str(line)[:70],
+            "score.py instances bad.log --metric al --bootstrap 0",
+            [message],
+            {
+                "bad.log": "".join(
+                    (row if isinstance(row, str) else json.dumps(row)) + "\n" for row in (instance(), line)
+                )
+            },
+        )
+        for line, message in LINES
+    ),
+    *(
+        Bad(what, f"score.py instances bad.log {arguments}", [said], {"bad.log": content})
+        for what, content, arguments, said in [
+            (
+                "computation-aware, all elapsed 0",
+                json.dumps(instance()),
+                "--computation-aware",
+                "bad.log:1: every elapsed time is 0",
+            ),
+            (
+                "NaN for an elapsed time",
+                json.dumps(instance(elapsed=[1, 2, math.nan])),
+                "--computation-aware",
+                "bad.log:1: an elapsed time",
+            ),
+            ("an unknown metric", json.dumps(instance()), "--metric yaal", "unknown latency metric 'yaal'"),
+            ("an unknown option", json.dumps(instance()), "--metric al:unti=word", "did you mean 'unit'"),
+            ("an empty log", "", "", "bad.log: no instances"),
+            ("a cut archive", gzip.compress(json.dumps([instance()] * 999).encode())[:-30], "", "bad.log is cut off"),
+            ("not UTF-8", b"\xff\n", "", "bad.log:1: byte 0 (0xff) is not UTF-8"),
+        ]
+    ),
+    Bad("a log that is not there", "score.py instances bad.log", ["bad.log cannot be read: No such file"]),
+]
+
+
+@over(ROWS)
+def test_refused(bad, tmp_path):
+    refuse(bad, tmp_path)
 
 
 def test_an_empty_log_and_one_of_empty_hypotheses(tmp_path):
@@ -474,23 +516,3 @@ def test_the_command_prints_records_and_nothing_else(tmp_path):
     assert done.stdout.splitlines() == [r.line() for r in found]
     plain = run(path, "--bootstrap", "0", "--no-reference-length", "--unit", "word").stdout.splitlines()
     assert [json.loads(line)["low"] for line in plain] == [None] * 5
-
-
-@pytest.mark.parametrize(
-    ("rows", "arguments", "message"),
-    [
-        ([instance(), "{"], (), "instances.log:2: not JSON"),
-        ([instance()], ("--computation-aware",), "instances.log:1: every elapsed time is 0"),
-        ([instance()], ("--metric", "yaal"), "unknown latency metric 'yaal'"),
-        ([instance(source="", source_length=0)], (), "instances.log:1: words were written for an empty source"),
-        (None, (), "instances.log"),
-    ],
-)
-def test_bad_input_is_one_line_and_exit_code_1(tmp_path, rows, arguments, message):
-    path = tmp_path / "instances.log"
-    if rows:
-        log(path, *rows)
-    done = run(path, *arguments)
-    assert (done.returncode, done.stdout) == (1, "")
-    assert len(done.stderr.splitlines()) == 1
-    assert message in done.stderr

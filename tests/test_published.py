@@ -13,7 +13,7 @@ import pytest
 from dragoman import published
 from dragoman.published import COLUMNS, IDENTITY, MEAN, Published, by_key, key, load, read
 from dragoman.records import Record
-from dragoman.text import TextError
+from refusals import Bad, over, refuse
 
 PAIRS = ("en-de", "en-fr", "en-it", "en-nl", "en-ro")
 CURVES = ("sm-norec-mod", "sm-norec", "prefix-rec", "prefix-norec", "causal-rec")
@@ -325,10 +325,13 @@ ROW = {
 DIFFERENCE = {"quantity": "difference", "against": "mt"}
 
 
+def text(*rows: dict[str, str]) -> str:
+    return "".join("\t".join(line) + "\n" for line in (rows[0], *(row.values() for row in rows)))
+
+
 def write(folder: Path, *rows: dict[str, str]) -> Path:
     path = folder / "toy.tsv"
-    lines = ["\t".join(rows[0]), *("\t".join(row.values()) for row in rows)]
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    path.write_text(text(*rows), encoding="utf-8")
     return path
 
 
@@ -378,57 +381,80 @@ def test_rows_that_may_be(tmp_path: Path) -> None:
     assert len(by_key(numbers)) == 6
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"paper": "simulmask"}, "column paper: must be 'toy', as the file is named, not 'simulmask'"),
-        ({"version": ""}, "column version: must not be empty"),
-        ({"reason": ""}, "column reason: must not be empty"),
-        ({"value": ""}, "column value: must not be empty"),
-        ({"system": "ours "}, "column system: blanks around 'ours '"),
-        ({"value": "30,1"}, "column value: '30,1' is not a plain decimal number"),
-        ({"value": "nan"}, "column value: 'nan' is not a plain decimal number"),
-        ({"value": "3e1"}, "column value: '3e1' is not"),
-        ({"value": "~30"}, "column value: '~30' is not"),
-        ({"value": "1_0"}, "column value: '1_0' is not"),
-        ({"value": "٣"}, "column value: '٣' is not"),
-        ({"value": "-0.1"}, "column value: bleu -0.1 is not between 0 and 100"),
-        ({"value": "100.1"}, "column value: bleu 100.1 is not between 0 and 100"),
-        ({"value": "-1", "metric": "laal"}, "column value: laal -1 is not between 0 and inf"),
-        ({"error": "-1"}, "column error: is not negative, so not -1"),
-        ({"error": "x"}, "column error: 'x' is not a plain decimal number"),
-        ({"error": ""}, "column error: must not be empty"),
-        ({"tolerance": "0"}, "column tolerance: 0 must be above 0"),
-        ({"tolerance": "0.01"}, "column tolerance: 0.01 must be above 0 and not below the error, 0.05"),
-        ({"tolerance": "some"}, "column tolerance: 'some' is not a plain decimal number"),
-        ({"metric": "blue"}, "column metric: unknown metric 'blue'; did you mean 'bleu'"),
-        ({"quantity": "diff"}, "column quantity: unknown quantity 'diff'; did you mean 'difference'"),
-        ({"sure": "guess"}, "column sure: unknown sure 'guess'"),
-        ({"doubt": "misprinted"}, "column doubt: unknown doubt 'misprinted'; did you mean 'misprint'"),
-        ({"doubt": "misprint"}, "column note: must say what is doubtful, since doubt is 'misprint'"),
-        ({"pair": "en"}, "column pair: unknown pair 'en'"),
-        ({"pair": "en-xx"}, "column pair: unknown pair 'en-xx'"),
-        ({"pair": "en-en"}, "column pair: unknown pair 'en-en'"),
-        ({"pair": "en-fr-de"}, "column pair: unknown pair 'en-fr-de'"),
-        ({"pair": "all"}, "column pair: unknown pair 'all'"),
-        ({"setting": "3"}, "column setting: cannot read '3'; write name=value"),
-        ({"setting": "k = 3"}, "column setting: cannot read 'k = 3'"),
-        ({"quantity": "ratio"}, "column against: names a system where the quantity is a difference or a ratio"),
-        ({"against": "mt"}, "column against: names a system where"),
-        (DIFFERENCE | {"quantity": "ratio", "value": "0"}, "column value: a ratio is above 0, not 0"),
-    ],
-)
-def test_mistakes_are_named(tmp_path: Path, change: dict[str, str], message: str) -> None:
-    path = write(tmp_path, ROW, ROW | {"pair": "en-de"} | change)
-    with pytest.raises(TextError) as caught:
-        read(path)
-    assert str(caught.value).startswith(f"{path}:3: {message}")
+CHANGES = [
+    ({"paper": "simulmask"}, "column paper: must be 'toy', as the file is named, not 'simulmask'"),
+    ({"version": ""}, "column version: must not be empty"),
+    ({"reason": ""}, "column reason: must not be empty"),
+    ({"value": ""}, "column value: must not be empty"),
+    ({"system": "ours "}, "column system: blanks around 'ours '"),
+    ({"value": "30,1"}, "column value: '30,1' is not a plain decimal number"),
+    ({"value": "nan"}, "column value: 'nan' is not a plain decimal number"),
+    ({"value": "3e1"}, "column value: '3e1' is not"),
+    ({"value": "~30"}, "column value: '~30' is not"),
+    ({"value": "1_0"}, "column value: '1_0' is not"),
+    ({"value": "٣"}, "column value: '٣' is not"),
+    ({"value": "-0.1"}, "column value: bleu -0.1 is not between 0 and 100"),
+    ({"value": "100.1"}, "column value: bleu 100.1 is not between 0 and 100"),
+    ({"value": "-1", "metric": "laal"}, "column value: laal -1 is not between 0 and inf"),
+    ({"error": "-1"}, "column error: is not negative, so not -1"),
+    ({"error": "x"}, "column error: 'x' is not a plain decimal number"),
+    ({"error": ""}, "column error: must not be empty"),
+    ({"tolerance": "0"}, "column tolerance: 0 must be above 0"),
+    ({"tolerance": "0.01"}, "column tolerance: 0.01 must be above 0 and not below the error, 0.05"),
+    ({"tolerance": "some"}, "column tolerance: 'some' is not a plain decimal number"),
+    ({"metric": "blue"}, "column metric: unknown metric 'blue'; did you mean 'bleu'"),
+    ({"quantity": "diff"}, "column quantity: unknown quantity 'diff'; did you mean 'difference'"),
+    ({"sure": "guess"}, "column sure: unknown sure 'guess'"),
+    ({"doubt": "misprinted"}, "column doubt: unknown doubt 'misprinted'; did you mean 'misprint'"),
+    ({"doubt": "misprint"}, "column note: must say what is doubtful, since doubt is 'misprint'"),
+    ({"pair": "en"}, "column pair: unknown pair 'en'"),
+    ({"pair": "en-xx"}, "column pair: unknown pair 'en-xx'"),
+    ({"pair": "en-en"}, "column pair: unknown pair 'en-en'"),
+    ({"pair": "en-fr-de"}, "column pair: unknown pair 'en-fr-de'"),
+    ({"pair": "all"}, "column pair: unknown pair 'all'"),
+    ({"setting": "3"}, "column setting: cannot read '3'; write name=value"),
+    ({"setting": "k = 3"}, "column setting: cannot read 'k = 3'"),
+    ({"quantity": "ratio"}, "column against: names a system where the quantity is a difference or a ratio"),
+    ({"against": "mt"}, "column against: names a system where"),
+    (DIFFERENCE | {"quantity": "ratio", "value": "0"}, "column value: a ratio is above 0, not 0"),
+]
+GIVEN_TWICE = (ROW, ROW | {"pair": "en-de"}, ROW | {"value": "31", "note": "again"})
+RENAMED = {("pairs" if name == "pair" else name): cell for name, cell in ROW.items()}
+SHORTENED = {name: cell for name, cell in ROW.items() if name not in ("pair", "note")}
 
 
-def test_a_number_given_twice(tmp_path: Path) -> None:
-    path = write(tmp_path, ROW, ROW | {"pair": "en-de"}, ROW | {"value": "31", "note": "again"})
-    with pytest.raises(TextError, match=r"toy.tsv:4: stood in line 2 already \(version v1, table Table 1, system ours"):
-        read(path)
+def reading() -> None:
+    read(Path("toy.tsv"))
+
+
+ROWS = [
+    *(
+        Bad(f"{change}", reading, [f"toy.tsv:3: {message}"], {"toy.tsv": text(ROW, ROW | {"pair": "en-de"} | change)})
+        for change, message in CHANGES
+    ),
+    *(
+        Bad(what, reading, [said], {"toy.tsv": content})
+        for what, content, said in [
+            (
+                "a number given twice",
+                text(*GIVEN_TWICE),
+                "toy.tsv:4: stood in line 2 already (version v1, table Table 1",
+            ),
+            ("an unknown column", text(RENAMED), "toy.tsv:1: unknown column 'pairs'; did you mean 'pair'"),
+            ("columns missing", text(SHORTENED), "toy.tsv:1: no column pair, note; add"),
+            ("a row cut short", text(ROW) + "toy\tv1\n", "toy.tsv:3: 2 columns, but the header has 18"),
+            ("no rows", "\t".join(COLUMNS) + "\n", "toy.tsv: no numbers below the header"),
+            ("nothing", "", "toy.tsv:1: the first row must name every column once"),
+            ("not UTF-8", b"\xff\n", "toy.tsv:1: byte 0 (0xff) is not UTF-8"),
+        ]
+    ),
+    Bad("no such table", reading, ["toy.tsv cannot be read"]),
+]
+
+
+@over(ROWS)
+def test_refused(bad: Bad, tmp_path: Path) -> None:
+    refuse(bad, tmp_path)
 
 
 @pytest.mark.parametrize("column", IDENTITY)
@@ -436,29 +462,6 @@ def test_rows_that_differ_in_one_column_of_the_identity(tmp_path: Path, column: 
     other = {"pair": "en-de", "setting": "k=5", "metric": "laal", "quantity": "ratio", "against": "ptl"}
     first = ROW | DIFFERENCE
     assert len(read(write(tmp_path, first, first | {column: other.get(column, "other")}))) == 2
-
-
-def test_header(tmp_path: Path) -> None:
-    with pytest.raises(TextError, match=r"toy.tsv:1: unknown column 'pairs'; did you mean 'pair'"):
-        read(write(tmp_path, {("pairs" if name == "pair" else name): cell for name, cell in ROW.items()}))
-    with pytest.raises(TextError, match=r"toy.tsv:1: no column pair, note; add"):
-        read(write(tmp_path, {name: cell for name, cell in ROW.items() if name not in ("pair", "note")}))
-
-
-def test_a_row_of_other_width(tmp_path: Path) -> None:
-    path = write(tmp_path, ROW)
-    path.write_text(path.read_text(encoding="utf-8") + "toy\tv1\n", encoding="utf-8")
-    with pytest.raises(TextError, match=r"toy.tsv:3: 2 columns, but the header has 18"):
-        read(path)
-
-
-def test_nothing_at_all(tmp_path: Path) -> None:
-    path = tmp_path / "toy.tsv"
-    path.write_text("\t".join(COLUMNS) + "\n", encoding="utf-8")
-    with pytest.raises(TextError, match=r"toy.tsv: no numbers below the header"):
-        read(path)
-    with pytest.raises(TextError, match=r"none.tsv cannot be read"):
-        read(tmp_path / "none.tsv")
 
 
 def test_numbers_do_not_change(tmp_path: Path) -> None:

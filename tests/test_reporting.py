@@ -1,3 +1,5 @@
+import base64
+import hashlib
 import html.parser
 import json
 import re
@@ -18,6 +20,7 @@ from dragoman.records import Record
 from dragoman.reporting import (
     arrange,
     boxes,
+    compute,
     curves,
     dots,
     figures,
@@ -29,7 +32,7 @@ from dragoman.reporting import (
     tables,
     timings,
 )
-from dragoman.reporting.examples import choose, compare, spread, visible
+from dragoman.reporting.examples import Hypothesis, Output, choose, compare, pick, spread, visible
 from dragoman.storage import building, write_json
 
 pytestmark = pytest.mark.filterwarnings("ignore:Glyph")
@@ -188,8 +191,12 @@ def hostile_latex(pairs):
         metrics=("bleu", "chrf"),
         seeds={"a": (1, 2), "b": (1,)},
         title=HOSTILE,
+        assumptions={"A1 " + HOSTILE: HOSTILE + " → 日本"},
     )
-    return "\n".join(map(markup.latex, arrange.tables_of(tables.cells(rows, wanted), wanted)))
+    found = list(map(markup.latex, arrange.tables_of(tables.cells(rows, wanted), wanted)))
+    found.append(markup.latex_rows(HOSTILE, ("a_b", "50 %"), [(HOSTILE, "−1")] * 41, "@{}lr@{}"))
+    assert found[-1].count("a\\_b") == 2, "41 lines are two tables"
+    return "\n".join(found)
 
 
 PAIRS = [
@@ -247,6 +254,18 @@ def test_numbers_of_latex_carry_their_intervals():
     assert "Of means over seeds and pairs, the mean of the bounds" in text
 
 
+def test_assumptions_stand_under_the_table_and_nowhere_else():
+    wanted = layout(assumptions={"A1 what n counts": "token_ids", "A2 model": "ours & <b>theirs"})
+    [table] = arrange.tables_of(tables.cells([made()], wanted), wanted)
+    text = markup.markdown(table)
+    assert text.endswith(
+        f"{arrange.ASSUMED}\n\n- **A1 what n counts** token\\_ids.\n- **A2 model** ours &amp; &lt;b&gt;theirs.\n"
+    )
+    assert r"\textbf{A1 what n counts}\,token\_ids. \textbf{A2 model}\,ours \&" in markup.latex(table)
+    plain = arrange.lay_out(tables.cells([made()], layout()), layout())
+    assert arrange.ASSUMED not in markup.markdown(plain) + markup.latex(plain)
+
+
 def test_latex_escapes_every_special_character():
     assert markup.latex_text(r"a_b & 5% #1 $x$ {y} ~^\ <z>") == (
         r"a\_b \& 5\% \#1 \$x\$ \{y\} \textasciitilde{}\textasciicircum{}\textbackslash{} \textless{}z\textgreater{}"
@@ -263,7 +282,7 @@ def test_figures_have_the_same_bytes_every_time(tmp_path):
     for name, draw in (("scores", lambda: dots.scores(frame)), ("loss", lambda: curves.loss_curves(lines))):
         figures.save(draw(), tmp_path / "one" / name)
         figures.save(draw(), tmp_path / "two" / name)
-        for suffix in ("svg", "png"):
+        for suffix in ("svg", "png", "pdf"):
             one, two = (tmp_path / folder / f"{name}.{suffix}" for folder in ("one", "two"))
             assert one.read_bytes() == two.read_bytes()
         text = (tmp_path / "one" / f"{name}.svg").read_text(encoding="utf-8")
@@ -393,12 +412,46 @@ def test_differing_words_are_marked_as_runs():
 
 def test_examples_come_from_every_pair_and_keep_gaps():
     rows = [{"id": i, "source": "s", "reference": "r", "hypothesis": f"h{i}"} for i in range(100)]
-    found = choose({"en-de": [("a", rows), ("b", rows[:1])], "en-fr": [("a", rows[:3])]}, 20)
+    a, b = Output("a", "", rows), Output("b", "", rows[:1])
+    found = choose({"en-de": [a, b], "en-fr": [Output("a", "", rows[:3])]}, 20)
     assert len(found) == 13
     assert [e.pair for e in found[:4]] == ["en-de", "en-fr", "en-de", "en-fr"]
-    assert found[0].hypotheses[1] == ("b", None)
+    assert found[-1].hypotheses[1] == Hypothesis("b", "", False, None)
     assert spread(200, 4) == [25, 75, 125, 175]
-    assert choose({}) == []
+    assert choose({}, 20) == []
+
+
+def test_examples_are_spread_astray_or_far_apart():
+    gaps = [float(i == 7) for i in range(40)]
+    astray = [i in (2, 3, 30) for i in range(40)]
+    # every tenth; of three astray two; the one where systems differ, and the first of the others
+    assert pick(gaps, astray, 8) == sorted([5, 15, 25, 35, *(2, 30), *(7, 0)])
+    assert pick([0.0] * 3, [False] * 3, 20) == [0, 1, 2]
+    assert pick([], [], 20) == []
+
+
+def test_differences_are_between_first_settings_and_other_languages_are_named():
+    def rows(*hypotheses):
+        return [{"id": i, "source": "s", "reference": "ein Haus", "hypothesis": h} for i, h in enumerate(hypotheses)]
+
+    outputs = [
+        Output("a", "k=1", rows("ein Haus", "ein Haus"), astray=["", ""]),
+        Output("a", "k=3", rows("zzz", "zzz"), folded=True, astray=["", "Dutch"]),
+        Output("b", "k=1", rows("ein Haus", "zzz"), astray=["", ""]),
+    ]
+    same, apart = choose({"en-de": outputs}, 9)
+    assert (same.gap, apart.gap) == (0, 100)
+    assert (same.astray, apart.astray) == (False, True)
+    assert [h.astray for h in apart.hypotheses] == ["", "Dutch", ""]
+    assert [h.name for h in apart.hypotheses if not h.folded] == ["a, k=1", "b, k=1"]
+
+
+def test_words_stand_where_they_were_written():
+    pieces = compare("der alte Mann will", "der alte  Mann geht")
+    hypothesis = Hypothesis("a", "k=1", False, pieces, delays=[0, 2, 2, 4])
+    assert hypothesis.columns(5) == ["der", "alte Mann", "", "geht", ""]
+    with pytest.raises(ValueError, match="shorter"):
+        replace(hypothesis, delays=[1]).columns(5)
 
 
 def test_invisible_characters_become_visible():
@@ -425,6 +478,7 @@ def plan(tmp_path):
         "tunings": {"sft": tuning},
         "metrics": ["bleu", "chrf"],
         "systems": {"copy": {"label": HOSTILE, "decoder": {"name": "copy"}}, "tuned": {"tuning": "sft"}},
+        "assumptions": {"A1": f"taken {HOSTILE}"},
     }
     config = {
         "title": "A <title> & more",
@@ -482,6 +536,21 @@ class Checker(html.parser.HTMLParser):
         assert self.open.pop() == tag
 
 
+def only_script(text):
+    """The page's one script, which is the one that its security policy names."""
+    (script,) = re.findall(r"<script>(.*?)</script>", text, flags=re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    (policy,) = re.findall(r'Content-Security-Policy" content="(.*?)"', text)
+    assert policy.split("; ") == [
+        "default-src 'none'",
+        "style-src 'unsafe-inline'",
+        f"script-src 'sha256-{digest}'",
+        "base-uri 'none'",
+        "form-action 'none'",
+    ]
+    return script
+
+
 def test_page_is_whole_harmless_and_repeatable(plan):
     found = records.read(plan.results / "records.jsonl")
     text = page.render(plan, found)
@@ -491,7 +560,7 @@ def test_page_is_whole_harmless_and_repeatable(plan):
     checker.feed(text)
     assert checker.open == []
     assert len(checker.ids) == len(set(checker.ids))
-    assert "script" not in checker.tags
+    assert only_script(text) == (Path(page.__file__).parent / "page.js").read_text(encoding="utf-8")
     assert all(link.startswith(("#", "data:")) for link in checker.links)
     assert "alert(" not in re.sub(r"&lt;script&gt;alert\(&#39;x&#39;\)|data:[^\"]*", "", text).replace(
         "&lt;script&gt;alert('x')&lt;/script&gt;", ""
@@ -499,13 +568,16 @@ def test_page_is_whole_harmless_and_repeatable(plan):
     assert not {"\u202e", "\x00"} & set(text)
     for expected in (
         "1,234,567",
+        f"<p>{arrange.ASSUMED}</p>",
+        "<b>A1</b> taken &lt;script&gt;",
         "10 % were &lt;dropped&gt;",
         "A &lt;title&gt; &amp; more",
         "not made yet",
         "not scored",
     ):
         assert expected in text
-    assert text.count('<article class="example">') == 20
+    assert text.count('<article class="example"') == gather.EXAMPLES < 80
+    assert "60 of 80 sentences" in text
     assert not re.search(r"(?<!-)\bnan\b", text)
 
 
@@ -553,7 +625,7 @@ def test_scripts_write_their_files(plan, tmp_path):
         "training-cost.csv",
         "training-cost.md",
     ]
-    names = [f"first-{figure}.{kind}" for figure in ("loss", "scores") for kind in ("png", "svg")]
+    names = [f"first-{figure}.{kind}" for figure in ("loss", "scores") for kind in ("pdf", "png", "svg")]
     assert sorted(path.name for path in (tmp_path / "figures").iterdir()) == names
     assert (tmp_path / "report" / "index.html").read_text(encoding="utf-8").startswith("<!doctype html>")
     assert Path(config).is_file()
@@ -610,7 +682,7 @@ def swept(tmp_path):
             metrics = ("bleu", "chrf") if key == "copy" else METRICS
             found += [made(run.system, run.pair, metric=m, value=10.0 + number, **place) for m in metrics]
             for i in range(4):
-                row = {"id": i, "setting": setting, "source": "a b", "reference": "c d", "hypothesis": f"{run.system}"}
+                row = {"id": i, "setting": setting, "source": "a b", "reference": "c d", "hypothesis": f"{key} x"}
                 rows.append(row if key == "copy" else row | {"delays": [1, 2], "gflops": run.seed + i / 10})
         path = plan.decode_folder(run) / "hypotheses.jsonl"
         path.parent.mkdir(parents=True)
@@ -687,6 +759,30 @@ def test_training_cost_is_averaged_over_whole_tunings_only(swept):
         timings.read(swept)
 
 
+def test_hours_of_compute_are_those_of_the_plan(swept):
+    assert compute.steps(swept) == []
+    head = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time\n"
+    lines = {
+        "finetune/sweep/full/all/seed-1.tsv": "3600.0\t1:00:00\t2000.5\t0\t0\t0\t0\t0\t90\t1800",
+        "finetune/sweep/full/all/seed-2.tsv": "1800.0\t0:30:00\t1000\t0\t0\t0\t0\t0\t90\tNA",
+        "finetune/sweep/gone/all/seed-1.tsv": "9999.0\t9:99:99\t9999\t0\t0\t0\t0\t0\t90\t9999",
+        "pretrain/tiny.tsv": "36\t0:00:36\t-\t-\t-\t-\t-\t-\t-\t18.5",
+    }
+    for place, line in lines.items():
+        path = swept.results / "benchmarks" / place
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(head + line + "\n", encoding="utf-8")
+    pretrain, finetune, decode, everything = compute.steps(swept)
+    assert pretrain.cells() == ["pretrain", "1", "1", "0.010", "0.005", "0"]
+    assert finetune.cells() == ["finetune", "12", "2", "1.500", "0.500", "2,000"]
+    assert decode.cells() == ["decode", "22", "0", "–", "–", "–"]
+    assert everything.cells() == ["all", "35", "3", "1.510", "0.505", "2,000"]
+    text = page.render(swept, [])
+    cost = re.search(r'<section id="training-cost">.*?</section>', text, flags=re.DOTALL).group()
+    assert "<td>1.510</td>" in cost
+    assert text.count(compute.machine()) == cost.count(compute.machine()) == 1
+
+
 def test_times_on_different_devices_are_not_compared(swept):
     measure(swept, lambda run: 10.0 + 10 * (run.tuning == "full"))
     for run in swept.tuning_runs:
@@ -713,12 +809,11 @@ def test_page_of_a_sweep(swept):
     checker.feed(pages[0])
     assert checker.open == []
     assert len(checker.ids) == len(set(checker.ids))
-    assert "script" not in checker.tags
     assert pages[0].count("<figure>") == 2, "latency and cost; no loss curve is there"
     assert re.findall(r'scope="rowgroup" colspan="13"><span>(.*?)<', pages[0]) == ["SM", "every k", "turns"]
-    assert pages[0].count('<tr class="setting"><th scope="row">k=3</th>') == 2
+    assert pages[0].count('<tr class="setting"><th scope="row"><span class="of">SM, </span>k=3</th>') == 1
     assert "one for each k = 1, 3 (training.steps = 5, 7)" in pages[0]
-    example = pages[0][pages[0].index('<article class="example">') :]
+    example = pages[0][pages[0].index('<article class="example"') :]
     shown, folded = example[: example.index("</article>")].split("The other settings")
     assert re.findall(r"<dt>(.*?)</dt>", shown)[2:] == ["copy", "SM, k=1", "every k, k=1", "turns, n=3", "offline"]
     assert re.findall(r"<dt>(.*?)</dt>", folded) == ["SM, k=3", "every k, k=3"]

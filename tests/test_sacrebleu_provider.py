@@ -147,3 +147,22 @@ def test_other_sets_than_were_fetched(cache: Path, tmp_path: Path, local17: Any)
     corpora.fetch(corpus("local17"), "de-en", tmp_path / "raw")
     with pytest.raises((CorpusError, TextError), match="other sets"):
         corpora.prepare(corpus("local17", "iwslt17"), "de-en", tmp_path / "raw", tmp_path / "out")
+
+
+@pytest.mark.parametrize("name", ["../../../evil", "/evil", "link"])
+def test_archives_write_only_into_their_folder(
+    name: str, tmp_path: Path, cache: Path, local17: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with tarfile.open(tmp_path / "de-en.tgz", "w:gz") as tar:
+        entry = tarfile.TarInfo(f"{tmp_path}/evil" if name == "/evil" else name)
+        if name == "link":
+            entry.type, entry.linkname = tarfile.SYMTYPE, str(tmp_path)
+            tar.addfile(entry)
+            entry = tarfile.TarInfo("link/evil")
+        entry.size = 4
+        tar.addfile(entry, io.BytesIO(b"evil"))
+    monkeypatch.setattr(local17, "md5", None)  # a checksum would stop it before
+    with pytest.raises(CorpusError, match="cannot be read"):
+        corpora.fetch(corpus("local17"), "de-en", tmp_path / "out" / "de-en")
+    raw = cache / "local17" / "raw"
+    assert [found for found in tmp_path.rglob("evil*") if not found.is_relative_to(raw)] == []

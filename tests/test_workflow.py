@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from browser import grave, watch
 from dragoman import models, records
 from dragoman.configfile import load_config
+from dragoman.judging import OUTCOMES, metric
 from dragoman.metrics import instances
 from dragoman.plan import Plan
 from dragoman.reporting.gather import points
-from dragoman.storage import read_jsonl, read_manifest
+from dragoman.storage import read_jsonl, read_manifest, sha256
 from hub_server import Hub
 from test_training import spec
 
@@ -35,6 +39,9 @@ def snakemake(folder: Path, *arguments: str, config: str = SMOKE) -> subprocess.
     """Run the workflow in `folder`, with `config` as its configuration file."""
     path = folder / "config.yaml"
     path.write_text(config, encoding="utf-8")
+    (folder / "config").mkdir(exist_ok=True)
+    (folder / "config" / "examples").unlink(missing_ok=True)
+    (folder / "config" / "examples").symlink_to(REPOSITORY / "config" / "examples")
     command = [
         sys.executable,
         "-m",
@@ -54,6 +61,16 @@ def planned(done: subprocess.CompletedProcess[str]) -> dict[str, int]:
     return {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", text, flags=re.MULTILINE)}
 
 
+APART = ("logs/", "benchmarks/", "timings/", "tensorboard/", "tables/training-cost.", "report/")
+"""Where the clock leaves its mark."""
+
+
+def contents(results: Path) -> dict[str, str]:
+    """The hash of every result, by name."""
+    names = [path.relative_to(results).as_posix() for path in sorted(results.rglob("*")) if path.is_file()]
+    return {name: sha256(results / name) for name in names if not name.startswith(APART)}
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("workflow")
@@ -67,7 +84,13 @@ class TestFinished:
     """What a finished run looks like, and what it takes to change it."""
 
     def test_every_number_is_there(self, finished: Path) -> None:
+        judged = {metric(outcome) for outcome in OUTCOMES}
         found = records.read(finished / "results/smoke/records.jsonl")
+        silent = [record for record in found if record.metric in judged]
+        assert {(r.system, r.metric, r.value, r.note) for r in silent} == {
+            ("ours", each, None, "not judged: the configuration names no judge") for each in judged
+        }
+        found = [record for record in found if record not in silent]
         keys = {(r.experiment, r.system, r.pair, r.setting, r.seed, r.metric) for r in found}
         promised = sum(
             len(points(PLAN.system(run))) * len(PLAN.experiment(run.experiment).metrics) for run in PLAN.decode_runs
@@ -91,6 +114,8 @@ class TestFinished:
             assert read_manifest(path.parent)["files"]
         tuning = read_manifest(finished / "results/smoke/tunings/sft-llama/sft/all/seed-1")
         assert tuning["examples"] == {"made": 100, "kept": 100}
+        mixed = read_manifest(finished / "results/smoke/tunings/langaware/mt/all/seed-1")
+        assert mixed["examples"] == {"made": 4 * 16 + 5, "kept": 4 * 16 + 5}, "translations, and instructions"
         assert not list((finished / "results/smoke/.work").glob("*")), "unfinished state is gone when all is done"
 
     def test_page_tables_and_figures(self, finished: Path) -> None:
@@ -101,6 +126,18 @@ class TestFinished:
         for suffix in ("csv", "md", "tex"):
             assert (results / f"tables/sft-llama.{suffix}").stat().st_size > 100
         assert (results / "figures/sft-llama-loss.svg").read_text(encoding="utf-8").startswith("<?xml")
+
+    def test_page_works_in_a_browser(self, finished: Path, chromium: Any) -> None:
+        complaints: list[str] = []
+        tab = chromium.new_page()
+        watch(tab, complaints)
+        tab.goto((finished / "results/smoke/report/index.html").as_uri())
+        drawn = tab.locator("svg[role=img]").count()
+        assert drawn == tab.locator('a[download$=".pdf"]').count() > len(PLAN.config.experiments)
+        assert tab.locator(".timeline").count() > 0
+        assert grave(tab) == []
+        tab.close()
+        assert complaints == []
 
     def test_second_run_has_nothing_to_do(self, finished: Path) -> None:
         done = snakemake(finished, "--cores", "2")
@@ -122,6 +159,20 @@ class TestFinished:
         assert old in SMOKE
         jobs = planned(snakemake(finished, "--dry-run", config=SMOKE.replace(old, new)))
         assert {rule: count for rule, count in jobs.items() if rule in {*again, "pretrain", "finetune"}} == again
+
+    def test_another_run_has_the_same_bytes(self, finished: Path, tmp_path: Path) -> None:
+        """One job at a time, not two. What the clock decides is apart; the page, given the same times, is the same."""
+        done = snakemake(tmp_path, "--cores", "1")
+        assert done.returncode == 0, done.stderr[-5000:]
+        first, second = contents(finished / "results/smoke"), contents(tmp_path / "results/smoke")
+        assert len(first) > 200
+        assert first.keys() == second.keys()
+        assert [name for name in first if first[name] != second[name]] == []
+        shutil.copytree(finished / "results/smoke/timings", tmp_path / "results/smoke/timings", dirs_exist_ok=True)
+        for folder in (finished, tmp_path):
+            command = [sys.executable, str(REPOSITORY / "scripts/report.py"), "--config", "config.yaml"]
+            subprocess.run([*command, "--out", "again.html"], cwd=folder, check=True, capture_output=True)
+        assert (finished / "again.html").read_bytes() == (tmp_path / "again.html").read_bytes()
 
     def test_words_that_are_piped_give_what_was_decoded(self, finished: Path) -> None:
         folder = finished / "results/smoke/decodes/simulmask/sm-norec-mod,k=3/en-fr/seed-1"
@@ -171,8 +222,9 @@ experiments:
 
 
 @pytest.mark.workflow
-def test_model_and_corpus_of_the_hub(hub: Hub, tmp_path: Path) -> None:
+def test_model_and_corpus_of_the_hub(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The paper's path, on repositories of the same form: fetched once, then never asked for again."""
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
     hub.iwslt2017(rows=40)
     model = tmp_path / "model"
     tokenizer = models.train_tokenizer(["This is sentence 1 of train.", "Das ist Satz 1 von train."], 300)
@@ -191,6 +243,11 @@ def test_model_and_corpus_of_the_hub(hub: Hub, tmp_path: Path) -> None:
     assert not hub.gets("pytorch_model.bin")
     assert not hub.gets("modeling_falcon.py")
 
+    assert hub.gets("/resolve/")[-1]["authorization"] == "Bearer hf_secret"
+    kept = [path for path in tmp_path.rglob("*") if path.is_file() and b"hf_secret" in path.read_bytes()]
+    assert "hf_secret" not in done.stdout + done.stderr
+    assert kept == [], "a token is in no log, record or report"
+
     asked = len(hub.requests)
     (tmp_path / "results/models/falcon-rw-1b/manifest.json").unlink()
     done = snakemake(tmp_path, "--cores", "2", config=HUB)
@@ -201,7 +258,7 @@ def test_model_and_corpus_of_the_hub(hub: Hub, tmp_path: Path) -> None:
 def test_mistake_is_one_message_before_any_job(tmp_path: Path) -> None:
     done = snakemake(tmp_path, "--cores", "2", config=SMOKE.replace("model: llama-smoke", "model: lama-smoke", 1))
     assert done.returncode != 0
-    assert "config.yaml:28: experiments.sft-llama.model = 'lama-smoke': unknown model" in done.stderr
+    assert "config.yaml:35: experiments.sft-llama.model = 'lama-smoke': unknown model" in done.stderr
     assert "did you mean 'llama-smoke'?" in done.stderr
     assert "Traceback" not in done.stderr
     assert len(done.stderr.splitlines()) == 1

@@ -3,18 +3,48 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
+
+from dragoman.registry import UnknownNameError
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+_FULL = "make room there, or name a folder elsewhere, and run again"
+_FORBIDDEN = "name a folder that you may write to, or have its owner allow it"
+REMEDIES = {
+    errno.ENOSPC: _FULL,
+    errno.EDQUOT: _FULL,
+    errno.EFBIG: "files of that size are not allowed here (`ulimit -f`); allow them, or name a folder elsewhere",
+    errno.EROFS: _FORBIDDEN,
+    errno.EACCES: _FORBIDDEN,
+    errno.EPERM: _FORBIDDEN,
+    errno.ENOENT: "check the path",
+    errno.ENOTDIR: "a file stands where a folder should; remove it or name another folder",
+    errno.EEXIST: "a file stands where a folder should; remove it or name another folder",
+    errno.EISDIR: "a folder stands where a file should; name a file in it",
+}
+"""What to do about an error of the operating system."""
 
 
-def parser(description: str, example: str) -> argparse.ArgumentParser:
+DEBUG = "--debug"
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that knows `--debug`, as those of its commands do."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.add_argument(DEBUG, action="store_true", help="show where an error comes from, as DRAGOMAN_DEBUG=1 does")
+
+
+def parser(description: str, example: str) -> Parser:
     """An argument parser whose help ends with a command that can be pasted."""
-    return argparse.ArgumentParser(
+    return Parser(
         description=description, epilog=f"example:\n  {example}", formatter_class=argparse.RawDescriptionHelpFormatter
     )
 
@@ -35,7 +65,7 @@ def bar(done: int, total: int, seconds_left: float, width: int = 20) -> str:
 def run(main: Callable[[Sequence[str] | None], None]) -> None:
     """Call `main` with the command line; turn errors into one line on standard error and exit code 1.
 
-    `DRAGOMAN_DEBUG=1` shows the traceback too.
+    `--debug` shows the traceback too.
     """
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     try:
@@ -43,13 +73,23 @@ def run(main: Callable[[Sequence[str] | None], None]) -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     except Exception as error:
-        if os.environ.get("DRAGOMAN_DEBUG"):
+        if DEBUG in sys.argv or os.environ.get("DRAGOMAN_DEBUG"):
             raise
-        # A mistake in what the user gave speaks for itself; anything else is ours, and named by its type.
-        if isinstance(error, ValueError | OSError):
-            print(error, file=sys.stderr)
-        elif isinstance(error, KeyError):
-            print(error.args[0], file=sys.stderr)
-        else:
-            print(f"{type(error).__name__}: {error} (DRAGOMAN_DEBUG=1 shows where)", file=sys.stderr)
+        print(printable(told(error)), file=sys.stderr)
         sys.exit(1)
+
+
+def printable(text: str) -> str:
+    """Text with all that a terminal would obey, or take for a line end, written as escapes."""
+    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
+
+
+def told(error: Exception) -> str:
+    """An error as a user is told of it: what happened, where, and what to do."""
+    if isinstance(error, OSError) and error.errno in REMEDIES and error.strerror:
+        place = f"{error.filename}: " if error.filename else ""
+        return f"{place}{error.strerror.lower()}; {REMEDIES[error.errno]}"
+    # A mistake in what the user gave speaks for itself; anything else is ours, and named by its type.
+    if isinstance(error, ValueError | OSError | UnknownNameError):
+        return str(error)
+    return f"{type(error).__name__}: {error} ({DEBUG} shows where)"

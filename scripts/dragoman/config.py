@@ -43,8 +43,11 @@ def _check_pair(pair: str) -> str:
 
 
 def _check_results(path: str) -> str:
-    if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
+    parts = PurePosixPath(path).parts
+    if PurePosixPath(path).is_absolute() or ".." in parts or not parts:
         raise ValueError(f"must be a folder below the working directory, not {path!r}")
+    if any(part.startswith("-") for part in parts) or not re.fullmatch(r"[\w ./@+,=~-]+", path):
+        raise ValueError(f"holds a character that is not for names of folders, or begins one with '-': {path!r}")
     return path
 
 
@@ -55,8 +58,8 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 def _check_seeds(seeds: list[int]) -> list[int]:
-    if len(set(seeds)) < len(seeds) or min(seeds, default=0) < 0:
-        raise ValueError(f"seeds are different whole numbers from 0 up, not {seeds}")
+    if len(set(seeds)) < len(seeds) or min(seeds, default=0) < 0 or max(seeds, default=0) >= 2**32:
+        raise ValueError(f"seeds are different whole numbers from 0 up and below 2**32, not {seeds}")
     return seeds
 
 
@@ -67,7 +70,12 @@ class Strict(BaseModel):
     """Base of every section: unknown keys are refused, values never change after loading."""
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True, protected_namespaces=()
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+        protected_namespaces=(),
     )
 
 
@@ -88,6 +96,9 @@ class Limits(Strict):
     """What happens to a training line one side of which is in the test or validation set (and to such a validation
     line). `source` looks at the source side alone, where answers repeat, as rows of tags do; `keep` repeats what papers
     did that did not look."""
+    source_words: PositiveInt | None = None
+    """Keep only the first so many words of a source, of the test set, too, as summarizers are used; null keeps all. A
+    line that is cut loses its word alignment."""
 
 
 class DemoCorpus(Strict):
@@ -95,8 +106,9 @@ class DemoCorpus(Strict):
 
     provider: Literal["demo"]
     task: Literal["translation", "tagging", "summary"] = "translation"
-    """`tagging`: words of the source language and their UPOS tags, whatever the target language. `summary`: two or
-    three sentences about one person, and the main clause of the first in the target language; no alignments."""
+    """`tagging`: a sentence of the source language, and the UPOS tags of its words and punctuation marks, whatever the
+    target language. `summary`: two or three sentences about one person, and the main clause of the first in the target
+    language; no alignments."""
     seed: int = 1
     """Seed of the meanings drawn. A meaning belongs to one split whatever the seed."""
     train: Annotated[int, Field(ge=0)] = 0
@@ -184,6 +196,8 @@ class HubCorpus(Strict):
     """Column holding a {language: text} mapping; null when each language is a column of its own."""
     columns: dict[Language, str] = {}
     """Key or column of each language where it is not the language code (`en: sentence_eng_Latn`)."""
+    sizes: dict[Literal["train", "validation", "test"], PositiveInt] = {}
+    """How many sentence pairs a language pair has, about: scripts/plan.py estimates with them. No result does."""
     align: bool = False
     """Align the words of training sentences that come without a word alignment (by fast_align's model, in both
     directions), for methods and policies that need one. 240,000 sentence pairs take some minutes."""
@@ -202,13 +216,65 @@ class SacrebleuCorpus(Strict):
     turned: list[str] = []
     """Those of these sets that also give the lines of the reverse pair, turned round. From 2019 on, the two directions
     of a WMT pair hold different texts; before, the same."""
+    sizes: dict[Literal["train", "validation", "test"], PositiveInt] = {}
+    """How many sentence pairs a language pair has, about: scripts/plan.py estimates with them. No result does."""
     align: bool = False
     """Align the words of training sentences that come without a word alignment (by fast_align's model, in both
     directions), for methods and policies that need one. 240,000 sentence pairs take some minutes."""
     limits: Limits = Limits()
 
 
-Corpus = Annotated[DemoCorpus | FilesCorpus | HubCorpus | SacrebleuCorpus, Field(discriminator="provider")]
+class UdCorpus(Strict):
+    """Words and UPOS tags from treebanks of Universal Dependencies, all three splits; for `task: tagging`."""
+
+    provider: Literal["ud"]
+    release: str
+    """Tag or commit of the treebanks' repositories, like `r2.5`, which XGLUE is of."""
+    treebanks: dict[Language, str]
+    """Name of each language's treebank: `de: German-GSD`."""
+    pairs: list[Pair]
+    """The first language's treebank is read; the second plays no part."""
+    sizes: dict[Literal["train", "validation", "test"], PositiveInt] = {}
+    """How many sentences a treebank has, about: scripts/plan.py estimates with them. No result does."""
+    limits: Limits = Limits(overlap="source")
+
+    @model_validator(mode="after")
+    def _treebank_of_each(self) -> UdCorpus:
+        for pair in self.pairs:
+            if (language := pair.partition("-")[0]) not in self.treebanks:
+                raise ValueError(f"no treebank for {language!r} of {pair}; add one")
+        return self
+
+
+class InstructionsCorpus(Strict):
+    """Instructions and answers in Alpaca's form (`instruction`, `input`, `output`), to `mix` into fine-tuning: a file
+    of your own, or a data set of the hub."""
+
+    provider: Literal["instructions"]
+    path: str | None = None
+    """A .json (one list), .jsonl or .parquet file, also .gz of the first two."""
+    dataset: str | None = None
+    """Or a repository of the hub, like `tatsu-lab/alpaca`, with"""
+    revision: str | None = None
+    """its commit, tag or branch, and"""
+    files: str | None = None
+    """a glob of its parquet files."""
+
+    @model_validator(mode="after")
+    def _one_way(self) -> InstructionsCorpus:
+        given = [value is not None for value in (self.path, self.dataset, self.revision, self.files)]
+        if given not in ([True, False, False, False], [False, True, True, True]):
+            raise ValueError("give either `path`, or `dataset`, `revision` and `files`")
+        path = self.path or ".json"
+        if not (path.endswith(".parquet") or path.removesuffix(".gz").endswith((".json", ".jsonl"))):
+            raise ValueError(f"`path` must end in .json, .jsonl (or one of them and .gz) or .parquet, not {path!r}")
+        return self
+
+
+Corpus = Annotated[
+    DemoCorpus | FilesCorpus | HubCorpus | SacrebleuCorpus | UdCorpus | InstructionsCorpus,
+    Field(discriminator="provider"),
+]
 
 # --------------------------------------------------------------------------------------------------------- training
 
@@ -252,13 +318,21 @@ class Training(Strict):
     """Longer examples are left out, counted, and named in the run's manifest."""
     adapter: Lora | None = None
     log_every: PositiveInt = 20
+    devices: PositiveInt = 1
+    """GPUs, or processes on CPUs, that train one model together, its weights and AdamW's moments shared out among them.
+    The batch stays what `batch_size` says, so that another number changes only rounding."""
     checkpoint_every: PositiveInt = 500
     """Steps between checkpoints; rounded up to a multiple of `log_every`."""
 
     @model_validator(mode="after")
     def _steps_or_epochs(self) -> Training:
-        if self.micro_batch is not None and self.batch_size % self.micro_batch:
-            raise ValueError(f"batch_size ({self.batch_size}) must be a multiple of micro_batch ({self.micro_batch})")
+        share = (self.micro_batch or 1) * self.devices
+        if self.batch_size % share:
+            parts = [f"micro_batch ({self.micro_batch})"] * (self.micro_batch is not None)
+            parts += [f"devices ({self.devices})"] * (self.devices > 1)
+            raise ValueError(f"batch_size ({self.batch_size}) must be a multiple of {' x '.join(parts)}")
+        if self.devices > 1 and self.optimizer != "adamw":
+            raise ValueError(f"optimizer: {self.optimizer} cannot share a model out among devices; adamw can")
         if (self.steps is None) == (self.epochs is None):
             raise ValueError("give either `steps` or `epochs`")
         return self
@@ -267,12 +341,23 @@ class Training(Strict):
 # ----------------------------------------------------------------------------------------------------------- models
 
 
+class TaskPages(Strict):
+    """Pages that hold a source and its answer, a line each: tagged sentences, summaries."""
+
+    corpus: Name
+    pairs: Annotated[list[Pair], Field(min_length=1)]
+    share: Annotated[float, Field(gt=0, lt=1)]
+    """Of all pages."""
+
+
 class Pages(Strict):
     """A "web" made of a corpus: plain text to pre-train on, with never an instruction in it."""
 
     corpus: Name
-    languages: Annotated[list[Language], Field(min_length=2)]
+    languages: Annotated[list[Language], Field(min_length=2)] | None = None
     """Pages are drawn from the training splits of every pair of these languages."""
+    pairs: Annotated[list[Pair], Field(min_length=1)] | None = None
+    """Instead of languages: of these pairs alone, as where all text is from or into English."""
     count: PositiveInt
     seed: int = 1
     monolingual: Share = 0.2
@@ -281,9 +366,19 @@ class Pages(Strict):
     """Share of pages with a sentence and its translation, the languages in random order."""
     headed: Share = 0.4
     """Share of pages with a sentence and its translation, each headed by its language's name."""
+    tasks: list[TaskPages] = []
+    """Pages of other corpora. The three shares above are then of the pages that these leave."""
+
+    @model_validator(mode="after")
+    def _one_choice(self) -> Pages:
+        if (self.languages is None) == (self.pairs is None):
+            raise ValueError("give either `languages` (every pair of them) or `pairs`")
+        return self
 
     @model_validator(mode="after")
     def _sums_to_one(self) -> Pages:
+        if sum(task.share for task in self.tasks) >= 1:
+            raise ValueError("the shares of `tasks` leave no page to the corpus itself")
         total = self.monolingual + self.bilingual + self.headed
         if abs(total - 1) > 1e-6:
             raise ValueError(f"monolingual + bilingual + headed must be 1, not {total:g}")
@@ -301,7 +396,7 @@ class ScratchModel(Strict):
     layers: PositiveInt = 4
     width: PositiveInt = 128
     heads: PositiveInt = 4
-    seed: int = 1
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 1
     """Seed of the initial weights and of the order of the pages."""
     pretraining: Training | None = None
     """null leaves the weights random: fine-tuning then is all the training there is."""
@@ -318,6 +413,8 @@ class LocalModel(Strict):
 
     source: Literal["local"]
     path: str
+    parameters: PositiveInt | None = None
+    """As of a hub model."""
 
 
 class HubModel(Strict):
@@ -329,6 +426,9 @@ class HubModel(Strict):
     """A commit is best: a branch may move."""
     alibi: bool | None = None
     """Whether its positions are ALiBi, so that methods that need it can be refused before a download."""
+    parameters: PositiveInt | None = None
+    """How many weights it has, about: what jobs ask a cluster for, and scripts/plan.py estimates with. No result
+    depends on it."""
 
 
 Model = Annotated[ScratchModel | LocalModel | HubModel, Field(discriminator="source")]
@@ -404,6 +504,15 @@ class Sweep(Strict):
         return {str(name): value for name, value in values.items()} if isinstance(values, dict) else values
 
 
+class Mix(Strict):
+    """Instructions that ask for no translation, mixed into what a tuning is trained on."""
+
+    corpus: Name
+    """One whose provider is `instructions`."""
+    limit: PositiveInt | None = None
+    """Only the first so many; all otherwise."""
+
+
 class Tuning(Strict):
     """One way to fine-tune the experiment's model."""
 
@@ -421,6 +530,8 @@ class Tuning(Strict):
     """Overrides the experiment's limit of training sentences per pair."""
     start: Name | None = None
     """Another tuning of the experiment whose model this one goes on from; the experiment's model otherwise."""
+    mix: Mix | None = None
+    """Train on instructions, too, in Alpaca's templates. For `method: sft`; other tunings can go on from it."""
     training: Training
     sweep: Sweep | None = None
     """Train it several times, with another value of one key each time."""
@@ -438,6 +549,9 @@ class OfflineDecoder(Strict):
     """Sentences decoded together. Arithmetic is float32, so that a sentence's neighbours do not change its words."""
     stop_at_newline: bool = False
     """End the hypothesis at the first line break (a foundation model goes on with its next page otherwise)."""
+    monolingual: bool = False
+    """Also measure how unlikely the model finds each reference as the line after the one before it, with no prompt
+    around it: general ability, for the metric `bits`."""
 
 
 class ContrastiveDecoder(Strict):
@@ -647,6 +761,8 @@ class PrefilledDecoder(OfflineDecoder):
 
     @model_validator(mode="after")
     def _counts(self) -> PrefilledDecoder:
+        if self.monolingual:
+            raise ValueError("`monolingual` measures a model without any prior; give it to an `offline` decoder")
         if len(set(self.n)) < len(self.n):
             raise ValueError(f"every n must stand once, not {self.n}")
         if "all" in self.n and self.prior.kind not in ("fixed", "preamble"):
@@ -692,6 +808,8 @@ class System(Strict):
     shots: Shots | None = None
     """Solved examples before every sentence."""
     decoder: Decoder = OfflineDecoder(name="offline")
+    shards: PositiveInt | None = None
+    """Overrides the shards of the whole configuration."""
 
 
 class Divergence(Strict):
@@ -715,14 +833,39 @@ class Divergence(Strict):
         return self
 
 
+class Instructed(Strict):
+    """Answers to instructions that ask for no translation, in AlpacaEval's form, and a judge's verdict on them."""
+
+    path: str
+    """A JSON list of objects with `instruction`, and `dataset` where they have one: AlpacaEval's own set, or yours."""
+    systems: Annotated[list[Name], Field(min_length=1)]
+    """Systems whose models answer, greedily, in Alpaca's template. The others are compared with the first."""
+    limit: PositiveInt | None = None
+    """Only the first so many instructions."""
+    max_new_tokens: PositiveInt = 512
+    batch_size: PositiveInt = 16
+    judge: str | None = None
+    """What `alpaca_eval` calls an annotators_config: a name or a path. That program must be on the PATH, and the key it
+    wants in the environment; without it, or with null, answers are written and not judged."""
+
+    @model_validator(mode="after")
+    def _once(self) -> Instructed:
+        if len(set(self.systems)) < len(self.systems):
+            raise ValueError(f"every system must stand once, not {self.systems}")
+        return self
+
+
 class Experiment(Strict):
     """One model, some tunings of it, some systems made of them, one table."""
 
     title: str
     paper: Name = "dragoman"
     """Whose experiment it is: simulmask, langaware, pretty, or your own."""
+    task: Literal["translation", "summary", "tagging"] = "translation"
+    """What is asked of the model: it brings prompt and metrics, unless others stand here, and reads the answer."""
     model: Name
-    prompt: Name
+    prompt: Name = ""
+    """A name under `prompts` or in config/prompts.yaml; the task's where it is left out."""
     seeds: Seeds | None = None
     """Overrides the seeds of the whole configuration."""
     train: TrainData | None = None
@@ -731,7 +874,21 @@ class Experiment(Strict):
     systems: Annotated[dict[Name, System], Field(min_length=1)]
     divergence: Divergence | None = None
     """Compare the foundation model's expectations with those of a fine-tuned twin."""
-    metrics: Annotated[list[str], Field(min_length=1)] = ["bleu", "chrf"]
+    instructions: Instructed | None = None
+    """Have models answer instructions that ask for no translation: general ability."""
+    metrics: list[str] = Field([], min_length=1)
+    """The task's where they are left out."""
+    assumptions: dict[str, str] = {}
+    """What the paper leaves open, by a short name, and what was taken for it, without a full stop. Printed under the
+    tables."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_the_task_has_it(cls, data: Any) -> Any:
+        if isinstance(data, dict) and (name := str(data.get("task", "translation"))) in registry.REGISTRY["task"]:
+            task = registry.module_of("task", name)
+            return {"prompt": task.PROMPT, "metrics": task.METRICS} | data
+        return data
 
 
 class Config(Strict):
@@ -744,6 +901,8 @@ class Config(Strict):
     """Every tuning is trained once per seed; tables show the mean and the spread."""
     threads: PositiveInt = 1
     """CPU threads of one training or decoding job. Part of the result: another number rounds differently."""
+    shards: PositiveInt = 1
+    """Jobs that one decoding with a model is split into, each with a part of the test set. No part of the result."""
     prompts: dict[Name, Prompt] = {}
     """Prompts of your own, beside those of config/prompts.yaml."""
     corpora: Annotated[dict[Name, Corpus], Field(min_length=1)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,10 @@ from dragoman.command import REPOSITORY
 from dragoman.config import Config, Prompt
 
 KeyPath = tuple[str | int, ...]
+MOST_NODES = 200_000
+"""Keys and values that a configuration may have, aliases written out: a few lines of them can stand for billions."""
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 60
 
 
 class ConfigError(ValueError):
@@ -74,6 +79,12 @@ def read_yaml(path: Path) -> tuple[dict[str, Any], dict[KeyPath, int]]:
         if node is not None:
             _mark_lines(node, (), lines)
         data = loader.construct_document(node) if node is not None else None
+    except RecursionError:
+        raise ConfigError(f"{path}: nested too deeply, or a part that holds itself; write it out flat") from None
+    except OverflowError:
+        raise ConfigError(
+            f"{path}: more than {MOST_NODES:,} keys and values, aliases written out; shorten it"
+        ) from None
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else "?"
         raise ConfigError(f"{path}:{line}: not YAML: {error.problem or error.context}") from None
@@ -86,6 +97,8 @@ def read_yaml(path: Path) -> tuple[dict[str, Any], dict[KeyPath, int]]:
 
 def _mark_lines(node: yaml.Node, path: KeyPath, lines: dict[KeyPath, int]) -> None:
     lines.setdefault(path, node.start_mark.line + 1)
+    if len(lines) > MOST_NODES:
+        raise OverflowError
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             if isinstance(key, yaml.ScalarNode):
@@ -97,7 +110,7 @@ def _mark_lines(node: yaml.Node, path: KeyPath, lines: dict[KeyPath, int]) -> No
 
 
 def _shown(value: Any) -> str:
-    text = repr(value)
+    text = _SHORT.repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
 
 
@@ -227,6 +240,11 @@ def _explain(problems: Sequence[Problem], files: Sequence[tuple[str, dict[KeyPat
     return "\n".join(dict.fromkeys(lines))
 
 
+def explained(error: ValidationError, data: Any, model: Any, path: Path, lines: dict[KeyPath, int]) -> str:
+    """Pydantic's errors about the content of one file, one a line."""
+    return _explain(problems_in(error, data, model), [(str(path), lines)])
+
+
 def prompts(own: Mapping[str, Prompt] | None = None) -> dict[str, Prompt]:
     """The prompts of config/prompts.yaml and config/prompts-target-language.yaml, and `own` over them."""
     library: dict[str, Prompt] = {}
@@ -236,7 +254,7 @@ def prompts(own: Mapping[str, Prompt] | None = None) -> dict[str, Prompt]:
         try:
             library |= TypeAdapter(dict[str, Prompt]).validate_python(data)
         except ValidationError as error:
-            raise ConfigError(_explain(problems_in(error, data, dict[str, Prompt]), [(str(path), lines)])) from None
+            raise ConfigError(explained(error, data, dict[str, Prompt], path, lines)) from None
     return library | dict(own or {})
 
 

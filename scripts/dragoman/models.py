@@ -92,31 +92,92 @@ def build(spec: ScratchModel, tokenizer: PreTrainedTokenizerBase) -> PreTrainedM
 
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
-    """The tokenizer of a checkpoint folder, with a padding token (the end-of-sequence token where it has none)."""
+    """The tokenizer of a checkpoint folder, with a padding token (the end-of-sequence token where it has none).
+
+    Raises:
+        ValueError: there is none, or it cannot be read.
+    """
     from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    except Exception as error:  # its kind depends on the file that is missing or broken
+        raise ValueError(
+            f"the tokenizer in {folder} cannot be read ({_first_line(error)}); save it there once more, by "
+            "AutoTokenizer.from_pretrained(ID).save_pretrained(FOLDER)"
+        ) from error
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
 
 
-def load(folder: Path, dtype: torch.dtype | None = None) -> PreTrainedModel:
-    """The model of a checkpoint folder, weights in `dtype` (float32 unless told).
+def entries(folder: Path) -> int | None:
+    """How many tokens a checkpoint's weights know; None where its configuration does not say.
 
     Raises:
-        ValueError: the folder has no safetensors weights.
+        ValueError: the configuration cannot be read, or no causal language model of transformers has it.
     """
+    from transformers import AutoConfig
+
+    try:
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    except (OSError, ValueError, KeyError) as error:
+        raise ValueError(
+            f"{folder}/config.json cannot be read ({_first_line(error)}); fetch or save it again"
+        ) from error
+    return getattr(config.get_text_config(), "vocab_size", None)
+
+
+def load(folder: Path, dtype: torch.dtype | None = None) -> PreTrainedModel:
+    """The causal language model of a checkpoint folder, weights in `dtype` (float32 unless told); errors as `whole`."""
     import torch
     from transformers import AutoModelForCausalLM
+
+    return whole(AutoModelForCausalLM, folder, dtype=dtype or torch.float32, attn_implementation="sdpa")
+
+
+def whole(kind: Any, folder: Path, **options: Any) -> PreTrainedModel:
+    """The model of a checkpoint folder, all of its weights read from there.
+
+    Args:
+        kind: a class of transformers that loads models.
+        folder: in Hugging Face format.
+        options: for its `from_pretrained`.
+
+    Raises:
+        ValueError: the folder has no safetensors weights, or not those of the model that its config.json describes.
+    """
+    from safetensors import SafetensorError
 
     if not any(Path(folder).glob("*.safetensors")):
         raise ValueError(
             f"{folder} has no *.safetensors weights; other formats can run code when they are read, so are refused"
         )
-    return AutoModelForCausalLM.from_pretrained(
-        folder, dtype=dtype or torch.float32, attn_implementation="sdpa", trust_remote_code=False, use_safetensors=True
-    )
+    try:
+        model, found = kind.from_pretrained(
+            folder,
+            trust_remote_code=False,
+            use_safetensors=True,
+            ignore_mismatched_sizes=True,
+            output_loading_info=True,
+            **options,
+        )
+    except (SafetensorError, OSError, ValueError, KeyError) as error:
+        raise ValueError(
+            f"the model in {folder} cannot be read ({_first_line(error)}); fetch or save it again"
+        ) from error
+    # transformers would go on with random weights in their place
+    if lacking := sorted({*found["missing_keys"], *(name for name, *_ in found["mismatched_keys"])}):
+        more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
+        raise ValueError(
+            f"the weights in {folder} are not those of the {model.config.model_type} that its config.json describes: "
+            f"{lacking[0]}{more} missing or of another shape; fetch or save both files again"
+        )
+    return model
+
+
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".splitlines()[0].rstrip()
 
 
 def device() -> str:

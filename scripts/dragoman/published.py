@@ -130,7 +130,7 @@ def load(paper: str, folder: Path = FOLDER) -> list[Published]:
     """
     path = folder / f"{paper}.tsv"
     if not path.is_file():
-        raise KeyError(registry.unknown("paper", paper, [file.stem for file in folder.glob("*.tsv")]))
+        raise registry.UnknownNameError(registry.unknown("paper", paper, [file.stem for file in folder.glob("*.tsv")]))
     return read(path)
 
 

@@ -53,14 +53,22 @@ class Record:
         return canonical(asdict(self))
 
 
+KINDS: dict[Any, Any] = {"str": str, "int": int, "float | None": int | float | None, "dict[str, str]": dict}
+"""What may stand where a field of a record is annotated so."""
+
+
 def from_dict(row: dict[str, Any]) -> Record:
-    """A record from its JSON object; unknown or missing keys are an error that names them."""
+    """A record from its JSON object; unknown or missing keys, and values of another kind, are errors that name them."""
     known = {f.name for f in fields(Record)}
     required = known - {"made_from", "note"}
     if extra := sorted(set(row) - known):
         raise ValueError(f"unknown keys in a record: {', '.join(extra)}")
     if missing := sorted(required - set(row)):
         raise ValueError(f"keys missing from a record: {', '.join(missing)}")
+    for each in fields(Record):
+        value = row.get(each.name, "" if each.name == "note" else {})
+        if not isinstance(value, KINDS[each.type]) or isinstance(value, bool):
+            raise ValueError(f"{each.name!r} of a record is {value!r}, not {each.type}")
     return Record(**row)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -15,6 +16,8 @@ from typing import IO, Any
 from dragoman.text import objects
 
 MANIFEST = "manifest.json"
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What the system says when a file cannot grow."""
 
 
 def canonical(value: Any) -> str:
@@ -61,8 +64,10 @@ def replacing(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
             os.fsync(file.fileno())
         os.replace(temporary, path)
         sync(path.parent)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename is None and error.errno in FULL:
+            error.filename = str(path)  # writing to an open file, the system does not say to which
         raise
 
 
@@ -77,6 +82,21 @@ def write_json(path: Path, value: Any) -> None:
     with replacing(path) as file:
         json.dump(value, file, indent=1, sort_keys=True, ensure_ascii=False)
         file.write("\n")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a JSON file.
+
+    Raises:
+        ValueError: it holds something else; the message names it.
+    """
+    try:
+        value = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is not JSON ({error}); remove it and run again") from None
+    if not isinstance(value, dict):
+        raise ValueError(f"{path} holds no JSON object but {type(value).__name__}; remove it and run again")
+    return value
 
 
 def read_jsonl(path: Path) -> list[dict[str, Any]]:
@@ -107,10 +127,14 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     path = Path(folder) / MANIFEST
     if not path.is_file():
         raise FileNotFoundError(f"{folder} is not complete: it has no {MANIFEST}; run the rule that makes it again")
-    manifest = json.loads(path.read_text(encoding="utf-8"))
-    for name, file in manifest["files"].items():
+    manifest = read_json(path)
+    try:
+        files = [(name, file["bytes"], file["sha256"]) for name, file in manifest["files"].items()]
+    except (LookupError, TypeError, AttributeError):
+        raise ValueError(f"{path} is no manifest; remove it and run again") from None
+    for name, size, _ in files:
         actual = Path(folder) / name
-        if not actual.is_file() or actual.stat().st_size != file["bytes"]:
+        if not actual.is_file() or actual.stat().st_size != size:
             raise ValueError(
                 f"{actual} is missing or was changed since {path} was written; delete {path} and run again"
             )

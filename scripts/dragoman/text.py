@@ -97,7 +97,7 @@ def objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     for number, line in enumerate(lines(path), 1):
         try:
             value = json.loads(line)
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:  # also a number of too many digits, or brackets in brackets
             raise TextError(f"{path}:{number}: not JSON: {error}; every line must be one object") from None
         if not isinstance(value, dict):
             raise TextError(f"{path}:{number}: expected a JSON object, found {type(value).__name__}")

@@ -2,12 +2,13 @@
 #
 # needs    RESULTS/decodes/..., RESULTS/divergence/... where a model is compared with a twin
 # makes    RESULTS/requisites/<experiment>.txt, RESULTS/scores/<experiment>/<system>/<pair>/seed-<n>.jsonl,
-#          RESULTS/records.jsonl, RESULTS/claims.jsonl
+#          RESULTS/judgements/..., RESULTS/records.jsonl, RESULTS/claims.jsonl
 
-from dragoman import registry
+from dragoman import judging, registry
 
 
 localrules:
+    judge,
     neural_environment,
     requisites,
     records,
@@ -15,13 +16,14 @@ localrules:
 
 def is_neural(w):
     """Whether some metric of an experiment is a network."""
-    return bool({("metric", "comet"), ("metric", "bleurt")} & {*PLAN.metrics_of(w.experiment)})
+    return bool({("metric", "comet"), ("metric", "bleurt"), ("metric", "lase")} & {*PLAN.metrics_of(w.experiment)})
 
 
-# COMET's and BLEURT's packages do not go with ours. Made on first need, where there is a network.
+# COMET's and BLEURT's packages do not go with ours, and LaBSE is run beside them. Made on first need, where there is a
+# network.
 rule neural_environment:
     output:
-        f"{workflow.basedir}/.venv-neural/.ready",
+        f"{REPOSITORY}/.venv-neural/.ready",
     log:
         f"{RESULTS}/logs/neural_environment.log",
     priority: 100
@@ -48,7 +50,7 @@ rule requisites:
         metrics=lambda w: PLAN.experiment(w.experiment).metrics,
         pairs=lambda w: PLAN.experiment(w.experiment).test.pairs,
     shell:
-        "score.py requisites" " --experiment {wildcards.experiment:q}" " --out {output:q}" " 2>&1 | tee {log:q}"
+        "score.py requisites --experiment {wildcards.experiment:q} --out {output:q} 2>&1 | tee {log:q}"
 
 
 rule score:
@@ -62,7 +64,7 @@ rule score:
     conda:
         "../../envs/main.yaml"
     resources:
-        gpu=lambda w: 1 if is_neural(w) else 0,
+        **(light("score") | {"gpu": lambda w: 1 if is_neural(w) else 0}),
     params:
         code=lambda w: code("score", *PLAN.metrics_of(w.experiment)),
         metrics=lambda w: PLAN.experiment(w.experiment).metrics,
@@ -79,9 +81,33 @@ rule score:
         " 2>&1 | tee {log:q}"
 
 
+# A judge is asked over a network, where Snakemake runs. Once there is one that was missing, its records are made again.
+rule judge:
+    input:
+        answers=rules.answer.output.answers,
+        rival=lambda w: PLAN.answers_file(PLAN.rival(answer_run(w))),
+    output:
+        records=f"{RESULTS}/judgements/{{experiment}}/{{system}}/seed-{{seed}}.jsonl",
+    log:
+        f"{RESULTS}/logs/judge/{{experiment}}/{{system}}/seed-{{seed}}.log",
+    conda:
+        "../../envs/main.yaml"
+    params:
+        code=code("judge"),
+        judge=lambda w: PLAN.instructed(answer_run(w)).judge,
+        missing=lambda w: judging.obstacle(PLAN.instructed(answer_run(w)).judge),
+    shell:
+        "judge.py"
+        " --experiment {wildcards.experiment:q}"
+        " --system {wildcards.system:q}"
+        " --seed {wildcards.seed:q}"
+        " 2>&1 | tee {log:q}"
+
+
 rule records:
     input:
         [PLAN.score_file(run) for run in PLAN.decode_runs],
+        [PLAN.judgement_file(run) for run in PLAN.judge_runs],
     output:
         f"{RESULTS}/records.jsonl",
     log:
@@ -97,7 +123,7 @@ rule claims:
     input:
         [PLAN.decode_folder(run) / "hypotheses.jsonl" for run in PLAN.decode_runs],
         [PLAN.divergence_file(run) for run in PLAN.divergence_runs],
-        claims=Path(workflow.basedir) / "config" / "claims.yaml",
+        claims=REPOSITORY / "config" / "claims.yaml",
         records=rules.records.output[0],
     output:
         f"{RESULTS}/claims.jsonl",
@@ -105,6 +131,8 @@ rule claims:
         f"{RESULTS}/logs/claims.log",
     conda:
         "../../envs/main.yaml"
+    resources:
+        **light("claims"),
     params:
         code=code("claims", *(("metric", name) for name in registry.names("metric"))),
         config=PLAN.digest,

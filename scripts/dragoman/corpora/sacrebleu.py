@@ -13,6 +13,7 @@ import http.client
 import os
 import shutil
 import socket
+import tarfile
 import urllib.error
 from collections.abc import Iterator
 from pathlib import Path
@@ -163,7 +164,7 @@ def _convert(dataset: Dataset, pair: str, again: bool = True) -> None:
     before = set(out.glob(f"*.{pair}.*"))
     _remove_broken(dataset)
     try:
-        with _stalls_end():
+        with _guarded():
             dataset.process_to_text(pair)
         return
     except BaseException as error:
@@ -198,10 +199,13 @@ def _convert(dataset: Dataset, pair: str, again: bool = True) -> None:
 
 
 @contextlib.contextmanager
-def _stalls_end() -> Iterator[None]:
-    usual = socket.getdefaulttimeout()
+def _guarded() -> Iterator[None]:
+    """What sacrebleu leaves open: a stall ends, and nothing in an archive is written outside its folder."""
+    usual = socket.getdefaulttimeout(), tarfile.TarFile.extraction_filter
     socket.setdefaulttimeout(STALL)
+    tarfile.TarFile.extraction_filter = staticmethod(tarfile.data_filter)
     try:
         yield
     finally:
-        socket.setdefaulttimeout(usual)
+        socket.setdefaulttimeout(usual[0])
+        tarfile.TarFile.extraction_filter = usual[1]

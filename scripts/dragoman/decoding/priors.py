@@ -205,12 +205,8 @@ def _of_task_model(prior: RefinedPrior, pair: str) -> Callable[[Sequence[Item]],
     from dragoman import models
 
     folder = Path(str(prior.model))
-    if not any(folder.glob("*.safetensors")):
-        raise ValueError(f"{folder} has no *.safetensors weights; convert them, other formats can run code when read")
+    model = models.whole(AutoModelForSeq2SeqLM, folder, dtype=torch.float32)
     tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-    model = AutoModelForSeq2SeqLM.from_pretrained(
-        folder, dtype=torch.float32, trust_remote_code=False, use_safetensors=True
-    )
     model = model.to(models.device()).eval()
     forced: dict[str, int] = {}
     if prior.codes:

@@ -78,7 +78,7 @@ class Scorer:
         """Start it and wait until the model is found, or fetched; its name, version and libraries are in `about`.
 
         Args:
-            kind: "comet" or "bleurt".
+            kind: "comet", "bleurt" or "labse".
 
         Raises:
             MetricError: no environment or no model; with what to do about it.

@@ -103,7 +103,8 @@ def score_hypotheses(
         options: by metric name, where a metric does not say otherwise itself.
 
     Raises:
-        ValueError: a key is missing or an id stands twice in a setting; the message names file and line.
+        ValueError: a key is missing or holds something else, or an id stands twice in a setting; the message names
+            file and line.
     """
     system, point = split(place["system"])
     groups: dict[str, dict[Any, dict[str, Any]]] = {}
@@ -114,6 +115,11 @@ def score_hypotheses(
         for key in ("source", "hypothesis"):
             if not isinstance(row[key], str):
                 raise ValueError(f"{path}:{number}: {key!r} is not a text")
+        if not isinstance(row["id"], int | str):
+            raise ValueError(f"{path}:{number}: 'id' is neither a number nor a text")
+        references = [row["reference"]] if isinstance(row["reference"], str) else row["reference"]
+        if not isinstance(references, list) or not references or not all(isinstance(r, str) for r in references):
+            raise ValueError(f"{path}:{number}: 'reference' is neither a text nor a list of texts")
         group = groups.setdefault(str(row["setting"]), {})
         if row["id"] in group:
             raise ValueError(f"{path}:{number}: id {row['id']!r} stands twice under setting {row['setting']!r}")
@@ -135,9 +141,19 @@ def score_hypotheses(
                 note = f"this decoder writes no {', '.join(lacking)}"
                 records.append(Record(**here, metric=metric, **NO_VALUE, n=len(rows), made_from=made_from, note=note))
                 continue
+            for column in needed:
+                if any(column not in row for row in rows):
+                    raise MetricError(f"{path}: some rows have {column!r} and others do not; decode it again")
+                if odd := next((row for row in rows if not _numbers(row[column])), None):
+                    raise MetricError(f"{path}: {column!r} of id {odd['id']!r} holds something else than numbers")
             columns = {column: [row[column] for row in rows] for column in needed}
             records.append(record(here, metric, hypotheses, references, sources, made_from, own, columns))
     return records
+
+
+def _numbers(value: Any) -> bool:
+    """Whether a column holds a number, or a list of them."""
+    return {type(each) for each in (value if isinstance(value, list) else [value])} <= {int, float}
 
 
 def _reference_sets(path: Path, references: Sequence[str | list[str]]) -> list[list[str]]:

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from dragoman.metrics import MetricError, bleu, latency, parse, score, ter
+from dragoman.metrics import MetricError, bits, bleu, latency, parse, score, tags, ter
 from dragoman.metrics.bootstrap import RESAMPLES, SEED, interval, resampled_sums
 
 TRIALS = 10_000
@@ -103,9 +103,14 @@ def statistics(
     """
     name, written = parse(spec)
     result = score(spec, hypotheses, references, sources, pair, columns, **options, bootstrap=0)
+    if name == "bits":
+        return Statistics(bits.sums(references, (columns or {})["nats"]), _mean)
     if name in ("bleu", "chrf", "ter"):
         metric, total = _corpus_metric(name, written | options, pair)
         return Statistics(np.asarray(metric._extract_corpus_statistics(hypotheses, references), np.float64), total)
+    if name == "tags" and result.segments is not None:  # words count alike, not sentences
+        rows = [[line.split() for line in side] for side in (hypotheses, references[0])]
+        return Statistics(np.asarray(tags.counts(*rows), np.float64), _percent)
     if result.segments is None:
         raise MetricError(f"{spec} has no value per sentence, so differences of it cannot be tested")
     values: list[float | None] = list(result.segments)
@@ -127,6 +132,10 @@ def _corpus_metric(name: str, options: dict[str, Any], pair: str) -> tuple[Any, 
     from sacrebleu.metrics import CHRF
 
     return CHRF(**options), _chrf
+
+
+def _percent(sums: np.ndarray) -> np.ndarray:
+    return 100 * sums[..., 0] / sums[..., 1]
 
 
 def _mean(sums: np.ndarray) -> np.ndarray:

@@ -63,15 +63,12 @@ def compute(
             raise MetricError("no answer has a tag, so there is no precision")
         low = high = None
         if bootstrap:
-            counts = _by_sentence(right & found, gold), _by_sentence(found, gold)
-            sums = resampled_sums(list(zip(*counts, strict=True)), bootstrap)
-            low, high = interval([100 * hits / made for hits, made in sums if made])
+            hits, made = _by_sentence(right & found, gold), _by_sentence(found, gold)
+            sums = resampled_sums(list(zip(hits, made, strict=True)), bootstrap)
+            low, high = interval([100 * good / all_ for good, all_ in sums if all_])
         signature = "XGLUE-POS|seqeval chunks" + (f"|bs:{bootstrap}|seed:{SEED}" if bootstrap else "")
         return Score(100 * len(right & found) / len(found), low, high, signature, len(gold))
-    statistics = [
-        (sum(a == b for a, b in zip(answer, tags, strict=False)), len(tags))
-        for answer, tags in zip(answers, gold, strict=True)
-    ]
+    statistics = counts(answers, gold)
     low = high = None
     if bootstrap:
         low, high = interval([100 * right / words for right, words in resampled_sums(statistics, bootstrap)])
@@ -84,10 +81,18 @@ def compute(
 def _by_sentence(found: Iterable[tuple[str, int, int]], sentences: Sequence[Sequence[str]]) -> list[int]:
     """How many of the chunks begin in each sentence."""
     ends = list(accumulate(len(sentence) + 1 for sentence in sentences))
-    counts = [0] * len(ends)
+    begun = [0] * len(ends)
     for _, start, _ in found:
-        counts[bisect_right(ends, start)] += 1
-    return counts
+        begun[bisect_right(ends, start)] += 1
+    return begun
+
+
+def counts(answers: Sequence[Sequence[str]], gold: Sequence[Sequence[str]]) -> list[tuple[int, int]]:
+    """(right tags, words) of each sentence; accuracy is the ratio of their sums."""
+    return [
+        (sum(a == b for a, b in zip(answer, tags, strict=False)), len(tags))
+        for answer, tags in zip(answers, gold, strict=True)
+    ]
 
 
 def chunks(sentences: Iterable[Sequence[str]]) -> set[tuple[str, int, int]]:

@@ -271,5 +271,5 @@ def inputs(plan: Plan, experiment: str, name: str) -> list[Path]:
 def kind(name: str) -> Kind:
     """A figure by name; an unknown one is an error that names the nearest."""
     if name not in FIGURES:
-        raise KeyError(registry.unknown("figure", name, FIGURES))
+        raise registry.UnknownNameError(registry.unknown("figure", name, FIGURES))
     return FIGURES[name]

@@ -5,13 +5,16 @@ A number that is missing stays missing, with the reason beside it, and no averag
 
 from __future__ import annotations
 
+import math
 import re
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import pandas as pd
 
+from dragoman.metrics import presentation
 from dragoman.records import Record
 from dragoman.sweeps import joined, split
 
@@ -37,6 +40,8 @@ class Layout:
     title: str = ""
     blocks: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """Some of the pairs that get a mean of their own, by name."""
+    assumptions: dict[str, str] = field(default_factory=dict)
+    """What the experiment had to assume, by a short name."""
 
     @property
     def means(self) -> dict[str, tuple[str, ...]]:
@@ -159,6 +164,23 @@ def _bounds(records: Sequence[Record]) -> dict[str, float | None]:
     if None in (*lows, *highs):
         return {"low": None, "high": None}
     return {"low": statistics.fmean(lows), "high": statistics.fmean(highs)}
+
+
+def spoken(row: Any) -> str:
+    """A cell's number in a line, as tables show it: `BLEU 48.0 [44.2, 51.9]`, or `BLEU 48.0 ± 1.2` over seeds."""
+    look = presentation(row.metric)
+    text = f"{look.label} {row.value:.{look.digits}f}"
+    if not math.isnan(row.spread):
+        return f"{text} ± {row.spread:.{look.digits}f}"
+    if math.isnan(row.low) or math.isnan(row.high):
+        return text
+    return f"{text} [{row.low:.{look.digits}f}, {row.high:.{look.digits}f}]"
+
+
+def told(title: str, rows: Sequence[Any]) -> str:
+    """What a point of a figure says: its name, the pair, its numbers, and how to compute them again."""
+    signatures = dict.fromkeys(row.signature for row in rows if isinstance(row.signature, str) and row.signature)
+    return "\n".join([f"{title} · {rows[0].pair}", *map(spoken, rows), *signatures])
 
 
 def csv(frame: pd.DataFrame) -> str:

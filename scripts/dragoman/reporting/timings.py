@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +11,8 @@ import pandas as pd
 
 from dragoman.plan import Plan, TuningRun
 from dragoman.reporting.arrange import MISSING
-from dragoman.reporting.markup import markdown_text
+from dragoman.reporting.markup import latex_rows, markdown_text
+from dragoman.storage import read_json
 from dragoman.sweeps import split
 
 NAME = "training-cost"
@@ -65,7 +65,7 @@ def _row(plan: Plan, run: TuningRun) -> dict[str, Any]:
     path = plan.timing_file(run)
     if not path.is_file():
         return row
-    measured = json.loads(path.read_text(encoding="utf-8"))
+    measured = read_json(path)
     if missing := [name for name in MEASURED if name not in measured]:
         raise ValueError(f"{path}: {', '.join(missing)} missing; train again, or remove the file")
     return row | {name: measured[name] for name in MEASURED}
@@ -143,3 +143,11 @@ def markdown(found: Sequence[Cost]) -> str:
         parts += ["| " + " | ".join(map(markdown_text, cells)) + " |" for cells in own]
         parts.append("")
     return "\n".join([*parts, LEGEND]) + "\n"
+
+
+def latex(found: Sequence[Cost]) -> str:
+    """A table for each experiment."""
+    names = dict.fromkeys(cost.experiment for cost in found)
+    own = {name: [cost.cells() for cost in found if cost.experiment == name] for name in names}
+    columns = "@{}l" + "r" * (len(HEADER) - 2) + "l@{}"
+    return "\n".join(latex_rows(f"Training cost: {name}", HEADER, rows, columns) for name, rows in own.items())

@@ -1,0 +1,134 @@
+"""Disks that are full, or that may not be written to: one message, and nothing half-written."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from refusals import Bad, called, lay, refuse
+from test_bad_input import NONE, RECORD, WORLD
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 64 KB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)], capture_output=True)
+    if done.returncode:
+        pytest.skip("mounting a small file system is not allowed here")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+WRITERS = [
+    "prepare.py --config ../c.yaml --corpus big --pair en-fr --downloads raw --out results/corpora/big/en-fr",
+    "score.py hypotheses --config ../c.yaml --experiment first --system copy --pair en-fr --seed 1"
+    " --hypotheses ../h.jsonl --out results/s.jsonl",
+    "table.py --config ../c.yaml --experiment first --records ../r.jsonl --out-dir tables",
+    "report.py --config ../c.yaml --results ../results --out index.html",
+    "fetch_model.py --config ../c.yaml --model local",
+    "plot.py --config ../c.yaml --experiment first --figure loss --records ../r.jsonl --out-dir figures",
+]
+"""Commands that write, run inside a folder of which the world is the parent."""
+
+
+@pytest.fixture
+def world(tmp_path: Path, checkpoints: dict[str, dict[str, bytes]], monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Inputs of the commands that write."""
+    row = {"id": 1, "setting": "", "source": "a", "reference": "b", "hypothesis": "b"}
+    big = "".join(f"sentence number {n} {n**5}\tphrase numéro {n} {n**7}\n" for n in range(9000))
+    config = WORLD.replace(
+        "  hub: {provider", "  big: {provider: files, pairs: {en-fr: {train: {path: ../big.tsv}}}}\n  hub: {provider", 1
+    )
+    lay(
+        tmp_path,
+        {
+            "c.yaml": config.replace("path: model", "path: ../model").replace("none.tsv", "../none.tsv"),
+            "none.tsv": NONE,
+            "big.tsv": NONE + big,
+            "h.jsonl": json.dumps(row) + "\n",
+            "r.jsonl": json.dumps(RECORD) + "\n",
+            **{f"model/{name}": content for name, content in checkpoints["llama"].items()},
+        },
+    )
+    return tmp_path
+
+
+@pytest.mark.parametrize("command", WRITERS, ids=[command.split()[0] for command in WRITERS])
+def test_refused_full_disk(command: str, small_disk: Path, world: Path) -> None:
+    with suppress(OSError), open(small_disk / "filler", "wb", buffering=0) as filler:
+        while filler.write(bytes(4096)):
+            pass
+    said = ["o space left on", "make room there"] if "fetch_model" not in command else ["o space left on"]
+    refuse(Bad("a full disk", command, said), small_disk)
+
+
+@contextmanager
+def _small_files() -> Iterator[None]:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+@pytest.mark.parametrize("command", WRITERS, ids=[command.split()[0] for command in WRITERS])
+def test_refused_file_limit(command: str, world: Path) -> None:
+    """As on a full disk, where mounting is not allowed: files may not grow beyond a hundred bytes."""
+    (world / "here").mkdir()
+    called(command.replace("../h", "../no"))  # whatever is imported, and kept as bytecode, is so by now
+    refuse(Bad("files may not grow", command, ["ile too large"]), world / "here", _small_files())
+
+
+@pytest.mark.parametrize("command", WRITERS, ids=[command.split()[0] for command in WRITERS])
+def test_refused_closed_disk(command: str, small_disk: Path, world: Path) -> None:
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    refuse(Bad("a disk that cannot be written to", command, ["read-only file system", "may write to"]), small_disk)
+
+
+@contextmanager
+def _nobody(folder: Path, top: Path) -> Iterator[None]:
+    """Root, whom no mode stops, is nobody for this long; every folder from `top` down to `folder` lets it pass."""
+    if os.geteuid() != 0:
+        yield
+        return
+    way = [each for each in (folder, *folder.parents) if each.is_relative_to(top)]
+    modes = {each: each.stat().st_mode & 0o777 for each in way}
+    for each in way[1:]:
+        each.chmod(0o755)
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        for each, mode in modes.items():
+            each.chmod(mode)
+
+
+@pytest.mark.parametrize("command", WRITERS, ids=[command.split()[0] for command in WRITERS])
+def test_refused_forbidden(command: str, world: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    here = world / "here"
+    here.mkdir(mode=0o555)
+    said = ["ermission denied", "may write to"]
+    refuse(Bad("no permission to write", command, said), here, _nobody(here, tmp_path_factory.getbasetemp().parent))
+
+
+def test_refused_unreadable(world: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    here = world / "here"
+    here.mkdir()
+    here.chmod(0o777)
+    lay(here, {"secret.tsv": NONE, "c.yaml": WORLD.replace("none.tsv", "secret.tsv"), "model/config.json": "{}"})
+    (here / "secret.tsv").chmod(0)
+    command = "prepare.py --config c.yaml --corpus none --pair en-fr --downloads raw --out out"
+    said = ["secret.tsv cannot be read: Permission denied"]
+    bad = Bad("no permission to read", command, said)
+    refuse(bad, here, _nobody(here, tmp_path_factory.getbasetemp().parent))

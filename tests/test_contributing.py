@@ -1,0 +1,99 @@
+"""CONTRIBUTING.md's worked example does what it says, word by word; the files for maintainers hold together."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+TEXT = (REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8")
+FILE = re.compile(r"^`([\w./-]+)`:\n\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+LINE = re.compile(r"in `([\w./-]+)`, under `([^`\n]+)`:\n\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+COMMANDS = re.compile(r"^```bash\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of all that git knows or would take in."""
+    folder = tmp_path_factory.mktemp("checkout")
+    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    done = subprocess.run(listed, cwd=REPOSITORY, capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip("not a checkout")
+    for name in filter(None, done.stdout.split("\0")):
+        if (REPOSITORY / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(REPOSITORY / name, folder / name)
+    return folder
+
+
+def test_the_worked_example(checkout: Path) -> None:
+    """A fourth method, from the text alone."""
+    files = FILE.findall(TEXT)
+    assert [name for name, _ in files] == [
+        "scripts/dragoman/methods/smoothed.py",
+        "tests/test_smoothed.py",
+        "smoothed.yaml",
+    ]
+    for name, content in files:
+        assert not (checkout / name).exists()
+        (checkout / name).write_text(content, encoding="utf-8")
+    ((name, anchor, line),) = LINE.findall(TEXT)
+    registry = (checkout / name).read_text(encoding="utf-8")
+    assert registry.count(f"    {anchor}\n") == 1
+    (checkout / name).write_text(registry.replace(f"    {anchor}\n", f"    {anchor}\n{line}"), encoding="utf-8")
+
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    (commands,) = COMMANDS.findall(TEXT)
+    done = subprocess.run(
+        ["bash", "-e", "-c", commands], cwd=checkout, env=os.environ | {"PATH": path}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    assert "1 passed" in done.stdout
+    assert "smoothed.yaml: fine. Experiments: smoothed. Fine-tunings: 2, decodings: 2." in done.stdout
+    table = done.stdout[done.stdout.index("|") :]
+    assert re.search(r"^\| smoothed +\|", table, flags=re.MULTILINE), table
+    style = subprocess.run(
+        [f"{Path(sys.executable).parent}/ruff", "check", *(name for name, _ in files if name.endswith(".py"))],
+        cwd=checkout,
+        capture_output=True,
+        text=True,
+    )
+    assert style.returncode == 0, style.stdout
+
+
+@pytest.mark.parametrize("name", ["CONTRIBUTING.md", "config/traps.md"])
+def test_links_lead_somewhere(name: str) -> None:
+    path = REPOSITORY / name
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", path.read_text(encoding="utf-8")):
+        assert (path.parent / target).exists(), target
+
+
+def test_citation() -> None:
+    cited = yaml.safe_load((REPOSITORY / "CITATION.cff").read_text(encoding="utf-8"))
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert (cited["version"], cited["license"]) == (project["version"], project["license"])
+    assert [reference["year"] for reference in cited["references"]] == [2024] * 3
+
+
+def test_continuous_integration_is_the_test_command() -> None:
+    workflow = yaml.safe_load((REPOSITORY / ".github/workflows/test.yml").read_text(encoding="utf-8"))
+    assert [step["run"] for step in workflow["jobs"]["test"]["steps"] if "run" in step] == ["make test"]
+    for path in (REPOSITORY / ".github/ISSUE_TEMPLATE").glob("*.yml"):
+        assert yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def test_hooks_are_those_of_make_lint() -> None:
+    hooks = yaml.safe_load((REPOSITORY / ".pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"]
+    assert {repository["repo"] for repository in hooks} == {"local"}, "another source would have versions of its own"
+    lint = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
+    for hook in hooks[0]["hooks"]:
+        assert hook["entry"].split("/")[-1].split()[0] in lint
