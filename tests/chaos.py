@@ -11,6 +11,7 @@ run. `make chaos` does it; a round takes as long as one run of the smoke configu
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import random
 import shutil
@@ -22,8 +23,9 @@ import time
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-CLOCKS = ("benchmarks/", "logs/", "timings/", "tensorboard/", ".work/", "tables/training-cost", "report/")
-"""What holds times of day or of computing, or unfinished work; the page shows the table of costs."""
+sys.path.insert(0, str(REPOSITORY / "scripts"))
+
+from test_workflow import contents
 
 
 def start(folder: Path, config: Path, cores: int) -> subprocess.Popen[bytes]:
@@ -43,28 +45,21 @@ def finish(folder: Path, config: Path, cores: int) -> None:
         sys.exit(f"a run failed that nobody disturbed: see {folder}/snakemake.log")
 
 
-def jobs_of(session: int) -> list[int]:
-    """Process ids of our scripts in a session."""
+def processes_of(session: int, text: str = "") -> list[int]:
+    """Process ids of a session whose command lines hold a text."""
     said = subprocess.run(["ps", "-s", str(session), "-o", "pid=,args="], capture_output=True, text=True).stdout
-    return [int(line.split()[0]) for line in said.splitlines() if f"{REPOSITORY}/scripts/" in line]
+    return [int(line.split()[0]) for line in said.splitlines() if text in line]
 
 
 def disturb(run: subprocess.Popen[bytes], rng: random.Random) -> str:
     """Kill something of a run: a single job, or everything; what it was."""
-    jobs = jobs_of(run.pid)
-    if jobs and rng.random() < 0.5:
-        os.kill(rng.choice(jobs), signal.SIGKILL)
-        run.wait()
-        return "a job"
-    os.killpg(run.pid, signal.SIGKILL)
+    jobs = processes_of(run.pid, f"{REPOSITORY}/scripts/")
+    alone = bool(jobs) and rng.random() < 0.5
+    for pid in [rng.choice(jobs)] if alone else processes_of(run.pid):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
     run.wait()
-    return "Snakemake and its jobs"
-
-
-def content(folder: Path) -> dict[str, bytes]:
-    """Every file of the results that must not depend on when it was made."""
-    files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
-    return {name: path.read_bytes() for name, path in files.items() if not name.startswith(CLOCKS)}
+    return "a job" if alone else "Snakemake and its jobs"
 
 
 def main() -> None:
@@ -83,7 +78,7 @@ def main() -> None:
         began = time.monotonic()
         finish(quiet, config, arguments.cores)
         usual = time.monotonic() - began
-        expected = content(quiet / arguments.results)
+        expected = contents(quiet / arguments.results)
         print(f"undisturbed: {len(expected)} files, {usual:.0f} s", flush=True)
         for number in range(1, arguments.rounds + 1):
             folder = Path(name) / f"round-{number}"
@@ -96,7 +91,7 @@ def main() -> None:
             except subprocess.TimeoutExpired:
                 what = disturb(run, rng)
             finish(folder, config, arguments.cores)
-            found = content(folder / arguments.results)
+            found = contents(folder / arguments.results)
             wrong = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
             if wrong:
                 sys.exit(f"round {number}: killed {what} after {moment:.0f} s; not as undisturbed: {', '.join(wrong)}")
