@@ -25,7 +25,7 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY / "scripts"))
 
-from test_workflow import contents
+from test_workflow import contents  # noqa: E402
 
 
 def start(folder: Path, config: Path, cores: int) -> subprocess.Popen[bytes]:

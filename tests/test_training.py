@@ -155,12 +155,10 @@ def test_micro_batch_without_room_is_halved(
     whole = fitted("whole")
     compute = training.Run.compute_loss
 
-    def crowded(
-        self: training.Run, model: PreTrainedModel, inputs: dict[str, torch.Tensor], *rest: object, **more: object
-    ):
+    def crowded(self: training.Run, model: PreTrainedModel, inputs: dict[str, torch.Tensor], **rest: object) -> object:
         if self.state.global_step >= 3 and len(inputs["input_ids"]) > 2:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return compute(self, model, inputs, *rest, **more)
+        return compute(self, model, inputs, **rest)
 
     monkeypatch.setattr(training.Run, "compute_loss", crowded)
     with caplog.at_level("INFO"):
