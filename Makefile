@@ -18,7 +18,11 @@ export PYTHONDONTWRITEBYTECODE :=
 # The environment of envs/ that `make lock` is about.
 LOCK ?= main
 
+<<<<<<< HEAD
 .PHONY: help env env-simuleval env-neural demo smoke test fuzz lint audit format bench report compare clean lock
+=======
+.PHONY: help env env-simuleval env-neural demo smoke test lint format bench chaos report clean lock
+>>>>>>> scale
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -77,6 +81,9 @@ format: env ## bring Python and Snakemake files into shape
 
 bench: env ## measure, side by side, what the project calls fast
 	@$(IN_VENV) python scripts/bench.py
+
+chaos: env ## kill the smoke run at 20 random moments: the result must not change (an hour)
+	@$(IN_VENV) OMP_NUM_THREADS=1 python tests/chaos.py --rounds 20
 
 report: env ## Snakemake's own report of the last run, beside ours
 	@$(IN_VENV) snakemake --configfile $(CONFIG) --report results/report/snakemake.html

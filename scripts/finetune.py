@@ -50,8 +50,8 @@ def tune(plan: Plan, run: TuningRun) -> None:
     made_with = models.made_with(tuning.training.precision)
     fingerprint = code("finetune", ("method", tuning.method))
     work = plan.work_folder("finetune", [vars(run), spec, made_from, made_with, fingerprint])
-    fitted = training.fit(
-        models.load(before),
+    fitted = training.fit_in_memory(
+        lambda: models.load(before),
         tokenizer,
         examples,
         tuning.training,

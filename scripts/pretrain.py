@@ -40,8 +40,8 @@ def pretrain(plan: Plan, name: str, spec: ScratchModel) -> None:
     if spec.pretraining is not None:
         examples = training.drop_long(pages.examples(web, tokenizer), spec.pretraining.max_length)
         facts["examples"] = {"made": len(web), "kept": len(examples)}
-        fitted = training.fit(
-            model,
+        fitted = training.fit_in_memory(
+            lambda: models.build(spec, tokenizer),
             tokenizer,
             examples,
             spec.pretraining,

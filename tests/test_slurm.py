@@ -18,7 +18,7 @@ import pytest
 
 from dragoman import models
 from test_training import spec
-from test_workflow import snakemake
+from test_workflow import contents, snakemake
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SCRIPT = REPOSITORY / "tests" / "slurm.sh"
@@ -41,8 +41,6 @@ experiments:
       copy: {decoder: {name: copy}}
       tuned: {tuning: sft, decoder: {name: offline, max_new_tokens: 8}}
 """
-CLOCKS = ("benchmarks", "logs", "timings", "tensorboard", ".work")
-"""Folders of results that hold times of day, or unfinished work."""
 
 
 @pytest.fixture(scope="module")
@@ -61,16 +59,6 @@ def slurm() -> Iterator[None]:
     assert started.returncode == 0, started.stderr
     yield
     subprocess.run([SCRIPT, "stop"], check=True)
-
-
-def content(folder: Path) -> dict[str, bytes]:
-    """Every file of a folder of results that must not depend on when and where it was made."""
-    paths = (path for path in folder.rglob("*") if path.is_file())
-    return {
-        name: path.read_bytes()
-        for path in paths
-        if (name := path.relative_to(folder).as_posix()) and not name.startswith(CLOCKS)
-    }
 
 
 def given(folder: Path) -> Path:
@@ -154,7 +142,7 @@ def test_disturbed_run_on_slurm_equals_a_local_one(slurm: None, tmp_path: Path) 
     assert f"SLURM-job '{first}' failed, SLURM status is: 'CANCELLED'" in said
     assert re.search(rf"STEP {second}\.0 ON \S+ CANCELLED", said), "SIGTERM came, and SIGKILL was not waited for"
     assert said.count("going on from step-") >= 1, "the log of a failed attempt is shown"
-    one, other = content(local / "results"), content(cluster / "results")
+    one, other = contents(local / "results"), contents(cluster / "results")
     assert one.keys() == other.keys()
     assert [name for name in one if one[name] != other[name]] == []
     assert not list((cluster / "results/.work").glob("*")), "unfinished state is gone when all is done"

@@ -461,3 +461,37 @@ def fit(
     if training.adapter is not None:
         model = model.merge_and_unload()
     return Fitted(model, curve, timing)
+
+
+def fit_in_memory(
+    load: Callable[[], PreTrainedModel],
+    tokenizer: PreTrainedTokenizerBase,
+    examples: Sequence[Example] | Subset[Example],
+    training: Training,
+    **rest: Any,
+) -> Fitted | None:
+    """As `fit`; where the device has no room for a micro-batch, go on from the last checkpoint with half of it.
+
+    The batch stays what it is, so the result differs only by rounding. Of several processes only some would notice, so
+    there it is an error.
+
+    Args:
+        load: gives the model to train, anew for every attempt.
+        tokenizer, examples, training, rest: as for `fit`.
+
+    Raises:
+        torch.OutOfMemoryError: not even half of an odd micro-batch, or of a single example, can be had.
+    """
+    _, world = launch.world()
+    while True:
+        try:
+            return fit(load(), tokenizer, examples, training, **rest)
+        except torch.OutOfMemoryError:
+            micro_batch = training.micro_batch or training.batch_size
+            if micro_batch % 2 or world > 1:
+                raise
+        # after the handler, which holds on to the frames of the failed attempt, and they to its tensors
+        training = training.model_copy(update={"micro_batch": micro_batch // 2})
+        log.info(f"{rest['label']}: out of memory with micro_batch {micro_batch}; going on with {micro_batch // 2}")
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
