@@ -1,6 +1,6 @@
 """Configurations and texts that nobody would write: what is valid can be planned, all else is refused with a message.
 
-A minute's worth at most in `make test`, always the same; `make fuzz` tries a hundred times as many, new ones every time.
+A minute's worth at most in `make test`, always the same; `make fuzz` tries a hundred times as many, new ones each time.
 """
 
 from __future__ import annotations
