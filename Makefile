@@ -18,11 +18,7 @@ export PYTHONDONTWRITEBYTECODE :=
 # The environment of envs/ that `make lock` is about.
 LOCK ?= main
 
-<<<<<<< HEAD
-.PHONY: help env env-simuleval env-neural demo smoke test fuzz lint audit format bench report compare clean lock
-=======
-.PHONY: help env env-simuleval env-neural demo smoke test lint format bench chaos report clean lock
->>>>>>> scale
+.PHONY: help env env-simuleval env-neural demo smoke test fuzz chaos lint audit format bench report compare clean lock
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
