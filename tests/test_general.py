@@ -132,7 +132,7 @@ def test_instructions_are_read(tmp_path: Path, name: str) -> None:
     rows = [*ROWS, ROWS[0], ROWS[0] | {"output": " "}, ROWS[0] | {"instruction": ""}]
     lines = "\n".join(map(json.dumps, rows)) if name.endswith("jsonl") else json.dumps(rows, indent=1)
     content = parquet(pa.Table.from_pylist(rows)) if name.endswith("parquet") else lines.encode()
-    (tmp_path / name).write_bytes(gzip.compress(content) if name.endswith("gz") else content)
+    (tmp_path / name).write_bytes(gzip.compress(content, mtime=0) if name.endswith("gz") else content)
     corpus = InstructionsCorpus(provider="instructions", path=str(tmp_path / name))
     assert prepared(corpus, tmp_path) == EXPECTED
     dropped = [json.loads(line)["reason"] for line in (tmp_path / "out" / "dropped.jsonl").read_text().splitlines()]
