@@ -306,6 +306,10 @@ def instance(index=0, **changes):
     return row | changes
 
 
+CUT = gzip.compress(json.dumps([instance()] * 999).encode(), mtime=0)[:-30]
+"""An archive whose end is missing."""
+
+
 def log(path, *rows):
     path.write_text("".join((r if isinstance(r, str) else json.dumps(r)) + "\n" for r in rows), encoding="utf-8")
     return path
@@ -389,7 +393,7 @@ ROWS = [
             ("an empty log", "", "", "bad.log: no instances"),
             (
                 "a cut archive",
-                gzip.compress(json.dumps([instance()] * 999).encode(), mtime=0)[:-30],
+                CUT,
                 "",
                 "bad.log is cut off",
             ),
