@@ -98,11 +98,13 @@ rule answer:
         answers=f"{RESULTS}/answers/{{experiment}}/{{system}}/seed-{{seed}}.json",
     log:
         f"{RESULTS}/logs/answer/{{experiment}}/{{system}}/seed-{{seed}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/answer/{{experiment}}/{{system}}/seed-{{seed}}.tsv"
     conda:
         "../../envs/main.yaml"
     threads: THREADS
     resources:
-        gpu=1,
+        **asked(lambda w: with_model(PLAN.experiment(w.experiment).model)),
     params:
         code=code("answer"),
         spec=lambda w: digest(PLAN.answer_spec(answer_run(w))),
