@@ -65,7 +65,15 @@ def test_links_lead_somewhere() -> None:
 
 def test_top_level_is_what_it_says() -> None:
     allowed = {"Snakefile", "workflow", "envs", "config", "scripts", "results", "tests", "README.md", "LICENSE"}
-    allowed |= {"CHANGELOG.md", "Makefile", "pyproject.toml"}
+    allowed |= {
+        "CHANGELOG.md",
+        "CONTRIBUTING.md",
+        "CITATION.cff",
+        "Makefile",
+        "pyproject.toml",
+        "Dockerfile",
+        "apptainer.def",
+    }
     tracked = run(["git", "ls-files"], REPOSITORY).stdout.splitlines()
     if not tracked:
         pytest.skip("not a git checkout")
