@@ -18,7 +18,7 @@ export PYTHONDONTWRITEBYTECODE :=
 # The environment of envs/ that `make lock` is about.
 LOCK ?= main
 
-.PHONY: help env env-simuleval env-neural demo smoke test lint format bench chaos report clean lock
+.PHONY: help env env-simuleval env-neural demo smoke test fuzz chaos lint audit format bench report compare clean lock
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -51,8 +51,7 @@ $(VENV)-neural/.ready: envs/neural.txt envs/neural.lock
 
 demo: env ## run the embedded demonstration: a corpus, two models, a fine-tuning, a report
 	@echo "Running the workflow with $(CONFIG) ..."
-	@$(IN_VENV) snakemake --cores $(CORES) --configfile $(CONFIG)
-
+	@$(IN_VENV) snakemake --cores $(CORES) --configfile $(CONFIG) --quiet rules host
 
 smoke: ## the same with config/smoke.yaml: every rule in about a minute, learns nothing
 	@$(MAKE) --no-print-directory demo CONFIG=config/smoke.yaml
@@ -60,9 +59,18 @@ smoke: ## the same with config/smoke.yaml: every rule in about a minute, learns 
 test: env lint ## style checks and the whole test suite
 	@$(IN_VENV) OMP_NUM_THREADS=1 python -m pytest -n 2 --dist loadscope
 
+fuzz: env ## a hundred times as many odd configurations and texts as `make test` tries, new ones every time
+	@$(IN_VENV) DRAGOMAN_FUZZ=1 OMP_NUM_THREADS=1 python -m pytest -n 2 tests/test_fuzz.py tests/test_long_runs.py
+
 lint: env ## what `make test` checks about style
 	@$(IN_VENV) ruff check . && ruff format --check . && snakefmt --check Snakefile workflow && \
 	  snakemake --lint && python scripts/generate.py --check
+
+# Asks a service on the network about every package, so it is no part of `make test`.
+audit: env ## look up known faults of the locked packages (pip-audit, in an environment of its own)
+	test -x $(VENV)-audit/bin/pip-audit || { $(PYTHON) -m venv $(VENV)-audit && \
+	  $(VENV)-audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit; }
+	$(VENV)-audit/bin/pip-audit --no-deps --disable-pip -r envs/main.lock
 
 format: env ## bring Python and Snakemake files into shape
 	@$(IN_VENV) ruff check --fix . && ruff format . && snakefmt Snakefile workflow
@@ -75,6 +83,10 @@ chaos: env ## kill the smoke run at 20 random moments: the result must not chang
 
 report: env ## Snakemake's own report of the last run, beside ours
 	@$(IN_VENV) snakemake --configfile $(CONFIG) --report results/report/snakemake.html
+
+compare: env ## put two results folders side by side: make compare A=results B=../theirs/results
+	@test -n "$(A)" -a -n "$(B)" || { echo "make compare needs two results folders: A=results B=../theirs/results" >&2; exit 2; }
+	@$(IN_VENV) python scripts/compare.py "$(A)" "$(B)" $(ARGS)
 
 clean: ## remove results and environments
 	rm -rf results $(VENV) $(VENV)-* .snakemake

@@ -215,6 +215,16 @@ def test_few_false_alarms_in_the_demo_world(language):
     assert score("offtarget", lines, [], pair=pair).value <= 1.8
 
 
+def test_ratio_is_that_of_the_gold_languages():
+    """A system that answers some sentences in English and some in German, and is right about all others."""
+    meanings = list(grammar.meanings(1, "test", 300))
+    languages = ["en" if n % 5 == 0 else "de" if n % 7 == 0 else "fr" for n in range(300)]
+    lines = [grammar.realise(meaning, code).text for meaning, code in zip(meanings, languages, strict=True)]
+    gold = 100 * sum(code != "fr" for code in languages) / 300
+    assert gold == pytest.approx(31.33, abs=0.01)
+    assert score("offtarget:languages=en+fr+de+nl+it+ro", lines, [], pair="en-fr").value == pytest.approx(gold, abs=1.0)
+
+
 @pytest.mark.parametrize(
     ("file", "measured"),
     [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import combinations, product
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -40,6 +42,20 @@ def test_alignment_reads_just_enough() -> None:
     assert schedule(policy, 4, 4, links("0-0 1-2 2-1 3-3")).tolist() == [1, 3, 3, 4, 4]
     assert schedule(policy, 3, 2, []).tolist() == [1, 1, 3], "unaligned words wait for nothing, the end for everything"
     assert schedule(policy, 3, 2, links("2-0 0-0 1-1")).tolist() == [3, 3, 3]
+
+
+@pytest.mark.parametrize(("source", "target"), [(1, 1), (1, 3), (2, 2), (3, 2), (2, 3)])
+def test_alignment_reads_least_of_all_schedules(source: int, target: int) -> None:
+    """Against every schedule there is, under every alignment there is."""
+    every = list(product(range(1, source + 1), repeat=target + 1))
+    rising = [g for g in every if list(g) == sorted(g) and g[-1] == source]
+    cells = list(product(range(source), range(target)))
+    for count in range(len(cells) + 1):
+        for alignment in combinations(cells, count):
+            allowed = [g for g in rising if all(g[t] > s for s, t in alignment)]
+            least = [min(g[t] for g in allowed) for t in range(target + 1)]
+            assert tuple(least) in allowed
+            assert schedule(Alignment(name="alignment"), source, target, alignment).tolist() == least
 
 
 @st.composite

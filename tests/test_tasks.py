@@ -14,6 +14,7 @@ from dragoman.configfile import ConfigError, load_config
 from dragoman.decoding.priors import most_aligned, pseudo
 from dragoman.grammar import SPLITS, Meaning, documents, meanings, realise
 from dragoman.metrics import MetricError, score, significance, tags
+from dragoman.metrics.bootstrap import interval, resampled_sums
 from dragoman.plan import Plan
 
 UPOS = set("ADJ ADP ADV AUX CCONJ DET INTJ NOUN NUM PART PRON PROPN PUNCT SCONJ SYM VERB X".split())  # noqa: SIM905
@@ -297,3 +298,17 @@ def test_claims_weigh_words_as_the_score_does() -> None:
 def test_what_has_no_number(spec: str, answers: list[str], references: list[list[str]], message: str) -> None:
     with pytest.raises(MetricError, match=message):
         score(spec, answers, references, answers, "de-en", {})
+
+
+def test_what_the_official_script_prints_has_an_interval() -> None:
+    gold = ["DET NOUN VERB", "PRON VERB ADV PUNCT", "NOUN NOUN VERB"]
+    answers = ["DET NOUN NOUN", "PRON VERB", "VERB NOUN VERB"]
+    found = score("tags:of=chunk", answers, [gold], pair="en-fr")
+    # chunks right and made, sentence by sentence: DET (but not NOUN, which runs on); PRON, VERB; VERB alone of three
+    counts = [(1, 2), (2, 2), (1, 3)]
+    assert found.value == pytest.approx(100 * 4 / 7)
+    expected = interval([100 * right / made for right, made in resampled_sums(counts, 1000)])
+    assert (found.low, found.high) == pytest.approx(expected)
+    assert "|bs:1000|" in found.signature
+    without = score("tags:of=chunk", answers, [gold], pair="en-fr", bootstrap=0)
+    assert (without.low, without.signature) == (None, "XGLUE-POS|seqeval chunks")

@@ -18,6 +18,7 @@ REGISTRY: dict[str, dict[str, str]] = {
         "hub": "dragoman.corpora.hub",
         "sacrebleu": "dragoman.corpora.sacrebleu",
         "ud": "dragoman.corpora.ud",
+        "instructions": "dragoman.corpora.instructions",
     },
     "task": {
         "translation": "dragoman.tasks.translation",
@@ -31,6 +32,7 @@ REGISTRY: dict[str, dict[str, str]] = {
         "converse": "dragoman.methods.converse",
         "language-aware": "dragoman.methods.language_aware",
         "consistency": "dragoman.methods.consistency",
+        "preference": "dragoman.methods.preference",
     },
     "decoder": {
         "offline": "dragoman.decoding.offline",
@@ -45,6 +47,7 @@ REGISTRY: dict[str, dict[str, str]] = {
     "metric": {
         "bleu": "dragoman.metrics.bleu",
         "chrf": "dragoman.metrics.chrf",
+        "ter": "dragoman.metrics.ter",
         "comet": "dragoman.metrics.comet",
         "bleurt": "dragoman.metrics.bleurt",
         "al": "dragoman.metrics.latency:AL",
@@ -53,6 +56,7 @@ REGISTRY: dict[str, dict[str, str]] = {
         "dal": "dragoman.metrics.latency:DAL",
         "atd": "dragoman.metrics.latency:ATD",
         "gflops": "dragoman.metrics.cost",
+        "bits": "dragoman.metrics.bits",
         "offtarget": "dragoman.metrics.offtarget",
         "tags": "dragoman.metrics.tags",
         "rouge": "dragoman.metrics.rouge",

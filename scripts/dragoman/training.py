@@ -50,7 +50,8 @@ from dragoman.storage import read_manifest, write_manifest
 log = logging.getLogger(__name__)
 
 Loss = Callable[[PreTrainedModel, dict[str, torch.Tensor], torch.Tensor], torch.Tensor]
-"""(model, batch, number of predicted tokens in the global batch) -> loss to differentiate."""
+"""(model, batch, number of predicted tokens in the global batch) -> loss to differentiate. `examples` of the batch is
+how many examples the global batch has, for what is a mean over these."""
 
 SCHEDULER = "scheduler.pt"
 """File of a checkpoint that holds where the learning rate is."""
@@ -127,8 +128,9 @@ class Run(Trainer):
         num_items_in_batch: torch.Tensor | None = None,
     ) -> Any:
         assert num_items_in_batch is not None
+        examples = torch.tensor(self.batches.batch_size, device=num_items_in_batch.device)
         # gradients of several processes are averaged, but the loss is a share of the whole batch's mean
-        loss = self.loss(model, inputs, num_items_in_batch) * self.args.world_size
+        loss = self.loss(model, inputs | {"examples": examples}, num_items_in_batch) * self.args.world_size
         return (loss, {}) if return_outputs else loss
 
     def _save_checkpoint(self, model: PreTrainedModel, trial: Any) -> None:

@@ -91,6 +91,11 @@ def divergence_run(w):
     return PLAN.divergence_run(w.experiment, w.pair, w.seed)
 
 
+def answer_run(w):
+    """The answers to instructions that a job's wildcards name."""
+    return PLAN.answer_run(w.experiment, w.system, w.seed)
+
+
 def decode_run(w):
     """The decoding that a job's wildcards name."""
     return PLAN.decode_run(w.experiment, w.system, w.pair, w.seed)

@@ -5,6 +5,7 @@
 # needs    RESULTS/models/... or RESULTS/tunings/..., RESULTS/corpora/...
 # makes    RESULTS/decodes/<experiment>/<system>/<pair>/seed-<n>/hypotheses.jsonl, in the order of the test set
 #          RESULTS/divergence/<experiment>/<pair>/seed-<n>.jsonl, where an experiment compares its model with a twin
+#          RESULTS/answers/<experiment>/<system>/seed-<n>.json, where systems answer other instructions, too
 
 
 rule decode:
@@ -85,6 +86,33 @@ rule decode_shard:
         " --seed {wildcards.seed:q}"
         " --shard {wildcards.shard:q}"
         " --of {wildcards.shards:q}"
+        " 2>&1 | tee {log:q}"
+
+
+# Answers to instructions that ask for no translation, in AlpacaEval's form.
+rule answer:
+    input:
+        model=lambda w: PLAN.model_behind(answer_run(w)) / "manifest.json",
+        instructions=lambda w: PLAN.instructed(answer_run(w)).path,
+    output:
+        answers=f"{RESULTS}/answers/{{experiment}}/{{system}}/seed-{{seed}}.json",
+    log:
+        f"{RESULTS}/logs/answer/{{experiment}}/{{system}}/seed-{{seed}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/answer/{{experiment}}/{{system}}/seed-{{seed}}.tsv"
+    conda:
+        "../../envs/main.yaml"
+    threads: THREADS
+    resources:
+        **asked(lambda w: with_model(PLAN.experiment(w.experiment).model)),
+    params:
+        code=code("answer"),
+        spec=lambda w: digest(PLAN.answer_spec(answer_run(w))),
+    shell:
+        "OMP_NUM_THREADS={threads} answer.py"
+        " --experiment {wildcards.experiment:q}"
+        " --system {wildcards.system:q}"
+        " --seed {wildcards.seed:q}"
         " 2>&1 | tee {log:q}"
 
 

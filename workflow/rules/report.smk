@@ -2,7 +2,7 @@
 #
 # needs    RESULTS/records.jsonl, hypotheses, loss curves, manifests, timings
 # makes    RESULTS/tables/<experiment>.{csv,md,tex}, RESULTS/tables/training-cost.{csv,md},
-#          RESULTS/figures/<experiment>-<figure>.{svg,png}, RESULTS/report/index.html
+#          RESULTS/figures/<experiment>-<figure>.{svg,png,pdf}, RESULTS/report/index.html
 
 from dragoman.reporting import gallery
 
@@ -53,6 +53,7 @@ rule plot:
             labels={"experiment": "{experiment}", "figure": "{figure}"},
         ),
         png=f"{RESULTS}/figures/{{experiment}}-{{figure}}.png",
+        pdf=f"{RESULTS}/figures/{{experiment}}-{{figure}}.pdf",
     log:
         f"{RESULTS}/logs/plot/{{experiment}}-{{figure}}.log",
     conda:

@@ -9,6 +9,7 @@ rule finetune:
     input:
         model=lambda w: PLAN.model_before(tuning_run(w)) / "manifest.json",
         text=lambda w: [folder / "manifest.json" for folder in PLAN.train_corpora(tuning_run(w))],
+        instructions=lambda w: [f / "manifest.json" for f in [PLAN.mixed_corpus(tuning_run(w))] if f],
     output:
         manifest=f"{RESULTS}/tunings/{{experiment}}/{{tuning}}/{{scope}}/seed-{{seed}}/manifest.json",
     log:

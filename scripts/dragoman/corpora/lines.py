@@ -8,7 +8,7 @@ counted in a test set, which must stay comparable with published numbers.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from hashlib import blake2b
 
 from dragoman.config import Limits
@@ -49,7 +49,9 @@ def beginning(source: str, limits: Limits) -> str:
     return " ".join(words[: limits.source_words])
 
 
-CHECKS: dict[str, Callable[[str, str, Limits], bool]] = {
+Check = Callable[[str, str, Limits], bool]
+
+CHECKS: dict[str, Check] = {
     "empty-side": empty_side,
     "control-characters": control_characters,
     "too-long": too_long,
@@ -77,8 +79,8 @@ class Seen:
 class Checker:
     """All checks over the splits of one pair, which must come in the order test, validation, train."""
 
-    def __init__(self, limits: Limits) -> None:
-        self.limits = limits
+    def __init__(self, limits: Limits, checks: Mapping[str, Check] | None = None) -> None:
+        self.limits, self.checks = limits, CHECKS if checks is None else checks
         self._pairs: dict[str, set[bytes]] = {"train": set(), "test": set()}
         self._test, self._validation = Seen(), Seen()
 
@@ -87,7 +89,7 @@ class Checker:
 
         Repeated pairs are legitimate in validation and test sets; a test set's are counted, for the report.
         """
-        found = next((name for name, check in CHECKS.items() if check(source, target, self.limits)), None)
+        found = next((name for name, check in self.checks.items() if check(source, target, self.limits)), None)
         if found is None and split in self._pairs:
             pair = _digest(f"{source}\n{target}")
             found = "duplicate" if pair in self._pairs[split] else None

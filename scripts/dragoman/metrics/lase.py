@@ -14,7 +14,7 @@ of our ROUGE. An empty summary is in no language. It needs `make env-neural`.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from dragoman import registry
@@ -56,6 +56,13 @@ def check(
         known = ["model", "revision", "batch", "bootstrap", "identifier", "languages", "identifier_model"]
         raise MetricError(registry.unknown("option", option, known))
     neural.check(model, revision, batch)
+
+
+def requisites(
+    pairs: Iterable[str], *, model: str = MODEL, revision: str | None = None, **others: Any
+) -> list[Callable[[], str]]:
+    """The model, which is fetched where it is not on this machine."""
+    return [neural.requisite("labse", model, revision)]
 
 
 def compute(

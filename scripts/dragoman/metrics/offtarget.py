@@ -23,6 +23,8 @@ NEEDS: frozenset[str] = frozenset()
 
 INTO = ("english", "source", "other", "empty")
 """Where off-target lines went. They add up to the ratio: a copied English source counts as English only."""
+TRIAL = ""
+"""What options are tried on before anything runs: an empty line needs no identifier, whose models load for seconds."""
 
 
 def label(**options: Any) -> str:

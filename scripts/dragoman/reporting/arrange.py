@@ -169,6 +169,8 @@ def _legend(shown: list[Cell], layout: Layout, rivals: str) -> list[str]:
     legend = []
     if any(cell.interval for cell in shown):
         legend.append("In brackets: 95 % bootstrap interval over the test sentences.")
+        if layout.means or any(len(seeds) > 1 for seeds in layout.seeds.values()):
+            legend.append("Of means over seeds and pairs, the mean of the bounds, rather too wide than too narrow.")
     if any(cell.spread for cell in shown):
         legend.append("Mean ± standard deviation over the seeds.")
     if any(cell.best for cell in shown):

@@ -1,13 +1,16 @@
-"""A laid-out table as Markdown and as LaTeX (booktabs). Names come from users, so everything is escaped."""
+"""A laid-out table, or rows of text, as Markdown and as LaTeX (booktabs). Names are the user's: all is escaped."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from dragoman.reporting.arrange import ASSUMED, MISSING, Cell, Table
 
 MAX_LATEX_COLUMNS = 6
 """Numbers side by side on a page of `article`; a wider table gets one tabular per metric."""
+MAX_LATEX_LINES = 40
+"""Lines of a list on such a page."""
 MAX_LATEX_ROWS = 10
 """Systems on such a page, where there are several tabulars; with more, each has a page of its own."""
 
@@ -154,3 +157,26 @@ def latex(table: Table) -> str:
         if tall or number == len(parts) - 1:
             lines += [*end, r"\end{table}"]
     return "\n".join(lines) + "\n"
+
+
+def markdown_rows(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A heading and a pipe table of plain text."""
+    lines = [f"### {markdown_text(title)}", "", *("| " + " | ".join(map(markdown_text, row)) + " |" for row in rows)]
+    lines[2:2] = ["| " + " | ".join(map(markdown_text, header)) + " |", "| --- " * len(header) + "|"]
+    return "\n".join(lines) + "\n"
+
+
+def latex_rows(title: str, header: Sequence[str], rows: Sequence[Sequence[str]], columns: str) -> str:
+    """Plain text in as many tables as it takes, each a page at most.
+
+    Args:
+        columns: what `tabular` wants to know about them.
+    """
+    parts = []
+    for start in range(0, len(rows), MAX_LATEX_LINES):
+        own = [header, *rows[start : start + MAX_LATEX_LINES]]
+        head, *lines = (" & ".join(map(latex_text, row)) + r" \\" for row in own)
+        parts += [r"\begin{table}", r"\centering\scriptsize", rf"\caption{{{latex_text(title)}}}"]
+        parts += [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", head, r"\midrule", *lines]
+        parts += [r"\bottomrule", r"\end{tabular}", r"\end{table}", ""]
+    return "\n".join(parts)
