@@ -18,7 +18,7 @@ export PYTHONDONTWRITEBYTECODE :=
 # The environment of envs/ that `make lock` is about.
 LOCK ?= main
 
-.PHONY: help env env-simuleval env-neural demo smoke test fuzz lint audit format bench report clean lock
+.PHONY: help env env-simuleval env-neural demo smoke test fuzz chaos lint audit format bench report compare clean lock
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -51,8 +51,7 @@ $(VENV)-neural/.ready: envs/neural.txt envs/neural.lock
 
 demo: env ## run the embedded demonstration: a corpus, two models, a fine-tuning, a report
 	@echo "Running the workflow with $(CONFIG) ..."
-	@$(IN_VENV) snakemake --cores $(CORES) --configfile $(CONFIG)
-
+	@$(IN_VENV) snakemake --cores $(CORES) --configfile $(CONFIG) --quiet rules host
 
 smoke: ## the same with config/smoke.yaml: every rule in about a minute, learns nothing
 	@$(MAKE) --no-print-directory demo CONFIG=config/smoke.yaml
@@ -79,8 +78,15 @@ format: env ## bring Python and Snakemake files into shape
 bench: env ## measure, side by side, what the project calls fast
 	@$(IN_VENV) python scripts/bench.py
 
+chaos: env ## kill the smoke run at 20 random moments: the result must not change (an hour)
+	@$(IN_VENV) OMP_NUM_THREADS=1 python tests/chaos.py --rounds 20
+
 report: env ## Snakemake's own report of the last run, beside ours
 	@$(IN_VENV) snakemake --configfile $(CONFIG) --report results/report/snakemake.html
+
+compare: env ## put two results folders side by side: make compare A=results B=../theirs/results
+	@test -n "$(A)" -a -n "$(B)" || { echo "make compare needs two results folders: A=results B=../theirs/results" >&2; exit 2; }
+	@$(IN_VENV) python scripts/compare.py "$(A)" "$(B)" $(ARGS)
 
 clean: ## remove results and environments
 	rm -rf results $(VENV) $(VENV)-* .snakemake

@@ -3,20 +3,27 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
+from pathlib import Path
 
 from dragoman import command, corpora, decoding, models, registry, shots
 from dragoman.configfile import load_config
 from dragoman.imports import code
 from dragoman.plan import DecodeRun, Plan
-from dragoman.storage import digest, read_manifest, sha256
+from dragoman.storage import digest, read_manifest, replacing, sha256
 
 
-def decode(plan: Plan, run: DecodeRun) -> None:
-    """Hypotheses for every sentence of the test set, in its order."""
+def decode(plan: Plan, run: DecodeRun, out: Path, shard: int = 1, shards: int = 1) -> None:
+    """Hypotheses for every sentence of the test set, or of one of its parts, in its order."""
     experiment = plan.experiment(run.experiment)
     table = corpora.load(plan.corpus_folder(experiment.test.corpus, run.pair), experiment.test.split)
     rows = table.slice(0, experiment.test.limit).to_pylist()
+    first, last = (len(rows) * number // shards for number in (shard - 1, shard))
+    rows = rows[first:last]
+    if not rows and shards > 1:  # more shards than sentences: no need to load a model
+        decoding.write(out, [])
+        return
     items = [decoding.Item(row["id"], row["source"], row["target"], row["alignment"]) for row in rows]
 
     spec, model = plan.decode_spec(run), plan.model_behind(run)
@@ -27,7 +34,7 @@ def decode(plan: Plan, run: DecodeRun) -> None:
     context = decoding.Context(model, run.pair, prompt)
     options = plan.decoder(run)
     decoder = registry.module_of("decoder", options.name).Decoder(context, options)
-    fingerprint = code("decode", ("decoder", options.name))
+    fingerprint = code("decode", ("decoder", options.name), ("task", experiment.task))
     prior = [sha256(path) for path in plan.prior_files(run)]
     depends = [vars(run), spec, prompt.model_dump(mode="json"), fingerprint, models.made_with() if model else {}, prior]
     key = decoding.journal_key(depends, items, files)
@@ -35,8 +42,20 @@ def decode(plan: Plan, run: DecodeRun) -> None:
     label = f"{run.experiment}/{run.system}/{run.pair} seed {run.seed}"
     result = decoding.run(items, decoder.batches(items), decoder.decode, journal, label)
     journal.close()
-    decoding.write(plan.decode_folder(run) / "hypotheses.jsonl", result)
+    parse = registry.module_of("task", experiment.task).parse
+    for row in result:
+        if (answer := parse(row["hypothesis"])) != row["hypothesis"]:
+            row |= {"written": row["hypothesis"], "hypothesis": answer}
+    decoding.write(out, result)
     journal.path.unlink(missing_ok=True)
+
+
+def gather(paths: Sequence[Path], out: Path) -> None:
+    """The shards of a decoding, one after another."""
+    with replacing(out, "wb") as file:
+        for path in paths:
+            with open(path, "rb") as part:
+                shutil.copyfileobj(part, file)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -48,10 +67,22 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--system", required=True)
     parser.add_argument("--pair", required=True)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--shard", type=int, metavar="N", help="decode only the Nth part of the test set")
+    parser.add_argument("--of", type=int, default=1, metavar="M", help="how many parts there are")
+    parser.add_argument("--gather", type=Path, nargs="+", metavar="PART", help="join parts that were decoded")
     arguments = parser.parse_args(argv)
     plan = Plan(load_config(arguments.config))
     run = plan.decode_run(arguments.experiment, arguments.system, arguments.pair, arguments.seed)
-    decode(plan, run)
+    folder = plan.decode_folder(run)
+    if arguments.gather:
+        gather(arguments.gather, folder / "hypotheses.jsonl")
+    elif arguments.shard is None:
+        decode(plan, run, folder / "hypotheses.jsonl")
+    elif 1 <= arguments.shard <= arguments.of:
+        name = f"shard-{arguments.shard}-of-{arguments.of}.jsonl"
+        decode(plan, run, folder / name, arguments.shard, arguments.of)
+    else:
+        raise ValueError(f"--shard is a number from 1 to {arguments.of} (--of), not {arguments.shard}")
 
 
 if __name__ == "__main__":

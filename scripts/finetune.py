@@ -5,14 +5,21 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
+from pathlib import Path
 
-from dragoman import command, corpora, models, registry, training
+from dragoman import command, corpora, instructions, launch, models, registry, training
 from dragoman.checks import options_of
 from dragoman.configfile import load_config
 from dragoman.imports import code
 from dragoman.methods import ParallelText
 from dragoman.plan import Plan, TuningRun
 from dragoman.storage import building, digest, read_manifest, write_json
+
+
+def read(folder: Path, pair: str, limit: int | None) -> ParallelText:
+    """Training text of a prepared corpus."""
+    table = corpora.load(folder, "train").slice(0, limit)
+    return ParallelText(pair, *(table[name].to_pylist() for name in ("source", "target", "alignment")))
 
 
 def tune(plan: Plan, run: TuningRun) -> None:
@@ -23,10 +30,11 @@ def tune(plan: Plan, run: TuningRun) -> None:
     made_from = {"model": digest(read_manifest(before)["files"])}
     texts = []
     for pair, folder in zip(plan.train_pairs(run), plan.train_corpora(run), strict=True):
-        table = corpora.load(folder, "train").slice(0, plan.train_limit(run))
-        columns = (table[name].to_pylist() for name in ("source", "target", "alignment"))
-        texts.append(ParallelText(pair, *columns))
+        texts.append(read(folder, pair, plan.train_limit(run)))
         made_from[pair] = read_manifest(folder)["files"]["train.parquet"]["sha256"]
+    mixed = plan.mixed_corpus(run)
+    if mixed:
+        made_from["instructions"] = read_manifest(mixed)["files"]["train.parquet"]["sha256"]
 
     spec = plan.tuning_spec(run)
     models.use_threads(plan.config.threads)
@@ -34,13 +42,16 @@ def tune(plan: Plan, run: TuningRun) -> None:
     method = registry.module_of("method", tuning.method)
     options = options_of(tuning)
     made = method.examples(texts, plan.prompt_of(experiment, tuning), tokenizer, options)
+    if mixed and tuning.mix:
+        text = read(mixed, instructions.PAIR, tuning.mix.limit)
+        made = [*made, *method.examples([text], instructions.PROMPT, tokenizer, options)]
     examples = training.drop_long(made, tuning.training.max_length)
     loss = getattr(method, "loss", None)
     made_with = models.made_with(tuning.training.precision)
     fingerprint = code("finetune", ("method", tuning.method))
     work = plan.work_folder("finetune", [vars(run), spec, made_from, made_with, fingerprint])
-    fitted = training.fit(
-        models.load(before),
+    fitted = training.fit_in_memory(
+        lambda: models.load(before),
         tokenizer,
         examples,
         tuning.training,
@@ -50,6 +61,8 @@ def tune(plan: Plan, run: TuningRun) -> None:
         loss=loss and (lambda *batch: loss(*batch, options)),
         tensorboard=plan.tensorboard_folder(plan.tuning_folder(run)),
     )
+    if fitted is None:  # one of several processes, and not the one that writes
+        return
     facts = {
         "run": vars(run),
         "spec": spec,
@@ -78,6 +91,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = parser.parse_args(argv)
     plan = Plan(load_config(arguments.config))
     run = plan.tuning_run(arguments.experiment, arguments.tuning, arguments.scope, arguments.seed)
+    launch.together(plan.experiment(run.experiment).tunings[run.tuning].training.devices)
     tune(plan, run)
 
 

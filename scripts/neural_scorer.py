@@ -1,17 +1,25 @@
-"""Scores segments with a COMET or BLEURT model: the other end of `dragoman.metrics.neural`.
+"""Scores segments with a COMET, BLEURT or LaBSE model: the other end of `dragoman.metrics.neural`.
 
 Their packages do not go with ours, so this runs in an environment of its own (`make env-neural`), as a process that
 `dragoman.metrics.neural` starts, and imports nothing of ours.
 
     .venv-neural/bin/python -I scripts/neural_scorer.py comet Unbabel/wmt22-comet-da
 
-Protocol. Each message is one line with one JSON object. When the model is loaded, or cannot be, the first one says so:
+Protocol. Each message is one line with one JSON object. When the model is found, which may mean that it is fetched,
+or is not, the first one says so; nothing is loaded yet:
 
-    {"ready": {"name": "Unbabel/wmt22-comet-da", "version": "revision:2760a223", "references": "required",
+    {"found": {"name": "Unbabel/wmt22-comet-da", "version": "revision:2760a223",
                "packages": {"comet": "2.2.7", ...}}}
     {"error": "why"}     after which the process ends with exit code 1
 
-`references` are "required", "optional" or "unused". Each request is then answered by its progress and by its scores:
+Scores that are known for a model of that version need no more of it. Else the next request is to load it:
+
+    {"load": true}
+
+    {"loaded": {"references": "required"}}     or "optional", or "unused"
+    {"error": "why"}     after which the process ends with exit code 1
+
+Each request for scores is then answered by its progress and by them:
 
     {"segments": [{"src": "...", "mt": "...", "ref": "..."}, ...], "batch": 16}
 
@@ -52,10 +60,17 @@ class ModelError(Exception):
 
 
 class Model(Protocol):
-    """A metric that is loaded."""
+    """A metric."""
 
-    references: str
     packages: tuple[str, ...]
+    patterns: tuple[str, ...]
+    weights: list[Path]
+    """Known before it is loaded."""
+    references: str
+    """Known when it is."""
+
+    def load(self) -> None:
+        """Load onto a GPU, where there is one."""
 
     def score(self, segments: list[dict[str, str]]) -> tuple[list[float], int]:
         """Scores of a batch, and how many of its segments may have been cut."""
@@ -130,10 +145,10 @@ class Comet:
     patterns = ("hparams.yaml", "checkpoints/model.ckpt")
 
     def __init__(self, path: Path, from_hub: bool) -> None:
-        """Load onto a GPU, where there is one.
+        """Find all files.
 
         Raises:
-            ModelError: a file is missing, broken, or lacks weights.
+            ModelError: one is missing, or names no encoder.
         """
         checkpoint = path if path.is_file() else path / "checkpoints" / "model.ckpt"
         hparams = checkpoint.parent.parent / "hparams.yaml"
@@ -156,6 +171,13 @@ class Comet:
         if from_hub:
             find(encoder, None, ENCODER_FILES)
 
+    def load(self) -> None:
+        """Load onto a GPU, where there is one.
+
+        Raises:
+            ModelError: a file is broken, or lacks weights.
+        """
+        [checkpoint] = self.weights
         import torch
         from comet import load_from_checkpoint
         from comet.models.base import CometModel
@@ -206,16 +228,24 @@ class Bleurt:
     references = "required"
 
     def __init__(self, path: Path, from_hub: bool) -> None:
-        """Load onto a GPU, where there is one.
+        """Find all files.
 
         Raises:
-            ModelError: a file is missing, broken, or lacks weights.
+            ModelError: one is missing.
         """
+        self.path = path
         self.weights = sorted([*path.glob("*.safetensors"), *path.glob("*.bin")])
         if not ((path / "config.json").is_file() and self.weights):
             text = f"{path} is no BLEURT model in PyTorch"
             raise ModelError(f"{text} (a folder holds config.json, spm.model or vocab.txt, and weights)")
 
+    def load(self) -> None:
+        """Load onto a GPU, where there is one.
+
+        Raises:
+            ModelError: a file is broken, or lacks weights.
+        """
+        path = self.path
         import torch
         from bleurt_pytorch import BleurtForSequenceClassification, BleurtTokenizer
 
@@ -240,6 +270,66 @@ class Bleurt:
         ).to(self.model.device)
         cut = (inputs["attention_mask"].sum(dim=1) >= self.limit).sum()
         return self.model(**inputs).logits.flatten().tolist(), int(cut)
+
+
+# --------------------------------------------------------------------------------------------------------------- LaBSE
+
+
+class Labse:
+    """A BERT whose pooler makes sentence embeddings; the score is the cosine of hypothesis and reference."""
+
+    packages = ("transformers", "torch")
+    patterns = ("*.json", "vocab.txt", "*.safetensors")
+    references = "required"
+
+    def __init__(self, path: Path, from_hub: bool) -> None:
+        """Find all files.
+
+        Raises:
+            ModelError: one is missing.
+        """
+        self.path = path
+        self.weights = sorted(path.glob("*.safetensors"))
+        if not ((path / "config.json").is_file() and self.weights):
+            text = f"{path} is no BERT model (a folder holds config.json, a tokenizer, and weights as safetensors)"
+            raise ModelError(f"{text}; sentence-transformers/LaBSE keeps its pooler apart: take setu4993/LaBSE")
+
+    def load(self) -> None:
+        """Load onto a GPU, where there is one.
+
+        Raises:
+            ModelError: a file is broken, or lacks weights.
+        """
+        path = self.path
+        import torch
+        from transformers import AutoTokenizer, BertModel
+
+        try:
+            self.tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True, trust_remote_code=False)
+            self.model, report = BertModel.from_pretrained(path, local_files_only=True, output_loading_info=True)
+        except Exception as error:
+            raise loading_failed(path, error) from error
+        if lacking := sorted(set(report["missing_keys"]) & {name for name, _ in self.model.named_parameters()}):
+            raise ModelError(f"{path} lacks {len(lacking)} of the model's weights ({lacking[0]}, ...)")
+        self.model.eval().to("cuda" if torch.cuda.is_available() else "cpu")
+        self.limit = self.model.config.max_position_embeddings
+
+    def score(self, segments: list[dict[str, str]]) -> tuple[list[float], int]:
+        """Cosines; padding is masked, so a neighbour changes nothing but the last bits."""
+        import torch
+
+        sides, cut = [], torch.zeros(len(segments), dtype=torch.bool)
+        for key in ("mt", "ref"):
+            inputs = self.tokenizer(
+                [segment[key] for segment in segments],
+                padding="longest",
+                truncation=True,
+                max_length=self.limit,
+                return_tensors="pt",
+            ).to(self.model.device)
+            cut |= (inputs["attention_mask"].sum(dim=1) >= self.limit).cpu()
+            sides.append(self.model(**inputs).pooler_output)
+        return torch.nn.functional.cosine_similarity(*sides).tolist(), int(cut.sum())
 
 
 # -------------------------------------------------------------------------------------------------------------- serving
@@ -275,30 +365,37 @@ def say(out: TextIO, message: dict[str, Any]) -> None:
 def main() -> None:
     """Load the model, then answer requests."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("kind", choices=["comet", "bleurt"])
+    parser.add_argument("kind", choices=["comet", "bleurt", "labse"])
     parser.add_argument("model", help="a folder, a COMET checkpoint, or a name on the Hugging Face hub")
     parser.add_argument("--revision", help="commit, tag or branch on the hub (default: the newest)")
     arguments = parser.parse_args()
     # the pipe is for answers; libraries, those in C too, print to standard error
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    kind = {"comet": Comet, "bleurt": Bleurt}[arguments.kind]
+    kind = {"comet": Comet, "bleurt": Bleurt, "labse": Labse}[arguments.kind]
     try:
         path, commit = find(arguments.model, arguments.revision, list(kind.patterns))
         model = kind(path, from_hub=commit is not None)
     except ModelError as error:
         say(out, {"error": str(error)})
         sys.exit(1)
-    ready = {
+    found = {
         "name": arguments.model if commit else path.resolve().name,
         "version": f"revision:{commit}" if commit else f"sha256:{sha256(model.weights)}",
-        "references": model.references,
         "packages": {name: version(name).split("+")[0] for name in kind.packages},
     }
-    say(out, {"ready": ready})
+    say(out, {"found": found})
     for line in sys.stdin:
         request = json.loads(line)
-        say(out, score(model, request["segments"], request["batch"], out))
+        if "load" in request:
+            try:
+                model.load()
+            except ModelError as error:
+                say(out, {"error": str(error)})
+                sys.exit(1)
+            say(out, {"loaded": {"references": model.references}})
+        else:
+            say(out, score(model, request["segments"], request["batch"], out))
 
 
 if __name__ == "__main__":

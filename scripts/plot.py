@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Draw one figure of an experiment as SVG and PNG."""
+"""Draw one figure of an experiment as SVG, PNG and PDF."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dragoman.reporting import figures, gallery
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Read the command line and write EXPERIMENT-FIGURE.svg and .png."""
+    """Read the command line and write EXPERIMENT-FIGURE.svg, .png and .pdf."""
     example = (
         "python scripts/plot.py --experiment sft-llama --figure loss --records results/records.jsonl"
         " --out-dir results/figures\n\nfigures:\n  "

@@ -7,7 +7,7 @@ import random
 import shutil
 from collections.abc import Sequence
 
-from dragoman import command, corpora, models, pages, training
+from dragoman import command, corpora, launch, models, pages, training
 from dragoman.config import ScratchModel
 from dragoman.configfile import load_config
 from dragoman.imports import code
@@ -22,11 +22,14 @@ def pretrain(plan: Plan, name: str, spec: ScratchModel) -> None:
     """Train tokenizer and weights on pages made of the model's corpus."""
     models.use_threads(plan.config.threads)
     text, made_from = {}, {}
-    for pair, source in zip(plan.page_pairs(spec.text), plan.page_corpora(spec), strict=True):
+    for corpus, pair in plan.page_texts(spec.text):
+        source = plan.corpus_folder(corpus, pair)
         table = corpora.load(source, "train")
-        text[pair] = list(zip(table["source"].to_pylist(), table["target"].to_pylist(), strict=True))
-        made_from[pair] = read_manifest(source)["files"]["train.parquet"]["sha256"]
-    web = pages.make(spec.text, text)
+        text[corpus, pair] = list(zip(table["source"].to_pylist(), table["target"].to_pylist(), strict=True))
+        made_from[f"{corpus}/{pair}"] = read_manifest(source)["files"]["train.parquet"]["sha256"]
+    own = {pair: text[spec.text.corpus, pair] for pair in plan.page_pairs(spec.text)}
+    tasks = [[row for pair in task.pairs for row in text[task.corpus, pair]] for task in spec.text.tasks]
+    web = pages.make(spec.text, own, tasks)
     tokenizer = models.train_tokenizer(web, spec.vocabulary)
     model = models.build(spec, tokenizer)
     facts = {"name": name, "spec": plan.model_spec(name), "made_from": made_from, "parameters": model.num_parameters()}
@@ -37,8 +40,8 @@ def pretrain(plan: Plan, name: str, spec: ScratchModel) -> None:
     if spec.pretraining is not None:
         examples = training.drop_long(pages.examples(web, tokenizer), spec.pretraining.max_length)
         facts["examples"] = {"made": len(web), "kept": len(examples)}
-        model, curve, _ = training.fit(
-            model,
+        fitted = training.fit_in_memory(
+            lambda: models.build(spec, tokenizer),
             tokenizer,
             examples,
             spec.pretraining,
@@ -47,6 +50,9 @@ def pretrain(plan: Plan, name: str, spec: ScratchModel) -> None:
             label=f"pre-training {name}",
             tensorboard=plan.tensorboard_folder(plan.model_folder(name)),
         )
+        if fitted is None:  # one of several processes, and not the one that writes
+            return
+        model, curve = fitted.model, fitted.curve
     with building(plan.model_folder(name), facts) as place:
         model.save_pretrained(place)
         tokenizer.save_pretrained(place)
@@ -66,6 +72,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     spec = plan.model(arguments.model)
     if not isinstance(spec, ScratchModel):
         raise ValueError(f"{arguments.model} is not a model from scratch; scripts/fetch_model.py brings it")
+    launch.together(spec.pretraining.devices if spec.pretraining else 1)
     pretrain(plan, arguments.model, spec)
 
 

@@ -10,16 +10,19 @@ from pathlib import Path
 
 from dragoman import records, registry
 from dragoman.command import add_config, parser, run
+from dragoman.metrics import kept
 from dragoman.metrics.bootstrap import RESAMPLES
 from dragoman.metrics.instances import score_logs
 from dragoman.metrics.latency import METRICS, SOURCES, UNITS
 from dragoman.metrics.scoring import score_files, score_hypotheses
+from dragoman.storage import replacing
 
 
 def text(arguments: argparse.Namespace) -> None:
     """Score plain text files; records go to standard output and nothing else does."""
     given = {} if arguments.bootstrap is None else {"bootstrap": arguments.bootstrap}
-    options = {name: dict(given) for name in ("bleu", "chrf", "offtarget")}
+    options = {name: dict(given) for name in ("bleu", "chrf", "ter", "offtarget")}
+    kept.use(arguments.keep)
     if arguments.tokenize:
         options["bleu"]["tokenize"] = arguments.tokenize
     found = score_files(
@@ -62,7 +65,18 @@ def hypotheses(arguments: argparse.Namespace) -> None:
         "seed": arguments.seed,
     }
     options = plan.metric_options(arguments.experiment)
+    kept.use(plan.kept_scores)
     records.write(arguments.out, score_hypotheses(arguments.hypotheses, place, experiment.metrics, options))
+
+
+def requisites(arguments: argparse.Namespace) -> None:
+    """Fetch or load whatever the metrics of an experiment need, and write down what it is."""
+    from dragoman.configfile import load_config
+    from dragoman.plan import Plan
+
+    found = [find() for find in Plan(load_config(arguments.config)).requisites(arguments.experiment)]
+    with replacing(arguments.out) as file:
+        file.writelines(f"{line}\n" for line in found)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -84,8 +98,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     plain.add_argument(
         "--bootstrap",
         type=int,
-        help=f"resamples behind the interval of BLEU, chrF and the off-target ratio ({RESAMPLES}); 0: no interval",
+        help=f"resamples behind the interval of BLEU, chrF, TER and the off-target ratio ({RESAMPLES}); 0: no interval",
     )
+    plain.add_argument("--keep", type=Path, help="folder that keeps what neural metrics give, to be used again")
     plain.set_defaults(do=text)
 
     timed = commands.add_parser("instances", help="latency of simultaneous translations: SimulEval's instances.log")
@@ -120,6 +135,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     decoded.add_argument("--hypotheses", type=Path, required=True, help="JSON Lines that the decoding wrote")
     decoded.add_argument("--out", type=Path, required=True, help="records, as JSON Lines")
     decoded.set_defaults(do=hypotheses)
+
+    needed = commands.add_parser("requisites", help="fetch or load what an experiment's metrics need")
+    add_config(needed)
+    needed.add_argument("--experiment", required=True)
+    needed.add_argument("--out", type=Path, required=True, help="what it is, a line each")
+    needed.set_defaults(do=requisites)
 
     arguments = top.parse_args(argv)
     arguments.do(arguments)

@@ -12,6 +12,7 @@ from dragoman.plan import Plan
 from dragoman.reporting import timings
 from dragoman.reporting.arrange import tables_of
 from dragoman.reporting.gather import layout_from
+from dragoman.reporting.instructed import judgements
 from dragoman.reporting.markup import latex, markdown
 from dragoman.reporting.tables import cells, csv
 from dragoman.storage import replacing
@@ -41,8 +42,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         parser.error("--experiment needs --records")
     else:
         layout = layout_from(plan, given.experiment)
-        frame = cells(records.read(given.records), layout)
-        laid = tables_of(frame, layout)
+        found = records.read(given.records)
+        frame = cells(found, layout)
+        laid = [*tables_of(frame, layout), *judgements(plan, given.experiment, found)]
         name, contents = given.experiment, {"csv": csv(frame)}
         contents |= {"md": "\n".join(map(markdown, laid)), "tex": "\n".join(map(latex, laid))}
     for suffix, content in contents.items():

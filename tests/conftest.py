@@ -10,7 +10,7 @@ import pytest
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # no test may reach for a hub; those of the hub start their own
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-pytest_plugins = ["hub_server"]
+pytest_plugins = ["browser", "hub_server"]
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 

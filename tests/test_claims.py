@@ -10,7 +10,7 @@ import pytest
 from dragoman import claims, records
 from dragoman.claims import Claim, evaluate
 from dragoman.configfile import ConfigError, parse
-from dragoman.metrics import MetricError, score
+from dragoman.metrics import MetricError, score, significance
 from dragoman.metrics.scoring import score_hypotheses
 from dragoman.plan import Plan
 
@@ -353,7 +353,7 @@ def test_combined_p_values_by_hand():
     assert claims.verdict_of((0.02, 0.9)) == ("holds", 0.04)
     assert claims.verdict_of((0.9, 0.02)) == ("fails", 0.04)
     assert claims.verdict_of((0.03, 0.9)) == ("undecided", 0.06)
-    assert claims.holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    assert significance.holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
     assert claims.sign_test(6, 6) == (1 / 64, 1)
     assert claims.sign_test(1, 2) == (0.75, 0.75)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -274,11 +275,14 @@ def test_shipped_configurations(in_repository: Path, path: str) -> None:
     load_config(path)
 
 
-def test_example_needs_nothing_but_its_files(in_repository: Path, tmp_path: Path) -> None:
-    data, _ = read_yaml(Path("config/examples/files.yaml"))
-    text = Path("config/examples/files.yaml").read_text(encoding="utf-8")
-    for name in ("train.en-fr.tsv.gz", "dev.en-fr.tsv.gz", "dict.en-fr.tsv.gz"):
-        assert f"data/{name}" in text
+@pytest.mark.parametrize("example", ["files", "files-gpu"])
+def test_example_needs_nothing_but_its_files(in_repository: Path, tmp_path: Path, example: str) -> None:
+    path = Path("config/examples") / f"{example}.yaml"
+    data, _ = read_yaml(path)
+    text = path.read_text(encoding="utf-8")
+    named = set(re.findall(r"data/([\w.-]+\.gz)", text))
+    assert "train.en-fr.tsv.gz" in named
+    for name in named:
         (tmp_path / name).touch()
     config = load_config(_write(tmp_path, text.replace("data/", f"{tmp_path}/")))
     assert list(config.experiments) == list(data["experiments"])
@@ -286,8 +290,8 @@ def test_example_needs_nothing_but_its_files(in_repository: Path, tmp_path: Path
 
 def test_schema_agrees_with_the_models(in_repository: Path) -> None:
     schema = json.loads(Path("workflow/schemas/config.schema.json").read_text(encoding="utf-8"))
-    for path in ("config/config.yaml", "config/smoke.yaml", "config/examples/files.yaml"):
-        jsonschema.validate(yaml.safe_load(Path(path).read_text(encoding="utf-8")), schema)
+    for path in [Path("config/config.yaml"), Path("config/smoke.yaml"), *Path("config/examples").glob("*.yaml")]:
+        jsonschema.validate(yaml.safe_load(path.read_text(encoding="utf-8")), schema)
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({"corpora": {}, "nonsense": 1}, schema)
 

@@ -103,6 +103,29 @@ def test_interrupted_decoding_goes_on(tmp_path: Path) -> None:
     assert [json.loads(line)["id"] for line in (tmp_path / "a.jsonl").open()][::2] == [item.id for item in ITEMS]
 
 
+def test_batch_without_room_is_halved(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    batches = decoding.by_length([len(item.source) for item in ITEMS], 10)
+    whole = decoding.run(ITEMS, batches, Counting().decode, Journal(tmp_path / "whole", "k"), "test")
+    roomy = Counting()
+
+    def decode(items: list[Item]) -> list[list[decoding.Row]]:
+        if len(items) > 3:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return roomy.decode(items)
+
+    with caplog.at_level("INFO"):
+        assert decoding.run(ITEMS, batches, decode, Journal(tmp_path / "halved", "k"), "test") == whole
+    assert roomy.calls == 3 * 4, "ten, then five and five, then three and two of each"
+    assert "test: out of memory with 10 sentences at once; going on with 5" in caplog.text
+    assert (tmp_path / "halved").read_bytes() == (tmp_path / "whole").read_bytes()
+
+    def never(items: list[Item]) -> list[list[decoding.Row]]:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    with pytest.raises(torch.OutOfMemoryError):
+        decoding.run(ITEMS, batches, never, Journal(tmp_path / "never", "k"), "test")
+
+
 def test_journal_of_another_configuration_is_refused(tmp_path: Path) -> None:
     Journal(tmp_path / "j", "one").close()
     with pytest.raises(ValueError, match="belongs to another model, test set or configuration; delete it"):

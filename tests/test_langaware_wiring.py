@@ -391,9 +391,13 @@ PAPERS = REPOSITORY / "config" / "papers"
             PAPERS / "langaware-v1.yaml",
             {"download": 46, "fetch_model": 1, "finetune": 6, "decode": 9 * (12 + 14)},
         ),
-        (  # stage 1 and: 5 numbers of steps, 7 weights, 3 samplers, 4 amounts (of both stages), 5 steps, 4 baselines
+        (  # stage 1 and: 5 numbers of steps, 7 weights, 3 samplers, 4 amounts (of both stages), 5 steps, 6 baselines
             REPOSITORY / "config" / "examples" / "langaware-ablations.yaml",
-            {"pretrain": 2, "finetune": 6 + 8 + 4 + 8 + 6 + 5, "decode": 8 * (6 + 8 + 4 + 8 + 6 + 8)},
+            {"pretrain": 2, "finetune": 6 + 8 + 4 + 8 + 6 + 7, "decode": 8 * (6 + 8 + 4 + 8 + 6 + 10)},
+        ),
+        (  # 12 pairs of IWSLT and Alpaca; two systems, the second compared with the first
+            REPOSITORY / "config" / "examples" / "langaware-general.yaml",
+            {"download": 12 + 1, "fetch_model": 1, "finetune": 2, "decode": 2 * 12, "answer": 2, "judge": 1},
         ),
     ],
     ids=lambda value: value.stem if isinstance(value, Path) else "",
@@ -423,7 +427,12 @@ def test_published_systems_are_the_papers(tmp_path: Path) -> None:
 def test_the_smoke_test_has_every_part_of_it(tmp_path: Path) -> None:
     (tmp_path / "c.yaml").write_text(SMOKE, encoding="utf-8")
     experiment = load_config(tmp_path / "c.yaml").experiments["langaware"]
-    assert {tuning.method for tuning in experiment.tunings.values()} == {"sft", "language-aware", "consistency"}
+    assert {tuning.method for tuning in experiment.tunings.values()} == {
+        "sft",
+        "language-aware",
+        "consistency",
+        "preference",
+    }
     assert {system.decoder.name for system in experiment.systems.values()} == {"offline", "contrastive"}
     assert any(system.shots for system in experiment.systems.values())
     assert set(gather.blocks(experiment)) == {"supervised", "zero-shot"}

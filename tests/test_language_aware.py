@@ -290,9 +290,12 @@ def test_both_prompts_take_one_forward_pass(model: PreTrainedModel, tokenizer: P
     language_aware.loss(model, batch, predicted, language_aware.Options())
     handle.remove()
     assert rows == [12]
-    own, other, tokens = paired.answer_logits(model, batch)
-    assert own.shape == other.shape == (int(predicted), len(tokenizer))
-    assert tokens.tolist() == [label for row in batch["labels"].tolist() for label in row if label != IGNORE]
+    own, other = paired.answers(model, batch)
+    assert own.logits.shape == other.logits.shape == (int(predicted), len(tokenizer))
+    told = [[label for label in row if label != IGNORE] for row in batch["labels"].tolist()]
+    for half in (own, other):
+        assert half.tokens.tolist() == [token for row in told for token in row]
+        assert half.rows.tolist() == [number for number, row in enumerate(told) for _ in row]
 
 
 # ------------------------------------------------------------------------------------------------------- the training
@@ -330,8 +333,8 @@ def test_training_makes_conflicting_answers_unlikely(tokenizer: PreTrainedTokeni
             tokenizer, tmp_path / str(alpha), language_aware, language_aware.Options(alpha=alpha, **options)
         ).eval()
         with torch.no_grad():
-            own, other, tokens = paired.answer_logits(model, batch)
-        return tuple(float(x.log_softmax(1).gather(1, tokens[:, None]).mean()) for x in (own, other))
+            halves = paired.answers(model, batch)
+        return tuple(float(x.logits.log_softmax(1).gather(1, x.tokens[:, None]).mean()) for x in halves)
 
     plain, aware = likelihoods(0.0), likelihoods(0.5)
     assert aware[1] < plain[1] - 1, "answers of conflicting instructions, nats per token"

@@ -306,6 +306,10 @@ def instance(index=0, **changes):
     return row | changes
 
 
+CUT = gzip.compress(json.dumps([instance()] * 999).encode(), mtime=0)[:-30]
+"""An archive whose end is missing."""
+
+
 def log(path, *rows):
     path.write_text("".join((r if isinstance(r, str) else json.dumps(r)) + "\n" for r in rows), encoding="utf-8")
     return path
@@ -387,7 +391,12 @@ ROWS = [
             ("an unknown metric", json.dumps(instance()), "--metric yaal", "unknown latency metric 'yaal'"),
             ("an unknown option", json.dumps(instance()), "--metric al:unti=word", "did you mean 'unit'"),
             ("an empty log", "", "", "bad.log: no instances"),
-            ("a cut archive", gzip.compress(json.dumps([instance()] * 999).encode())[:-30], "", "bad.log is cut off"),
+            (
+                "a cut archive",
+                CUT,
+                "",
+                "bad.log is cut off",
+            ),
             ("not UTF-8", b"\xff\n", "", "bad.log:1: byte 0 (0xff) is not UTF-8"),
         ]
     ),

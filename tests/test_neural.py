@@ -19,7 +19,7 @@ import pytest
 
 from conftest import REPOSITORY
 from dragoman import metrics
-from dragoman.metrics import MetricError, bleurt, comet, neural
+from dragoman.metrics import MetricError, bleurt, comet, kept, neural, significance
 from hub_server import Hub
 
 TEXTS = [
@@ -53,9 +53,15 @@ if "fails" in model:
 if "dies" in model:
     sys.exit("what a library says")
 needs = "unused" if "free" in model else "required"
-say(ready={"name": "fake", "version": "revision:1", "references": needs, "packages": {"comet": "2"}})
-for number, line in enumerate(sys.stdin, 1):
+say(found={"name": "fake", "version": os.environ.get("FAKE", "revision:1"), "packages": {"comet": "2"}})
+number = 0
+for line in sys.stdin:
     request = json.loads(line)
+    if "load" in request:
+        print("loaded", file=sys.stderr)
+        say(loaded={"references": needs})
+        continue
+    number += 1
     texts = request["segments"]
     if "killed" in model and texts[0]["mt"] == "kill":
         os.kill(os.getpid(), 9)
@@ -82,6 +88,7 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         (tmp_path / name).touch()
     yield tmp_path
     neural.close()
+    kept.use(None)
 
 
 def test_a_score_is_the_mean_of_its_segments(fake: Path) -> None:
@@ -116,6 +123,62 @@ def test_references_are_read_as_the_model_says(fake: Path) -> None:
         score(f"comet:model={fake}/plain", sources=[])
     with pytest.raises(MetricError, match=r"bleurt needs references"):
         score(f"bleurt:model={fake}/plain", references=[])
+
+
+def test_what_was_scored_is_not_scored_again(
+    fake: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    kept.use(fake / "kept")
+    spec = f"comet:model={fake}/plain"
+
+    def loads() -> int:
+        neural.close()
+        return capfd.readouterr().err.count("loaded")
+
+    first = score(spec)
+    assert (loads(), len(list((fake / "kept").iterdir()))) == (1, 1)
+    assert score(spec) == first
+    assert score(f"{spec},bootstrap=0").segments == first.segments  # an interval is no part of it
+    assert loads() == 0, "the model is found, so that its version is known, but not loaded"
+    metrics.score(spec, [*HYPOTHESES[:-1], "no dog"], [REFERENCES], SOURCES, "de-en")
+    metrics.score(spec, HYPOTHESES, [[*REFERENCES[:-1], "a dog"]], SOURCES, "de-en")
+    metrics.score(spec, HYPOTHESES, [REFERENCES], [*SOURCES[:-1], "hund"], "de-en")
+    score(f"{spec},batch=2")
+    assert (loads(), len(list((fake / "kept").iterdir()))) == (1, 5)
+    with monkeypatch.context() as patch:
+        patch.setenv("FAKE", "revision:2")
+        assert "|revision:2|" in score(spec).signature
+        assert loads() == 1, "another version of the model"
+    for path in (fake / "kept").iterdir():
+        path.write_text(path.read_text().replace("0.", "1.", 1))
+    with caplog.at_level(logging.WARNING):
+        assert score(spec) == first
+    assert (loads(), "is damaged; its scores are computed again" in caplog.text) == (1, True)
+    assert score(spec) == first
+    assert loads() == 0
+
+
+def test_differences_are_tested_on_the_scores_of_sentences(fake: Path) -> None:
+    spec, sources = f"bleurt:model={fake}/plain", ["s"] * 40
+    short, long = (["a" * (3 + i % 5 + more) for i in range(40)] for more in (0, 1))
+    made = [significance.statistics(spec, lines, [short], sources, "de-en") for lines in (long, short)]
+    for test in (significance.randomisation, significance.paired_bootstrap):
+        found = test([made[0]], [made[1]])
+        assert found.difference == pytest.approx(0.1)
+        assert (found.low, found.high) == pytest.approx((0.1, 0.1))
+        assert test([made[0]], [made[0]]).above == 1
+    assert significance.randomisation([made[0]], [made[1]]).above < 0.001
+
+
+def test_what_a_metric_needs_is_found_without_being_loaded(fake: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    [found] = metrics.requisites(f"comet:model={fake}/plain", ["de-en"])
+    assert found() == "the model fake of comet, revision:1"
+    [fails] = metrics.requisites(f"bleurt:model={fake}/fails", ["de-en"])
+    with pytest.raises(MetricError, match=r"^bleurt: there is no such model$"):
+        fails()
+    neural.close()
+    assert "loaded" not in capfd.readouterr().err
+    assert metrics.requisites("chrf", ["de-en"]) == []
 
 
 def test_a_process_that_ends_is_no_score(fake: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -12,6 +12,7 @@ from test_workflow import planned, snakemake
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SIMULMASK = REPOSITORY / "config" / "papers" / "simulmask.yaml"
+PRETTY = REPOSITORY / "config" / "papers" / "pretty.yaml"
 PAIRS = ["en-fr", "en-nl", "en-it", "en-de", "en-ro"]
 
 
@@ -79,3 +80,30 @@ def test_simulmask_trains_as_the_authors_say() -> None:
         assert how.adapter is None
         assert tuning.per_pair
     assert config.models["falcon-rw-1b"].source == "hub"
+
+
+def test_pretty_has_the_right_jobs(tmp_path: Path) -> None:
+    """Two model families, three tasks: a twin of each, a task model where none is public, every kind of prior."""
+    done = snakemake(tmp_path, "--dry-run", config=PRETTY.read_text(encoding="utf-8"))
+    assert done.returncode == 0, done.stderr[-3000:]
+    jobs = planned(done)
+    translation, summaries, tags = 8, 7, 5
+    decodings = 2 * (11 * translation + 7 * summaries + 7 * tags)
+    expected = {
+        "download": translation + summaries + tags + 1,  # and the English treebank, which is trained on
+        "prepare": translation + summaries + tags + 1,
+        "fetch_model": 2 + 1,  # and NLLB
+        "finetune": 2 * (1 + 2 + 2),
+        "decode": decodings,
+        "score": decodings,
+        "diverge": 2 * translation,
+    }
+    assert {rule: jobs[rule] for rule in expected} == expected
+    assert "pretrain" not in jobs
+
+
+def test_pretty_says_what_it_assumes() -> None:
+    """A1 to A6 of every experiment, and languages, models and prompt, which nobody has published either."""
+    for experiment in load_config(PRETTY).experiments.values():
+        names = [name.split()[0] for name in experiment.assumptions]
+        assert sorted(names) == ["A1", "A2", "A3", "A4", "A5", "A6", "L", "M", "P"]

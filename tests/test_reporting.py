@@ -1,3 +1,5 @@
+import base64
+import hashlib
 import html.parser
 import json
 import re
@@ -18,6 +20,7 @@ from dragoman.records import Record
 from dragoman.reporting import (
     arrange,
     boxes,
+    compute,
     curves,
     dots,
     figures,
@@ -29,7 +32,7 @@ from dragoman.reporting import (
     tables,
     timings,
 )
-from dragoman.reporting.examples import choose, compare, spread, visible
+from dragoman.reporting.examples import Hypothesis, Output, choose, compare, pick, spread, visible
 from dragoman.storage import building, write_json
 
 pytestmark = pytest.mark.filterwarnings("ignore:Glyph")
@@ -66,7 +69,7 @@ def test_one_seed_keeps_its_interval_and_complete_rows_have_a_mean():
     rows = [made(), made(pair="en-fr", value=30.0), made("b", value=25.0)]
     frame = tables.cells(rows, layout())
     assert tuple(cell(frame, "Alpha", "en-de")[["value", "low", "high"]]) == (20, 18, 22)
-    assert cell(frame, "Alpha", "mean")["value"] == 25
+    assert tuple(cell(frame, "Alpha", "mean")[["value", "low", "high"]]) == (25, 23, 27)
     assert frame[frame["label"] == "Beta"].set_index("pair")["value"].isna().to_dict() == {
         "en-de": False,
         "en-fr": True,
@@ -88,8 +91,8 @@ def test_several_seeds_show_mean_and_spread():
     frame = tables.cells(rows, wanted)
     several = cell(frame, "Alpha", "en-de")
     assert (several["value"], several["spread"], several["seeds"]) == (20, 1, "1 2 3")
-    assert several[["low", "high"]].isna().all()
-    assert tuple(cell(frame, "Alpha", "mean")[["value", "spread"]]) == (20, 1)
+    assert tuple(several[["low", "high"]]) == (18, 22), "the bounds are averaged over seeds"
+    assert tuple(cell(frame, "Alpha", "mean")[["value", "spread", "low", "high"]]) == (20, 1, 18, 22)
     assert arrange.lay_out(frame, wanted).rows[0][1][0].spread == "1.0"
     # a tie at the digits shown is a tie
     assert [row[1][0].best for row in arrange.lay_out(frame, wanted).rows] == [True, True]
@@ -178,9 +181,8 @@ def test_markdown_is_escaped():
     assert len({len(re.findall(r"(?<!\\)\|", line)) for line in lines}) == 1
 
 
-@pytest.mark.skipif(not shutil.which("pdflatex"), reason="there is no pdflatex here")
-@pytest.mark.parametrize("pairs", [("en-de",), ("en-de", "en-fr", "en-nl", "en-it")])
-def test_latex_compiles_in_a_bare_article(tmp_path, pairs):
+def hostile_latex(pairs):
+    """Tables of hostile names, notes and seeds: several groups of columns, intervals, spreads, a number missing."""
     rows = [made(pair=pair, metric=m, seed=s) for pair in pairs for m in ("bleu", "chrf") for s in (1, 2)]
     rows.append(made("b", metric="chrf", note='50 % & more_ "so" → 日本'))
     wanted = layout(
@@ -189,13 +191,79 @@ def test_latex_compiles_in_a_bare_article(tmp_path, pairs):
         metrics=("bleu", "chrf"),
         seeds={"a": (1, 2), "b": (1,)},
         title=HOSTILE,
+        assumptions={"A1 " + HOSTILE: HOSTILE + " → 日本"},
     )
-    body = markup.latex(arrange.lay_out(tables.cells(rows, wanted), wanted))
+    found = list(map(markup.latex, arrange.tables_of(tables.cells(rows, wanted), wanted)))
+    found.append(markup.latex_rows(HOSTILE, ("a_b", "50 %"), [(HOSTILE, "−1")] * 41, "@{}lr@{}"))
+    assert found[-1].count("a\\_b") == 2, "41 lines are two tables"
+    return "\n".join(found)
+
+
+PAIRS = [
+    ("en-de",),
+    ("en-de", "en-fr", "en-nl", "en-it"),
+    tuple(f"en-{c}" for c in ["cs", "de", "fr", "it", "ja", "nl", "ro", "ru", "uk"]),
+]
+TEX = shutil.which("pdflatex") or shutil.which("tectonic")
+
+
+@pytest.mark.skipif(not TEX, reason="there is no pdflatex or tectonic here")
+@pytest.mark.parametrize("pairs", PAIRS)
+def test_latex_compiles_in_a_bare_article(tmp_path, pairs):
+    body = hostile_latex(pairs)
     source = "\\documentclass{article}\n\\usepackage{booktabs}\n\\begin{document}\n" + body + "\\end{document}\n"
     (tmp_path / "table.tex").write_text(source, encoding="utf-8")
-    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "table.tex"]
+    options = ["-interaction=nonstopmode", "-halt-on-error"] if TEX.endswith("pdflatex") else []
+    command = [TEX, *options, "table.tex"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, errors="replace", timeout=120)
     assert done.returncode == 0, done.stdout[-2000:]
+
+
+@pytest.mark.parametrize("pairs", PAIRS)
+def test_latex_is_sound_as_far_as_one_can_tell_without_tex(pairs):
+    lines = [line for line in hostile_latex(pairs).splitlines() if not line.startswith("%")]
+    text = "\n".join(lines)
+    opened = []
+    for kind, name in re.findall(r"\\(begin|end){(\w+)}", text):
+        if kind == "begin":
+            opened.append(name)
+        else:
+            assert opened.pop() == name
+    assert not opened
+    bare = re.sub(r"\\[\\{}%&#_$]", "", text)  # what is escaped
+    depth = 0
+    for letter in bare:
+        depth += {"{": 1, "}": -1}.get(letter, 0)
+        assert depth >= 0
+    assert depth == 0
+    assert not set(bare) & set('%#_^~<>|"'), "special characters are escaped"
+    assert bare.count("$") % 2 == 0
+    assert all(ord(letter) < 0x180 for letter in text), "the fonts of a bare article have no more"
+    for tabular in re.findall(r"\\begin{tabular}(.*?)\\end{tabular}", text, re.DOTALL):
+        columns = 1 + tabular.partition("@{}l")[2].partition("@")[0].count("r")
+        for row in re.sub(r"\\&", "", tabular).splitlines():
+            spans = [int(width) - 1 for width in re.findall(r"\\multicolumn{(\d+)}", row)]
+            assert row.count("&") + sum(spans) in ((columns - 1,) if row.endswith(r"\\") else (0,))
+
+
+def test_numbers_of_latex_carry_their_intervals():
+    text = hostile_latex(("en-de", "en-fr"))
+    numbers = re.findall(r"(?:^|& )(?:\\textbf{)?\d+\.\d", text, re.MULTILINE)
+    # a row of numbers, a row of intervals below it
+    assert len(re.findall(r"{\\scriptsize \[\d+\.\d, \d+\.\d\]}", text)) == len(numbers) > 6
+    assert "Of means over seeds and pairs, the mean of the bounds" in text
+
+
+def test_assumptions_stand_under_the_table_and_nowhere_else():
+    wanted = layout(assumptions={"A1 what n counts": "token_ids", "A2 model": "ours & <b>theirs"})
+    [table] = arrange.tables_of(tables.cells([made()], wanted), wanted)
+    text = markup.markdown(table)
+    assert text.endswith(
+        f"{arrange.ASSUMED}\n\n- **A1 what n counts** token\\_ids.\n- **A2 model** ours &amp; &lt;b&gt;theirs.\n"
+    )
+    assert r"\textbf{A1 what n counts}\,token\_ids. \textbf{A2 model}\,ours \&" in markup.latex(table)
+    plain = arrange.lay_out(tables.cells([made()], layout()), layout())
+    assert arrange.ASSUMED not in markup.markdown(plain) + markup.latex(plain)
 
 
 def test_latex_escapes_every_special_character():
@@ -214,7 +282,7 @@ def test_figures_have_the_same_bytes_every_time(tmp_path):
     for name, draw in (("scores", lambda: dots.scores(frame)), ("loss", lambda: curves.loss_curves(lines))):
         figures.save(draw(), tmp_path / "one" / name)
         figures.save(draw(), tmp_path / "two" / name)
-        for suffix in ("svg", "png"):
+        for suffix in ("svg", "png", "pdf"):
             one, two = (tmp_path / folder / f"{name}.{suffix}" for folder in ("one", "two"))
             assert one.read_bytes() == two.read_bytes()
         text = (tmp_path / "one" / f"{name}.svg").read_text(encoding="utf-8")
@@ -344,12 +412,46 @@ def test_differing_words_are_marked_as_runs():
 
 def test_examples_come_from_every_pair_and_keep_gaps():
     rows = [{"id": i, "source": "s", "reference": "r", "hypothesis": f"h{i}"} for i in range(100)]
-    found = choose({"en-de": [("a", rows), ("b", rows[:1])], "en-fr": [("a", rows[:3])]}, 20)
+    a, b = Output("a", "", rows), Output("b", "", rows[:1])
+    found = choose({"en-de": [a, b], "en-fr": [Output("a", "", rows[:3])]}, 20)
     assert len(found) == 13
     assert [e.pair for e in found[:4]] == ["en-de", "en-fr", "en-de", "en-fr"]
-    assert found[0].hypotheses[1] == ("b", None)
+    assert found[-1].hypotheses[1] == Hypothesis("b", "", False, None)
     assert spread(200, 4) == [25, 75, 125, 175]
-    assert choose({}) == []
+    assert choose({}, 20) == []
+
+
+def test_examples_are_spread_astray_or_far_apart():
+    gaps = [float(i == 7) for i in range(40)]
+    astray = [i in (2, 3, 30) for i in range(40)]
+    # every tenth; of three astray two; the one where systems differ, and the first of the others
+    assert pick(gaps, astray, 8) == sorted([5, 15, 25, 35, *(2, 30), *(7, 0)])
+    assert pick([0.0] * 3, [False] * 3, 20) == [0, 1, 2]
+    assert pick([], [], 20) == []
+
+
+def test_differences_are_between_first_settings_and_other_languages_are_named():
+    def rows(*hypotheses):
+        return [{"id": i, "source": "s", "reference": "ein Haus", "hypothesis": h} for i, h in enumerate(hypotheses)]
+
+    outputs = [
+        Output("a", "k=1", rows("ein Haus", "ein Haus"), astray=["", ""]),
+        Output("a", "k=3", rows("zzz", "zzz"), folded=True, astray=["", "Dutch"]),
+        Output("b", "k=1", rows("ein Haus", "zzz"), astray=["", ""]),
+    ]
+    same, apart = choose({"en-de": outputs}, 9)
+    assert (same.gap, apart.gap) == (0, 100)
+    assert (same.astray, apart.astray) == (False, True)
+    assert [h.astray for h in apart.hypotheses] == ["", "Dutch", ""]
+    assert [h.name for h in apart.hypotheses if not h.folded] == ["a, k=1", "b, k=1"]
+
+
+def test_words_stand_where_they_were_written():
+    pieces = compare("der alte Mann will", "der alte  Mann geht")
+    hypothesis = Hypothesis("a", "k=1", False, pieces, delays=[0, 2, 2, 4])
+    assert hypothesis.columns(5) == ["der", "alte Mann", "", "geht", ""]
+    with pytest.raises(ValueError, match="shorter"):
+        replace(hypothesis, delays=[1]).columns(5)
 
 
 def test_invisible_characters_become_visible():
@@ -376,6 +478,7 @@ def plan(tmp_path):
         "tunings": {"sft": tuning},
         "metrics": ["bleu", "chrf"],
         "systems": {"copy": {"label": HOSTILE, "decoder": {"name": "copy"}}, "tuned": {"tuning": "sft"}},
+        "assumptions": {"A1": f"taken {HOSTILE}"},
     }
     config = {
         "title": "A <title> & more",
@@ -433,6 +536,21 @@ class Checker(html.parser.HTMLParser):
         assert self.open.pop() == tag
 
 
+def only_script(text):
+    """The page's one script, which is the one that its security policy names."""
+    (script,) = re.findall(r"<script>(.*?)</script>", text, flags=re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    (policy,) = re.findall(r'Content-Security-Policy" content="(.*?)"', text)
+    assert policy.split("; ") == [
+        "default-src 'none'",
+        "style-src 'unsafe-inline'",
+        f"script-src 'sha256-{digest}'",
+        "base-uri 'none'",
+        "form-action 'none'",
+    ]
+    return script
+
+
 def test_page_is_whole_harmless_and_repeatable(plan):
     found = records.read(plan.results / "records.jsonl")
     text = page.render(plan, found)
@@ -442,7 +560,7 @@ def test_page_is_whole_harmless_and_repeatable(plan):
     checker.feed(text)
     assert checker.open == []
     assert len(checker.ids) == len(set(checker.ids))
-    assert "script" not in checker.tags
+    assert only_script(text) == (Path(page.__file__).parent / "page.js").read_text(encoding="utf-8")
     assert all(link.startswith(("#", "data:")) for link in checker.links)
     assert "alert(" not in re.sub(r"&lt;script&gt;alert\(&#39;x&#39;\)|data:[^\"]*", "", text).replace(
         "&lt;script&gt;alert('x')&lt;/script&gt;", ""
@@ -450,13 +568,16 @@ def test_page_is_whole_harmless_and_repeatable(plan):
     assert not {"\u202e", "\x00"} & set(text)
     for expected in (
         "1,234,567",
+        f"<p>{arrange.ASSUMED}</p>",
+        "<b>A1</b> taken &lt;script&gt;",
         "10 % were &lt;dropped&gt;",
         "A &lt;title&gt; &amp; more",
         "not made yet",
         "not scored",
     ):
         assert expected in text
-    assert text.count('<article class="example">') == 20
+    assert text.count('<article class="example"') == gather.EXAMPLES < 80
+    assert "60 of 80 sentences" in text
     assert not re.search(r"(?<!-)\bnan\b", text)
 
 
@@ -504,7 +625,7 @@ def test_scripts_write_their_files(plan, tmp_path):
         "training-cost.csv",
         "training-cost.md",
     ]
-    names = [f"first-{figure}.{kind}" for figure in ("loss", "scores") for kind in ("png", "svg")]
+    names = [f"first-{figure}.{kind}" for figure in ("loss", "scores") for kind in ("pdf", "png", "svg")]
     assert sorted(path.name for path in (tmp_path / "figures").iterdir()) == names
     assert (tmp_path / "report" / "index.html").read_text(encoding="utf-8").startswith("<!doctype html>")
     assert Path(config).is_file()
@@ -561,7 +682,7 @@ def swept(tmp_path):
             metrics = ("bleu", "chrf") if key == "copy" else METRICS
             found += [made(run.system, run.pair, metric=m, value=10.0 + number, **place) for m in metrics]
             for i in range(4):
-                row = {"id": i, "setting": setting, "source": "a b", "reference": "c d", "hypothesis": f"{run.system}"}
+                row = {"id": i, "setting": setting, "source": "a b", "reference": "c d", "hypothesis": f"{key} x"}
                 rows.append(row if key == "copy" else row | {"delays": [1, 2], "gflops": run.seed + i / 10})
         path = plan.decode_folder(run) / "hypotheses.jsonl"
         path.parent.mkdir(parents=True)
@@ -638,6 +759,30 @@ def test_training_cost_is_averaged_over_whole_tunings_only(swept):
         timings.read(swept)
 
 
+def test_hours_of_compute_are_those_of_the_plan(swept):
+    assert compute.steps(swept) == []
+    head = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time\n"
+    lines = {
+        "finetune/sweep/full/all/seed-1.tsv": "3600.0\t1:00:00\t2000.5\t0\t0\t0\t0\t0\t90\t1800",
+        "finetune/sweep/full/all/seed-2.tsv": "1800.0\t0:30:00\t1000\t0\t0\t0\t0\t0\t90\tNA",
+        "finetune/sweep/gone/all/seed-1.tsv": "9999.0\t9:99:99\t9999\t0\t0\t0\t0\t0\t90\t9999",
+        "pretrain/tiny.tsv": "36\t0:00:36\t-\t-\t-\t-\t-\t-\t-\t18.5",
+    }
+    for place, line in lines.items():
+        path = swept.results / "benchmarks" / place
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(head + line + "\n", encoding="utf-8")
+    pretrain, finetune, decode, everything = compute.steps(swept)
+    assert pretrain.cells() == ["pretrain", "1", "1", "0.010", "0.005", "0"]
+    assert finetune.cells() == ["finetune", "12", "2", "1.500", "0.500", "2,000"]
+    assert decode.cells() == ["decode", "22", "0", "–", "–", "–"]
+    assert everything.cells() == ["all", "35", "3", "1.510", "0.505", "2,000"]
+    text = page.render(swept, [])
+    cost = re.search(r'<section id="training-cost">.*?</section>', text, flags=re.DOTALL).group()
+    assert "<td>1.510</td>" in cost
+    assert text.count(compute.machine()) == cost.count(compute.machine()) == 1
+
+
 def test_times_on_different_devices_are_not_compared(swept):
     measure(swept, lambda run: 10.0 + 10 * (run.tuning == "full"))
     for run in swept.tuning_runs:
@@ -664,12 +809,11 @@ def test_page_of_a_sweep(swept):
     checker.feed(pages[0])
     assert checker.open == []
     assert len(checker.ids) == len(set(checker.ids))
-    assert "script" not in checker.tags
     assert pages[0].count("<figure>") == 2, "latency and cost; no loss curve is there"
     assert re.findall(r'scope="rowgroup" colspan="13"><span>(.*?)<', pages[0]) == ["SM", "every k", "turns"]
-    assert pages[0].count('<tr class="setting"><th scope="row">k=3</th>') == 2
+    assert pages[0].count('<tr class="setting"><th scope="row"><span class="of">SM, </span>k=3</th>') == 1
     assert "one for each k = 1, 3 (training.steps = 5, 7)" in pages[0]
-    example = pages[0][pages[0].index('<article class="example">') :]
+    example = pages[0][pages[0].index('<article class="example"') :]
     shown, folded = example[: example.index("</article>")].split("The other settings")
     assert re.findall(r"<dt>(.*?)</dt>", shown)[2:] == ["copy", "SM, k=1", "every k, k=1", "turns, n=3", "offline"]
     assert re.findall(r"<dt>(.*?)</dt>", folded) == ["SM, k=3", "every k, k=3"]

@@ -85,7 +85,7 @@ def test_only_known_variables_of_the_environment_are_read() -> None:
         found |= set(re.findall(r"environ(?:\.get\(|\.setdefault\(|\[)\"(\w+)\"", path.read_text(encoding="utf-8")))
     assert found == {
         "DRAGOMAN_CONFIG", "DRAGOMAN_DEBUG", "DRAGOMAN_NEURAL_PYTHON", "HF_ENDPOINT", "HF_HUB_DISABLE_PROGRESS_BARS",
-        "HF_HUB_DOWNLOAD_TIMEOUT", "SACREBLEU", "TOKENIZERS_PARALLELISM",
+        "HF_HUB_DOWNLOAD_TIMEOUT", "SACREBLEU", "TOKENIZERS_PARALLELISM", "UD_ENDPOINT",
     }  # fmt: skip
 
 

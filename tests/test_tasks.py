@@ -1,4 +1,4 @@
-"""Tasks beside translation: tagged words and summaries of the demo world, and how tags are scored."""
+"""Tasks beside translation: tagged words and summaries of the demo world, how answers are read, how tags are scored."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from dragoman import corpora
-from dragoman.config import DemoCorpus, Limits, PseudoPrior
+from dragoman import corpora, pages, registry
+from dragoman.config import DemoCorpus, Experiment, Limits, Pages, PseudoPrior, TaskPages
+from dragoman.configfile import ConfigError, load_config
 from dragoman.decoding.priors import most_aligned, pseudo
 from dragoman.grammar import SPLITS, Meaning, documents, meanings, realise
-from dragoman.metrics import MetricError, score, tags
+from dragoman.metrics import MetricError, score, significance, tags
+from dragoman.metrics.bootstrap import interval, resampled_sums
+from dragoman.plan import Plan
 
 UPOS = set("ADJ ADP ADV AUX CCONJ DET INTJ NOUN NUM PART PRON PROPN PUNCT SCONJ SYM VERB X".split())  # noqa: SIM905
 
@@ -34,15 +37,15 @@ def test_every_word_has_its_tag(tmp_path: Path, language: str) -> None:
     found = prepared(tmp_path, "tagging", f"{language}-{'en' if language != 'en' else 'fr'}")
     sentences = list(meanings(1, "test", 8))
     for (source, target, alignment), meaning in zip(found["test"], sentences, strict=True):
-        words, own = source.split(), target.split()
-        assert len(words) == len(own)
-        assert alignment == " ".join(f"{i}-{i}" for i in range(len(words)))
-        assert set(own) <= UPOS
-        sentence = realise(meaning, language)
-        assert [word.lower() for word in words] == [token.text.lower() for token in sentence.tokens]
+        own, sentence = target.split(), realise(meaning, language)
+        assert source == sentence.text, "as people write it, so that it looks like any other line of the web"
         assert own == [token.upos for token in sentence.tokens]
+        assert set(own) <= UPOS
         assert own[-1] == "PUNCT"
-        assert source[0].isupper()
+        links = [tuple(map(int, link.split("-"))) for link in alignment.split()]
+        assert [word for word, _ in links] == list(range(len(source.split())))
+        for word, tag in links:
+            assert source.split()[word].lower().startswith(sentence.tokens[tag].text.lower())
     assert len(found["train"]) > 50, "rows of tags repeat, and that drops nothing"
 
 
@@ -67,7 +70,7 @@ def test_dictionary_of_tags(tmp_path: Path) -> None:
     assert words["in"] == "ADP"
     places = {word: place for place, word in enumerate(words, 1)}
     prior = PseudoPrior(kind="pseudo", corpus="tags", word="first")
-    assert pseudo(prior, words, places, "In dem Garten .", "de") == "ADP"
+    assert pseudo(prior, words, places, "In dem Garten.", "de") == "ADP"
 
 
 def test_summaries_in_another_language(tmp_path: Path) -> None:
@@ -95,6 +98,131 @@ def test_documents_are_about_one_person() -> None:
     assert all(document.summary == Meaning(document.sentences[0].main) for document in found)
     with pytest.raises(ValueError, match=r"different nowhere documents of 1; ask for fewer"):
         next(documents(1, "nowhere", 1))
+
+
+# --------------------------------------------------------------------------------------------------------------- pages
+
+ROWS = [(f"english {i}", f"french {i}") for i in range(40)]
+TAGS = [(f"words {i}", f"TAGS {i}") for i in range(7)]
+SUMMARIES = [(f"story {i}", f"summary {i}") for i in range(7)]
+
+
+def web(*tasks: TaskPages) -> Pages:
+    return Pages(corpus="x", languages=["en", "fr"], count=2000, seed=3, tasks=list(tasks))
+
+
+def test_pages_of_tasks_are_a_share_of_the_web() -> None:
+    tagged = TaskPages(corpus="tags", pairs=["en-fr"], share=0.1)
+    made = pages.make(
+        web(tagged, TaskPages(corpus="told", pairs=["en-fr"], share=0.05)), {"en-fr": ROWS}, [TAGS, SUMMARIES]
+    )
+    found = [page for page in made if page.startswith("words")]
+    assert set(found) == {"\n".join(row) for row in TAGS}, "the source first, the answer below"
+    assert len(found) == pytest.approx(200, abs=40)
+    assert sum(page.startswith("story") for page in made) == pytest.approx(100, abs=30)
+    assert pages.make(web(), {"en-fr": ROWS}) == pages.make(web(), {"en-fr": ROWS}, [])
+    with pytest.raises(ValueError, match="no training text to make pages of for tags"):
+        pages.make(web(tagged), {"en-fr": ROWS}, [[]])
+    with pytest.raises(ValidationError, match="leave no page to the corpus itself"):
+        web(*[TaskPages(corpus="tags", pairs=["en-fr"], share=0.5)] * 2)
+
+
+# --------------------------------------------------------------------------------------------------------- experiments
+
+CONFIG = """\
+corpora:
+  demo: {provider: demo, train: 20, test: 4}
+  tags: {provider: demo, task: tagging, train: 20, test: 4, limits: {overlap: source}}
+models:
+  tiny:
+    source: scratch
+    architecture: llama
+    text:
+      corpus: demo
+      languages: [en, fr]
+      count: 10
+      tasks: [{corpus: tags, pairs: [en-fr, fr-en], share: 0.2}]
+experiments:
+  tags:
+    title: Tags
+    task: tagging
+    model: tiny
+    test: {corpus: tags, pairs: [fr-en]}
+    systems: {copy: {decoder: {name: copy}}}
+"""
+
+
+def plan_of(folder: Path, old: str = "", new: str = "") -> Plan:
+    assert old in CONFIG
+    (folder / "c.yaml").write_text(CONFIG.replace(old, new, 1), encoding="utf-8")
+    return Plan(load_config(folder / "c.yaml"))
+
+
+def test_a_task_brings_its_prompt_and_metrics(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path)
+    experiment = plan.experiment("tags")
+    assert (experiment.prompt, experiment.metrics) == ("tags", ["tags", "tags:of=chunk"])
+    assert plan.page_texts(plan.config.models["tiny"].text) == [  # type: ignore[union-attr] - it is from scratch
+        ("demo", "en-fr"),
+        ("tags", "en-fr"),
+        ("tags", "fr-en"),
+    ]
+    assert ("tags", "en-fr") in plan.corpora_used()
+    own = plan_of(tmp_path, "    model: tiny", "    model: tiny\n    prompt: headed\n    metrics: [chrf]")
+    assert (own.experiment("tags").prompt, own.experiment("tags").metrics) == ("headed", ["chrf"])
+    plain = Experiment.model_validate(
+        {"title": "t", "model": "m", "test": {"corpus": "c", "pairs": ["en-fr"]}, "systems": {"s": {}}}
+    )
+    assert (plain.task, plain.prompt, plain.metrics) == ("translation", "headed", ["bleu", "chrf"])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("    task: tagging\n", "    task: tags\n", ["experiments.tags.task = 'tags'", "did you mean 'tagging'"]),
+        (
+            "    task: tagging\n",
+            "    paper: pretty\n",
+            ["this corpus is for tagging, and the experiment's task is translation"],
+        ),
+        (
+            "{corpus: tags, pairs: [en-fr, ",
+            "{corpus: tag, pairs: [en-fr, ",
+            ["text.tasks.0.corpus", "did you mean 'tags'"],
+        ),
+        ("pairs: [en-fr, fr-en]", "pairs: [en-ru]", ["text.tasks.0.pairs.0", "has no such pair"]),
+        ("share: 0.2", "share: 1.2", ["text.tasks.0.share", "less than 1"]),
+    ],
+)
+def test_what_does_not_go_together(tmp_path: Path, old: str, new: str, expected: list[str]) -> None:
+    with pytest.raises(ConfigError) as caught:
+        plan_of(tmp_path, old, new)
+    for part in expected:
+        assert part in str(caught.value)
+
+
+@pytest.mark.parametrize("name", registry.names("task"))
+def test_a_task_names_what_there_is(name: str, tmp_path: Path) -> None:
+    task = registry.module_of("task", name)
+    assert task.PROMPT in plan_of(tmp_path).prompts
+    assert {spec.partition(":")[0] for spec in task.METRICS} <= set(registry.names("metric"))
+    assert task.parse("") == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "answer"),
+    [
+        ("translation", "Ein  Hund\nbellt", "Ein  Hund\nbellt"),
+        ("summary", "A dog\nbarks. \n\nRead more", "A dog barks."),
+        ("tagging", "DET NOUN\nVERB", "DET NOUN VERB"),
+        ("tagging", "DET, NOUN, VERB.", "DET NOUN VERB"),
+        ("tagging", "The/DET dog/NOUN barks_VERB ./PUNCT", "DET NOUN VERB PUNCT"),
+        ("tagging", "[('The', 'DET'), ('dog', 'NOUN')]", "The DET dog NOUN"),  # words stay: that is no row of tags
+        ("tagging", "det NOUN dog", "det NOUN dog"),
+    ],
+)
+def test_how_an_answer_is_read(name: str, text: str, answer: str) -> None:
+    assert registry.module_of("task", name).parse(text) == answer
 
 
 # -------------------------------------------------------------------------------------------------------------- metric
@@ -151,6 +279,13 @@ def test_words_count_once_each() -> None:
     assert 0 <= found.low <= found.value <= found.high <= 100
 
 
+def test_claims_weigh_words_as_the_score_does() -> None:
+    answers, gold = ["NOUN " * 9, "NOUN"], [["NOUN " * 9, "VERB"]]
+    found = significance.statistics("tags", answers, gold, ["a", "b"], "de-en")
+    assert found.value == score("tags", answers, gold, ["a", "b"], "de-en").value == pytest.approx(90)
+    assert found.of([1]).value == 0
+
+
 @pytest.mark.parametrize(
     ("spec", "answers", "references", "message"),
     [
@@ -163,3 +298,17 @@ def test_words_count_once_each() -> None:
 def test_what_has_no_number(spec: str, answers: list[str], references: list[list[str]], message: str) -> None:
     with pytest.raises(MetricError, match=message):
         score(spec, answers, references, answers, "de-en", {})
+
+
+def test_what_the_official_script_prints_has_an_interval() -> None:
+    gold = ["DET NOUN VERB", "PRON VERB ADV PUNCT", "NOUN NOUN VERB"]
+    answers = ["DET NOUN NOUN", "PRON VERB", "VERB NOUN VERB"]
+    found = score("tags:of=chunk", answers, [gold], pair="en-fr")
+    # chunks right and made, sentence by sentence: DET (but not NOUN, which runs on); PRON, VERB; VERB alone of three
+    counts = [(1, 2), (2, 2), (1, 3)]
+    assert found.value == pytest.approx(100 * 4 / 7)
+    expected = interval([100 * right / made for right, made in resampled_sums(counts, 1000)])
+    assert (found.low, found.high) == pytest.approx(expected)
+    assert "|bs:1000|" in found.signature
+    without = score("tags:of=chunk", answers, [gold], pair="en-fr", bootstrap=0)
+    assert (without.low, without.signature) == (None, "XGLUE-POS|seqeval chunks")

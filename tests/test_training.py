@@ -135,6 +135,48 @@ def test_micro_batches_change_only_rounding(tokenizer: PreTrainedTokenizerBase, 
         assert (one[name] - other[name]).norm() < 1e-2 * (one[name] - before).norm()
 
 
+def test_micro_batch_without_room_is_halved(
+    tokenizer: PreTrainedTokenizerBase,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """After a while, as when long examples come; what was learnt by then is kept, and a batch is still a batch."""
+    made = sft.examples([TEXT], PROMPT, tokenizer, sft.Options())
+    how = Training(steps=6, batch_size=8, log_every=1, checkpoint_every=2, learning_rate=1e-2, precision="float32")
+
+    def fitted(name: str) -> training.Fitted:
+        found = training.fit_in_memory(
+            lambda: models.build(spec(), tokenizer), tokenizer, made, how, seed=1, work=tmp_path / name, label="test"
+        )
+        assert found is not None
+        return found
+
+    whole = fitted("whole")
+    compute = training.Run.compute_loss
+
+    def crowded(self: training.Run, model: PreTrainedModel, inputs: dict[str, torch.Tensor], **rest: object) -> object:
+        if self.state.global_step >= 3 and len(inputs["input_ids"]) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return compute(self, model, inputs, **rest)
+
+    monkeypatch.setattr(training.Run, "compute_loss", crowded)
+    with caplog.at_level("INFO"):
+        halved = fitted("halved")
+    said = [text for text in caplog.messages if "going on" in text]
+    assert said == [
+        "test: out of memory with micro_batch 8; going on with 4",
+        "test: going on from step-2",
+        "test: out of memory with micro_batch 4; going on with 2",
+        "test: going on from step-2",
+    ]
+    for row, expected in zip(halved.curve, whole.curve, strict=True):
+        assert row == pytest.approx(expected, rel=1e-3)
+    monkeypatch.setattr(training.Run, "compute_loss", lambda *_, **__: (_ for _ in ()).throw(torch.OutOfMemoryError()))
+    with pytest.raises(torch.OutOfMemoryError):
+        fitted("never")
+
+
 def test_training_learns(tokenizer: PreTrainedTokenizerBase, tmp_path: Path) -> None:
     _, curve = train(tokenizer, tmp_path, steps=40, optimizer="muon", muon_learning_rate=0.02)
     assert curve[-1]["loss"] < curve[0]["loss"] / 2

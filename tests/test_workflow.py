@@ -8,11 +8,14 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from browser import grave, watch
 from dragoman import models, records
 from dragoman.configfile import load_config
+from dragoman.judging import OUTCOMES, metric
 from dragoman.metrics import instances
 from dragoman.plan import Plan
 from dragoman.reporting.gather import points
@@ -36,6 +39,9 @@ def snakemake(folder: Path, *arguments: str, config: str = SMOKE) -> subprocess.
     """Run the workflow in `folder`, with `config` as its configuration file."""
     path = folder / "config.yaml"
     path.write_text(config, encoding="utf-8")
+    (folder / "config").mkdir(exist_ok=True)
+    (folder / "config" / "examples").unlink(missing_ok=True)
+    (folder / "config" / "examples").symlink_to(REPOSITORY / "config" / "examples")
     command = [
         sys.executable,
         "-m",
@@ -78,7 +84,13 @@ class TestFinished:
     """What a finished run looks like, and what it takes to change it."""
 
     def test_every_number_is_there(self, finished: Path) -> None:
+        judged = {metric(outcome) for outcome in OUTCOMES}
         found = records.read(finished / "results/smoke/records.jsonl")
+        silent = [record for record in found if record.metric in judged]
+        assert {(r.system, r.metric, r.value, r.note) for r in silent} == {
+            ("ours", each, None, "not judged: the configuration names no judge") for each in judged
+        }
+        found = [record for record in found if record not in silent]
         keys = {(r.experiment, r.system, r.pair, r.setting, r.seed, r.metric) for r in found}
         promised = sum(
             len(points(PLAN.system(run))) * len(PLAN.experiment(run.experiment).metrics) for run in PLAN.decode_runs
@@ -102,6 +114,8 @@ class TestFinished:
             assert read_manifest(path.parent)["files"]
         tuning = read_manifest(finished / "results/smoke/tunings/sft-llama/sft/all/seed-1")
         assert tuning["examples"] == {"made": 100, "kept": 100}
+        mixed = read_manifest(finished / "results/smoke/tunings/langaware/mt/all/seed-1")
+        assert mixed["examples"] == {"made": 4 * 16 + 5, "kept": 4 * 16 + 5}, "translations, and instructions"
         assert not list((finished / "results/smoke/.work").glob("*")), "unfinished state is gone when all is done"
 
     def test_page_tables_and_figures(self, finished: Path) -> None:
@@ -112,6 +126,18 @@ class TestFinished:
         for suffix in ("csv", "md", "tex"):
             assert (results / f"tables/sft-llama.{suffix}").stat().st_size > 100
         assert (results / "figures/sft-llama-loss.svg").read_text(encoding="utf-8").startswith("<?xml")
+
+    def test_page_works_in_a_browser(self, finished: Path, chromium: Any) -> None:
+        complaints: list[str] = []
+        tab = chromium.new_page()
+        watch(tab, complaints)
+        tab.goto((finished / "results/smoke/report/index.html").as_uri())
+        drawn = tab.locator("svg[role=img]").count()
+        assert drawn == tab.locator('a[download$=".pdf"]').count() > len(PLAN.config.experiments)
+        assert tab.locator(".timeline").count() > 0
+        assert grave(tab) == []
+        tab.close()
+        assert complaints == []
 
     def test_second_run_has_nothing_to_do(self, finished: Path) -> None:
         done = snakemake(finished, "--cores", "2")
@@ -232,7 +258,7 @@ def test_model_and_corpus_of_the_hub(hub: Hub, tmp_path: Path, monkeypatch: pyte
 def test_mistake_is_one_message_before_any_job(tmp_path: Path) -> None:
     done = snakemake(tmp_path, "--cores", "2", config=SMOKE.replace("model: llama-smoke", "model: lama-smoke", 1))
     assert done.returncode != 0
-    assert "config.yaml:28: experiments.sft-llama.model = 'lama-smoke': unknown model" in done.stderr
+    assert "config.yaml:35: experiments.sft-llama.model = 'lama-smoke': unknown model" in done.stderr
     assert "did you mean 'llama-smoke'?" in done.stderr
     assert "Traceback" not in done.stderr
     assert len(done.stderr.splitlines()) == 1

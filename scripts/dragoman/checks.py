@@ -21,6 +21,8 @@ from dragoman.config import (
     FilesCorpus,
     FixedPrior,
     HubCorpus,
+    Instructed,
+    InstructionsCorpus,
     LocalModel,
     Model,
     Pages,
@@ -38,10 +40,12 @@ from dragoman.config import (
     Tuning,
 )
 from dragoman.configfile import ConfigError, KeyPath, Problem, problems_in, prompts
+from dragoman.instructions import questions
 from dragoman.languages import reverse, split_pair
 from dragoman.prompts import render
 from dragoman.storage import read_json
 
+NO_FILE = "no such file (paths count from the working directory)"
 DEMO_LANGUAGES = ("en", "fr", "de", "nl", "it", "ro")
 MODEL_FREE = ("copy", "dictionary")
 """Decoders that use no model."""
@@ -55,6 +59,8 @@ def pairs_of(corpus: Corpus) -> set[str]:
         return {f"{source}-{target}" for source, target in permutations(DEMO_LANGUAGES, 2)}
     if corpus.provider == "files":
         return {name for pair in corpus.pairs for name in (pair, reverse(pair))}
+    if corpus.provider == "instructions":
+        return set()
     return set(corpus.pairs)
 
 
@@ -74,6 +80,8 @@ def has_split(corpus: Corpus, pair: str, split: str) -> bool:
         return getattr(corpus.pairs.get(pair) or corpus.pairs[reverse(pair)], split) is not None
     if corpus.provider == "hub":
         return split in corpus.files
+    if corpus.provider == "ud":
+        return True
     return bool(getattr(corpus, split))
 
 
@@ -101,6 +109,8 @@ def problems_of(config: Config) -> Iterator[Problem]:
             yield from _patterns(("corpora", name), corpus)
         elif isinstance(corpus, SacrebleuCorpus):
             yield from _test_sets(("corpora", name), corpus)
+        elif isinstance(corpus, InstructionsCorpus) and corpus.path and not Path(corpus.path).is_file():
+            yield Problem(("corpora", name, "path"), NO_FILE, corpus.path)
     for name, model in config.models.items():
         at: KeyPath = ("models", name)
         if isinstance(model, ScratchModel):
@@ -122,9 +132,7 @@ def _missing_files(at: KeyPath, corpus: FilesCorpus) -> Iterator[Problem]:
             for key in ("path", "source", "target"):
                 path = getattr(getattr(splits, split) or object(), key, None)
                 if path and not Path(path).is_file():
-                    yield Problem(
-                        (*at, "pairs", pair, split, key), "no such file (paths count from the working directory)", path
-                    )
+                    yield Problem((*at, "pairs", pair, split, key), NO_FILE, path)
 
 
 def _patterns(at: KeyPath, corpus: HubCorpus) -> Iterator[Problem]:
@@ -158,6 +166,11 @@ def _pages(config: Config, at: KeyPath, pages: Pages) -> Iterator[Problem]:
         yield Problem((*at, "pairs"), "a pair stands twice (its reverse is the same text)", pages.pairs)
     for pair in pairs:
         yield from _pair(at, "pairs" if pages.pairs else "languages", corpus, pages.corpus, pair, "train")
+    for number, task in enumerate(pages.tasks):
+        here: KeyPath = (*at, "tasks", number)
+        yield from _named("corpus", (*here, "corpus"), task.corpus, config.corpora)
+        for index, pair in enumerate(task.pairs if task.corpus in config.corpora else ()):
+            yield from _pair((*here, "pairs"), index, config.corpora[task.corpus], task.corpus, pair, "train")
 
 
 def _pair(at: KeyPath, key: str | int, corpus: Corpus, name: str, pair: str, split: str) -> Iterator[Problem]:
@@ -176,6 +189,10 @@ def _experiment(
     yield from _named("prompt", (*at, "prompt"), experiment.prompt, known_prompts)
     for index, metric in enumerate(experiment.metrics):
         yield from _metric((*at, "metrics", index), metric, experiment.test.pairs)
+        measured = (getattr(system.decoder, "monolingual", False) for system in experiment.systems.values())
+        if metric.partition(":")[0] == "bits" and not any(measured):
+            text = "no system measures them; give those of interest the decoder {name: offline, monolingual: true}"
+            yield Problem((*at, "metrics", index), text, metric)
     for key, data in (("train", experiment.train), ("test", experiment.test)):
         if data is None:
             continue
@@ -186,6 +203,9 @@ def _experiment(
                 yield from _pair((*at, key, "pairs"), index, corpus, data.corpus, pair, split)
                 if pair in data.pairs[:index]:
                     yield Problem((*at, key, "pairs", index), "stands twice; remove one", pair)
+            if corpus.provider == "demo" and corpus.task != experiment.task:
+                text = f"this corpus is for {corpus.task}, and the experiment's task is {experiment.task}"
+                yield Problem((*at, key, "corpus"), text, data.corpus)
     for name, tuning in experiment.tunings.items():
         used = {system.tuning for system in experiment.systems.values()} | twins(experiment)
         if name not in used | {other.start for other in experiment.tunings.values()}:
@@ -207,6 +227,24 @@ def _experiment(
             yield from _prior(config, (*here, "decoder", "prior"), experiment, name, system.decoder.prior)
     if experiment.divergence is not None:
         yield from _twin((*at, "divergence", "twin"), experiment, experiment.divergence.twin)
+    if experiment.instructions is not None:
+        yield from _instructed((*at, "instructions"), experiment, experiment.instructions)
+
+
+def _instructed(at: KeyPath, experiment: Experiment, spec: Instructed) -> Iterator[Problem]:
+    """Instructions that can be read, and systems that are one model each."""
+    try:
+        questions(Path(spec.path))
+    except ValueError as error:
+        yield Problem((*at, "path"), str(error), spec.path)
+    for index, name in enumerate(spec.systems):
+        yield from _named("system", (*at, "systems", index), name, experiment.systems)
+        if (system := experiment.systems.get(name)) is None:
+            continue
+        tuning = experiment.tunings.get(system.tuning or "")
+        if system.decoder.name in MODEL_FREE or (tuning and (tuning.per_pair or tuning.sweep)):
+            text = "instructions are answered by one model: no decoder without any, no model per pair, no sweep"
+            yield Problem((*at, "systems", index), text, name)
 
 
 def twins(experiment: Experiment) -> set[str]:
@@ -319,13 +357,14 @@ def _metric(at: KeyPath, spec: str, pairs: Iterable[str]) -> Iterator[Problem]:
     yield from _named("metric", at, name, registry.REGISTRY["metric"])
     if name in registry.REGISTRY["metric"] and options:
         try:  # a value that the metric refuses is refused here, not after all the training
-            if check := getattr(registry.module_of("metric", name), "check", None):
+            module = registry.module_of("metric", name)
+            if check := getattr(module, "check", None):
                 check(**options)
                 return
-            columns = {"delays": [[1]], "gflops": [1.0]}
-            text = "a" if metrics.columns_of(name) else "one two three four"
+            columns = {"delays": [[1]], "gflops": [1.0], "nats": [1.0]}
+            text = "a" if metrics.columns_of(name) else getattr(module, "TRIAL", "one two three four")
             for pair in pairs:
-                metrics.score(spec, [text], [[text]], [text], pair, columns)
+                metrics.score(spec, [text], [[text]] if text else [], [text], pair, columns)
         except metrics.MetricError as error:
             yield Problem(at, str(error), spec)
 
@@ -426,6 +465,12 @@ def _tuning(
                 yield Problem((*at, "pairs", index), "stands twice; remove one", pair)
     yield from _named("prompt", (*at, "prompt"), tuning.prompt, known_prompts)
     yield from _named("method", (*at, "method"), tuning.method, registry.REGISTRY["method"])
+    if tuning.mix is not None:
+        fitting = [name for name, corpus in config.corpora.items() if isinstance(corpus, InstructionsCorpus)]
+        yield from _named("corpus of instructions", (*at, "mix", "corpus"), tuning.mix.corpus, fitting)
+        if tuning.method != "sft":
+            text = "only `method: sft` can learn from instructions, too; write a tuning of that and `start` from it"
+            yield Problem((*at, "mix"), text, tuning.method)
     if tuning.method not in registry.REGISTRY["method"]:
         return
     method = registry.module_of("method", tuning.method)

@@ -240,6 +240,11 @@ def _explain(problems: Sequence[Problem], files: Sequence[tuple[str, dict[KeyPat
     return "\n".join(dict.fromkeys(lines))
 
 
+def explained(error: ValidationError, data: Any, model: Any, path: Path, lines: dict[KeyPath, int]) -> str:
+    """Pydantic's errors about the content of one file, one a line."""
+    return _explain(problems_in(error, data, model), [(str(path), lines)])
+
+
 def prompts(own: Mapping[str, Prompt] | None = None) -> dict[str, Prompt]:
     """The prompts of config/prompts.yaml and config/prompts-target-language.yaml, and `own` over them."""
     library: dict[str, Prompt] = {}
@@ -249,7 +254,7 @@ def prompts(own: Mapping[str, Prompt] | None = None) -> dict[str, Prompt]:
         try:
             library |= TypeAdapter(dict[str, Prompt]).validate_python(data)
         except ValidationError as error:
-            raise ConfigError(_explain(problems_in(error, data, dict[str, Prompt]), [(str(path), lines)])) from None
+            raise ConfigError(explained(error, data, dict[str, Prompt], path, lines)) from None
     return library | dict(own or {})
 
 

@@ -42,6 +42,8 @@ class Identifier:
     """Name, version, model file if any, candidate languages."""
     answers: Callable[[Sequence[str]], list[str]]
     """One code for each line; lines must hold more than blanks, and no line break."""
+    confidence: Callable[[Sequence[str], str], list[float]]
+    """For each such line 1 where the answer is the given language, else the probability of that language."""
 
 
 def code(language: str) -> str:
@@ -99,8 +101,15 @@ def _lingua(languages: frozenset[str] | None) -> Identifier:
         found = (detector.detect_language_of(line) for line in lines)
         return [UNDETERMINED if language is None else by_language[language] for language in found]
 
+    def confidence(lines: Sequence[str], wanted: str) -> list[float]:
+        def chance(line: str) -> float:
+            values = detector.compute_language_confidence_values(line)
+            return sum(each.value for each in values if each.language in known[wanted])
+
+        return [1.0 if a == wanted else chance(line) for line, a in zip(lines, answers(lines), strict=True)]
+
     named = "+".join(chosen) if languages else f"all{len(chosen)}"
-    return Identifier(f"id:lingua|version:{version('lingua-language-detector')}|langs:{named}", answers)
+    return Identifier(f"id:lingua|version:{version('lingua-language-detector')}|langs:{named}", answers, confidence)
 
 
 @cache
@@ -118,10 +127,18 @@ def _fasttext(name: str, languages: frozenset[str] | None, path: str) -> Identif
             found.append(next((each for each in codes if each in chosen), UNDETERMINED))
         return found
 
+    def confidence(lines: Sequence[str], wanted: str) -> list[float]:
+        found = []
+        for line, answer in zip(lines, answers(lines), strict=True):
+            [labels], [chances] = model.predict([line], k=-1)
+            own = [chance for label, chance in zip(labels, chances, strict=True) if code_of_label(label) == wanted]
+            found.append(1.0 if answer == wanted else min(1.0, float(sum(own))))
+        return found
+
     package = packages_distributions()["fasttext"][0]
     file = f"{Path(path).name}({sha256(Path(path))[:12]})"
     named = "+".join(sorted(chosen)) if languages else f"all{len(chosen)}"
-    return Identifier(f"id:{name}|version:{package}-{version(package)}|model:{file}|langs:{named}", answers)
+    return Identifier(f"id:{name}|version:{package}-{version(package)}|model:{file}|langs:{named}", answers, confidence)
 
 
 def _load(name: str, path: str) -> Any:

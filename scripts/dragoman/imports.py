@@ -79,6 +79,7 @@ def closure(script: str, *names: tuple[str, str]) -> list[Path]:
         path = todo.pop()
         if path not in seen:
             seen.add(path)
-            seen.update(path.parent.glob(f"{path.stem}.*.j2"))  # a template belongs to the module it is named after
+            # templates, styles and scripts belong to the module they are named after
+            seen.update(file for file in path.parent.glob(f"{path.stem}.*") if file.suffix in (".j2", ".css", ".js"))
             todo.extend(_imported(path))
     return sorted(seen)

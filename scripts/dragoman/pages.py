@@ -2,13 +2,16 @@
 
 Three kinds of pages, in shares the configuration sets: lines of one language; a sentence and its translation, the
 languages in random order; the same, each line headed by its language's name. So a model learns the languages, how to
-translate between them, and what they are called, but not to obey.
+translate between them, and what they are called, but not to obey. Pages of other tasks may lie among them: a source and
+its answer.
 """
 
 from __future__ import annotations
 
 import random
+from bisect import bisect
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from dragoman.config import Pages
@@ -21,21 +24,34 @@ LINES_OF_ONE_LANGUAGE = (2, 3)
 """How many sentences a page of one language holds."""
 
 
-def make(pages: Pages, text: Mapping[str, Sequence[tuple[str, str]]]) -> list[str]:
+Rows = Sequence[tuple[str, str]]
+
+
+def make(pages: Pages, text: Mapping[str, Rows], tasks: Sequence[Rows] = ()) -> list[str]:
     """`pages.count` pages drawn from `text`: for every pair its (source, target) sentences.
 
     Rows are taken in shuffled order, one after the other, so that none comes a second time before all came once.
 
+    Args:
+        tasks: rows of each of `pages.tasks`. Where there are none, the pages are what they would be without that key.
+
     Raises:
-        ValueError: a pair has no text.
+        ValueError: a pair or a task has no text.
     """
-    if empty := sorted(pair for pair, rows in text.items() if not rows):
+    empty = sorted(pair for pair, rows in text.items() if not rows)
+    empty += [task.corpus for task, rows in zip(pages.tasks, tasks, strict=True) if not rows]
+    if empty:
         raise ValueError(f"no training text to make pages of for {', '.join(empty)}")
     rng = random.Random(f"pages-{pages.seed}")
     decks = {pair: _Deck(rows, rng) for pair, rows in text.items()}
     pairs = sorted(decks)
+    others, shares = [_Deck(rows, rng) for rows in tasks], [*accumulate(task.share for task in pages.tasks)]
     made = []
     for _ in range(pages.count):
+        task = bisect(shares, rng.random()) if shares else 0
+        if task < len(shares):
+            made.append("\n".join(others[task].draw()))
+            continue
         pair = rng.choice(pairs)
         side = rng.randrange(2)
         kind = rng.random()
@@ -55,7 +71,7 @@ def make(pages: Pages, text: Mapping[str, Sequence[tuple[str, str]]]) -> list[st
 class _Deck:
     """Rows in shuffled order, shuffled anew whenever they are used up."""
 
-    def __init__(self, rows: Sequence[tuple[str, str]], rng: random.Random) -> None:
+    def __init__(self, rows: Rows, rng: random.Random) -> None:
         self.rows, self.rng, self.order = rows, rng, list[int]()
 
     def draw(self) -> tuple[str, str]:

@@ -7,7 +7,7 @@ it. No torch, no network, no look at results: Snakemake parses this in every clu
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +21,8 @@ from dragoman.config import (
     Decoder,
     Experiment,
     FilesCorpus,
+    Instructed,
+    InstructionsCorpus,
     LocalModel,
     Model,
     Pages,
@@ -37,8 +39,10 @@ from dragoman.config import (
 )
 from dragoman.configfile import prompts
 from dragoman.imports import fingerprint
+from dragoman.instructions import PAIR
 from dragoman.languages import reverse, split_pair
 from dragoman.metrics import parse as parse_metric
+from dragoman.metrics import requisites
 from dragoman.storage import MANIFEST, digest, replacing
 from dragoman.sweeps import written_out
 
@@ -106,9 +110,29 @@ class Plan:
         """Hypotheses of a system."""
         return self.results / "decodes" / run.experiment / run.system / run.pair / f"seed-{run.seed}"
 
+    def shard_files(self, run: DecodeRun) -> list[Path]:
+        """What the parts of a decoding are written to, in order; nothing where it is decoded in one piece."""
+        shards = self.system(run).shards or self.config.shards
+        if shards == 1 or self.model_behind(run) is None:
+            return []
+        return [self.decode_folder(run) / f"shard-{number}-of-{shards}.jsonl" for number in range(1, shards + 1)]
+
     def score_file(self, run: DecodeRun) -> Path:
         """Records of a system."""
         return self.results / "scores" / run.experiment / run.system / run.pair / f"seed-{run.seed}.jsonl"
+
+    @property
+    def kept_scores(self) -> Path:
+        """Scores of sentences that are not computed twice."""
+        return self.results / ".cache" / "scores"
+
+    def answers_file(self, run: DecodeRun) -> Path:
+        """A system's answers to instructions, in AlpacaEval's form."""
+        return self.results / "answers" / run.experiment / run.system / f"seed-{run.seed}.json"
+
+    def judgement_file(self, run: DecodeRun) -> Path:
+        """Records of what a judge said of a system's answers."""
+        return self.results / "judgements" / run.experiment / run.system / f"seed-{run.seed}.jsonl"
 
     def divergence_file(self, run: DivergenceRun) -> Path:
         """How alike foundation model and twin are."""
@@ -173,6 +197,33 @@ class Plan:
                 for seed in seeds if self._varies(experiment, system) else seeds[:1]:
                     runs += [DecodeRun(name, key, pair, seed) for pair in experiment.test.pairs]
         return runs
+
+    @cached_property
+    def answer_runs(self) -> list[DecodeRun]:
+        """Every system and seed that answers instructions."""
+        return [
+            DecodeRun(name, key, PAIR, seed)
+            for name, experiment in self.experiments.items()
+            for key in (experiment.instructions.systems if experiment.instructions else ())
+            for seed in self.seeds(experiment)[: None if self._varies(experiment, experiment.systems[key]) else 1]
+        ]
+
+    @property
+    def judge_runs(self) -> list[DecodeRun]:
+        """Those whose answers are compared with another system's."""
+        return [run for run in self.answer_runs if run.system != self.instructed(run).systems[0]]
+
+    def instructed(self, run: DecodeRun) -> Instructed:
+        """What a system is asked."""
+        found = self.experiment(run.experiment).instructions
+        assert found is not None  # else there would be no such run
+        return found
+
+    def rival(self, run: DecodeRun) -> DecodeRun:
+        """The system whose answers a judge compares a system's with: of its seed, where it has one."""
+        first = [other for other in self.answer_runs if other.system == self.instructed(run).systems[0]]
+        own = [other for other in first if other.experiment == run.experiment]
+        return next((other for other in own if other.seed == run.seed), own[0])
 
     @staticmethod
     def _varies(experiment: Experiment, system: System) -> bool:
@@ -245,6 +296,10 @@ class Plan:
         """A planned decoding by its name; one that is not planned is an error that names the nearest."""
         return self._planned(DecodeRun(experiment, system, pair, int(seed)), self.decode_runs)
 
+    def answer_run(self, experiment: str, system: str, seed: int | str) -> DecodeRun:
+        """A planned run of answers by its name; one that is not planned is an error that names the nearest."""
+        return self._planned(DecodeRun(experiment, system, PAIR, int(seed)), self.answer_runs)
+
     def divergence_run(self, experiment: str, pair: str, seed: int | str) -> DivergenceRun:
         """A planned comparison by its name; one that is not planned is an error that names the nearest."""
         return self._planned(DivergenceRun(experiment, pair, int(seed)), self.divergence_runs)
@@ -262,9 +317,10 @@ class Plan:
         """Pairs whose training text becomes pages."""
         return page_pairs(pages, self.config.corpora[pages.corpus])
 
-    def page_corpora(self, model: ScratchModel) -> list[Path]:
-        """Corpus folders a model from scratch is made of."""
-        return [self.corpus_folder(model.text.corpus, pair) for pair in self.page_pairs(model.text)]
+    def page_texts(self, pages: Pages) -> list[tuple[str, str]]:
+        """(corpus, pair) of every text that pages are made of: the corpus's pairs, then those of each task."""
+        own = [(pages.corpus, pair) for pair in self.page_pairs(pages)]
+        return own + [(task.corpus, pair) for task in pages.tasks for pair in task.pairs]
 
     def train_pairs(self, run: TuningRun) -> list[str]:
         """Pairs one fine-tuning is trained on."""
@@ -284,6 +340,11 @@ class Plan:
         experiment = self.experiment(run.experiment)
         assert experiment.train is not None
         return [self.corpus_folder(experiment.train.corpus, pair) for pair in self.train_pairs(run)]
+
+    def mixed_corpus(self, run: TuningRun) -> Path | None:
+        """Corpus folder of the instructions that one fine-tuning is trained on, too."""
+        mix = self.experiment(run.experiment).tunings[run.tuning].mix
+        return self.corpus_folder(mix.corpus, PAIR) if mix else None
 
     def test_corpus(self, run: DecodeRun) -> Path:
         """Corpus folder a decoding is tested on."""
@@ -354,6 +415,8 @@ class Plan:
     def raw_files(self, corpus: str, pair: str) -> list[str]:
         """The user's own files behind one pair, so that a change of them is seen."""
         spec = self.config.corpora[corpus]
+        if isinstance(spec, InstructionsCorpus) and spec.path:
+            return [spec.path]
         if not isinstance(spec, FilesCorpus):
             return []
         splits = spec.pairs.get(pair) or spec.pairs[reverse(pair)]
@@ -364,7 +427,7 @@ class Plan:
         """Files a foundation model is made of."""
         spec = self.model(name)
         if isinstance(spec, ScratchModel):
-            return [folder / MANIFEST for folder in self.page_corpora(spec)]
+            return [self.corpus_folder(*text) / MANIFEST for text in self.page_texts(spec.text)]
         return [Path(spec.path) / "config.json"] if isinstance(spec, LocalModel) else []
 
     def experiment_manifests(self, name: str) -> list[Path]:
@@ -376,12 +439,13 @@ class Plan:
         used = []
         for model in self.models_used():
             if isinstance(spec := self.config.models[model], ScratchModel):
-                used += [(spec.text.corpus, pair) for pair in self.page_pairs(spec.text)]
+                used += self.page_texts(spec.text)
         for experiment in self.config.experiments.values():
             for data in (experiment.train, experiment.test):
                 used += [(data.corpus, pair) for pair in data.pairs] if data else []
             for tuning in experiment.tunings.values() if experiment.train else ():
                 used += [(experiment.train.corpus, pair) for pair in tuning.pairs or ()]
+                used += [(tuning.mix.corpus, PAIR)] if tuning.mix else []
             shown = {shots.corpus for system in experiment.systems.values() if (shots := system.shots)}
             shown |= {getattr(_prior(system), "corpus", None) for system in experiment.systems.values()}
             used += [(corpus, pair) for corpus in shown if corpus for pair in experiment.test.pairs]
@@ -403,7 +467,7 @@ class Plan:
 
     def corpus_spec(self, corpus: str, pair: str) -> dict[str, Any]:
         """What the checked text of one pair depends on, besides its raw files."""
-        facts = self.config.corpora[corpus].model_dump(mode="json")
+        facts = self.config.corpora[corpus].model_dump(mode="json", exclude={"sizes"})
         if facts["provider"] == "files":
             pairs = facts.pop("pairs")
             facts["files"] = pairs.get(pair) or pairs[reverse(pair)]
@@ -414,7 +478,8 @@ class Plan:
 
     def model_spec(self, model: str) -> dict[str, Any]:
         """What a foundation model depends on, besides the text it is made of."""
-        return {"model": self.config.models[model].model_dump(mode="json"), "threads": self.config.threads}
+        facts = self.config.models[model].model_dump(mode="json", exclude={"parameters"})
+        return {"model": facts, "threads": self.config.threads}
 
     def prompt_of(
         self, experiment: Experiment, tuning: Tuning | None, system: System | None = None, pair: str = ""
@@ -437,6 +502,7 @@ class Plan:
             "prompt": self.prompt_of(experiment, tuning).model_dump(mode="json"),
             "pairs": self.train_pairs(run),
             "limit": self.train_limit(run),
+            "mix": tuning.mix and tuning.mix.model_dump(mode="json"),
             "seed": run.seed,
             "threads": self.config.threads,
         }
@@ -454,6 +520,12 @@ class Plan:
             "limit": experiment.test.limit,
             "threads": self.config.threads,
         }
+
+    def answer_spec(self, run: DecodeRun) -> dict[str, Any]:
+        """What answers to instructions depend on, besides the model and the instructions."""
+        spec = self.instructed(run)
+        chosen = {"limit": spec.limit, "max_new_tokens": spec.max_new_tokens, "batch_size": spec.batch_size}
+        return chosen | {"threads": self.config.threads}
 
     def divergence_spec(self, run: DivergenceRun) -> dict[str, Any]:
         """What a comparison depends on, besides the models and the test set."""
@@ -473,6 +545,11 @@ class Plan:
         """Registry entries of an experiment's metrics, without their options."""
         return [("metric", parse_metric(spec)[0]) for spec in self.experiment(experiment).metrics]
 
+    def requisites(self, experiment: str) -> list[Callable[[], str]]:
+        """What an experiment's metrics need besides packages and texts, as functions that fetch it or load it."""
+        spec = self.experiment(experiment)
+        return [find for metric in spec.metrics for find in requisites(metric, spec.test.pairs)]
+
     def metric_options(self, experiment: str) -> dict[str, dict[str, Any]]:
         """What metrics are computed with unless their own options say otherwise, by metric.
 
@@ -487,11 +564,13 @@ class Plan:
         """What an experiment's tables and figures depend on, besides its records."""
         experiment = self.experiment(name)
         runs = [vars(run) for run in self.decode_runs if run.experiment == name]
-        return [experiment.title, {key: system.label for key, system in experiment.systems.items()}, runs]
+        labels = {key: system.label for key, system in experiment.systems.items()}
+        return [experiment.title, labels, experiment.assumptions, runs]
 
     def needs_download(self, corpus: str) -> bool:
         """Whether a corpus comes over the network."""
-        return self.config.corpora[corpus].provider in ("hub", "sacrebleu")
+        spec = self.config.corpora[corpus]
+        return spec.provider in ("hub", "sacrebleu", "ud") or (isinstance(spec, InstructionsCorpus) and not spec.path)
 
     @property
     def digest(self) -> str:

@@ -1,7 +1,7 @@
 """Names that a YAML file or a command line may use, and the module each one lives in.
 
 One table per kind of thing. A module is imported only when its name is used, so that looking a name up costs nothing
-and needs no torch. Adding a method, metric, corpus provider or decoder is one file and one line here.
+and needs no torch. Adding a method, task, metric, corpus provider or decoder is one file and one line here.
 """
 
 from __future__ import annotations
@@ -17,6 +17,13 @@ REGISTRY: dict[str, dict[str, str]] = {
         "files": "dragoman.corpora.files",
         "hub": "dragoman.corpora.hub",
         "sacrebleu": "dragoman.corpora.sacrebleu",
+        "ud": "dragoman.corpora.ud",
+        "instructions": "dragoman.corpora.instructions",
+    },
+    "task": {
+        "translation": "dragoman.tasks.translation",
+        "summary": "dragoman.tasks.summary",
+        "tagging": "dragoman.tasks.tagging",
     },
     "method": {
         "sft": "dragoman.methods.sft",
@@ -25,6 +32,7 @@ REGISTRY: dict[str, dict[str, str]] = {
         "converse": "dragoman.methods.converse",
         "language-aware": "dragoman.methods.language_aware",
         "consistency": "dragoman.methods.consistency",
+        "preference": "dragoman.methods.preference",
     },
     "decoder": {
         "offline": "dragoman.decoding.offline",
@@ -39,6 +47,7 @@ REGISTRY: dict[str, dict[str, str]] = {
     "metric": {
         "bleu": "dragoman.metrics.bleu",
         "chrf": "dragoman.metrics.chrf",
+        "ter": "dragoman.metrics.ter",
         "comet": "dragoman.metrics.comet",
         "bleurt": "dragoman.metrics.bleurt",
         "al": "dragoman.metrics.latency:AL",
@@ -47,8 +56,11 @@ REGISTRY: dict[str, dict[str, str]] = {
         "dal": "dragoman.metrics.latency:DAL",
         "atd": "dragoman.metrics.latency:ATD",
         "gflops": "dragoman.metrics.cost",
+        "bits": "dragoman.metrics.bits",
         "offtarget": "dragoman.metrics.offtarget",
         "tags": "dragoman.metrics.tags",
+        "rouge": "dragoman.metrics.rouge",
+        "lase": "dragoman.metrics.lase",
     },
 }
 

@@ -3,6 +3,8 @@
 The order of examples is a pure function of (seed, epoch), the loss is a mean over the tokens of the whole global
 batch however it is cut into micro-batches, and a checkpoint exists only once its manifest does. So a run that was
 stopped ends in the same weights as one that was not.
+
+Several processes (`devices`) share out one model: each takes its part of every batch, and the first one writes.
 """
 
 from __future__ import annotations
@@ -15,11 +17,15 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+import torch.distributed as dist
 import torch.nn.functional as functional
+from accelerate.data_loader import prepare_data_loader
+from torch.distributed.tensor import DTensor
 from torch.utils.data import DataLoader, Subset
 from torch.utils.tensorboard import SummaryWriter
 from transformers import (
@@ -33,7 +39,7 @@ from transformers import (
 from transformers.integrations import TensorBoardCallback
 from transformers.trainer_callback import PrinterCallback, TrainerState
 
-from dragoman import command
+from dragoman import command, launch, sharding
 from dragoman.config import Lora, Training
 from dragoman.methods import IGNORE, Example
 from dragoman.models import device, made_with, use_bfloat16
@@ -43,7 +49,11 @@ from dragoman.storage import read_manifest, write_manifest
 log = logging.getLogger(__name__)
 
 Loss = Callable[[PreTrainedModel, dict[str, torch.Tensor], torch.Tensor], torch.Tensor]
-"""(model, batch, number of predicted tokens in the global batch) -> loss to differentiate."""
+"""(model, batch, number of predicted tokens in the global batch) -> loss to differentiate. `examples` of the batch is
+how many examples the global batch has, for what is a mean over these."""
+
+SCHEDULER = "scheduler.pt"
+"""File of a checkpoint that holds where the learning rate is."""
 
 WINDOW = 50
 """Batches that are sorted by length together: enough to pad little, few enough that batches stay random."""
@@ -89,13 +99,18 @@ def token_mean(logits: Callable[[int], torch.Tensor], labels: torch.Tensor, pred
 class Batches:
     """Batches of example indices, of like length, in an order that depends on seed and epoch alone.
 
-    Each yielded list is one micro-batch; `accumulate` successive ones make an optimizer step.
+    Each yielded list is one micro-batch; `accumulate` successive ones make an optimizer step. Of several processes
+    each gets every nth micro-batch.
     """
 
-    def __init__(self, lengths: Sequence[int], batch_size: int, micro_batch: int, seed: int) -> None:
-        if batch_size % micro_batch:
-            raise ValueError(f"batch_size ({batch_size}) must be a multiple of micro_batch ({micro_batch})")
+    def __init__(
+        self, lengths: Sequence[int], batch_size: int, micro_batch: int, seed: int, rank: int = 0, world: int = 1
+    ) -> None:
+        if batch_size % (micro_batch * world):
+            by = f" x {world} devices" if world > 1 else ""
+            raise ValueError(f"batch_size ({batch_size}) must be a multiple of micro_batch ({micro_batch}){by}")
         self.lengths, self.batch_size, self.micro_batch, self.seed = lengths, batch_size, micro_batch, seed
+        self.rank, self.world = rank, world
         self.epoch = 0
         # the last, smaller batch of an epoch is left out, as every step counts the same; the next epoch shuffles anew
         self.steps = max(1, len(lengths) // batch_size)
@@ -105,7 +120,7 @@ class Batches:
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return self.steps * (self.batch_size // self.micro_batch)
+        return self.steps * (self.batch_size // (self.micro_batch * self.world))
 
     def __iter__(self) -> Iterator[list[int]]:
         rng = random.Random(f"batches-{self.seed}-{self.epoch}")
@@ -120,7 +135,7 @@ class Batches:
             batches += [window[i : i + self.batch_size] for i in range(0, len(window), self.batch_size)]
         rng.shuffle(batches)
         for batch in batches:
-            for start in range(0, self.batch_size, self.micro_batch):
+            for start in range(self.rank * self.micro_batch, self.batch_size, self.world * self.micro_batch):
                 yield batch[start : start + self.micro_batch]
 
 
@@ -148,6 +163,7 @@ class Run(Trainer):
         super().__init__(**kwargs)
         self.batches, self.loss, self.checkpoints = batches, loss, checkpoints
         self.began = time.monotonic() - spent
+        self.args.save_only_model = False  # see `fit`
         self.model_accepts_loss_kwargs = True  # our loss is already divided by the tokens of the whole global batch
 
     @property
@@ -157,7 +173,10 @@ class Run(Trainer):
 
     def get_train_dataloader(self) -> DataLoader:
         loader = DataLoader(self.train_dataset, batch_sampler=self.batches, collate_fn=self.data_collator)
-        return self.accelerator.prepare(loader)
+        if not self.sharded:
+            return self.accelerator.prepare(loader)
+        # as if alone: `batches` deals micro-batches out to the processes already
+        return prepare_data_loader(loader, self.args.device, num_processes=1, process_index=0, put_on_device=True)
 
     def compute_loss(
         self,
@@ -167,7 +186,9 @@ class Run(Trainer):
         num_items_in_batch: torch.Tensor | None = None,
     ) -> Any:
         assert num_items_in_batch is not None
-        loss = self.loss(model, inputs, num_items_in_batch)
+        examples = torch.tensor(self.batches.batch_size, device=num_items_in_batch.device)
+        # gradients of several processes are averaged, but the loss is a share of the whole batch's mean
+        loss = self.loss(model, inputs | {"examples": examples}, num_items_in_batch) * self.args.world_size
         return (loss, {}) if return_outputs else loss
 
     def _save_checkpoint(self, model: PreTrainedModel, trial: Any) -> None:
@@ -175,12 +196,61 @@ class Run(Trainer):
         super()._save_checkpoint(model, trial)
         staged = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
         final = self.checkpoints / f"step-{self.state.global_step}"
+        self._wait()
+        if launch.first():
+            self._make_real(staged, final)
+        self._wait()
+
+    def _wait(self) -> None:
+        if self.sharded:
+            dist.barrier()
+
+    def _make_real(self, staged: Path, final: Path) -> None:
         shutil.rmtree(final, ignore_errors=True)
         staged.rename(final)
         write_manifest(final, {"step": self.state.global_step, "seconds": self.seconds})
         for other in self.checkpoints.glob("step-*"):
             if other != final:
                 shutil.rmtree(other)
+
+    # The Trainer has no checkpoints of models that were sharded before it got them, so those are `sharding`'s.
+
+    @property
+    def sharded(self) -> bool:
+        """Whether the model is shared out among several processes."""
+        return self.is_distributed_loading_by_transformers
+
+    def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
+        if not self.sharded:
+            super().save_model(output_dir, _internal_call)
+
+    def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
+        if not self.sharded:
+            super()._save_optimizer_and_scheduler(output_dir)
+            return
+        sharding.save(self.model, self.optimizer.optimizer, Path(output_dir))
+        if launch.first():
+            torch.save(self.lr_scheduler.state_dict(), Path(output_dir) / SCHEDULER)
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: PreTrainedModel | None = None) -> None:
+        if not self.sharded:
+            super()._load_from_checkpoint(resume_from_checkpoint, model)
+            return
+        sharding.load_model(self.model, Path(resume_from_checkpoint))
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        if not self.sharded or checkpoint is None:
+            super()._load_optimizer_and_scheduler(checkpoint)
+            return
+        sharding.load_optimizer(self.model, self.optimizer.optimizer, Path(checkpoint))
+        self.lr_scheduler.load_state_dict(torch.load(Path(checkpoint) / SCHEDULER, weights_only=True))
+
+    def _defer_fsdp_gradient_reduction(self) -> AbstractContextManager[None]:
+        return sharding.unsynchronised(self.model)
+
+    def _clip_grad_norm(self, model: PreTrainedModel) -> torch.Tensor:
+        norm = super()._clip_grad_norm(model)
+        return norm.full_tensor() if isinstance(norm, DTensor) else norm
 
 
 class Progress(TrainerCallback):
@@ -295,8 +365,10 @@ def fit(
     label: str,
     loss: Loss | None = None,
     tensorboard: Path | None = None,
-) -> Fitted:
+) -> Fitted | None:
     """Train `model` on `examples`, going on from the newest checkpoint in `work` if there is one.
+
+    Of several processes, all call this with the same arguments, and only the first gets the result.
 
     Args:
         model: the model to train; changed in place.
@@ -312,15 +384,16 @@ def fit(
     set_seed(seed)  # an adapter's weights are drawn here
     checkpoints = work / "checkpoints"
     checkpoints.mkdir(parents=True, exist_ok=True)
-    micro_batch = training.micro_batch or training.batch_size
-    batches = Batches([len(e["input_ids"]) for e in examples], training.batch_size, micro_batch, seed)
+    rank, world = launch.world()
+    micro_batch = training.micro_batch or training.batch_size // world
+    batches = Batches([len(e["input_ids"]) for e in examples], training.batch_size, micro_batch, seed, rank, world)
     steps = training.steps or max(1, math.ceil(training.epochs * batches.steps))
     every = -(-min(training.checkpoint_every, steps) // training.log_every) * training.log_every
     arguments = TrainingArguments(
         output_dir=str(work / "staging"),
         max_steps=steps,
         per_device_train_batch_size=micro_batch,
-        gradient_accumulation_steps=training.batch_size // micro_batch,
+        gradient_accumulation_steps=training.batch_size // (micro_batch * world),
         learning_rate=training.learning_rate,
         lr_scheduler_type={"constant": "constant_with_warmup"}.get(training.schedule, training.schedule),
         warmup_steps=math.ceil(training.warmup * steps),
@@ -337,9 +410,16 @@ def fit(
         remove_unused_columns=False,
         disable_tqdm=True,
         logging_nan_inf_filter=False,
+        # the Trainer refuses to checkpoint models that were sharded before it got them; Run does it
+        save_only_model=world > 1,
     )
     model = with_adapter(model, training.adapter)
+    spare = sharding.shard(model, arguments.device) if world > 1 else None
     optimizer = muon_with_adamw(model, training) if training.optimizer == "muon" else None
+    if world > 1:
+        if rank == 0:
+            newest_checkpoint(checkpoints)  # removes what is not whole, before the others look
+        dist.barrier()
     start = newest_checkpoint(checkpoints)
     run = Run(
         model=model,
@@ -354,7 +434,7 @@ def fit(
         spent=read_manifest(start)["seconds"] if start else 0.0,
     )
     run.remove_callback(PrinterCallback)
-    if tensorboard is not None:
+    if tensorboard is not None and rank == 0:
         if start is None:
             shutil.rmtree(tensorboard, ignore_errors=True)  # curves of another configuration
         run.add_callback(TensorBoardCallback(SummaryWriter(str(tensorboard))))
@@ -367,6 +447,10 @@ def fit(
     else:
         run.train(resume_from_checkpoint=str(start) if start else None)
     timing = timing_of(run, steps)
+    if world > 1:
+        model = sharding.gathered(model, spare)
+        if model is None:
+            return None
     curve = [
         {key: row[key] for key in ("step", "loss", "learning_rate", "grad_norm") if key in row}
         for row in run.state.log_history
@@ -377,3 +461,37 @@ def fit(
     if training.adapter is not None:
         model = model.merge_and_unload()
     return Fitted(model, curve, timing)
+
+
+def fit_in_memory(
+    load: Callable[[], PreTrainedModel],
+    tokenizer: PreTrainedTokenizerBase,
+    examples: Sequence[Example] | Subset[Example],
+    training: Training,
+    **rest: Any,
+) -> Fitted | None:
+    """As `fit`; where the device has no room for a micro-batch, go on from the last checkpoint with half of it.
+
+    The batch stays what it is, so the result differs only by rounding. Of several processes only some would notice, so
+    there it is an error.
+
+    Args:
+        load: gives the model to train, anew for every attempt.
+        tokenizer, examples, training, rest: as for `fit`.
+
+    Raises:
+        torch.OutOfMemoryError: not even half of an odd micro-batch, or of a single example, can be had.
+    """
+    _, world = launch.world()
+    while True:
+        try:
+            return fit(load(), tokenizer, examples, training, **rest)
+        except torch.OutOfMemoryError:
+            micro_batch = training.micro_batch or training.batch_size
+            if micro_batch % 2 or world > 1:
+                raise
+        # after the handler, which holds on to the frames of the failed attempt, and they to its tensors
+        training = training.model_copy(update={"micro_batch": micro_batch // 2})
+        log.info(f"{rest['label']}: out of memory with micro_batch {micro_batch}; going on with {micro_batch // 2}")
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()

@@ -10,6 +10,7 @@ REPOSITORY = Path(str(workflow.current_basedir)).parents[1]
 SCRIPTS = str(REPOSITORY / "scripts")
 sys.path.insert(0, SCRIPTS)
 
+from dragoman import resources as table
 from dragoman.configfile import ConfigError, parse as parsed
 from dragoman.imports import code
 from dragoman.plan import Plan
@@ -17,6 +18,7 @@ from dragoman.storage import digest
 
 try:
     PLAN = Plan(parsed(config, workflow.configfiles))
+    RESOURCES = table.load()
 except ConfigError as error:
     sys.exit(str(error))
 
@@ -58,6 +60,27 @@ def models_from(*sources):
     return "|".join(map(re.escape, names)) or "(?!)"
 
 
+def asked(need):
+    """The resources of a rule: what a function of the wildcards says, memory and time growing with the attempt."""
+    return {
+        "gpu": lambda w: need(w).gpu,
+        "cpus_per_task": lambda w, threads: max(threads, need(w).cpus_per_task),
+        "mem_mb": lambda w, attempt: RESOURCES.grown(need(w).mem_mb, attempt),
+        "runtime": lambda w, attempt: RESOURCES.grown(need(w).runtime, attempt),
+    }
+
+
+def light(rule):
+    """The resources of a rule that holds no model."""
+    return asked(lambda w: RESOURCES.without_model(rule))
+
+
+def with_model(name, training=None):
+    """What a job with a foundation model, or one tuned from it, asks for; where it trains, for each of its devices."""
+    need = RESOURCES.with_model(table.parameters(PLAN.model(name)), train=training is not None)
+    return need.times(training.devices) if training else need
+
+
 def tuning_run(w):
     """The fine-tuning that a job's wildcards name."""
     return PLAN.tuning_run(w.experiment, w.tuning, w.scope, w.seed)
@@ -66,6 +89,11 @@ def tuning_run(w):
 def divergence_run(w):
     """The comparison with a twin that a job's wildcards name."""
     return PLAN.divergence_run(w.experiment, w.pair, w.seed)
+
+
+def answer_run(w):
+    """The answers to instructions that a job's wildcards name."""
+    return PLAN.answer_run(w.experiment, w.system, w.seed)
 
 
 def decode_run(w):

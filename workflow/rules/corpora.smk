@@ -19,7 +19,7 @@ rule download:
     conda:
         "../../envs/main.yaml"
     params:
-        code=code("download", ("provider", "hub"), ("provider", "sacrebleu")),
+        code=code("download", *(("provider", name) for name in ("hub", "sacrebleu", "ud", "instructions"))),
         spec=lambda w: digest(PLAN.corpus_spec(w.corpus, w.pair)),
         folder=subpath(output.manifest, parent=True),
     shell:
@@ -39,6 +39,8 @@ rule prepare:
         f"{RESULTS}/logs/prepare/{{corpus}}/{{pair}}.log",
     conda:
         "../../envs/main.yaml"
+    resources:
+        **light("prepare"),
     params:
         code=lambda w: code("prepare", ("provider", PLAN.config.corpora[w.corpus].provider)),
         spec=lambda w: digest(PLAN.corpus_spec(w.corpus, w.pair)),

@@ -1,9 +1,11 @@
 # Hypotheses: one job per system, pair and seed. A system that is swept over an axis does all of it in one job, since a
-# job costs a start of Python and torch.
+# job costs a start of Python and torch. Where the configuration says `shards`, parts of the test set are jobs of their
+# own, and this one joins them.
 #
 # needs    RESULTS/models/... or RESULTS/tunings/..., RESULTS/corpora/...
 # makes    RESULTS/decodes/<experiment>/<system>/<pair>/seed-<n>/hypotheses.jsonl, in the order of the test set
 #          RESULTS/divergence/<experiment>/<pair>/seed-<n>.jsonl, where an experiment compares its model with a twin
+#          RESULTS/answers/<experiment>/<system>/seed-<n>.json, where systems answer other instructions, too
 
 
 rule decode:
@@ -11,6 +13,7 @@ rule decode:
         model=lambda w: [folder / "manifest.json" for folder in [PLAN.model_behind(decode_run(w))] if folder],
         text=lambda w: [folder / "manifest.json" for folder in PLAN.decode_corpora(decode_run(w))],
         prior=lambda w: PLAN.prior_files(decode_run(w)),
+        shards=lambda w: PLAN.shard_files(decode_run(w)),
     output:
         hypotheses=f"{RESULTS}/decodes/{{experiment}}/{{system}}/{{pair}}/seed-{{seed}}/hypotheses.jsonl",
     log:
@@ -21,15 +24,94 @@ rule decode:
         "../../envs/main.yaml"
     threads: THREADS
     resources:
-        gpu=lambda w: 1 if PLAN.model_behind(decode_run(w)) else 0,
+        **asked(
+            lambda w: (
+                with_model(PLAN.experiment(w.experiment).model)
+                if PLAN.model_behind(decode_run(w)) and not PLAN.shard_files(decode_run(w))
+                else RESOURCES.without_model("decode")
+            )
+        ),
     params:
-        code=lambda w: code("decode", ("decoder", PLAN.system(decode_run(w)).decoder.name)),
+        code=lambda w: code(
+            "decode",
+            ("decoder", PLAN.system(decode_run(w)).decoder.name),
+            ("task", PLAN.experiment(w.experiment).task),
+        ),
+        spec=lambda w: digest(PLAN.decode_spec(decode_run(w))),
+        gather=lambda w, input: ["--gather", *input.shards] if input.shards else [],
+    shell:
+        "OMP_NUM_THREADS={threads} decode.py"
+        " --experiment {wildcards.experiment:q}"
+        " --system {wildcards.system:q}"
+        " --pair {wildcards.pair:q}"
+        " --seed {wildcards.seed:q}"
+        " {params.gather:q}"
+        " 2>&1 | tee {log:q}"
+
+
+# Contiguous parts, which go when they are joined.
+rule decode_shard:
+    input:
+        model=lambda w: PLAN.model_behind(decode_run(w)) / "manifest.json",
+        text=lambda w: [folder / "manifest.json" for folder in PLAN.decode_corpora(decode_run(w))],
+        prior=lambda w: PLAN.prior_files(decode_run(w)),
+    output:
+        part=temp(
+            f"{RESULTS}/decodes/{{experiment}}/{{system}}/{{pair}}/seed-{{seed}}/shard-{{shard}}-of-{{shards}}.jsonl"
+        ),
+    log:
+        f"{RESULTS}/logs/decode/{{experiment}}/{{system}}/{{pair}}/seed-{{seed}}/shard-{{shard}}-of-{{shards}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/decode/{{experiment}}/{{system}}/{{pair}}/seed-{{seed}}/shard-{{shard}}-of-{{shards}}.tsv"
+    wildcard_constraints:
+        shard=r"\d+",
+        shards=r"\d+",
+    conda:
+        "../../envs/main.yaml"
+    threads: THREADS
+    resources:
+        **asked(lambda w: with_model(PLAN.experiment(w.experiment).model)),
+    params:
+        code=lambda w: code(
+            "decode",
+            ("decoder", PLAN.system(decode_run(w)).decoder.name),
+            ("task", PLAN.experiment(w.experiment).task),
+        ),
         spec=lambda w: digest(PLAN.decode_spec(decode_run(w))),
     shell:
         "OMP_NUM_THREADS={threads} decode.py"
         " --experiment {wildcards.experiment:q}"
         " --system {wildcards.system:q}"
         " --pair {wildcards.pair:q}"
+        " --seed {wildcards.seed:q}"
+        " --shard {wildcards.shard:q}"
+        " --of {wildcards.shards:q}"
+        " 2>&1 | tee {log:q}"
+
+
+# Answers to instructions that ask for no translation, in AlpacaEval's form.
+rule answer:
+    input:
+        model=lambda w: PLAN.model_behind(answer_run(w)) / "manifest.json",
+        instructions=lambda w: PLAN.instructed(answer_run(w)).path,
+    output:
+        answers=f"{RESULTS}/answers/{{experiment}}/{{system}}/seed-{{seed}}.json",
+    log:
+        f"{RESULTS}/logs/answer/{{experiment}}/{{system}}/seed-{{seed}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/answer/{{experiment}}/{{system}}/seed-{{seed}}.tsv"
+    conda:
+        "../../envs/main.yaml"
+    threads: THREADS
+    resources:
+        **asked(lambda w: with_model(PLAN.experiment(w.experiment).model)),
+    params:
+        code=code("answer"),
+        spec=lambda w: digest(PLAN.answer_spec(answer_run(w))),
+    shell:
+        "OMP_NUM_THREADS={threads} answer.py"
+        " --experiment {wildcards.experiment:q}"
+        " --system {wildcards.system:q}"
         " --seed {wildcards.seed:q}"
         " 2>&1 | tee {log:q}"
 
@@ -50,7 +132,7 @@ rule diverge:
         "../../envs/main.yaml"
     threads: THREADS
     resources:
-        gpu=1,
+        **asked(lambda w: with_model(PLAN.experiment(w.experiment).model)),
     params:
         code=code("diverge"),
         spec=lambda w: digest(PLAN.divergence_spec(divergence_run(w))),

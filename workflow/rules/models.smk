@@ -19,7 +19,7 @@ rule pretrain:
         "../../envs/main.yaml"
     threads: THREADS
     resources:
-        gpu=1,
+        **asked(lambda w: with_model(w.model, PLAN.model(w.model).pretraining)),
     params:
         code=code("pretrain"),
         spec=lambda w: digest(PLAN.model_spec(w.model)),

@@ -2,7 +2,7 @@
 #
 # needs    RESULTS/records.jsonl, hypotheses, loss curves, manifests, timings
 # makes    RESULTS/tables/<experiment>.{csv,md,tex}, RESULTS/tables/training-cost.{csv,md},
-#          RESULTS/figures/<experiment>-<figure>.{svg,png}, RESULTS/report/index.html
+#          RESULTS/figures/<experiment>-<figure>.{svg,png,pdf}, RESULTS/report/index.html
 
 from dragoman.reporting import gallery
 
@@ -27,6 +27,8 @@ rule table:
         f"{RESULTS}/logs/table/{{experiment}}.log",
     conda:
         "../../envs/main.yaml"
+    resources:
+        **light("table"),
     params:
         code=lambda w: code("table", *PLAN.metrics_of(w.experiment)),
         spec=lambda w: PLAN.table_spec(w.experiment),
@@ -51,10 +53,13 @@ rule plot:
             labels={"experiment": "{experiment}", "figure": "{figure}"},
         ),
         png=f"{RESULTS}/figures/{{experiment}}-{{figure}}.png",
+        pdf=f"{RESULTS}/figures/{{experiment}}-{{figure}}.pdf",
     log:
         f"{RESULTS}/logs/plot/{{experiment}}-{{figure}}.log",
     conda:
         "../../envs/main.yaml"
+    resources:
+        **light("plot"),
     params:
         code=lambda w: code("plot", *PLAN.metrics_of(w.experiment)),
         spec=lambda w: PLAN.table_spec(w.experiment),
@@ -84,6 +89,8 @@ rule costs:
         f"{RESULTS}/logs/costs.log",
     conda:
         "../../envs/main.yaml"
+    resources:
+        **light("costs"),
     params:
         code=code("table"),
         config=PLAN.digest,
@@ -111,6 +118,8 @@ rule page:
         f"{RESULTS}/logs/report.log",
     conda:
         "../../envs/main.yaml"
+    resources:
+        **light("page"),
     params:
         code=code("report", *(("metric", name) for name in PLAN.metrics_used)),
         config=PLAN.digest,

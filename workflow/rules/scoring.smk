@@ -1,22 +1,32 @@
 # Scores: every number a record; all records of a run in one file.
 #
 # needs    RESULTS/decodes/..., RESULTS/divergence/... where a model is compared with a twin
-# makes    RESULTS/scores/<experiment>/<system>/<pair>/seed-<n>.jsonl, RESULTS/records.jsonl, RESULTS/claims.jsonl
+# makes    RESULTS/requisites/<experiment>.txt, RESULTS/scores/<experiment>/<system>/<pair>/seed-<n>.jsonl,
+#          RESULTS/judgements/..., RESULTS/records.jsonl, RESULTS/claims.jsonl
 
-from dragoman import registry
+from dragoman import judging, registry
 
 
 localrules:
+    judge,
     neural_environment,
+    requisites,
     records,
 
 
-# COMET's and BLEURT's packages do not go with ours. Made on first need, where there is a network.
+def is_neural(w):
+    """Whether some metric of an experiment is a network."""
+    return bool({("metric", "comet"), ("metric", "bleurt"), ("metric", "lase")} & {*PLAN.metrics_of(w.experiment)})
+
+
+# COMET's and BLEURT's packages do not go with ours, and LaBSE is run beside them. Made on first need, where there is a
+# network.
 rule neural_environment:
     output:
         f"{REPOSITORY}/.venv-neural/.ready",
     log:
         f"{RESULTS}/logs/neural_environment.log",
+    priority: 100
     conda:
         "../../envs/main.yaml"
     params:
@@ -25,20 +35,36 @@ rule neural_environment:
         "make -C {params.repository:q} env-neural 2>&1 | tee {log:q}"
 
 
+# Models of neural metrics, files of tokenizers. Before all other work: what is missing is known before it is in vain.
+rule requisites:
+    input:
+        lambda w: rules.neural_environment.output if is_neural(w) else [],
+    output:
+        f"{RESULTS}/requisites/{{experiment}}.txt",
+    log:
+        f"{RESULTS}/logs/requisites/{{experiment}}.log",
+    priority: 100
+    conda:
+        "../../envs/main.yaml"
+    params:
+        metrics=lambda w: PLAN.experiment(w.experiment).metrics,
+        pairs=lambda w: PLAN.experiment(w.experiment).test.pairs,
+    shell:
+        "score.py requisites --experiment {wildcards.experiment:q} --out {output:q} 2>&1 | tee {log:q}"
+
+
 rule score:
     input:
         hypotheses=rules.decode.output.hypotheses,
-        environment=lambda w: (
-            rules.neural_environment.output
-            if {("metric", "comet"), ("metric", "bleurt")} & {*PLAN.metrics_of(w.experiment)}
-            else []
-        ),
+        requisites=lambda w: rules.requisites.output if PLAN.requisites(w.experiment) else [],
     output:
         records=f"{RESULTS}/scores/{{experiment}}/{{system}}/{{pair}}/seed-{{seed}}.jsonl",
     log:
         f"{RESULTS}/logs/score/{{experiment}}/{{system}}/{{pair}}/seed-{{seed}}.log",
     conda:
         "../../envs/main.yaml"
+    resources:
+        **(light("score") | {"gpu": lambda w: 1 if is_neural(w) else 0}),
     params:
         code=lambda w: code("score", *PLAN.metrics_of(w.experiment)),
         metrics=lambda w: PLAN.experiment(w.experiment).metrics,
@@ -55,9 +81,33 @@ rule score:
         " 2>&1 | tee {log:q}"
 
 
+# A judge is asked over a network, where Snakemake runs. Once there is one that was missing, its records are made again.
+rule judge:
+    input:
+        answers=rules.answer.output.answers,
+        rival=lambda w: PLAN.answers_file(PLAN.rival(answer_run(w))),
+    output:
+        records=f"{RESULTS}/judgements/{{experiment}}/{{system}}/seed-{{seed}}.jsonl",
+    log:
+        f"{RESULTS}/logs/judge/{{experiment}}/{{system}}/seed-{{seed}}.log",
+    conda:
+        "../../envs/main.yaml"
+    params:
+        code=code("judge"),
+        judge=lambda w: PLAN.instructed(answer_run(w)).judge,
+        missing=lambda w: judging.obstacle(PLAN.instructed(answer_run(w)).judge),
+    shell:
+        "judge.py"
+        " --experiment {wildcards.experiment:q}"
+        " --system {wildcards.system:q}"
+        " --seed {wildcards.seed:q}"
+        " 2>&1 | tee {log:q}"
+
+
 rule records:
     input:
         [PLAN.score_file(run) for run in PLAN.decode_runs],
+        [PLAN.judgement_file(run) for run in PLAN.judge_runs],
     output:
         f"{RESULTS}/records.jsonl",
     log:
@@ -81,6 +131,8 @@ rule claims:
         f"{RESULTS}/logs/claims.log",
     conda:
         "../../envs/main.yaml"
+    resources:
+        **light("claims"),
     params:
         code=code("claims", *(("metric", name) for name in registry.names("metric"))),
         config=PLAN.digest,

@@ -9,6 +9,7 @@ rule finetune:
     input:
         model=lambda w: PLAN.model_before(tuning_run(w)) / "manifest.json",
         text=lambda w: [folder / "manifest.json" for folder in PLAN.train_corpora(tuning_run(w))],
+        instructions=lambda w: [f / "manifest.json" for f in [PLAN.mixed_corpus(tuning_run(w))] if f],
     output:
         manifest=f"{RESULTS}/tunings/{{experiment}}/{{tuning}}/{{scope}}/seed-{{seed}}/manifest.json",
     log:
@@ -19,7 +20,11 @@ rule finetune:
         "../../envs/main.yaml"
     threads: THREADS
     resources:
-        gpu=1,
+        **asked(
+            lambda w: with_model(
+                PLAN.experiment(w.experiment).model, PLAN.experiment(w.experiment).tunings[w.tuning].training
+            )
+        ),
     params:
         code=lambda w: code("finetune", ("method", PLAN.experiment(w.experiment).tunings[w.tuning].method)),
         spec=lambda w: digest(PLAN.tuning_spec(tuning_run(w))),

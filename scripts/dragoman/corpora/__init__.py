@@ -5,6 +5,7 @@ A provider is a module with
     fetch(corpus, pair, folder)          bring raw files into `folder`; nothing to do where there is no network in it
     read(corpus, pair, split, folder)    the rows of a split in their own order; none where the corpus has no such split
     describe(corpus, pair, folder)       what the text was made from: names, revisions, hashes
+    CHECKS                               those of `lines.CHECKS` that apply; all, where it says nothing (optional)
 
 `prepare` makes of it what everything else reads: one parquet file per split, a list of what was dropped and why, and a
 manifest, written last. Where the configuration says `align`, training text without word alignments gets them here.
@@ -22,7 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dragoman import registry
-from dragoman.config import Corpus
+from dragoman.config import Corpus, Limits
 from dragoman.corpora import lines
 from dragoman.storage import MANIFEST, building, read_manifest
 
@@ -64,7 +65,7 @@ def prepare(corpus: Corpus, pair: str, downloads: Path, out: Path) -> dict[str, 
     provider, downloads, out = registry.module_of("provider", corpus.provider), Path(downloads), Path(out)
     _refuse_foreign_files(out)
     facts: dict[str, Any] = {"provider": corpus.provider, "pair": pair, "splits": {}}
-    checker = lines.Checker(corpus.limits)
+    checker = lines.Checker(getattr(corpus, "limits", Limits()), getattr(provider, "CHECKS", None))
     with building(out, facts) as place, open(place / DROPPED, "w", encoding="utf-8", newline="\n") as dropped:
         # The test set comes first: it is never changed, and lines of the other splits are held against it.
         for split in reversed(SPLITS):
@@ -114,6 +115,8 @@ def _write(
             kept: list[tuple[int, str, str, str]] = []
             for number, row in chunk:
                 source, target = row.source.strip(), row.target.strip()
+                if (kept_words := lines.beginning(source, checker.limits)) != source:
+                    source, row = kept_words, row._replace(alignment="")
                 reason = checker.reason(split, source, target)
                 if reason and split == "test":
                     counts["warnings"][reason] = counts["warnings"].get(reason, 0) + 1

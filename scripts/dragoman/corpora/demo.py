@@ -34,9 +34,10 @@ def read(corpus: DemoCorpus, pair: str, split: str, folder: Path) -> Iterator[Ro
     for meaning in grammar.meanings(corpus.seed, split, getattr(corpus, split)):
         source = grammar.realise(meaning, source_language)
         if corpus.task == "tagging":
-            words = " ".join(token.text for token in source.tokens)
-            tags = [token.upos for token in source.tokens]
-            yield Row(words[:1].upper() + words[1:], " ".join(tags), " ".join(f"{i}-{i}" for i in range(len(tags))))
+            # a word between blanks is linked to the first of its tags: "l'ami" to DET, "ami." to NOUN
+            starts = [place for place, token in enumerate(source.tokens) if not (place and token.glue)]
+            links = " ".join(f"{word}-{place}" for word, place in enumerate(starts))
+            yield Row(source.text, " ".join(token.upos for token in source.tokens), links)
             continue
         target = grammar.realise(meaning, target_language)
         links = " ".join(f"{i}-{j}" for i, j in grammar.align(source, target))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dragoman import hub
-from dragoman.config import HubCorpus
+from dragoman.config import HubCorpus, InstructionsCorpus
 from dragoman.corpora import CorpusError, Row, parquet, require_pair
 from dragoman.languages import reverse, split_pair
 from dragoman.storage import read_manifest
@@ -24,7 +24,7 @@ def read(corpus: HubCorpus, pair: str, split: str, folder: Path) -> Iterator[Row
     if split not in corpus.files:
         return
     pattern = _pattern(corpus, pair, split)
-    names = [name for name in sorted(_manifest(corpus, folder)["files"]) if hub.matches(name, [pattern])]
+    names = [name for name in sorted(fetched(corpus, folder)["files"]) if hub.matches(name, [pattern])]
     if not names:
         raise CorpusError(f"{folder} holds no file like {pattern!r}; run the download of {corpus.dataset} again")
     keys = [corpus.columns.get(language, language) for language in split_pair(pair)]
@@ -35,7 +35,7 @@ def read(corpus: HubCorpus, pair: str, split: str, folder: Path) -> Iterator[Row
 
 def describe(corpus: HubCorpus, pair: str, folder: Path) -> dict[str, Any]:
     """The commit, and the files' hashes."""
-    manifest = _manifest(corpus, folder)
+    manifest = fetched(corpus, folder)
     files = {name: file["sha256"] for name, file in manifest["files"].items()}
     return {key: manifest[key] for key in ("repo", "revision", "commit")} | {"files": files}
 
@@ -57,8 +57,12 @@ def _pattern(corpus: HubCorpus, pair: str, split: str) -> str:
         ) from None
 
 
-def _manifest(corpus: HubCorpus, folder: Path) -> dict[str, Any]:
-    """The manifest of a finished download of this very data set."""
+def fetched(corpus: HubCorpus | InstructionsCorpus, folder: Path) -> dict[str, Any]:
+    """The manifest of a finished download of this very data set.
+
+    Raises:
+        CorpusError: there is none.
+    """
     try:
         manifest = read_manifest(folder)
     except FileNotFoundError:

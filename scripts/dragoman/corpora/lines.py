@@ -1,14 +1,14 @@
 """Checks on every line of parallel text, in a fixed order; the first that fails names the reason.
 
-Text is taken as it is: leading and trailing blanks are gone before it comes here, nothing else is changed, and Unicode
-is not normalised. What is dropped from training and validation is only counted in a test set, which must stay
-comparable with published numbers.
+Text is taken as it is: leading and trailing blanks are gone before it comes here, nothing else is changed (but that a
+configuration may cut long sources), and Unicode is not normalised. What is dropped from training and validation is only
+counted in a test set, which must stay comparable with published numbers.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from hashlib import blake2b
 
 from dragoman.config import Limits
@@ -42,7 +42,16 @@ def length_ratio(source: str, target: str, limits: Limits) -> bool:
     return limits.max_ratio is not None and longer >= RATIO_FROM and longer >= limits.max_ratio * shorter
 
 
-CHECKS: dict[str, Callable[[str, str, Limits], bool]] = {
+def beginning(source: str, limits: Limits) -> str:
+    """The first words of a source that is longer than the configuration wants it, else the source."""
+    if limits.source_words is None or len(words := source.split()) <= limits.source_words:
+        return source
+    return " ".join(words[: limits.source_words])
+
+
+Check = Callable[[str, str, Limits], bool]
+
+CHECKS: dict[str, Check] = {
     "empty-side": empty_side,
     "control-characters": control_characters,
     "too-long": too_long,
@@ -70,8 +79,8 @@ class Seen:
 class Checker:
     """All checks over the splits of one pair, which must come in the order test, validation, train."""
 
-    def __init__(self, limits: Limits) -> None:
-        self.limits = limits
+    def __init__(self, limits: Limits, checks: Mapping[str, Check] | None = None) -> None:
+        self.limits, self.checks = limits, CHECKS if checks is None else checks
         self._pairs: dict[str, set[bytes]] = {"train": set(), "test": set()}
         self._test, self._validation = Seen(), Seen()
 
@@ -80,7 +89,7 @@ class Checker:
 
         Repeated pairs are legitimate in validation and test sets; a test set's are counted, for the report.
         """
-        found = next((name for name, check in CHECKS.items() if check(source, target, self.limits)), None)
+        found = next((name for name, check in self.checks.items() if check(source, target, self.limits)), None)
         if found is None and split in self._pairs:
             pair = _digest(f"{source}\n{target}")
             found = "duplicate" if pair in self._pairs[split] else None

@@ -116,7 +116,7 @@ def run(
     if len(todo) < len(batches):
         log.info(f"{label}: {len(batches) - len(todo)} of {len(batches)} batches were there already")
     for count, number in enumerate(todo, 1):
-        journal.add(number, decode([items[i] for i in batches[number]]))
+        journal.add(number, _in_memory(decode, [items[i] for i in batches[number]], label))
         now = time.monotonic()
         if now - last > 5 or count == len(todo):
             last = now
@@ -129,6 +129,22 @@ def run(
             fixed = {"id": item.id, "source": item.source, "reference": item.reference}
             rows[index] = [fixed | {"setting": ""} | row for row in found]
     return [row for index in range(len(items)) for row in rows[index]]
+
+
+def _in_memory(
+    decode: Callable[[Sequence[Item]], list[list[Row]]], items: Sequence[Item], label: str
+) -> list[list[Row]]:
+    """Rows of a batch; of its halves, one after the other, where the card has no room for it: rows do not depend on
+    their neighbours."""
+    try:
+        return decode(items)
+    except RuntimeError as error:
+        # by its name, because not every decoder needs torch
+        if type(error).__name__ != "OutOfMemoryError" or len(items) == 1:
+            raise
+    half = -(-len(items) // 2)
+    log.info(f"{label}: out of memory with {len(items)} sentences at once; going on with {half}")
+    return [*_in_memory(decode, items[:half], label), *_in_memory(decode, items[half:], label)]
 
 
 def by_length(lengths: Sequence[int], size: int) -> list[list[int]]:

@@ -1,4 +1,7 @@
-"""The whole source first, then the target: batched greedy or beam search with a KV cache, by `generate`."""
+"""The whole source first, then the target: batched greedy or beam search with a KV cache, by `generate`.
+
+On request it also measures the model as what it was before any instruction, a model of language: see `nats`.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,13 @@ import torch
 from transformers import GenerationConfig
 
 from dragoman import models
-from dragoman.config import OfflineDecoder
+from dragoman.config import OfflineDecoder, Prompt, Segment
 from dragoman.decoding import Context, Item, Row, by_length
 from dragoman.decoding.cost import Price, Work
 from dragoman.prompts import encode, joined
+
+MEASURED_AT_ONCE = 16
+"""Lines whose logits are kept together: those of a large vocabulary take megabytes each."""
 
 
 class Decoder:
@@ -30,6 +36,8 @@ class Decoder:
         # a checkpoint's own settings (repetition penalties and the like) would change what greedy and beam mean
         self.model.generation_config = GenerationConfig()
         self.price = Price(self.model)
+        self.before: dict[int, str] = {}
+        """Reference before that of each item; of the first, the last."""
         self.ends = [self.tokenizer.eos_token_id]
         if options.stop_at_newline:
             self.ends += self._tokens_with_newline()
@@ -44,7 +52,8 @@ class Decoder:
         return [joined(row) for row in pieces]
 
     def batches(self, items: Sequence[Item]) -> list[list[int]]:
-        """Sentences of like prompt length together."""
+        """Sentences of like prompt length together; `items` is the whole test set."""
+        self.before = {item.id: items[number - 1].reference for number, item in enumerate(items)}
         return by_length([len(ids) for ids in self.prompts(items)], self.options.batch_size)
 
     @torch.inference_mode()
@@ -72,7 +81,33 @@ class Decoder:
             if self.options.beam == 1:
                 row["gflops"] = self.price.gflops(self._work(len(prompt), len(ids)))
             rows.append([row])
+        if self.options.monolingual:
+            for (row,), nats in zip(rows, self.nats(items), strict=True):
+                row["nats"] = round(nats, 4)
         return rows
+
+    @torch.inference_mode()
+    def nats(self, items: Sequence[Item]) -> list[float]:
+        """Minus the log probability of each item's reference, as the line after the one before it in the test set.
+
+        Both are lines of the target language, one after the other, and nothing else; what ends the line is not counted.
+        """
+        shape = [Segment(role="source", text="{source}\n"), Segment(role="target", text="{target}")]
+        page = Prompt(segments=shape, bos=self.context.prompt.bos)
+        lines = [[self.before[item.id] for item in items], [item.reference for item in items]]
+        found: list[float] = []
+        pieces = encode(page, self.tokenizer, self.context.pair, *lines)
+        for start in range(0, len(items), MEASURED_AT_ONCE):
+            rows = [(before.ids, line.ids[:-1]) for before, line in pieces[start : start + MEASURED_AT_ONCE]]
+            texts = [torch.tensor(before + line) for before, line in rows]
+            ids = torch.nn.utils.rnn.pad_sequence(texts, True).to(self.model.device)
+            real = torch.nn.utils.rnn.pad_sequence([torch.ones_like(text) for text in texts], True).to(ids.device)
+            logits = self.model(input_ids=ids, attention_mask=real, use_cache=False).logits
+            for row, (before, line) in zip(logits, rows, strict=True):
+                predicting = row[len(before) - 1 : len(before) + len(line) - 1].float()
+                wanted = torch.tensor(line, dtype=torch.long, device=ids.device)
+                found.append(float(torch.nn.functional.cross_entropy(predicting, wanted, reduction="sum")))
+        return found
 
     @staticmethod
     def _work(prompt: int, written: int) -> Work:

@@ -20,8 +20,8 @@ from pydantic import NonNegativeFloat
 
 from dragoman.config import Prompt, Strict
 from dragoman.languages import split_pair
-from dragoman.methods import Example, ParallelText, sft
-from dragoman.methods.paired import answer_logits, with_other
+from dragoman.methods import Example, ParallelText, paired, sft
+from dragoman.methods.paired import Answers, with_other
 from dragoman.prompts import encode
 
 if TYPE_CHECKING:
@@ -53,12 +53,9 @@ def loss(
     model: PreTrainedModel, batch: dict[str, torch.Tensor], predicted: torch.Tensor, options: Options
 ) -> torch.Tensor:
     """Cross-entropy plus alpha times the divergence, per predicted token of the global batch."""
-    from torch.nn.functional import cross_entropy, kl_div
+    from torch.nn.functional import kl_div
 
-    from dragoman import training
+    def divergence(own: Answers, other: Answers) -> torch.Tensor:
+        return kl_div(other.logits.log_softmax(1), own.logits.log_softmax(1), log_target=True, reduction="sum")
 
-    if options.alpha == 0:
-        return training.cross_entropy(model, batch, predicted)
-    own, other, tokens = answer_logits(model, batch)
-    divergence = kl_div(other.log_softmax(1), own.log_softmax(1), log_target=True, reduction="sum")
-    return (cross_entropy(own, tokens, reduction="sum") + options.alpha * divergence) / predicted
+    return paired.loss(model, batch, predicted, options.alpha, divergence)

@@ -23,8 +23,8 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, model_validator
 
 from dragoman.config import Pair, Prompt, Strict
 from dragoman.languages import split_pair
-from dragoman.methods import Example, ParallelText, sft
-from dragoman.methods.paired import answer_logits, with_other
+from dragoman.methods import Example, ParallelText, paired, sft
+from dragoman.methods.paired import Answers, with_other
 from dragoman.prompts import encode, render
 
 if TYPE_CHECKING:
@@ -141,12 +141,8 @@ def loss(
     model: PreTrainedModel, batch: dict[str, torch.Tensor], predicted: torch.Tensor, options: Options
 ) -> torch.Tensor:
     """Cross-entropy plus alpha times unlikelihood, per predicted token of the global batch."""
-    from torch.nn.functional import cross_entropy
 
-    from dragoman import training
+    def penalty(own: Answers, other: Answers) -> torch.Tensor:
+        return unlikelihood(other.logits, other.tokens, options.floor).sum()
 
-    if options.alpha == 0:
-        return training.cross_entropy(model, batch, predicted)
-    own, other, tokens = answer_logits(model, batch)
-    penalty = unlikelihood(other, tokens, options.floor).sum()
-    return (cross_entropy(own, tokens, reduction="sum") + options.alpha * penalty) / predicted
+    return paired.loss(model, batch, predicted, options.alpha, penalty)

@@ -1,13 +1,14 @@
-"""One answer under two prompts: how an example holds both, and their logits from one forward pass.
+"""Two sequences in one example: how it holds both, their logits from one forward pass, and the loss such methods share.
 
-Beside the columns of ordinary fine-tuning an example has `other_ids`, another prompt followed by the same answer, and
-`other_parts`, of the same length: 1 in that prompt, 2 in the answer (the collator pads with 0).
+Beside the columns of ordinary fine-tuning an example has `other_ids`, another prompt and an answer to it, and
+`other_parts`, of the same length: 1 in that prompt, 2 in that answer (the collator pads with 0). One of them is the
+example's own: the answer in language-aware tuning and consistency, the prompt in preference tuning.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from dragoman.methods import IGNORE, Example
 from dragoman.prompts import Piece, joined
@@ -19,45 +20,80 @@ if TYPE_CHECKING:
 PROMPT, ANSWER = 1, 2
 
 
-def with_other(example: Example, other: Sequence[Piece]) -> Example:
-    """The example, and its answer under another prompt (`other`: pieces of that prompt alone)."""
-    prompt = joined(other)
-    answer = [label for label in example["labels"] if label != IGNORE]
-    parts = [PROMPT] * len(prompt) + [ANSWER] * len(answer)
-    return example | {"other_ids": prompt + answer, "other_parts": parts}
+class Answers(NamedTuple):
+    """The answer tokens of a batch, row after row, their end-of-sequence tokens among them."""
+
+    logits: torch.Tensor
+    """What predicts each, [tokens, vocabulary], float32."""
+    tokens: torch.Tensor
+    """[tokens]."""
+    rows: torch.Tensor
+    """The example that each belongs to, [tokens]."""
 
 
-def answer_logits(
-    model: PreTrainedModel, batch: dict[str, torch.Tensor]
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Logits that predict every answer token, under the example's own prompt and under the other, and these tokens.
+def with_other(example: Example, prompt: Sequence[Piece], answer: Sequence[int] | None = None) -> Example:
+    """The example, and `answer` (its own, unless given) under another prompt (`prompt`: pieces of that alone)."""
+    asked = joined(prompt)
+    told = [label for label in example["labels"] if label != IGNORE] if answer is None else [*answer]
+    return example | {"other_ids": asked + told, "other_parts": [PROMPT] * len(asked) + [ANSWER] * len(told)}
 
-    Both prompts are rows of one forward pass, so a step takes as long as an ordinary one of twice the batch.
+
+def answers(model: PreTrainedModel, batch: dict[str, torch.Tensor]) -> tuple[Answers, Answers]:
+    """The answers of the examples themselves, and their other ones.
+
+    Both are rows of one forward pass, so a step takes as long as an ordinary one of twice the batch.
 
     Args:
         model: any causal language model.
         batch: `input_ids`, `attention_mask`, `labels`, each [batch, length]; `other_ids`, `other_parts`, each
             [batch, other length].
-
-    Returns:
-        Twice [answer tokens, vocabulary], float32, and [answer tokens], end-of-sequence tokens among them.
     """
     import torch
     from torch.nn.functional import pad
 
+    size = len(batch["input_ids"])
     width = max(batch["input_ids"].shape[1], batch["other_ids"].shape[1])
 
     def rows(own: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
         return torch.cat([pad(columns.long(), (0, width - columns.shape[1])) for columns in (own, other)])
 
-    answers = rows(batch["labels"] != IGNORE, batch["other_parts"] == ANSWER)[:, 1:].bool()
-    first = int(answers.any(0).int().argmax())
+    ids = rows(batch["input_ids"], batch["other_ids"])
+    told = rows(batch["labels"] != IGNORE, batch["other_parts"] == ANSWER)[:, 1:].bool()
+    first = int(told.any(0).int().argmax())
     logits = model(
-        input_ids=rows(batch["input_ids"], batch["other_ids"]),
+        input_ids=ids,
         attention_mask=rows(batch["attention_mask"], batch["other_parts"] > 0),
         use_cache=False,
         logits_to_keep=width - first,
-    ).logits
-    own, other = logits[:, :-1][answers[:, first:]].float().chunk(2)
-    labels = batch["labels"][:, 1:]
-    return own, other, labels[labels != IGNORE]
+    ).logits[:, :-1]
+    halves = []
+    for half in (slice(None, size), slice(size, None)):
+        kept = told[half, first:]
+        found = logits[half][kept].float()
+        halves.append(Answers(found, ids[half, 1 + first :][kept], kept.nonzero()[:, 0]))
+    return halves[0], halves[1]
+
+
+def loss(
+    model: PreTrainedModel,
+    batch: dict[str, torch.Tensor],
+    predicted: torch.Tensor,
+    weight: float,
+    term: Callable[[Answers, Answers], torch.Tensor],
+) -> torch.Tensor:
+    """Cross-entropy of the examples themselves plus `weight` times a term, per predicted token of the global batch.
+
+    Args:
+        model, batch: as for `answers`.
+        predicted: as for `training.cross_entropy`, which this is where the weight is 0.
+        weight: of the term.
+        term: (own answers, other answers) -> what they add, summed over the batch.
+    """
+    from torch.nn.functional import cross_entropy
+
+    from dragoman import training
+
+    if weight == 0:
+        return training.cross_entropy(model, batch, predicted)
+    own, other = answers(model, batch)
+    return (cross_entropy(own.logits, own.tokens, reduction="sum") + weight * term(own, other)) / predicted

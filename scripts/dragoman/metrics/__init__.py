@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -152,6 +152,16 @@ def score(
         options[column] = columns[column]
     require(hypotheses, references, sources or None)
     return module.compute(list(hypotheses), [list(r) for r in references], list(sources), pair, **options)
+
+
+def requisites(spec: str, pairs: Sequence[str]) -> list[Callable[[], str]]:
+    """What a metric needs besides packages and texts: functions that fetch it, or load it, and return what it is.
+
+    Raises:
+        MetricError: by such a function, where it cannot be had; with what to do about it.
+    """
+    name, options = parse(spec)
+    return getattr(registry.module_of("metric", name), "requisites", lambda *_, **__: [])(pairs, **options)
 
 
 def presentation(spec: str) -> Presentation:

@@ -1,7 +1,15 @@
-"""BLEU (Papineni et al. 2002) as sacrebleu computes it (Post 2018), in percent."""
+"""BLEU (Papineni et al. 2002) as sacrebleu computes it (Post 2018), in percent.
+
+`tokenize=flores101` or `flores200` is spBLEU (Goyal et al. 2022): pieces of a sentencepiece model, of which sacrebleu
+keeps a file. `requisites` fetches it before anything is decoded; without a network it can be put there by hand.
+"""
 
 from __future__ import annotations
 
+import importlib.util
+from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dragoman import registry
@@ -18,27 +26,94 @@ NEEDS = frozenset({"references"})
 TOKENIZERS = {"zh": "zh", "ja": "ja-mecab", "ko": "ko-mecab"}
 """By target language; 13a otherwise. Publications differ: WMT22 scored Japanese with `char`."""
 EXTRAS = {"ja-mecab": "sacrebleu[ja]", "ko-mecab": "sacrebleu[ko]"}
+SENTENCEPIECE = ("flores101", "flores200", "spBLEU-1K", "spm")
+"""Tokenizers that read a model of sentencepiece."""
+SPBLEU = {"flores101": "spBLEU", "flores200": "spBLEU (flores200)", "spBLEU-1K": "spBLEU-1K"}
 
 
 def label(**options: Any) -> str:
-    """`BLEU`, with the tokenizer where it was chosen by hand."""
+    """`BLEU`, with the tokenizer where it was chosen by hand; `spBLEU`."""
     tokenize = options.get("tokenize")
-    return f"BLEU ({tokenize})" if tokenize else "BLEU"
+    return SPBLEU.get(tokenize, f"BLEU ({tokenize})") if tokenize else "BLEU"
 
 
-def _metric(tokenize: str, lowercase: bool) -> BLEU:
+def metric(pair: str, *, tokenize: str | None = None, lowercase: bool = False) -> BLEU:
+    """sacrebleu's metric; with its tokenizer's file fetched, where it needs one that is not there yet.
+
+    Raises:
+        MetricError: no such tokenizer, or what it needs is missing; with what to do about it.
+    """
     from sacrebleu.metrics import BLEU
 
-    if tokenize not in BLEU.TOKENIZERS:
-        raise MetricError(registry.unknown("tokenizer", tokenize, BLEU.TOKENIZERS))
+    chosen = tokenize or TOKENIZERS.get(target_language(pair), "13a")
+    check(tokenize=chosen)
+    if chosen in SENTENCEPIECE:
+        _need_sentencepiece(chosen)
     try:
         # `force` silences the complaint about tokenised text, which is what `none` is for
-        return BLEU(tokenize=tokenize, lowercase=lowercase, force=tokenize == "none")
-    except (RuntimeError, ImportError, AssertionError, OSError) as error:
-        if tokenize in EXTRAS:
-            text = f"the tokenizer {tokenize!r} needs packages that are not installed: pip install '{EXTRAS[tokenize]}'"
+        return BLEU(tokenize=chosen, lowercase=lowercase, force=chosen == "none")
+    except (RuntimeError, ImportError, AssertionError, OSError, SystemExit) as error:
+        why = " ".join(str(error).split())
+        if chosen in SENTENCEPIECE:
+            path, url = _model_of(chosen)
+            text = f"the tokenizer {chosen!r} needs the file {path}, which"
+            if path.is_file() and path.stat().st_size:
+                raise MetricError(f"{text} cannot be read ({why}): remove it, and it is fetched again") from None
+            path.unlink(missing_ok=True)  # sacrebleu would take an empty file for the model
+            advice = (
+                f"fetch it where there is a network, and put it there (SACREBLEU names the folder {path.parents[1]})"
+            )
+            raise MetricError(f"{text} is missing and cannot be fetched from {url} ({why}): {advice}") from None
+        if chosen in EXTRAS:
+            text = f"the tokenizer {chosen!r} needs packages that are not installed: pip install '{EXTRAS[chosen]}'"
             raise MetricError(f"{text} (or choose another tokenizer, like `char`)") from None
-        raise MetricError(f"the tokenizer {tokenize!r} cannot be used: {' '.join(str(error).split())}") from None
+        raise MetricError(f"the tokenizer {chosen!r} cannot be used: {why}") from None
+
+
+def _need_sentencepiece(tokenize: str) -> None:
+    if importlib.util.find_spec("sentencepiece") is None:
+        text = f"the tokenizer {tokenize!r} needs the package sentencepiece, which is not installed"
+        raise MetricError(f"{text}: run `make env`, or pip install sentencepiece")
+
+
+def _model_of(tokenize: str) -> tuple[Path, str]:
+    """Where sacrebleu keeps the model of a tokenizer, and where it fetches it from."""
+    from sacrebleu.tokenizers.tokenizer_spm import SPM_MODELS
+    from sacrebleu.utils import SACREBLEU_DIR
+
+    url = SPM_MODELS[tokenize]["url"]
+    return Path(SACREBLEU_DIR) / "models" / url.rpartition("/")[2], url
+
+
+def check(*, tokenize: Any = None, lowercase: Any = False, bootstrap: Any = RESAMPLES, **others: Any) -> None:
+    """Refuse options that cannot be meant, without fetching anything.
+
+    Raises:
+        MetricError: an unknown option or tokenizer, or a package that a tokenizer needs and that is missing.
+    """
+    from sacrebleu.metrics import BLEU
+
+    for option in others:
+        raise MetricError(registry.unknown("option of bleu", option, ["tokenize", "lowercase", "bootstrap"]))
+    if tokenize is not None and tokenize not in BLEU.TOKENIZERS:
+        raise MetricError(registry.unknown("tokenizer", tokenize, BLEU.TOKENIZERS))
+    if tokenize in SENTENCEPIECE:
+        _need_sentencepiece(tokenize)
+    if not isinstance(lowercase, bool):
+        raise MetricError(f"lowercase is true or false, not {lowercase!r}")
+    if isinstance(bootstrap, bool) or not isinstance(bootstrap, int) or bootstrap < 0:
+        raise MetricError(f"bootstrap is a number of resamples from 0, not {bootstrap!r}")
+
+
+def requisites(pairs: Iterable[str], *, tokenize: str | None = None, **others: Any) -> list[Callable[[], str]]:
+    """What tokenizers need besides this package: files of sentencepiece, packages for Japanese and Korean."""
+    chosen = {tokenize or TOKENIZERS.get(target_language(pair), "13a"): pair for pair in pairs}
+
+    def load(name: str, pair: str) -> str:
+        metric(pair, tokenize=name)
+        return f"the tokenizer {name} of BLEU"
+
+    return [partial(load, name, chosen[name]) for name in sorted(chosen) if name in (*SENTENCEPIECE, *EXTRAS)]
 
 
 def compute(
@@ -59,14 +134,14 @@ def compute(
         bootstrap: number of resamples; 0 leaves the interval out.
     """
     require(hypotheses, references)
-    metric = _metric(tokenize or TOKENIZERS.get(target_language(pair), "13a"), lowercase)
+    counter = metric(pair, tokenize=tokenize, lowercase=lowercase)
     # sacrebleu keeps the sentence statistics to itself; the pinned version and a test for equality stand guard
-    statistics = metric._extract_corpus_statistics(hypotheses, references)
-    result = metric._aggregate_and_compute(statistics)
+    statistics = counter._extract_corpus_statistics(hypotheses, references)
+    result = counter._aggregate_and_compute(statistics)
     low = high = None
     if bootstrap:
-        metric.n_bootstrap, metric.seed = bootstrap, str(SEED)
+        counter.n_bootstrap, counter.seed = bootstrap, str(SEED)
         samples = resampled_sums(statistics, bootstrap)
-        low, high = interval([metric._compute_score_from_stats(s.tolist()).score for s in samples])
+        low, high = interval([counter._compute_score_from_stats(s.tolist()).score for s in samples])
     note = "" if result.totals[-1] else f"no hypothesis has {len(result.totals)} tokens, so BLEU is 0 by definition"
-    return Score(result.score, low, high, f"BLEU|{metric.get_signature()}", len(hypotheses), note=note)
+    return Score(result.score, low, high, f"BLEU|{counter.get_signature()}", len(hypotheses), note=note)

@@ -10,6 +10,7 @@ hypotheses and those in the wrong language score too high.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from dragoman.metrics import Score, neural
@@ -30,6 +31,13 @@ def label(**options: Any) -> str:
 def check(*, model: Any = MODEL, **options: Any) -> None:
     """Refuse options that cannot be meant, without loading a model."""
     neural.check(model, **options)
+
+
+def requisites(
+    pairs: Iterable[str], *, model: str = MODEL, revision: str | None = None, **others: Any
+) -> list[Callable[[], str]]:
+    """The model, which is fetched where it is not on this machine."""
+    return [neural.requisite("comet", model, revision)]
 
 
 def compute(

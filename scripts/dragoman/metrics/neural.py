@@ -1,7 +1,8 @@
 """Metrics that are neural networks, run by a process of another environment: their packages do not go with ours.
 
 `make env-neural` makes that environment. `scripts/neural_scorer.py`, which runs there, describes the protocol. Each
-model has a process, which is started when it is first needed, keeps it loaded, and ends with ours.
+model has a process, which is started when it is first needed, keeps it loaded, and ends with ours. Texts that have been
+scored by the same version of a model are not scored again (`kept.py`), and then it is not even loaded.
 """
 
 from __future__ import annotations
@@ -14,13 +15,14 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from dragoman import registry
 from dragoman.command import REPOSITORY, bar
-from dragoman.metrics import MetricError, Score, require
+from dragoman.metrics import MetricError, Score, kept, require
 from dragoman.metrics.bootstrap import SEED, interval, resampled_sums
 
 log = logging.getLogger(__name__)
@@ -73,28 +75,40 @@ class Scorer:
     """A process with a model."""
 
     def __init__(self, kind: str, model: str, revision: str | None) -> None:
-        """Start it and wait until the model is loaded; what it says about itself is in `about`.
+        """Start it and wait until the model is found, or fetched; its name, version and libraries are in `about`.
 
         Args:
-            kind: "comet" or "bleurt".
+            kind: "comet", "bleurt" or "labse".
 
         Raises:
-            MetricError: no environment, no model, or a model that cannot be used; with what to do about it.
+            MetricError: no environment or no model; with what to do about it.
         """
         self.kind, self.name = kind, f"{kind}, model {model}"
+        self._references: Literal["required", "optional", "unused"] | None = None
         command = [str(python()), "-I", str(SCORER), kind, model]
         command += [] if revision is None else ["--revision", revision]
-        log.info("%s: loading the model", self.name)
         pipe = subprocess.PIPE
         try:
             self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, encoding="utf-8")
         except OSError as error:
             raise MetricError(f"{command[0]} does not start ({error}): run `make env-neural`") from None
         try:
-            self.about: dict[str, Any] = self._hear()["ready"]
+            self.about: dict[str, Any] = self._hear()["found"]
         except BaseException:
             self.close()
             raise
+
+    def load(self) -> Literal["required", "optional", "unused"]:
+        """Load the model, if it is not loaded, and say what it does with references.
+
+        Raises:
+            MetricError: it cannot be used; with what to do about it.
+        """
+        if self._references is None:
+            log.info("%s: loading the model", self.name)
+            self._say({"load": True})
+            self._references = self._hear()["loaded"]["references"]
+        return self._references
 
     def score(self, segments: list[dict[str, str]], batch: int = BATCH) -> tuple[list[float], int]:
         """One value per segment, and how many segments the model may not have read to their end.
@@ -106,8 +120,8 @@ class Scorer:
         Raises:
             MetricError: the process has ended, or cannot score this; or a value is no number.
         """
-        with suppress(BrokenPipeError):  # it is gone, which shows when it is to answer
-            print(json.dumps({"segments": segments, "batch": batch}), file=self.process.stdin, flush=True)
+        self.load()
+        self._say({"segments": segments, "batch": batch})
         begin = shown = time.monotonic()
         try:
             while "scores" not in (answer := self._hear()):
@@ -135,6 +149,10 @@ class Scorer:
             self.process.wait()
         self.process.stdout.close()
 
+    def _say(self, request: dict[str, Any]) -> None:
+        with suppress(BrokenPipeError):  # it is gone, which shows when it is to answer
+            print(json.dumps(request), file=self.process.stdin, flush=True)
+
     def _hear(self) -> dict[str, Any]:
         line = self.process.stdout.readline()
         if not line:
@@ -156,13 +174,24 @@ _RUNNING: dict[tuple[str, str, str | None], Scorer] = {}
 
 
 def scorer(kind: str, model: str, revision: str | None = None) -> Scorer:
-    """The process with a model: the one that has it loaded, or a new one. Arguments and errors as of `Scorer`."""
+    """The process with a model: the one that has it, or a new one. Arguments and errors as of `Scorer`."""
     key = (kind, model, revision)
     if key in _RUNNING and _RUNNING[key].process.poll() is not None:
         _RUNNING.pop(key).close()
     if key not in _RUNNING:
         _RUNNING[key] = Scorer(*key)
     return _RUNNING[key]
+
+
+def requisite(kind: str, model: str, revision: str | None) -> Callable[[], str]:
+    """A function that finds a model, which may mean to fetch it, and says which it is."""
+
+    def find() -> str:
+        check(model, revision)
+        about = scorer(kind, model, revision).about
+        return f"the model {about['name']} of {kind}, {about['version']}"
+
+    return find
 
 
 @atexit.register
@@ -199,20 +228,17 @@ def compute(
     check(model, revision, batch)
     process = scorer(kind, model, revision)
     about = process.about
-    if about["references"] == "required" and not references:
-        raise MetricError(f"{process.name}: this model needs references")
-    texts = {"mt": hypotheses} | ({"src": sources} if sources else {})
-    if references and about["references"] != "unused":
-        if len(references) != 1:
-            raise MetricError(f"{title} compares with one reference, not {len(references)}")
-        texts["ref"] = references[0]
-    segments = [dict(zip(texts, each, strict=True)) for each in zip(*texts.values(), strict=True)]
-    values, cut = process.score(segments, batch)
+    given = {"hypotheses": hypotheses, "references": references, "sources": sources}
+    made_from = {"kind": kind, "version": about["version"], "packages": about["packages"], "batch": batch, **given}
+    if (scored := kept.recall(made_from)) is None:
+        scored = _scored(process, title, hypotheses, references, sources, batch)
+        kept.keep(made_from, scored)
+    values, cut = scored["scores"], scored["cut"]
     low = high = None
     if bootstrap:
         sums = resampled_sums([[value] for value in values], bootstrap)
         low, high = interval([float(total[0]) / len(values) for total in sums])
-    signature = [title, f"model:{about['name']}", about["version"], f"nrefs:{int('ref' in texts)}", "precision:fp32"]
+    signature = [title, f"model:{about['name']}", about["version"], f"nrefs:{scored['nrefs']}", "precision:fp32"]
     signature += [f"bs:{bootstrap}", f"seed:{SEED}"] if bootstrap else []
     signature += [f"{name}:{version}" for name, version in about["packages"].items()]
     notes = []
@@ -222,3 +248,18 @@ def compute(
         notes.append(f"{cut} of {len(hypotheses)} sentences may be longer than the model reads")
     mean = math.fsum(values) / len(values)
     return Score(mean, low, high, "|".join(signature), len(values), tuple(values), "; ".join(notes))
+
+
+def _scored(
+    process: Scorer, title: str, hypotheses: list[str], references: list[list[str]], sources: list[str], batch: int
+) -> dict[str, Any]:
+    if (reads := process.load()) == "required" and not references:
+        raise MetricError(f"{process.name}: this model needs references")
+    texts = {"mt": hypotheses} | ({"src": sources} if sources else {})
+    if references and reads != "unused":
+        if len(references) != 1:
+            raise MetricError(f"{title} compares with one reference, not {len(references)}")
+        texts["ref"] = references[0]
+    segments = [dict(zip(texts, each, strict=True)) for each in zip(*texts.values(), strict=True)]
+    values, cut = process.score(segments, batch)
+    return {"scores": values, "cut": cut, "nrefs": int("ref" in texts)}

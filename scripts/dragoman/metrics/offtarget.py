@@ -23,6 +23,8 @@ NEEDS: frozenset[str] = frozenset()
 
 INTO = ("english", "source", "other", "empty")
 """Where off-target lines went. They add up to the ratio: a copied English source counts as English only."""
+TRIAL = ""
+"""What options are tried on before anything runs: an empty line needs no identifier, whose models load for seconds."""
 
 
 def label(**options: Any) -> str:
@@ -56,7 +58,7 @@ def compute(
         raise MetricError(registry.unknown("class of off-target lines", into, INTO))
     target = code(target_language(pair))
     source = code(pair.partition("-")[0])
-    chosen = _identifier(source, target, identifier, languages, model)
+    chosen = identifier_for(source, target, identifier, languages, model)
 
     def misses(lines: Sequence[str]) -> list[bool]:
         classes = [went(answer, source, target) for answer in _answers(chosen, tuple(lines))]
@@ -100,7 +102,7 @@ def answered(
     Raises:
         MetricError: what is unknown or missing.
     """
-    return [*_answers(_identifier(code(source), code(target), identifier, languages, model), tuple(hypotheses))]
+    return [*_answers(identifier_for(code(source), code(target), identifier, languages, model), tuple(hypotheses))]
 
 
 def went(answer: str, source: str, target: str) -> str | None:
@@ -110,9 +112,10 @@ def went(answer: str, source: str, target: str) -> str | None:
     return {"": "empty", source: "source", "en": "english"}.get(answer, "other")
 
 
-def _identifier(
+def identifier_for(
     source: str, target: str, name: str, languages: str | Sequence[str] | None, model: str | None
 ) -> Identifier:
+    """The identifier of a direction; arguments and errors as of `answered`."""
     if languages is None:
         chosen = {*NAMES} & lingua_languages().keys() | {source, target} if name == "lingua" else None
     elif languages == "all":

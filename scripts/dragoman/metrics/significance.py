@@ -1,7 +1,7 @@
 """Is a difference between two systems more than chance? Paired bootstrap and approximate randomisation.
 
-Both tests work on what a metric sums over sentences, so one code serves corpus scores (BLEU, chrF) and means of values
-per sentence (LAAL, operations, off-target, a neural metric):
+Both tests work on what a metric sums over sentences, so one code serves corpus scores (BLEU, chrF, TER) and means of
+values per sentence (LAAL, operations, off-target, a neural metric):
 
     paired bootstrap            Koehn (2004): draw the sentences anew with replacement, the same ones for both systems
     approximate randomisation   Riezler & Maxwell (2005): swap the two outputs of sentences at random
@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from dragoman.metrics import MetricError, bleu, latency, parse, score, target_language
+from dragoman.metrics import MetricError, bits, bleu, latency, parse, score, tags, ter
 from dragoman.metrics.bootstrap import RESAMPLES, SEED, interval, resampled_sums
 
 TRIALS = 10_000
@@ -103,9 +103,14 @@ def statistics(
     """
     name, written = parse(spec)
     result = score(spec, hypotheses, references, sources, pair, columns, **options, bootstrap=0)
-    if name in ("bleu", "chrf"):
+    if name == "bits":
+        return Statistics(bits.sums(references, (columns or {})["nats"]), _mean)
+    if name in ("bleu", "chrf", "ter"):
         metric, total = _corpus_metric(name, written | options, pair)
         return Statistics(np.asarray(metric._extract_corpus_statistics(hypotheses, references), np.float64), total)
+    if name == "tags" and result.segments is not None:  # words count alike, not sentences
+        rows = [[line.split() for line in side] for side in (hypotheses, references[0])]
+        return Statistics(np.asarray(tags.counts(*rows), np.float64), _percent)
     if result.segments is None:
         raise MetricError(f"{spec} has no value per sentence, so differences of it cannot be tested")
     values: list[float | None] = list(result.segments)
@@ -121,11 +126,16 @@ def _corpus_metric(name: str, options: dict[str, Any], pair: str) -> tuple[Any, 
     """sacrebleu's metric, which counts, and our score of many sums at once, which a test holds equal to its score."""
     options = {key: value for key, value in options.items() if key != "bootstrap"}
     if name == "bleu":
-        tokenize = options.get("tokenize") or bleu.TOKENIZERS.get(target_language(pair), "13a")
-        return bleu._metric(tokenize, options.get("lowercase", False)), _bleu
+        return bleu.metric(pair, **options), _bleu
+    if name == "ter":
+        return ter.metric(**options), _ter
     from sacrebleu.metrics import CHRF
 
     return CHRF(**options), _chrf
+
+
+def _percent(sums: np.ndarray) -> np.ndarray:
+    return 100 * sums[..., 0] / sums[..., 1]
 
 
 def _mean(sums: np.ndarray) -> np.ndarray:
@@ -155,6 +165,12 @@ def _chrf(sums: np.ndarray, beta: float = 2.0) -> np.ndarray:
     recall = (counted * both / np.maximum(reference, 1)).sum(axis=-1) / orders
     weighted = beta**2 * precision + recall
     return 100 * (1 + beta**2) * precision * recall / np.where(weighted > 0, weighted, 1.0)
+
+
+def _ter(sums: np.ndarray) -> np.ndarray:
+    """TER of [..., 2]: edits, and words of the reference."""
+    edits, words = sums[..., 0], sums[..., 1]
+    return 100 * np.where(words > 0, edits / np.where(words > 0, words, 1.0), edits > 0)
 
 
 def resampled(system: Statistics, resamples: int = RESAMPLES, seed: int = SEED) -> np.ndarray:
@@ -193,6 +209,15 @@ def one_sided(observed: float, chance: np.ndarray) -> tuple[float, float]:
     above = int(np.sum(chance >= observed - TIE))
     below = int(np.sum(chance <= observed + TIE))
     return (above + 1) / (len(chance) + 1), (below + 1) / (len(chance) + 1)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """p-values corrected for their number, step by step (Holm 1979), in the order given."""
+    corrected, so_far = [0.0] * len(p_values), 0.0
+    for rank, place in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
+        so_far = max(so_far, min(1.0, (len(p_values) - rank) * p_values[place]))
+        corrected[place] = so_far
+    return corrected
 
 
 def paired_bootstrap(

@@ -11,7 +11,9 @@ and what was left out is no error, so that an answer of three right tags out of 
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
+from itertools import accumulate
 from typing import Any, Literal
 
 from dragoman.metrics import MetricError, Score, require
@@ -36,10 +38,10 @@ def compute(
     of: Literal["token", "chunk"] = "token",
     bootstrap: int = RESAMPLES,
 ) -> Score:
-    """Per cent over all words, with a 95 % bootstrap interval over sentences for accuracy, and each sentence's own.
+    """Per cent over all words, with a 95 % bootstrap interval over sentences, and for accuracy each sentence's own.
 
     Args:
-        of: `token` is accuracy, `chunk` what the official script prints, without interval.
+        of: `token` is accuracy, `chunk` what the official script prints.
         bootstrap: number of resamples; 0 leaves the interval out.
 
     Raises:
@@ -59,11 +61,14 @@ def compute(
         right, found = chunks(gold), chunks(filled)
         if not found:
             raise MetricError("no answer has a tag, so there is no precision")
-        return Score(100 * len(right & found) / len(found), None, None, "XGLUE-POS|seqeval chunks", len(gold))
-    statistics = [
-        (sum(a == b for a, b in zip(answer, tags, strict=False)), len(tags))
-        for answer, tags in zip(answers, gold, strict=True)
-    ]
+        low = high = None
+        if bootstrap:
+            hits, made = _by_sentence(right & found, gold), _by_sentence(found, gold)
+            sums = resampled_sums(list(zip(hits, made, strict=True)), bootstrap)
+            low, high = interval([100 * good / all_ for good, all_ in sums if all_])
+        signature = "XGLUE-POS|seqeval chunks" + (f"|bs:{bootstrap}|seed:{SEED}" if bootstrap else "")
+        return Score(100 * len(right & found) / len(found), low, high, signature, len(gold))
+    statistics = counts(answers, gold)
     low = high = None
     if bootstrap:
         low, high = interval([100 * right / words for right, words in resampled_sums(statistics, bootstrap)])
@@ -71,6 +76,23 @@ def compute(
     signature = "accuracy|missing:wrong" + (f"|bs:{bootstrap}|seed:{SEED}" if bootstrap else "")
     segments = tuple(100 * hits / count for hits, count in statistics)
     return Score(100 * right / words, low, high, signature, len(gold), segments)
+
+
+def _by_sentence(found: Iterable[tuple[str, int, int]], sentences: Sequence[Sequence[str]]) -> list[int]:
+    """How many of the chunks begin in each sentence."""
+    ends = list(accumulate(len(sentence) + 1 for sentence in sentences))
+    begun = [0] * len(ends)
+    for _, start, _ in found:
+        begun[bisect_right(ends, start)] += 1
+    return begun
+
+
+def counts(answers: Sequence[Sequence[str]], gold: Sequence[Sequence[str]]) -> list[tuple[int, int]]:
+    """(right tags, words) of each sentence; accuracy is the ratio of their sums."""
+    return [
+        (sum(a == b for a, b in zip(answer, tags, strict=False)), len(tags))
+        for answer, tags in zip(answers, gold, strict=True)
+    ]
 
 
 def chunks(sentences: Iterable[Sequence[str]]) -> set[tuple[str, int, int]]:

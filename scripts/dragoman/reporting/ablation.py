@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from dragoman.metrics import presentation
 from dragoman.reporting.curves import name_ends
-from dragoman.reporting.figures import DASHES, DIGIT, INK, QUIET, STYLE, WIDTH, look
-from dragoman.reporting.tables import MEAN, Layout, natural
+from dragoman.reporting.figures import DASHES, DIGIT, INK, QUIET, STYLE, WIDTH, look, tell
+from dragoman.reporting.tables import MEAN, Layout, natural, told
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,17 +79,19 @@ def _draw(
             points = [(place, rows[setting]) for place, setting in enumerate(settings) if setting in rows]
             style = look(sorted(swept).index(key))
             places, values = [place for place, _ in points], [row.value for _, row in points]
-            axes.plot(places, values, marker="o", markersize=4.5, linewidth=1.6, **style)
+            tell(*axes.plot(places, values, linewidth=1.6, **style), series=label)
             for place, row in points:
                 if row.spread == row.spread:
                     low_high = [row.value - row.spread, row.value + row.spread]
-                    axes.plot([place, place], low_high, color=style["color"], linewidth=1)
+                    tell(*axes.plot([place, place], low_high, color=style["color"], linewidth=1), series=label)
+                (node,) = axes.plot([place], [row.value], marker="o", markersize=4.5, color=style["color"])
+                tell(node, told(row.label, [row]), label)
             if points:
                 ends.append((label, places[-1], values[-1], style))
         elif rows:
-            value = next(iter(rows.values())).value
-            quiet = {"color": QUIET, "linestyle": DASHES[1]}
-            axes.plot([0, last], [value, value], linewidth=1.1, **quiet)
+            row = next(iter(rows.values()))
+            value, quiet = row.value, {"color": QUIET, "linestyle": DASHES[1]}
+            tell(*axes.plot([0, last], [value, value], linewidth=1.1, **quiet), told(label, [row]), label)
             ends.append((label, last, value, quiet))
     axes.set_xticks(range(len(settings)), [setting.partition("=")[2] or setting for setting in settings])
     axes.set_xlim(-0.25, last + 0.25)

@@ -19,6 +19,8 @@ from dragoman.reporting.tables import Layout, named
 MISSING = "–"
 MANY = 8
 """Pairs that can still stand side by side."""
+ASSUMED = "Assumed, where the paper leaves it open:"
+"""What stands before an experiment's assumptions."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,8 @@ class Table:
     """(system, setting) of each row; the setting is empty where a system has none."""
     head: str = "System"
     """What the rows are."""
+    assumptions: list[tuple[str, str]] = field(default_factory=list)
+    """(name, text) of what the experiment had to assume."""
 
 
 def tables_of(frame: pd.DataFrame, layout: Layout) -> list[Table]:
@@ -77,6 +81,7 @@ def lay_out(frame: pd.DataFrame, layout: Layout) -> Table:
         legend=_legend([*shown.values()], layout, f"column{' among rows of one setting' if swept else ''}") + common,
         places=places,
         signatures=sorted({s for text in frame["signature"].dropna() for s in text.split("; ")}),
+        assumptions=[*layout.assumptions.items()],
     )
 
 
@@ -164,6 +169,8 @@ def _legend(shown: list[Cell], layout: Layout, rivals: str) -> list[str]:
     legend = []
     if any(cell.interval for cell in shown):
         legend.append("In brackets: 95 % bootstrap interval over the test sentences.")
+        if layout.means or any(len(seeds) > 1 for seeds in layout.seeds.values()):
+            legend.append("Of means over seeds and pairs, the mean of the bounds, rather too wide than too narrow.")
     if any(cell.spread for cell in shown):
         legend.append("Mean ± standard deviation over the seeds.")
     if any(cell.best for cell in shown):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from dragoman.reporting.figures import DIGIT, INK, QUIET, STYLE, WIDTH
+from dragoman.reporting.figures import DIGIT, INK, QUIET, STYLE, WIDTH, tell
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -73,7 +73,8 @@ def boxes(samples: Mapping[str, Sequence[float]], unit: str, colours: Mapping[st
                 axes.plot([end, end], [place - 0.14, place + 0.14], color=colour, linewidth=1.2)
             corner, width = (b.quarter, place - 0.28), b.three_quarters - b.quarter
             axes.add_patch(Rectangle(corner, width, 0.56, facecolor=colour, edgecolor="none", alpha=0.3))
-            axes.add_patch(Rectangle(corner, width, 0.56, facecolor="none", edgecolor=colour, linewidth=1.2))
+            outline = Rectangle(corner, width, 0.56, facecolor="none", edgecolor=colour, linewidth=1.2)
+            tell(axes.add_patch(outline), _told(label, b, len(samples[label]), unit))
             axes.plot([b.median, b.median], [place - 0.28, place + 0.28], color=INK, linewidth=1.6, zorder=3)
             beside = axes.get_yaxis_transform()
             axes.text(1.075, place, _short(b.median), transform=beside, ha="right", va="center", color=INK)
@@ -86,6 +87,13 @@ def boxes(samples: Mapping[str, Sequence[float]], unit: str, colours: Mapping[st
         axes.spines["left"].set_visible(False)
         axes.set_xlabel(f"{unit}{', logarithmic' if logarithmic else ''}", color=QUIET)
     return figure
+
+
+def _told(label: str, b: Box, count: int, unit: str) -> str:
+    middle = f"half of them from {_short(b.quarter)} to {_short(b.three_quarters)}"
+    return f"{label}\n{unit}: median {_short(b.median)}\n{middle}\nwhiskers {_short(b.low)} to {_short(b.high)}\n" + (
+        f"{count:,} translations"
+    )
 
 
 def _short(value: float) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dragoman.reporting.figures import DIGIT, INK, QUIET, STYLE, WIDTH, empty, look
+from dragoman.reporting.figures import DIGIT, INK, QUIET, STYLE, WIDTH, empty, look, tell
 from dragoman.storage import read_jsonl
 
 if TYPE_CHECKING:
@@ -63,13 +63,11 @@ def loss_curves(curves: Sequence[tuple[str, Sequence[tuple[int, float]]]]) -> Fi
             number = labels.index(label)
             steps, losses = zip(*points, strict=True)
             several = sum(1 for other, _ in curves if other == label) > 1
-            axes.plot(
-                steps,
-                losses,
-                **look(number),
-                linewidth=1.1 if several else 1.6,
-                solid_capstyle="round",
-            )
+            width = 1.1 if several else 1.6
+            (line,) = axes.plot(steps, losses, **look(number), linewidth=width, solid_capstyle="round")
+            tell(line, series=label)
+            for step, loss in points:
+                hotspot(axes, step, loss, f"{label}\nstep {step:,}: loss {loss:.3f}", label)
             ends.setdefault(label, []).append(points[-1])
         axes.set_xlim(left=0, right=max(points[-1][0] for _, points in curves))
         axes.margins(y=0.06)
@@ -97,7 +95,7 @@ def name_ends(axes: Axes, ends: Sequence[tuple[str, float, float, dict[str, Any]
     across, up = axes.figure.get_size_inches() * axes.get_position().size
     places = spread_out([y for _, _, y, _ in ends], 0.18 * (high - low) / up, low, high)
     for (label, x, y, style), place in zip(ends, places, strict=True):
-        axes.annotate(
+        name = axes.annotate(
             label,
             xy=(x, y),
             xytext=(1 + gap / across, place),
@@ -107,3 +105,11 @@ def name_ends(axes: Axes, ends: Sequence[tuple[str, float, float, dict[str, Any]
             color=INK,
             arrowprops={"arrowstyle": "-", "linewidth": 0.9, "shrinkA": 1, "shrinkB": 0, "relpos": (0, 0.5), **style},
         )
+        tell(name, series=label)
+        tell(name.arrow_patch, series=label)
+
+
+def hotspot(axes: Axes, x: float, y: float, text: str, series: str) -> None:
+    """A place on a line that says something when it is pointed at, and is not seen otherwise."""
+    nothing = {"marker": "o", "markersize": 3.5, "color": INK, "linestyle": "none", "alpha": 0, "clip_on": False}
+    tell(*axes.plot([x], [y], **nothing), text, series)

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from dragoman.metrics import presentation
-from dragoman.reporting.figures import DIGIT, INK, PALETTE, QUIET, STYLE, WIDTH, empty
-from dragoman.reporting.tables import MEAN
+from dragoman.reporting.figures import DIGIT, INK, PALETTE, QUIET, STYLE, WIDTH, empty, tell
+from dragoman.reporting.tables import MEAN, told
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,8 +47,8 @@ def scores(frame: pd.DataFrame, across: int = 6) -> Figure:
             for column, pair in enumerate(here):
                 area = (left + column * step, bottom / height, step - 0.035, panel / height)
                 axes = figure.add_axes(area)
-                rows = own[(own["metric"] == metric) & (own["pair"] == pair)].set_index("label")
-                _panel(axes, {label: rows.loc[label].to_dict() for label in labels}, look.better)
+                rows = own[(own["metric"] == metric) & (own["pair"] == pair)]
+                _panel(axes, {row.label: row for row in rows.itertuples()}, look.better)
                 axes.set_xlim(*reach[metric])
                 axes.set_title(pair, loc="left", fontsize=9.5, color=QUIET)
                 if column:
@@ -67,20 +67,21 @@ def _reach(rows: pd.DataFrame) -> tuple[float, float]:
     return low - room, high + room
 
 
-def _panel(axes: Axes, rows: Mapping[str, dict[str, Any]], better: str | None) -> None:
-    values = {label: row["value"] for label, row in rows.items() if row["value"] == row["value"]}
+def _panel(axes: Axes, rows: Mapping[str, Any], better: str | None) -> None:
+    values = {label: row.value for label, row in rows.items() if not math.isnan(row.value)}
     pick = {"higher": max, "lower": min}.get(better or "")
     best = pick(values.values()) if pick and len(values) > 1 else None
     for place, (label, row) in enumerate(rows.items()):
         if label not in values:
             continue
-        value, colour = row["value"], PALETTE[0] if row["value"] == best else QUIET
-        low, high = row["low"], row["high"]
-        if row["spread"] == row["spread"]:
-            low, high = value - row["spread"], value + row["spread"]
-        if low == low and low is not None:
+        value, colour = row.value, PALETTE[0] if row.value == best else QUIET
+        low, high = row.low, row.high
+        if not math.isnan(row.spread):
+            low, high = value - row.spread, value + row.spread
+        if not math.isnan(low):
             axes.plot([low, high], [place, place], color=colour, linewidth=1.8, solid_capstyle="butt", alpha=0.55)
-        axes.plot([value], [place], marker="o", markersize=5.5, color=colour, markeredgewidth=0)
+        (dot,) = axes.plot([value], [place], marker="o", markersize=5.5, color=colour, markeredgewidth=0)
+        tell(dot, told(label, [row]))
     axes.set_yticks(range(len(rows)), list(rows), color=INK)
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.locator_params(axis="x", nbins=4)

@@ -1,4 +1,5 @@
-"""Sentences to look at: which ones are shown, and which of a hypothesis's words the reference does not have."""
+"""Sentences to look at: which ones are shown, which of a hypothesis's words the reference does not have, and, where the
+source was read word by word, when each word was written."""
 
 from __future__ import annotations
 
@@ -8,6 +9,8 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from dragoman.reporting.tables import named
 
 Row = Mapping[str, Any]
 
@@ -25,6 +28,47 @@ class Piece:
 
 
 @dataclass(frozen=True)
+class Output:
+    """What a system at one setting made of a test set."""
+
+    system: str
+    setting: str
+    rows: Sequence[Row]
+    """As the decoder wrote them."""
+    folded: bool = False
+    """Not among those that are compared at first sight."""
+    astray: Sequence[str] = ()
+    """The language each row is in, where that is not the one asked for; nothing at all where nobody looked."""
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """What a system at one setting made of a sentence."""
+
+    system: str
+    setting: str
+    folded: bool
+    pieces: list[Piece] | None
+    """None where the system has not translated this sentence."""
+    astray: str = ""
+    delays: list[int] | None = None
+    """Source words read before each word was written; None where the whole source was."""
+
+    @property
+    def name(self) -> str:
+        """As tables name it."""
+        return named(self.system, self.setting)
+
+    def columns(self, width: int) -> list[str]:
+        """[width] The words written once the first, the second, ... of `width` source words had been read."""
+        found: list[list[str]] = [[] for _ in range(width)]
+        words = "".join(piece.text for piece in self.pieces or ()).split()
+        for word, delay in zip(words, self.delays or (), strict=True):
+            found[max(delay, 1) - 1].append(word)
+        return [" ".join(own) for own in found]
+
+
+@dataclass(frozen=True)
 class Example:
     """One sentence: its source, its reference, and what each system made of it."""
 
@@ -33,8 +77,20 @@ class Example:
     """Place in the test set, counted from 1."""
     source: str
     reference: str
-    hypotheses: list[tuple[str, list[Piece] | None]]
-    """(system, pieces); None where the system has not translated this sentence."""
+    hypotheses: list[Hypothesis]
+    gap: float
+    """chrF2 points between the best and the worst hypothesis that is not folded."""
+
+    @property
+    def timed(self) -> bool:
+        """Whether a system wrote before it had read everything."""
+        width = len(self.source.split())
+        return any(min(each.delays, default=width) < width for each in self.hypotheses if each.delays)
+
+    @property
+    def astray(self) -> bool:
+        """Whether a system answered in another language than asked."""
+        return any(hypothesis.astray for hypothesis in self.hypotheses)
 
 
 def visible(text: str) -> str:
@@ -90,29 +146,77 @@ def spread(total: int, wanted: int) -> list[int]:
     return [(2 * i + 1) * total // (2 * wanted) for i in range(wanted)]
 
 
-def choose(decodes: Mapping[str, Sequence[tuple[str, Sequence[Row]]]], wanted: int = 20) -> list[Example]:
-    """Examples from every pair in turn, spread over the test set.
+def choose(decodes: Mapping[str, Sequence[Output]], wanted: int) -> list[Example]:
+    """Examples from every pair in turn, each pair's in the order of its test set.
 
     Args:
-        decodes: pair -> [(system, rows of one setting)], rows as the decoder wrote them.
+        decodes: pair -> what each system made of it.
         wanted: how many examples in all.
     """
-    per_pair = []
     share = -(-wanted // max(1, len(decodes)))
-    for pair, systems in decodes.items():
-        sentences: dict[Any, Row] = {row["id"]: row for _, rows in systems for row in reversed(rows)}
-        order = list(dict.fromkeys(row["id"] for _, rows in systems for row in rows))
-        by_system = [(system, {row["id"]: row["hypothesis"] for row in rows}) for system, rows in systems]
-        shown = []
-        for place in spread(len(order), share):
-            row = sentences[order[place]]
-            references = row["reference"] if isinstance(row["reference"], list) else [row["reference"]]
-            reference, key = visible(references[0]), row["id"]
-            hypotheses = [
-                (system, compare(reference, visible(written[key])) if written.get(key) is not None else None)
-                for system, written in by_system
-            ]
-            shown.append(Example(pair, place + 1, visible(row["source"]), reference, hypotheses))
-        per_pair.append(shown)
+    per_pair = [_of_pair(pair, outputs, share) for pair, outputs in decodes.items()]
     in_turn = [shown[i] for i in range(share) for shown in per_pair if i < len(shown)]
     return in_turn[:wanted]
+
+
+def _of_pair(pair: str, outputs: Sequence[Output], wanted: int) -> list[Example]:
+    sentences: dict[Any, Row] = {row["id"]: row for output in reversed(outputs) for row in reversed(output.rows)}
+    order = list(dict.fromkeys(row["id"] for output in outputs for row in output.rows))
+    scores: dict[Any, list[float]] = {key: [] for key in order}
+    astray: dict[Any, bool] = dict.fromkeys(order, False)
+    for output in outputs:
+        for row, language in zip(output.rows, output.astray or [""] * len(output.rows), strict=True):
+            astray[row["id"]] |= bool(language)
+        if not output.folded:
+            for row, score in zip(output.rows, _sentence_scores(output.rows), strict=True):
+                scores[row["id"]].append(score)
+    gaps = [max(found) - min(found) if found else 0.0 for found in scores.values()]
+    places = [{row["id"]: place for place, row in enumerate(output.rows)} for output in outputs]
+    shown = []
+    for place in pick(gaps, [*astray.values()], wanted):
+        row = sentences[order[place]]
+        reference = visible(_reference(row))
+        hypotheses = [
+            _hypothesis(output, own.get(row["id"]), reference) for output, own in zip(outputs, places, strict=True)
+        ]
+        shown.append(Example(pair, place + 1, visible(row["source"]), reference, hypotheses, gaps[place]))
+    return shown
+
+
+def _hypothesis(output: Output, place: int | None, reference: str) -> Hypothesis:
+    if place is None:
+        return Hypothesis(output.system, output.setting, output.folded, None)
+    row = output.rows[place]
+    pieces = compare(reference, visible(row["hypothesis"]))
+    language = output.astray[place] if output.astray else ""
+    return Hypothesis(output.system, output.setting, output.folded, pieces, language, row.get("delays"))
+
+
+def _reference(row: Row) -> str:
+    return row["reference"][0] if isinstance(row["reference"], list) else row["reference"]
+
+
+def _sentence_scores(rows: Sequence[Row]) -> Sequence[float]:
+    """chrF2 of each row."""
+    from dragoman.metrics.chrf import compute
+
+    if not rows:
+        return ()
+    references = [[_reference(row) for row in rows]]
+    return compute([row["hypothesis"] for row in rows], references, [], "", bootstrap=0).segments
+
+
+def pick(gaps: Sequence[float], astray: Sequence[bool], wanted: int) -> list[int]:
+    """Places of a test set: half of them spread evenly over it, up to a quarter over those that went astray, and the
+    rest where systems differ most.
+
+    Args:
+        gaps: [sentences] how much systems differ.
+        astray: [sentences] whether one answered in another language than asked.
+        wanted: how many places.
+    """
+    chosen = dict.fromkeys(spread(len(gaps), -(-wanted // 2)))
+    strays = [place for place, away in enumerate(astray) if away and place not in chosen]
+    chosen |= dict.fromkeys(strays[i] for i in spread(len(strays), wanted // 4))
+    others = sorted((place for place in range(len(gaps)) if place not in chosen), key=lambda place: -gaps[place])
+    return sorted([*chosen, *others[: max(0, wanted - len(chosen))]])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,11 @@ from dragoman.config import (
     System,
     Training,
 )
+from dragoman.languages import NAMES, split_pair
+from dragoman.metrics import parse
 from dragoman.plan import DecodeRun, Plan
 from dragoman.reporting.curves import read_log
-from dragoman.reporting.examples import Example, Row, choose, visible
+from dragoman.reporting.examples import Example, Output, Row, choose, visible
 from dragoman.reporting.tables import Layout, named, natural
 from dragoman.storage import MANIFEST, read_jsonl
 from dragoman.sweeps import joined, split
@@ -27,6 +29,10 @@ from dragoman.sweeps import joined, split
 SPLITS = ("train", "validation", "test")
 MANY = 12
 """Curves that can still be named each by itself."""
+EXAMPLES = 60
+"""Sentences of an experiment that the page shows at most."""
+IDENTIFYING = ("identifier", "languages", "model")
+"""Options of the off-target ratio that say how a line's language is told."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +90,7 @@ def layout_from(plan: Plan, experiment: str) -> Layout:
         settings={key: tuple(found) for key, found in settings.items()},
         title=visible(spec.title),
         blocks=blocks(spec),
+        assumptions={visible(name): visible(text) for name, text in spec.assumptions.items()},
     )
 
 
@@ -226,20 +233,50 @@ def _first_seeds(plan: Plan, experiment: str, pair: str) -> Iterator[DecodeRun]:
             yield run
 
 
-def examples(plan: Plan, experiment: str, wanted: int = 20) -> tuple[list[Example], set[str]]:
-    """Sentences of an experiment to look at, and the names that can be folded away: all but a system's first setting.
-
-    The first setting is where waiting is shortest, so where systems differ most.
-    """
+def examples(plan: Plan, experiment: str) -> tuple[int, list[Example]]:
+    """How many sentences an experiment was tested on, and those to look at. Folded are all settings of a system but the
+    first, where waiting is shortest, so where systems differ most."""
     found = decoded(plan, experiment)
-    settings: dict[str, list[str]] = {}
-    for rows in found.values():
-        for label, setting, _ in rows:
-            if setting not in settings.setdefault(label, []):
-                settings[label].append(setting)
-    folded = {named(label, s) for label, seen in settings.items() for s in sorted(seen, key=natural)[1:]}
-    decodes = {pair: [(named(label, setting), rows) for label, setting, rows in own] for pair, own in found.items()}
-    return choose(decodes, wanted), folded
+    first: dict[str, str] = {}
+    for setting, label in sorted({(s, label) for own in found.values() for label, s, _ in own}, key=_by_setting):
+        first.setdefault(label, setting)
+    spec = plan.experiment(experiment)
+    identifying = identifier(plan, experiment) if "offtarget" in map(_name, spec.metrics) else None
+    decodes = {
+        pair: [
+            Output(label, setting, rows, setting != first[label], _astray(rows, pair, identifying))
+            for label, setting, rows in own
+        ]
+        for pair, own in found.items()
+    }
+    total = sum(len({row["id"] for output in own for row in output.rows}) for own in decodes.values())
+    return total, choose(decodes, EXAMPLES)
+
+
+def _by_setting(place: tuple[str, str]) -> tuple[Any, str]:
+    return natural(place[0]), place[1]
+
+
+def _name(metric: str) -> str:
+    return parse(metric)[0]
+
+
+def identifier(plan: Plan, experiment: str) -> dict[str, Any]:
+    """Options of `metrics.offtarget.answered`, as the first off-target ratio of an experiment has them."""
+    spec = plan.experiment(experiment)
+    options = next((own for name, own in map(parse, spec.metrics) if name == "offtarget"), {})
+    return plan.metric_options(experiment)["offtarget"] | {k: v for k, v in options.items() if k in IDENTIFYING}
+
+
+def _astray(rows: Sequence[Row], pair: str, identifying: Mapping[str, Any] | None) -> list[str]:
+    """The language of each row that is not in the one asked for; empty where nobody looked."""
+    if identifying is None:
+        return []
+    from dragoman.metrics.offtarget import answered
+
+    source, target = split_pair(pair)
+    came = answered([row["hypothesis"] for row in rows], source, target, **identifying)
+    return ["" if code in (target, "") else NAMES.get(code, "another language") for code in came]
 
 
 def cost_samples(plan: Plan, experiment: str) -> dict[str, list[float]]:

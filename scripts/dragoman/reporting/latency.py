@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dragoman.metrics import presentation
 from dragoman.reporting.curves import name_ends
-from dragoman.reporting.figures import DASHES, DIGIT, GROUND, INK, QUIET, STYLE, WIDTH, look
-from dragoman.reporting.tables import MEAN, Layout
+from dragoman.reporting.figures import DASHES, DIGIT, GROUND, INK, QUIET, STYLE, WIDTH, look, tell
+from dragoman.reporting.tables import MEAN, Layout, told
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,6 +38,8 @@ class Point(NamedTuple):
     setting: str
     lag: Number
     quality: Number
+    told: str
+    """What it says when it is pointed at."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,8 @@ class Curve:
     points: list[Point | None]
     """None for a setting that lacks one of its two numbers: no line leads past it."""
     level: Number | None = None
+    told: str = ""
+    """What a level says."""
 
 
 def trade_off(
@@ -115,28 +119,35 @@ def trade_off(
                 else:
                     for label, x, y, style in ends:  # the last panel has no such curve
                         place = {"textcoords": "offset points", "ha": "right", "fontsize": 8}
-                        axes.annotate(label, (x, y), (0, 7), color=style["color"], **place)
+                        tell(axes.annotate(label, (x, y), (0, 7), color=style["color"], **place), series=label)
     return figure
 
 
 def _curves(frame: pd.DataFrame, layout: Layout, quality: str, against: str, curved: Collection[str]) -> list[Curve]:
     """One panel: what of each system can be drawn."""
-    numbers: dict[tuple[str, str], dict[str, Number]] = {}
+    rows: dict[tuple[str, str], dict[str, Any]] = {}
     for row in frame.itertuples():
-        found = numbers.setdefault((row.system, row.setting), {})
+        found = rows.setdefault((row.system, row.setting), {})
         if not math.isnan(row.value):
-            found[row.metric] = _number(row)
+            found[row.metric] = row
     curves = []
     for place, (key, label) in enumerate((k, name) for k, name in layout.systems.items() if k in curved):
-        rows = [(setting, found) for (system, setting), found in numbers.items() if system == key]
-        points = [Point(s, n[against], n[quality]) if against in n and quality in n else None for s, n in rows]
+        own = [found for (system, _), found in rows.items() if system == key]
+        points = [_point(found, quality, against) for found in own]
         if any(points):
             curves.append(Curve(label, look(place), points))
     for place, (key, label) in enumerate((k, name) for k, name in layout.systems.items() if k not in curved):
-        if level := numbers.get((key, ""), {}).get(quality):
-            dashes = DASHES[1 + place % (len(DASHES) - 1)]
-            curves.append(Curve(label, {"color": QUIET, "linestyle": dashes}, [], level))
+        if (row := rows.get((key, ""), {}).get(quality)) is not None:
+            style = {"color": QUIET, "linestyle": DASHES[1 + place % (len(DASHES) - 1)]}
+            curves.append(Curve(label, style, [], _number(row), told(label, [row])))
     return curves
+
+
+def _point(found: Mapping[str, Any], quality: str, against: str) -> Point | None:
+    if quality not in found or against not in found:
+        return None
+    high, lag = found[quality], found[against]
+    return Point(high.setting, _number(lag), _number(high), told(high.label, [high, lag]))
 
 
 def _number(row: Any) -> Number:
@@ -169,21 +180,25 @@ def _end(curve: Curve, right: float) -> tuple[float, float]:
 
 def _draw(axes: Axes, curve: Curve, layer: float) -> None:
     if curve.level:
-        axes.axhline(curve.level.value, linewidth=1.2, zorder=2, **curve.look)
+        tell(axes.axhline(curve.level.value, linewidth=1.2, zorder=2, **curve.look), curve.told, curve.label)
         return
     colour = curve.look["color"]
     gap = (math.nan, math.nan)
     path = [(point.lag.value, point.quality.value) if point else gap for point in curve.points]
-    axes.plot(*zip(*path, strict=True), linewidth=1.5, zorder=layer, **curve.look)
+    (line,) = axes.plot(*zip(*path, strict=True), linewidth=1.5, zorder=layer, **curve.look)
+    tell(line, series=curve.label)
     for point in filter(None, curve.points):
         (x, left, right), (y, low, high) = point.lag, point.quality
-        axes.plot([left, right], [y, y], color=colour, linewidth=0.8, alpha=0.55, zorder=layer)
-        axes.plot([x, x], [low, high], color=colour, linewidth=0.8, alpha=0.55, zorder=layer)
+        for across, up in (([left, right], [y, y]), ([x, x], [low, high])):
+            if (across[0], up[0]) != (across[1], up[1]):
+                (bar,) = axes.plot(across, up, color=colour, linewidth=0.8, alpha=0.55, zorder=layer)
+                tell(bar, series=curve.label)
         text = re.sub(r"\w+=", "", point.setting)
         inside = len(text) <= 2
         node = {"marker": "o", "markersize": 8.6 if inside else 4.5, "markeredgecolor": colour, "markeredgewidth": 1.2}
-        axes.plot([x], [y], markerfacecolor=GROUND if inside else colour, zorder=layer + 0.1, **node)
-        axes.annotate(
+        (drawn,) = axes.plot([x], [y], markerfacecolor=GROUND if inside else colour, zorder=layer + 0.1, **node)
+        tell(drawn, point.told, curve.label)
+        name = axes.annotate(
             text,
             (x, y),
             (0, 0 if inside else 7),
@@ -194,3 +209,4 @@ def _draw(axes: Axes, curve: Curve, layer: float) -> None:
             color=INK,
             zorder=layer + 0.2,
         )
+        tell(name, series=curve.label)

@@ -1,13 +1,16 @@
-"""A laid-out table as Markdown and as LaTeX (booktabs). Names come from users, so everything is escaped."""
+"""A laid-out table, or rows of text, as Markdown and as LaTeX (booktabs). Names are the user's: all is escaped."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
-from dragoman.reporting.arrange import MISSING, Cell, Table
+from dragoman.reporting.arrange import ASSUMED, MISSING, Cell, Table
 
 MAX_LATEX_COLUMNS = 6
 """Numbers side by side on a page of `article`; a wider table gets one tabular per metric."""
+MAX_LATEX_LINES = 40
+"""Lines of a list on such a page."""
 MAX_LATEX_ROWS = 10
 """Systems on such a page, where there are several tabulars; with more, each has a page of its own."""
 
@@ -29,7 +32,7 @@ def _markdown_cell(cell: Cell) -> str:
 
 
 def markdown(table: Table) -> str:
-    """A heading, a pipe table, and below it the notes, how to read it, and the signatures."""
+    """A heading, a pipe table, and below it the notes, how to read it, the signatures, and what was assumed."""
     columns = [f"{metric} {column}" for metric, columns in table.groups for column in columns]
     header = [table.head, *map(markdown_text, columns)]
     lines = [f"### {markdown_text(table.title)}", "", "| " + " | ".join(header) + " |"]
@@ -40,6 +43,9 @@ def markdown(table: Table) -> str:
     lines += [f"<sup>{letter}</sup> {markdown_text(note)}  " for letter, note in table.notes]
     lines += [f"{sentence}  " for sentence in table.legend]
     lines += [f"`{signature}`  " for signature in table.signatures]
+    if table.assumptions:
+        lines += ["", ASSUMED, ""]
+        lines += [f"- **{markdown_text(name)}** {markdown_text(text)}." for name, text in table.assumptions]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -136,6 +142,8 @@ def latex(table: Table) -> str:
             start += len(group[1])
     below = [rf"\textsuperscript{{{letter}}}\,{latex_text(note)}." for letter, note in table.notes]
     below += [latex_text(sentence) for sentence in table.legend]
+    if table.assumptions:
+        below += [ASSUMED, *(rf"\textbf{{{latex_text(n)}}}\,{latex_text(text)}." for n, text in table.assumptions)]
     lines = ["% needs \\usepackage{booktabs}", *[f"% {' '.join(signature.split())}" for signature in table.signatures]]
     end = [r"\par\smallskip", rf"\parbox{{\linewidth}}{{\footnotesize {' '.join(below)}}}"] if below else []
     tall = len(parts) > 1 and len(table.rows) > MAX_LATEX_ROWS
@@ -149,3 +157,26 @@ def latex(table: Table) -> str:
         if tall or number == len(parts) - 1:
             lines += [*end, r"\end{table}"]
     return "\n".join(lines) + "\n"
+
+
+def markdown_rows(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A heading and a pipe table of plain text."""
+    lines = [f"### {markdown_text(title)}", "", *("| " + " | ".join(map(markdown_text, row)) + " |" for row in rows)]
+    lines[2:2] = ["| " + " | ".join(map(markdown_text, header)) + " |", "| --- " * len(header) + "|"]
+    return "\n".join(lines) + "\n"
+
+
+def latex_rows(title: str, header: Sequence[str], rows: Sequence[Sequence[str]], columns: str) -> str:
+    """Plain text in as many tables as it takes, each a page at most.
+
+    Args:
+        columns: what `tabular` wants to know about them.
+    """
+    parts = []
+    for start in range(0, len(rows), MAX_LATEX_LINES):
+        own = [header, *rows[start : start + MAX_LATEX_LINES]]
+        head, *lines = (" & ".join(map(latex_text, row)) + r" \\" for row in own)
+        parts += [r"\begin{table}", r"\centering\scriptsize", rf"\caption{{{latex_text(title)}}}"]
+        parts += [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", head, r"\midrule", *lines]
+        parts += [r"\bottomrule", r"\end{tabular}", r"\end{table}", ""]
+    return "\n".join(parts)

@@ -1,44 +1,52 @@
-"""The report: one HTML file with everything in it. It loads nothing and runs nothing, so it can be mailed and archived.
+"""The report: one HTML file with everything in it. It loads nothing, so it can be mailed and archived. Where scripts
+are off it is whole; where they run, its own (`page.js`) lets figures answer, tables sort and examples be searched.
 
 Corpus text and model output are untrusted: Jinja escapes them, characters that could rearrange the page are shown as
-symbols, and the page's own security policy forbids scripts and every kind of request.
+symbols, and the page's own security policy forbids every request, and every script but the one whose digest it names.
 """
 
 from __future__ import annotations
 
 import base64
-import math
+import hashlib
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jinja2
-import pandas as pd
 import yaml
 from markupsafe import Markup, escape
 
 from dragoman import claims, verdicts
-from dragoman.metrics import presentation
 from dragoman.plan import Plan
 from dragoman.records import Record
-from dragoman.reporting import arrange, curves, figures, gallery, gather, markup, provenance, tables, timings
+from dragoman.reporting import (
+    arrange,
+    compute,
+    curves,
+    evidence,
+    figures,
+    gallery,
+    gather,
+    instructed,
+    markup,
+    provenance,
+    tables,
+    timings,
+)
+from dragoman.reporting.downloads import Download, download
 from dragoman.reporting.examples import Example, visible
 from dragoman.storage import sha256
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+HERE = Path(__file__).parent
 EXAMPLES_OPEN = 3
 """Examples that are in view before the others are unfolded."""
-
-
-@dataclass(frozen=True)
-class Download:
-    """A file inside the page."""
-
-    name: str
-    kind: str
-    link: str
 
 
 @dataclass(frozen=True)
@@ -48,6 +56,7 @@ class Drawing:
     title: str
     caption: str
     svg: Markup
+    downloads: list[Download]
 
 
 @dataclass(frozen=True)
@@ -59,53 +68,13 @@ class Section:
     facts: list[tuple[str, str]]
     tables: list[arrange.Table]
     drawings: list[Drawing]
+    sentences: int
+    """Of all its test sets."""
     examples: list[Example]
-    folded: set[str]
-    """Systems whose hypotheses are unfolded on request."""
     downloads: list[Download]
-    published: list[PublishedRow]
+    published: list[evidence.PublishedRow]
     """The paper's numbers beside ours, where both exist."""
-
-
-@dataclass(frozen=True)
-class EvidenceRow:
-    """One comparison behind a claim, as it is shown."""
-
-    place: str
-    value: str
-    threshold: str
-    margin: str
-    spread: str
-    p: str
-
-
-@dataclass(frozen=True)
-class ClaimRow:
-    """A claim and its verdict, as they are shown."""
-
-    result: claims.Result
-    metric: str
-    weakest: str
-    """The comparison with the smallest margin, in a line; empty where there is none."""
-    p: str
-    evidence: list[EvidenceRow]
-
-
-@dataclass(frozen=True)
-class PublishedRow:
-    """A published number and ours, as they are shown."""
-
-    system: str
-    setting: str
-    pair: str
-    metric: str
-    published: str
-    ours: str
-    difference: str
-    tolerance: str
-    verdict: str
-    reason: str
-    origin: str
+    published_downloads: list[Download]
 
 
 def inline_svg(document: str, prefix: str, label: str) -> Markup:
@@ -114,6 +83,7 @@ def inline_svg(document: str, prefix: str, label: str) -> Markup:
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     text = re.sub(r"<style.*?</style>", "", text, flags=re.DOTALL)
     text = re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL)
+    text = re.sub(r"\n\s+", "\n", text)
     text = re.sub(r'(\sid="|url\(#|href="#)', rf"\g<1>{prefix}-", text)
     themed = {figures.INK: "ink", figures.QUIET: "quiet", figures.RULE: "rule", figures.GROUND: "ground"}
     themed |= {colour: f"c{number}" for number, colour in enumerate(figures.PALETTE, 1)}
@@ -133,122 +103,29 @@ def whole_pairs(text: str) -> Markup:
     return Markup(re.sub(r"\b[a-z]{2}-[a-z]{2}\b", r'<span class="pair">\g<0></span>', str(escape(text))))
 
 
-def download(name: str, content: str) -> Download:
-    """A text file as a link that holds it."""
-    kinds = {"csv": "text/csv", "md": "text/markdown", "tex": "application/x-tex"}
-    suffix = name.rpartition(".")[2]
-    data = base64.b64encode(content.encode()).decode()
-    return Download(name, suffix, f"data:{kinds.get(suffix, 'text/plain')};charset=utf-8;base64,{data}")
-
-
 def section(plan: Plan, name: str, records: Sequence[Record], judged: Sequence[verdicts.Verdict] = ()) -> Section:
     """Everything the page says about one experiment."""
     layout = gather.layout_from(plan, name)
     frame = tables.cells(records, layout)
-    laid = arrange.tables_of(frame, layout)
-    examples, folded = gather.examples(plan, name)
+    laid = [*arrange.tables_of(frame, layout), *instructed.judgements(plan, name, records)]
+    sentences, examples = gather.examples(plan, name)
+    beside = evidence.published_rows(judged, name, layout.systems)
     return Section(
         key=name,
         title=layout.title,
         facts=gather.facts_of(plan, name),
         tables=laid,
         drawings=drawings(plan, name, layout.title, records),
+        sentences=sentences,
         examples=examples,
-        folded=folded,
         downloads=[
             download(f"{name}.csv", tables.csv(frame)),
             download(f"{name}.md", "\n".join(map(markup.markdown, laid))),
             download(f"{name}.tex", "\n".join(map(markup.latex, laid))),
         ],
-        published=published_rows(judged, name, layout.systems),
+        published=beside,
+        published_downloads=evidence.published_downloads(name, f"{layout.title}: published and ours", beside),
     )
-
-
-def probability(p: float | None) -> str:
-    """A p-value in three decimals: `0.012`, `< 0.001`."""
-    return "" if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"
-
-
-def claim_row(result: claims.Result) -> ClaimRow:
-    """A claim's numbers with the digits that its metric is shown with, and at least three that count."""
-    look = presentation(result.metric)
-    largest = max((abs(each.value) for each in result.evidence), default=0.0)
-    digits = max(look.digits, 2 - math.floor(math.log10(largest))) if largest else look.digits
-
-    def signed(value: float) -> str:
-        return f"{value:+.{digits}f}".replace("-", "−")
-
-    rows = []
-    for each in result.evidence:
-        bounds = f" [{signed(each.low)}, {signed(each.high)}]" if each.low is not None and each.high is not None else ""
-        rows.append(
-            EvidenceRow(
-                place=", ".join(filter(None, (each.pair, each.setting))),
-                value=f"{each.value:.{digits}f}",
-                threshold=f"{each.threshold:.{digits}f}",
-                margin=signed(each.margin) + bounds,
-                spread="" if each.spread is None else f"{each.spread:.{digits}f}",
-                p=probability(each.p),
-            )
-        )
-    weakest = ""
-    if rows:
-        row = rows[min(range(len(rows)), key=lambda number: result.evidence[number].margin)]
-        weakest = f"{row.place}: {row.value}, threshold {row.threshold}, margin {row.margin}"
-    return ClaimRow(result, look.label, weakest, probability(result.p), rows)
-
-
-def published_rows(judged: Sequence[verdicts.Verdict], experiment: str, labels: dict[str, str]) -> list[PublishedRow]:
-    """The paper's numbers that an experiment has counterparts of."""
-    rows = []
-    for verdict in judged:
-        number = verdict.published
-        if verdict.experiment != experiment or verdict.value is None:
-            continue
-        look = presentation(number.metric)
-        ours = f"{verdict.value:.{look.digits}f}"
-        if verdict.low is not None and verdict.high is not None:
-            ours += f" [{verdict.low:.{look.digits}f}, {verdict.high:.{look.digits}f}]"
-        elif verdict.spread is not None:
-            ours += f" ± {verdict.spread:.{look.digits}f}"
-        rows.append(
-            PublishedRow(
-                system=labels.get(number.system, number.system),
-                setting=number.setting,
-                pair=number.pair,
-                metric=look.label,
-                published=f"{number.value:g}" + (f" ± {number.error:g}" if number.error else ""),
-                ours=ours,
-                difference=f"{verdict.difference:+.{look.digits}f}".replace("-", "−"),
-                tolerance="" if number.tolerance is None else f"{number.tolerance:g}",
-                verdict=verdict.verdict,
-                reason=verdict.reason if verdict.verdict == "not comparable" else "",
-                origin=", ".join(filter(None, (number.version, number.model))),
-            )
-        )
-    return rows
-
-
-def claims_csv(results: Sequence[claims.Result]) -> str:
-    """One row per comparison, one for a claim that has none, as many digits as there are."""
-    facts = ("id", "paper", "statement", "experiment", "metric", "comparison", "verdict", "p", "p_holm", "test", "note")
-    rows = []
-    for result in results:
-        start = {name: getattr(result, name) for name in facts}
-        rows += [start | {f"evidence_{key}": v for key, v in asdict(each).items()} for each in result.evidence] or [
-            start
-        ]
-    return pd.DataFrame(rows).to_csv(index=False, lineterminator="\n")
-
-
-def published_csv(judged: Sequence[verdicts.Verdict]) -> str:
-    """One row per published score and counterpart."""
-    rows = []
-    for verdict in judged:
-        ours = {name: getattr(verdict, name) for name in ("experiment", "value", "low", "high", "spread", "difference")}
-        ours = {f"our_{name}": value for name, value in ours.items()}
-        rows.append(asdict(verdict.published) | ours | {"verdict": verdict.verdict, "verdict_reason": verdict.reason})
-    return pd.DataFrame(rows).to_csv(index=False, lineterminator="\n")
 
 
 def drawings(plan: Plan, experiment: str, title: str, records: Sequence[Record]) -> list[Drawing]:
@@ -257,13 +134,16 @@ def drawings(plan: Plan, experiment: str, title: str, records: Sequence[Record])
     for name in gallery.figures_of(plan, experiment):
         kind = gallery.kind(name)
         if (figure := kind.draw(plan, experiment, records)) is not None:
-            svg = _figure(figure, f"{name}-{experiment}", f"{kind.title}: {title}")
-            found.append(Drawing(kind.title, kind.caption, svg))
+            found.append(drawing(figure, f"{experiment}-{name}", f"{kind.title}: {title}", kind.caption))
     return found
 
 
-def _figure(figure: Any, prefix: str, label: str) -> Markup:
-    return inline_svg(figures.svg(figure), re.sub(r"[^\w-]", "-", prefix), label)
+def drawing(figure: Figure, name: str, title: str, caption: str = "") -> Drawing:
+    """A figure in the page, and as files."""
+    svg = figures.svg(figure)
+    files = {"svg": svg, "png": figures.png(figure), "pdf": figures.pdf(figure)}
+    inline = inline_svg(svg, re.sub(r"[^\w-]", "-", name), title)
+    return Drawing(title, caption, inline, [download(f"{name}.{kind}", content) for kind, content in files.items()])
 
 
 def corpus_summary(facts: Sequence[gather.CorpusFacts]) -> list[dict[str, Any]]:
@@ -302,7 +182,7 @@ def render(plan: Plan, records: Sequence[Record]) -> str:
     What trainings took, which no two runs share, stands in the one section `training-cost` and nowhere else.
     """
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        loader=jinja2.FileSystemLoader(HERE),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -316,26 +196,30 @@ def render(plan: Plan, records: Sequence[Record]) -> str:
     losses = [(model.name, model.curve) for model in models if model.curve]
     records_file = plan.results / "records.jsonl"
     judged = verdicts.judge(plan, records)
+    script = (HERE / "page.js").read_text(encoding="utf-8")
     papers = {experiment.paper for experiment in config.experiments.values()}
     claims_file = plan.results / "claims.jsonl"
     tested = [each for each in (claims.read(claims_file) if claims_file.is_file() else []) if each.paper in papers]
     taken = timings.read(plan)
     costs = timings.costs(taken)
     return environment.get_template("page.html.j2").render(
+        script=Markup(script),
+        script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        styles=Markup((HERE / "page.css").read_text(encoding="utf-8")),
         title=visible(config.title),
         sections=[section(plan, name, records, judged) for name in config.experiments],
-        claims=[claim_row(result) for result in tested],
+        claims=[evidence.claim_row(result) for result in tested],
         claim_counts=claims.counts(tested),
         claim_alpha=f"{100 * claims.ALPHA:g}",
         claim_survivors=sum(1 for each in tested if each.p_holm is not None and each.p_holm < claims.ALPHA),
         claim_tests=sum(1 for each in tested if each.p is not None),
         claim_downloads=[
-            *([download("claims.csv", claims_csv(tested))] if tested else []),
-            *([download("published.csv", published_csv(judged))] if judged else []),
+            *evidence.claims_downloads(tested),
+            *([download("published.csv", evidence.published_csv(judged))] if judged else []),
         ],
         published_counts=verdicts.counts(judged),
         models=models,
-        pretraining=_figure(curves.loss_curves(losses), "pretraining", "Pre-training loss") if losses else None,
+        pretraining=drawing(curves.loss_curves(losses), "pretraining", "Pre-training loss") if losses else None,
         corpora=corpus_summary(facts),
         warnings=corpus_warnings(facts),
         splits=gather.SPLITS,
@@ -350,12 +234,17 @@ def render(plan: Plan, records: Sequence[Record]) -> str:
         costs_downloads=[
             download(f"{timings.NAME}.csv", timings.csv(taken)),
             download(f"{timings.NAME}.md", timings.markdown(costs)),
+            download(f"{timings.NAME}.tex", timings.latex(costs)),
         ],
         trained=bool(costs),
+        compute=compute.steps(plan),
+        compute_header=compute.HEADER,
+        machine=compute.machine(),
         config="\n".join(map(visible, text.split("\n"))),
         versions=provenance.versions(),
         commit=provenance.commit(),
         records_hash=sha256(records_file) if records_file.is_file() else "",
         hashes=provenance.hashes(plan),
         shown=EXAMPLES_OPEN,
+        assumed=arrange.ASSUMED,
     )

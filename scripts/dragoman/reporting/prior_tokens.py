@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dragoman.metrics import presentation
-from dragoman.reporting.curves import name_ends
-from dragoman.reporting.figures import DIGIT, QUIET, STYLE, WIDTH, look
-from dragoman.reporting.tables import MEAN, Layout
+from dragoman.reporting.curves import hotspot, name_ends
+from dragoman.reporting.figures import DIGIT, QUIET, STYLE, WIDTH, look, tell
+from dragoman.reporting.tables import MEAN, Layout, told
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,6 +34,8 @@ class Ratio(NamedTuple):
     value: float
     low: float
     high: float
+    told: str
+    """What it says when it is pointed at."""
 
 
 def relative(
@@ -47,7 +49,7 @@ def relative(
         layout: what the experiment promised.
         metrics: metrics to draw; with more pairs than panels fit side by side, the first alone.
         twin: key of the system that counts as 100.
-        bare: key of the system without prior, where lines begin that have no n = 0 of their own.
+        bare: key of the system without prior, if there is one. There, or at any other's n = 0, all lines begin.
         given: keys of the systems with prior tokens.
 
     Returns:
@@ -79,14 +81,16 @@ def relative(
                 axes.set_xlim(-0.3, max(point.n for point in points) + 0.3)
                 axes.set_ylim(*reach)
                 axes.set_xticks(range(max(point.n for point in points) + 1))
-                axes.axhline(100, color=QUIET, linewidth=1.2, linestyle=(0, (5, 2)))
+                whole = axes.axhline(100, color=QUIET, linewidth=1.2, linestyle=(0, (5, 2)))
+                tell(whole, series=layout.systems[twin])
                 ends = [(layout.systems[twin], axes.get_xlim()[1], 100.0, {"color": QUIET, "linestyle": (0, (5, 2))})]
                 for place, key in enumerate(given):
                     if ratios := found[metric, pair][key]:
                         style = look(place)
-                        _line(axes, [(p.n, p.value) for p in ratios], style, 3 + place)
-                        for p in ratios:
-                            axes.plot([p.n, p.n], [p.low, p.high], color=style["color"], linewidth=0.8, alpha=0.55)
+                        _line(axes, [(p.n, p.value, p.told) for p in ratios], style, 3 + place, names[key])
+                        for p in (p for p in ratios if p.low < p.high):
+                            bar = {"color": style["color"], "linewidth": 0.8, "alpha": 0.55}
+                            tell(*axes.plot([p.n, p.n], [p.low, p.high], **bar), series=names[key])
                         ends.append((names[key], ratios[-1].n, ratios[-1].value, style))
                 if column == len(pairs) - 1:
                     name_ends(axes, ends, LEADER)
@@ -101,7 +105,8 @@ def _ratios(frame: pd.DataFrame, twin: str, bare: str | None, given: Sequence[st
     whole = cells.get(twin, {}).get("")
     if whole is None or not whole.value:
         return {key: [] for key in given}
-    start = cells.get(bare or "", {})
+    own = (cells.get(key or "", {}) for key in (bare, *given))
+    start = next(({"n=0": rows["n=0"]} for rows in own if "n=0" in rows), {})  # without a prior, all are the same
     return {
         key: [
             _ratio(n, row, whole.value)
@@ -120,7 +125,9 @@ def _ratio(n: int, row: Any, whole: float) -> Ratio:
     if not math.isnan(row.spread):
         low, high = row.value - row.spread, row.value + row.spread
     ends = (row.value, row.value) if math.isnan(low) or math.isnan(high) else (low, high)
-    return Ratio(n, *(100 * number / whole for number in (row.value, *ends)))
+    value, *ends = (100 * number / whole for number in (row.value, *ends))
+    title, *rest = told(row.label, [row]).split("\n")
+    return Ratio(n, value, *ends, "\n".join([title, f"{value:.1f} % of the twin's", *rest]))
 
 
 def positions(rows: Sequence[Mapping[str, Any]]) -> Figure | None:
@@ -148,8 +155,10 @@ def positions(rows: Sequence[Mapping[str, Any]]) -> Figure | None:
             axes.set_xlim(0, last + 1)
             heights = [y for *_, own in drawn for y in own.values()]
             axes.set_ylim(*((-3, 103) if factor == 100 else _room([0.0, *heights])))
-            for layer, (_, style, own) in enumerate(drawn):
-                _line(axes, list(own.items()), style, 3 + layer)
+            digits = 0 if factor == 100 else 3
+            for layer, (name, style, own) in enumerate(drawn):
+                spoken = [(at, y, f"{name}\nposition {at}\n{title}: {y:.{digits}f}") for at, y in own.items()]
+                _line(axes, spoken, style, 3 + layer, name)
             if column == len(SHOWN) - 1:
                 name_ends(axes, [(name, *list(own.items())[-1], style) for name, style, own in drawn], LEADER)
     return figure
@@ -216,9 +225,15 @@ def _axes(figure: Figure, box: tuple[float, float, float, float], title: str, be
     return axes
 
 
-def _line(axes: Axes, points: Sequence[tuple[float, float]], style: dict[str, Any], layer: float) -> None:
+def _line(
+    axes: Axes, points: Sequence[tuple[float, float, str]], style: dict[str, Any], layer: float, series: str
+) -> None:
+    """A line through (x, y) of points that each say something; with dots where there is room for them."""
+    line = [(x, y) for x, y, _ in points]
     marker = {"marker": "o", "markersize": 3.5} if len(points) < 12 else {}
-    axes.plot(*zip(*points, strict=True), linewidth=1.5, zorder=layer, **style, **marker)
+    tell(*axes.plot(*zip(*line, strict=True), linewidth=1.5, zorder=layer, **style, **marker), series=series)
+    for x, y, text in points:
+        hotspot(axes, x, y, text, series)
 
 
 def _room(numbers: Sequence[float]) -> tuple[float, float]:

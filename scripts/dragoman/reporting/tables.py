@@ -5,13 +5,16 @@ A number that is missing stays missing, with the reason beside it, and no averag
 
 from __future__ import annotations
 
+import math
 import re
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import pandas as pd
 
+from dragoman.metrics import presentation
 from dragoman.records import Record
 from dragoman.sweeps import joined, split
 
@@ -37,6 +40,8 @@ class Layout:
     title: str = ""
     blocks: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """Some of the pairs that get a mean of their own, by name."""
+    assumptions: dict[str, str] = field(default_factory=dict)
+    """What the experiment had to assume, by a short name."""
 
     @property
     def means(self) -> dict[str, tuple[str, ...]]:
@@ -77,8 +82,9 @@ def cells(records: Iterable[Record], layout: Layout) -> pd.DataFrame:
     """One row per system, setting, pair (and mean over pairs) and metric, at full precision.
 
     With one seed a cell holds the record's value and 95 % interval over test sentences. With several, `value` is the
-    mean over seeds and `spread` their standard deviation (n - 1); the interval then is left out, since it would say
-    nothing about the seeds. A mean over pairs stands only where every pair has every seed.
+    mean over seeds and `spread` their standard deviation (n - 1). Bounds are averaged like values, over seeds and over
+    pairs: seeds share their test sentences, pairs often do; where scores do not rise and fall together, an average is
+    surer than these bounds say. A mean over pairs stands only where every pair has every seed.
 
     Raises:
         ValueError: two records for the same number.
@@ -129,11 +135,9 @@ def _cell(by_seed: dict[int, Record], seeds: Sequence[int]) -> dict[str, object]
     if not scored:
         return {"note": "; ".join(notes)}
     values = [r.value for r in scored]
-    only = scored[0] if len(seeds) == 1 else None
     return {
         "value": statistics.fmean(values),
-        "low": only.low if only else None,
-        "high": only.high if only else None,
+        **_bounds(scored),
         "spread": statistics.stdev(values) if len(values) > 1 else None,
         "n": scored[0].n,
         "signature": "; ".join(dict.fromkeys(r.signature for r in scored)),
@@ -146,10 +150,37 @@ def _mean(per_pair: Sequence[dict[int, Record]], seeds: Sequence[int]) -> dict[s
         return [r.value for by_seed in per_pair if (r := by_seed.get(seed)) is not None and r.value is not None]
 
     rows = [values(seed) for seed in seeds]
+    scored = [by_seed[seed] for by_seed in per_pair for seed in seeds if seed in by_seed]
     if not rows or any(len(row) < len(per_pair) for row in rows):
         return {"note": "no mean: not every pair has a value"}
     means = [statistics.fmean(row) for row in rows]
-    return {"value": statistics.fmean(means), "spread": statistics.stdev(means) if len(means) > 1 else None, "note": ""}
+    spread = statistics.stdev(means) if len(means) > 1 else None
+    return {"value": statistics.fmean(means), **_bounds(scored), "spread": spread, "note": ""}
+
+
+def _bounds(records: Sequence[Record]) -> dict[str, float | None]:
+    """The interval of an average: the average of the intervals, where all have one."""
+    lows, highs = ([getattr(record, name) for record in records] for name in ("low", "high"))
+    if None in (*lows, *highs):
+        return {"low": None, "high": None}
+    return {"low": statistics.fmean(lows), "high": statistics.fmean(highs)}
+
+
+def spoken(row: Any) -> str:
+    """A cell's number in a line, as tables show it: `BLEU 48.0 [44.2, 51.9]`, or `BLEU 48.0 ± 1.2` over seeds."""
+    look = presentation(row.metric)
+    text = f"{look.label} {row.value:.{look.digits}f}"
+    if not math.isnan(row.spread):
+        return f"{text} ± {row.spread:.{look.digits}f}"
+    if math.isnan(row.low) or math.isnan(row.high):
+        return text
+    return f"{text} [{row.low:.{look.digits}f}, {row.high:.{look.digits}f}]"
+
+
+def told(title: str, rows: Sequence[Any]) -> str:
+    """What a point of a figure says: its name, the pair, its numbers, and how to compute them again."""
+    signatures = dict.fromkeys(row.signature for row in rows if isinstance(row.signature, str) and row.signature)
+    return "\n".join([f"{title} · {rows[0].pair}", *map(spoken, rows), *signatures])
 
 
 def csv(frame: pd.DataFrame) -> str:

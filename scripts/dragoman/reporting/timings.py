@@ -11,7 +11,7 @@ import pandas as pd
 
 from dragoman.plan import Plan, TuningRun
 from dragoman.reporting.arrange import MISSING
-from dragoman.reporting.markup import markdown_text
+from dragoman.reporting.markup import latex_rows, markdown_text
 from dragoman.storage import read_json
 from dragoman.sweeps import split
 
@@ -143,3 +143,11 @@ def markdown(found: Sequence[Cost]) -> str:
         parts += ["| " + " | ".join(map(markdown_text, cells)) + " |" for cells in own]
         parts.append("")
     return "\n".join([*parts, LEGEND]) + "\n"
+
+
+def latex(found: Sequence[Cost]) -> str:
+    """A table for each experiment."""
+    names = dict.fromkeys(cost.experiment for cost in found)
+    own = {name: [cost.cells() for cost in found if cost.experiment == name] for name in names}
+    columns = "@{}l" + "r" * (len(HEADER) - 2) + "l@{}"
+    return "\n".join(latex_rows(f"Training cost: {name}", HEADER, rows, columns) for name, rows in own.items())

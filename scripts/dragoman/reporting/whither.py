@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 
 from dragoman.checks import MODEL_FREE
 from dragoman.languages import NAMES, split_pair
-from dragoman.metrics import parse
 from dragoman.reporting import gather
-from dragoman.reporting.figures import INK, PALETTE, QUIET, RULE, STYLE, WIDTH
+from dragoman.reporting.figures import INK, PALETTE, QUIET, RULE, STYLE, WIDTH, tell
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,9 +22,6 @@ if TYPE_CHECKING:
 
 ELSEWHERE = "other"
 """Column of lines that are empty or in a language nobody asked for."""
-
-IDENTIFYING = ("identifier", "languages", "model")
-"""Options of the metric that say how a line's language is told."""
 
 Shares = dict[str, dict[str, float]]
 """Asked language -> answered language -> percent of the lines; each row sums to 100."""
@@ -47,8 +43,7 @@ def panels(plan: Plan, experiment: str) -> list[tuple[str, Shares]]:
     from dragoman.metrics.offtarget import answered
 
     spec = plan.experiment(experiment)
-    options = next((own for name, own in map(parse, spec.metrics) if name == "offtarget"), {})
-    options = plan.metric_options(experiment)["offtarget"] | {k: v for k, v in options.items() if k in IDENTIFYING}
+    options = gather.identifier(plan, experiment)
     pairs = gather.blocks(spec).get("zero-shot", tuple(spec.test.pairs))
     languages = [*dict.fromkeys(["en", *(code for pair in spec.test.pairs for code in split_pair(pair))])]
     decoded = gather.decoded(plan, experiment)
@@ -107,7 +102,7 @@ def heat_maps(panels: Sequence[tuple[str, Shares]], across: int = 3) -> Figure:
             line, column = divmod(number, across)
             bottom = height - (line + 1) * (head + panel) + 0.06
             axes = figure.add_axes((left + column * (width + gap), bottom / height, width, panel / height))
-            _panel(axes, found, asked, columns)
+            _panel(axes, label, found, asked, columns)
             axes.set_title(label, loc="left", fontsize=9.5, color=INK, fontweight="bold", pad=20)
             if column:
                 axes.tick_params(labelleft=False)
@@ -117,7 +112,7 @@ def heat_maps(panels: Sequence[tuple[str, Shares]], across: int = 3) -> Figure:
     return figure
 
 
-def _panel(axes: Axes, found: Shares, asked: Sequence[str], columns: Sequence[str]) -> None:
+def _panel(axes: Axes, label: str, found: Shares, asked: Sequence[str], columns: Sequence[str]) -> None:
     from matplotlib.patches import Rectangle
 
     for row, language in enumerate(asked):
@@ -127,7 +122,9 @@ def _panel(axes: Axes, found: Shares, asked: Sequence[str], columns: Sequence[st
             share = found[language][came]
             colour = PALETTE[2] if came == language else PALETTE[1]
             strength = 0.04 + 0.9 * share / 100 if share else 0.0
-            axes.add_patch(Rectangle((column, row), 1, 1, facecolor=colour, alpha=strength, edgecolor="none"))
+            cell = Rectangle((column, row), 1, 1, facecolor=colour, alpha=strength, edgecolor="none")
+            wanted, got = NAMES.get(language, language), NAMES.get(came, came)
+            tell(axes.add_patch(cell), f"{label}\n{share:.1f} % of the lines asked for in {wanted} came in {got}")
             if round(share):
                 place = (column + 0.5, row + 0.5)
                 axes.text(*place, f"{share:.0f}", ha="center", va="center", fontsize=8.5, color=INK)

@@ -1,0 +1,54 @@
+#!/usr/bin/env python3
+"""Have one system's model answer instructions that ask for no translation; answers go out in AlpacaEval's form."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from dragoman import command, decoding, instructions, models
+from dragoman.config import OfflineDecoder
+from dragoman.configfile import load_config
+from dragoman.decoding import offline
+from dragoman.imports import code
+from dragoman.plan import DecodeRun, Plan
+from dragoman.storage import digest, read_manifest, write_json
+
+
+def answer(plan: Plan, run: DecodeRun) -> None:
+    """A list of instruction, output, generator and dataset, in the order of the file."""
+    asked, spec = plan.instructed(run), plan.answer_spec(run)
+    questions = instructions.questions(Path(asked.path))[: asked.limit]
+    items = [decoding.Item(i, instructions.asked(row["instruction"]), "") for i, row in enumerate(questions)]
+    model = plan.model_behind(run)
+    assert model is not None  # checked when the configuration was read
+    models.use_threads(plan.config.threads)
+    options = OfflineDecoder(name="offline", max_new_tokens=asked.max_new_tokens, batch_size=asked.batch_size)
+    decoder = offline.Decoder(decoding.Context(model, run.pair, instructions.PROMPT), options)
+    files = digest(read_manifest(model)["files"])
+    key = decoding.journal_key([vars(run), spec, code("answer"), models.made_with()], items, files)
+    journal = decoding.Journal(plan.results / ".work" / f"answer-{key}.jsonl", key)
+    label = f"{run.experiment}/{run.system} seed {run.seed}"
+    rows = decoding.run(items, decoder.batches(items), decoder.decode, journal, label)
+    journal.close()
+    generator = f"{run.experiment}/{run.system}/seed-{run.seed}"
+    told = [{"output": row["hypothesis"], "generator": generator} for row in rows]
+    write_json(plan.answers_file(run), [row | own for row, own in zip(questions, told, strict=True)])
+    journal.path.unlink(missing_ok=True)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Entry point."""
+    example = "python scripts/answer.py --config config/smoke.yaml --experiment langaware --system ours"
+    parser = command.parser(__doc__ or "", example)
+    command.add_config(parser)
+    parser.add_argument("--experiment", required=True)
+    parser.add_argument("--system", required=True)
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args(argv)
+    plan = Plan(load_config(arguments.config))
+    answer(plan, plan.answer_run(arguments.experiment, arguments.system, arguments.seed))
+
+
+if __name__ == "__main__":
+    command.run(main)

@@ -1,0 +1,136 @@
+"""Claims against results: which pairs a claim speaks of, its comparisons, and the verdict."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+
+from dragoman import registry
+from dragoman.claims.margins import RESAMPLES, average, parts_of
+from dragoman.claims.outcomes import Evidence, Outcome, Result, any_of, every, sign_test, verdict_of
+from dragoman.claims.results import NotRun, Results
+from dragoman.claims.statements import Claim
+from dragoman.metrics import parse
+from dragoman.metrics.bootstrap import SEED
+from dragoman.metrics.significance import TRIALS, holm
+from dragoman.plan import Plan
+from dragoman.records import Record
+from dragoman.storage import read_jsonl
+
+
+def evaluate(claims: Iterable[Claim], plan: Plan, records: Iterable[Record] = ()) -> list[Result]:
+    """The verdict on each claim, with its evidence; the same results give the same verdicts.
+
+    Args:
+        records: a score that is on record must be what the hypotheses give.
+
+    Raises:
+        MetricError: a metric of a claim cannot be computed, or its score is not the one on record.
+    """
+    results = Results(plan, records)
+    found = [evaluated(claim, results) for claim in claims]
+    tested = [number for number, result in enumerate(found) if result.p is not None]
+    adjusted = holm([found[number].p or 0.0 for number in tested])
+    for number, p in zip(tested, adjusted, strict=True):
+        found[number] = replace(found[number], p_holm=p)
+    return found
+
+
+def evaluated(claim: Claim, results: Results) -> Result:
+    """One claim; what is missing makes it `not run`, with the reason."""
+
+    def result(outcome: Outcome, p: float | None, evidence: list[Evidence], test: str, note: str) -> Result:
+        facts = (claim.id, claim.paper, claim.statement, claim.source, claim.experiment, claim.metric, claim.comparison)
+        return Result(*facts, outcome, p, None, evidence, test, note)
+
+    try:
+        pairs, note = _pairs(claim, results)
+        if claim.reading:
+            return result(*_agreement(claim, results, pairs), "sign test over pairs and seeds", note)
+        grid = [parts_of(claim, results, pair) for pair in pairs]
+    except NotRun as reason:
+        return result("not run", None, [], "", str(reason))
+    if claim.over_settings == "mean":
+        grid = [[average(row, row[0].pair, f"mean of {', '.join(part.setting for part in row)}")] for row in grid]
+    if claim.over_pairs == "mean":
+        name = f"mean of {', '.join(pairs)}" if len(pairs) > 1 else pairs[0]
+        grid = [[average(column, name, column[0].setting) for column in zip(*grid, strict=True)]]
+    join: Callable[[Sequence[tuple[float, float]]], tuple[float, float]]
+    join = any_of if claim.over_settings == "any" else every
+    outcome, p = verdict_of(every([join([part.sides() for part in row]) for row in grid]))
+    test = f"paired-bootstrap|bs:{RESAMPLES}|seed:{SEED}"
+    if claim.plain:
+        test = f"approximate-randomisation|ar:{TRIALS}|bs:{RESAMPLES}|seed:{SEED}"
+    parts = [part for row in grid for part in row]
+    if any(len({margin > 0 for margin in part.margins}) > 1 for part in parts):
+        note = "; ".join(filter(None, (note, "seeds disagree")))
+    return result(outcome, p, [part.evidence() for part in parts], test, note)
+
+
+def _pairs(claim: Claim, results: Results) -> tuple[list[str], str]:
+    """The pairs a claim is tested on, and a note on those it is not."""
+    plan = results.plan
+    if claim.experiment not in plan.config.experiments:
+        raise NotRun(f"no experiment {claim.experiment!r} in this configuration")
+    experiment = plan.config.experiments[claim.experiment]
+    for name in () if claim.reading else filter(None, (claim.system, claim.against)):
+        if name not in experiment.systems:
+            raise NotRun(f"no system {name!r} in experiment {claim.experiment!r}")
+    metric = parse(claim.metric)[0]
+    if not claim.reading and metric not in registry.names("metric"):
+        raise NotRun(registry.unknown("metric", metric, registry.names("metric")))
+    trained = set(experiment.train.pairs) if experiment.train else set()
+    tested = experiment.test.pairs
+    if claim.pairs == "all":
+        return list(tested), ""
+    if claim.pairs in ("trained", "zero-shot"):
+        found = [pair for pair in tested if (pair in trained) == (claim.pairs == "trained")]
+        if not found:
+            raise NotRun(f"no {claim.pairs} pair is tested in experiment {claim.experiment!r}")
+        return found, ""
+    found = [pair for pair in tested if pair in claim.pairs]
+    if not found:
+        raise NotRun(f"none of {', '.join(claim.pairs)} is tested in experiment {claim.experiment!r}")
+    absent = [pair for pair in claim.pairs if pair not in tested]
+    return found, f"not tested: {', '.join(absent)}" if absent else ""
+
+
+def _agreement(claim: Claim, results: Results, pairs: Sequence[str]) -> tuple[Outcome, float | None, list[Evidence]]:
+    """A number of the comparison with the twin at one n of prior tokens against another, by a sign test."""
+    plan = results.plan
+    evidence, counts = [], []
+    others = claim.against_settings or [""]
+    for pair in pairs:
+        by_seed = []
+        for run in plan.divergence_runs:
+            if (run.experiment, run.pair) != (claim.experiment, pair):
+                continue
+            path = plan.divergence_file(run)
+            if not path.is_file():
+                raise NotRun(f"no {path.relative_to(plan.results).as_posix()}")
+            rows = [r for r in read_jsonl(path) if r["position"] is None and r["reading"] == claim.reading]
+            if any(claim.metric not in row for row in rows):
+                raise NotRun(f"no {claim.metric} in {path.relative_to(plan.results).as_posix()}")
+            by_seed.append({f"n={row['n']}": (float(row[claim.metric]), int(row["sentences"])) for row in rows})
+        if not by_seed:
+            raise NotRun(f"experiment {claim.experiment!r} compares no model with a twin")
+        margins: list[list[float]] = []
+        for setting, other in zip(
+            claim.settings, others * (len(claim.settings) if len(others) == 1 else 1), strict=True
+        ):
+            if lacking := [name for name in (setting, other) if any(name not in own for own in by_seed)]:
+                raise NotRun(f"the comparison with the twin has no {', '.join(lacking)}")
+            values, before = [own[setting][0] for own in by_seed], [own[other][0] for own in by_seed]
+            limits = [claim.factor * each + claim.by for each in before]
+            own = [claim.sign * (value - limit) for value, limit in zip(values, limits, strict=True)]
+            margins.append(own)
+            spread = statistics.stdev(own) if len(own) > 1 else None
+            means = [statistics.fmean(each) for each in (values, before, limits, own)]
+            sentences = by_seed[0][setting][1]
+            evidence.append(
+                Evidence(pair, f"{setting} / {other}", *means, None, None, spread, None, sentences, len(own))
+            )
+        counts += [all(each > 0 for each in seed) for seed in zip(*margins, strict=True)]
+    sides = sign_test(sum(counts), len(counts))
+    return *verdict_of(sides), evidence

@@ -1,0 +1,88 @@
+"""What a plan's runs left, as statistics of metrics on test sentences."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from functools import cache, cached_property
+from typing import Any
+
+from dragoman.metrics import MetricError, columns_of, parse, significance
+from dragoman.metrics.significance import Statistics
+from dragoman.plan import DecodeRun, Plan
+from dragoman.records import Record
+from dragoman.storage import read_jsonl
+from dragoman.sweeps import joined, split
+
+
+class NotRun(Exception):  # noqa: N818
+    """What a claim needs is not there; the text says what."""
+
+
+class Results:
+    """What a plan's runs left, as statistics of metrics on the sentences that systems share."""
+
+    def __init__(self, plan: Plan, records: Iterable[Record] = ()) -> None:
+        self.plan = plan
+        self.records = {
+            (r.experiment, *_place(r.system, r.setting), r.pair, r.seed, r.metric): r.value for r in records
+        }
+        self.rows = cache(self._rows)
+        self.statistics = cache(self._statistics)
+
+    @cached_property
+    def runs(self) -> dict[tuple[str, str, str], dict[int, list[DecodeRun]]]:
+        """(experiment, system, pair) -> seed -> the decodings, several where the system's tuning is swept."""
+        found: dict[tuple[str, str, str], dict[int, list[DecodeRun]]] = {}
+        for run in self.plan.decode_runs:
+            name, _ = split(run.system)
+            found.setdefault((run.experiment, name, run.pair), {}).setdefault(run.seed, []).append(run)
+        return found
+
+    def _rows(self, experiment: str, system: str, pair: str, seed: int) -> dict[str, dict[Any, dict[str, Any]]]:
+        """Setting -> id -> row of the hypotheses."""
+        settings: dict[str, dict[Any, dict[str, Any]]] = {}
+        for run in self.runs[experiment, system, pair][seed]:
+            path = self.plan.decode_folder(run) / "hypotheses.jsonl"
+            if not path.is_file():
+                raise NotRun(f"no {path.relative_to(self.plan.results).as_posix()}")
+            for row in read_jsonl(path):
+                place = joined(split(run.system)[1], str(row.get("setting", "")))
+                settings.setdefault(place, {})[row["id"]] = row
+        return settings
+
+    def _statistics(self, experiment: str, system: str, setting: str, pair: str, seed: int, metric: str) -> Statistics:
+        """Over all sentences of the hypotheses, in their order.
+
+        Raises:
+            NotRun: the setting or a column is missing.
+            MetricError: the score is not the one on record.
+        """
+        settings = self.rows(experiment, system, pair, seed)
+        if setting not in settings:
+            raise NotRun(f"{system} has no setting {setting or 'without a name'!r} (it has {', '.join(settings)})")
+        rows = list(settings[setting].values())
+        needed = columns_of(parse(metric)[0])
+        if lacking := [name for name in needed if not all(name in row for row in rows)]:
+            raise NotRun(f"the decoder of {system} writes no {', '.join(lacking)}")
+        references = [[row["reference"]] if isinstance(row["reference"], str) else row["reference"] for row in rows]
+        options = self.plan.metric_options(experiment).get(parse(metric)[0], {})
+        made = significance.statistics(
+            metric,
+            [row["hypothesis"] for row in rows],
+            [list(lines) for lines in zip(*references, strict=True)],
+            [row["source"] for row in rows],
+            pair,
+            {name: [row[name] for row in rows] for name in needed},
+            **{name: value for name, value in options.items() if name not in parse(metric)[1]},
+        )
+        recorded = self.records.get((experiment, system, setting, pair, seed, metric))
+        if recorded is not None and not math.isclose(recorded, made.value, rel_tol=1e-9, abs_tol=1e-7):
+            where = ", ".join(filter(None, (experiment, system, setting, pair, f"seed {seed}", metric)))
+            raise MetricError(f"{where}: {recorded} on record, but the hypotheses give {made.value}; score them again")
+        return made
+
+
+def _place(system: str, setting: str) -> tuple[str, str]:
+    name, own = split(system)
+    return name, joined(own, setting)

@@ -1,0 +1,112 @@
+"""One statement of a paper as a comparison of scores, read from `config/claims.yaml`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, ValidationError, model_validator
+
+from dragoman.command import REPOSITORY
+from dragoman.config import Name, Pair, Strict
+from dragoman.configfile import ConfigError, problems_in, read_yaml
+
+FILE = REPOSITORY / "config" / "claims.yaml"
+
+Settings = Annotated[list[str], Field(min_length=1)]
+
+
+class Claim(Strict):
+    """One statement of a paper."""
+
+    id: Name
+    paper: Literal["simulmask", "langaware", "pretty"]
+    statement: str
+    source: str
+    """Where the paper says so, or shows it."""
+    experiment: Name
+    metric: str
+    """As a configuration spells it."""
+    system: Name
+    settings: Settings = Field([""])
+    """Settings of the system: `k=1`."""
+    relation: Literal["above", "below"]
+    against: Name | None = None
+    """The other system; null: the threshold is `by` alone."""
+    against_settings: Settings | None = None
+    """Its settings, one for each of the system's, or one for all; null: the same ones."""
+    factor: Annotated[float, Field(gt=0)] = 1.0
+    by: float = 0.0
+    """The threshold is factor x the other's score + by."""
+    lags: Annotated[list[float], Field(min_length=1)] | None = None
+    """Instead of settings: LAAL, in source words, at which both curves are compared, interpolated between settings."""
+    reading: Literal["teacher", "free"] | None = None
+    """Of a comparison with the twin (`metrics/divergence.py`), where `metric` is one of its numbers."""
+    pairs: Literal["all", "trained", "zero-shot"] | Annotated[list[Pair], Field(min_length=1)] = "all"
+    """Of the pairs that are tested. `trained`: those the experiment trains on; a list: those of it that are tested."""
+    over_pairs: Literal["every", "mean"] = "every"
+    over_settings: Literal["every", "any", "mean"] = "every"
+
+    @property
+    def comparison(self) -> str:
+        """`sm-norec-mod > causal-rec - 2`."""
+        factor = "" if self.factor == 1 else f"{self.factor:g} × "
+        other = f"{factor}{self.against}" if self.against else f"{self.by:g}"
+        offset = f" {'+' if self.by > 0 else '−'} {abs(self.by):g}" if self.against and self.by else ""
+        return f"{self.system} {'>' if self.relation == 'above' else '<'} {other}{offset}"
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is about a difference and nothing else, so that swapping outputs tests it."""
+        return self.against is not None and (self.factor, self.by, self.lags) == (1, 0, None)
+
+    @property
+    def sign(self) -> int:
+        """1 where the claim is of more, -1 where it is of less."""
+        return 1 if self.relation == "above" else -1
+
+    @model_validator(mode="after")
+    def _whole(self) -> Claim:
+        if self.against is None and (self.factor != 1 or self.against_settings is not None):
+            raise ValueError("`factor` and `against_settings` need `against`")
+        if self.against_settings and len(self.against_settings) not in (1, len(self.settings)):
+            raise ValueError("`against_settings` needs one setting for each of `settings`, or one for all")
+        if self.lags and (self.against is None or self.settings != [""] or self.against_settings):
+            raise ValueError("`lags` compares two curves: it needs `against`, and no settings")
+        if self.reading and (self.over_pairs, self.over_settings) != ("every", "every"):
+            raise ValueError("`reading` is tested over pairs: leave out `over_pairs` and `over_settings`")
+        return self
+
+
+class Claims(Strict):
+    """The file."""
+
+    claims: Annotated[list[Claim], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _different(self) -> Claims:
+        seen = Counter(claim.id for claim in self.claims)
+        if twice := [name for name, times in seen.items() if times > 1]:
+            raise ValueError(f"two claims with one id: {', '.join(twice)}")
+        return self
+
+
+def load(path: Path = FILE) -> list[Claim]:
+    """The claims of a file, in its order.
+
+    Raises:
+        ConfigError: what is wrong with it, by file, line and key.
+    """
+    data, lines = read_yaml(path)
+    try:
+        return Claims.model_validate(data).claims
+    except ValidationError as error:
+        found = []
+        for problem in problems_in(error, data, Claims):
+            near = problem.path
+            while near and near not in lines:
+                near = near[:-1]
+            key = ".".join(map(str, problem.path))
+            found.append(f"{path}:{lines.get(near, 1)}: {key + ': ' if key else ''}{problem.message}")
+        raise ConfigError("\n".join(dict.fromkeys(found))) from None

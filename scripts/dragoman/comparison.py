@@ -1,0 +1,317 @@
+"""Two results folders side by side: which numbers changed, and whether by more than chance.
+
+A number is the mean over its training seeds. B's is compared with A's
+
+- on the test sentences, where both folders still hold the hypotheses that were scored, and these are of the same text:
+  by approximate randomisation, seed by seed (`metrics/significance.py`);
+- else by their 95 % intervals, as if the two were independent: the normal approximation, which sees less.
+
+Numbers whose signatures differ were not measured alike and are never compared. Where the seeds of a number do not agree
+on the direction of a change, it counts as chance.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import re
+import statistics as moments
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, get_args
+
+from dragoman import claims, records
+from dragoman.metrics import MetricError, columns_of, parse, presentation, significance
+from dragoman.metrics.significance import Statistics
+from dragoman.records import Record
+from dragoman.storage import read_jsonl, sha256
+from dragoman.sweeps import joined, split
+
+log = logging.getLogger(__name__)
+
+ALPHA = 0.05
+"""Two-sided level."""
+
+Verdict = Literal[
+    "better",
+    "worse",
+    "higher",
+    "lower",
+    "within chance",
+    "untested",
+    "not comparable",
+    "only in A",
+    "only in B",
+    "same",
+]
+VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
+"""`higher` and `lower` of a metric of which neither is better; `untested` where nothing says what chance would do."""
+
+
+class Place(NamedTuple):
+    """Which number."""
+
+    experiment: str
+    system: str
+    setting: str
+    pair: str
+    metric: str
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A number of two folders. `difference` is B minus A."""
+
+    place: Place
+    verdict: Verdict
+    a: float | None = None
+    b: float | None = None
+    difference: float | None = None
+    low: float | None = None
+    high: float | None = None
+    """95 % interval of the difference over the test sentences."""
+    spread: float | None = None
+    """Standard deviation (n - 1) of the difference over the seeds."""
+    p: float | None = None
+    """Two-sided."""
+    p_holm: float | None = None
+    """Corrected (Holm 1979) for the number of changes tested."""
+    seeds: int = 0
+    test: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimChange:
+    """A claim that came to another verdict; None where a folder does not have it."""
+
+    id: str
+    statement: str
+    a: str | None
+    b: str | None
+
+
+class Folder:
+    """A results folder."""
+
+    def __init__(self, path: Path) -> None:
+        """Read its records.
+
+        Raises:
+            ValueError: there is no such folder, no records, or two of one number; the message says where.
+        """
+        self.path = path
+        if not path.is_dir():
+            raise ValueError(f"{path}: no such folder; give the results folder of a finished run")
+        file = path / "records.jsonl"
+        if not file.is_file():
+            raise ValueError(f"{path}: no records.jsonl; finish its run, or give the folder that holds one")
+        self.records: dict[Place, dict[int, Record]] = {}
+        for record in records.read(file):
+            system, point = split(record.system)
+            place = Place(record.experiment, system, joined(point, record.setting), record.pair, record.metric)
+            if record.seed in self.records.setdefault(place, {}):
+                raise ValueError(f"{file}: two records for one number: {', '.join(place)}, seed {record.seed}")
+            self.records[place][record.seed] = record
+        self.rows = cache(self._rows)
+
+    def _rows(self, experiment: str, system: str, pair: str, seed: int) -> dict[tuple[str, str], list[dict[str, Any]]]:
+        """Rows of hypotheses by the SHA-256 of their file and their setting, which a record of theirs knows."""
+        found: dict[tuple[str, str], list[dict[str, Any]]] = {}
+        for path in sorted(self.path.glob(f"decodes/{experiment}/*/{pair}/seed-{seed}/hypotheses.jsonl")):
+            name, point = split(path.parents[2].name)
+            if name == system:
+                whole = sha256(path)
+                for row in read_jsonl(path):
+                    found.setdefault((whole, joined(point, str(row["setting"]))), []).append(row)
+        return found
+
+    def hypotheses(self, place: Place, seed: int) -> list[dict[str, Any]] | None:
+        """The rows that a record was made from; None where they are not there any more."""
+        whole = self.records[place][seed].made_from.get("hypotheses", "")
+        return self.rows(place.experiment, place.system, place.pair, seed).get((whole, place.setting))
+
+
+def compare(a: Folder, b: Folder) -> list[Change]:
+    """Every number of either folder, in the order of A, then of B."""
+    changes = {}
+    places = list(dict.fromkeys([*a.records, *b.records]))
+    for number, place in enumerate(places, 1):
+        changes[place] = _change(place, a, b)
+        if number % 100 == 0:
+            log.info("%d of %d numbers compared", number, len(places))
+    tested = [place for place, change in changes.items() if change.p is not None]
+    for place, p in zip(tested, significance.holm([changes[place].p or 0.0 for place in tested]), strict=True):
+        changes[place] = replace(changes[place], p_holm=p)
+    return list(changes.values())
+
+
+def _change(place: Place, a: Folder, b: Folder) -> Change:
+    ours, theirs = a.records.get(place, {}), b.records.get(place, {})
+    first, second = (_mean(each.values()) for each in (ours, theirs))
+    notes = [record.note for each in (ours, theirs) for record in each.values() if record.value is None and record.note]
+    if first is None or second is None:
+        verdict: Verdict = "only in A" if first is not None else "only in B" if second is not None else "same"
+        return Change(place, verdict, first, second, note="; ".join(dict.fromkeys(notes)))
+    if reason := _obstacle(ours.values(), theirs.values()):
+        return Change(place, "not comparable", first, second, note=reason)
+    pairs = _in_step(ours, theirs)
+    if pairs is None:
+        text = f"seeds {' '.join(map(str, sorted(ours)))} in A, {' '.join(map(str, sorted(theirs)))} in B"
+        return Change(place, "not comparable", first, second, note=text)
+    one, other = [ours[seed] for seed, _ in pairs], [theirs[seed] for _, seed in pairs]
+    differences = [_value(last) - _value(before) for before, last in zip(one, other, strict=True)]
+    note = "" if len(pairs) == len(ours) == len(theirs) else f"of seeds {' '.join(str(seed) for seed, _ in pairs)} only"
+    first, second = _mean(one), _mean(other)
+    facts = Change(place, "same", first, second, moments.fmean(differences), seeds=len(pairs), note=note)
+    if not any(differences):
+        return facts
+    if len(differences) > 1:
+        facts = replace(facts, spread=moments.stdev(differences))
+    try:
+        facts = _on_sentences(facts, a, b, pairs)
+    except _Unpaired as why:
+        facts = _by_intervals(facts, one, other, str(why))
+    if facts.p is None:
+        return replace(facts, verdict="untested")
+    if len({difference > 0 for difference in differences if difference}) > 1:
+        return replace(facts, verdict="within chance", note="; ".join(filter(None, (facts.note, "seeds disagree"))))
+    return replace(facts, verdict=_verdict(facts))
+
+
+def _mean(found: Iterable[Record]) -> float | None:
+    scored = list(found)
+    if not scored or any(record.value is None for record in scored):
+        return None
+    return moments.fmean(map(_value, scored))
+
+
+def _value(record: Record) -> float:
+    assert record.value is not None
+    return record.value
+
+
+def _obstacle(ours: Iterable[Record], theirs: Iterable[Record]) -> str:
+    """Why two numbers were not measured alike; empty where they were. How intervals came about does not matter."""
+
+    def measured(found: Iterable[Record]) -> list[str]:
+        parts = [part for each in found for part in each.signature.split("|")]
+        return list(dict.fromkeys(part for part in parts if not re.match(r"(bs|seed):", part)))
+
+    first, second = measured(ours), measured(theirs)
+    if set(first) == set(second):
+        return ""
+    left, right = ([part for part in one if part not in other] for one, other in ((first, second), (second, first)))
+    return f"other signature: {'|'.join(left) or 'nothing'} in A, {'|'.join(right) or 'nothing'} in B"
+
+
+def _in_step(ours: dict[int, Record], theirs: dict[int, Record]) -> list[tuple[int, int]] | None:
+    """Which seed of A goes with which of B: the same one; or, where they share none, in order if as many."""
+    if shared := sorted(ours.keys() & theirs.keys()):
+        return [(seed, seed) for seed in shared]
+    return list(zip(sorted(ours), sorted(theirs), strict=True)) if len(ours) == len(theirs) else None
+
+
+class _Unpaired(Exception):  # noqa: N818
+    """Two numbers cannot be tested on their sentences; the text says why."""
+
+
+def _on_sentences(facts: Change, a: Folder, b: Folder, pairs: Sequence[tuple[int, int]]) -> Change:
+    place = facts.place
+    made: tuple[list[Statistics], list[Statistics]] = ([], [])
+    for seeds in pairs:
+        own = [
+            folder.records[place][seed].made_from.get("references") for folder, seed in zip((a, b), seeds, strict=True)
+        ]
+        if own[0] != own[1]:
+            raise _Unpaired("other test sentences")
+        both = []
+        for name, folder, seed in zip("AB", (a, b), seeds, strict=True):
+            rows = folder.hypotheses(place, seed)
+            if rows is None:
+                raise _Unpaired(f"{name} no longer has the hypotheses that were scored")
+            both.append({row["id"]: row for row in rows})
+        texts = [{key: (row["source"], row["reference"]) for key, row in rows.items()} for rows in both]
+        if texts[0] != texts[1]:
+            raise _Unpaired("other test sentences")
+        for name, folder, seed, rows, kept in zip("AB", (a, b), seeds, both, made, strict=True):
+            found = _statistics(place, folder.records[place][seed], [rows[key] for key in both[0]])
+            recorded = _value(folder.records[place][seed])
+            if not math.isclose(found.value, recorded, rel_tol=1e-7, abs_tol=1e-5):
+                raise _Unpaired(f"the hypotheses of {name} give {found.value:g} now, not {recorded:g}")
+            kept.append(found)
+    tested = significance.randomisation(made[1], made[0])
+    # not sacrebleu's p, which takes a swap that changes nothing for chance: one sentence that differs would be proof
+    p = min(1.0, 2 * min(tested.above, tested.below))
+    return replace(facts, low=tested.low, high=tested.high, p=p, test=tested.signature)
+
+
+def _statistics(place: Place, record: Record, rows: Sequence[dict[str, Any]]) -> Statistics:
+    name, written = parse(place.metric)
+    options: dict[str, Any] = {}
+    if name == "offtarget" and "languages" not in written:  # a run chooses them, and its signature says which
+        chosen = dict(part.split(":", 1) for part in record.signature.split("|") if ":" in part)
+        options = {"languages": chosen["langs"]} if "langs" in chosen else {}
+    references = [[row["reference"]] if isinstance(row["reference"], str) else row["reference"] for row in rows]
+    try:
+        return significance.statistics(
+            place.metric,
+            [row["hypothesis"] for row in rows],
+            [list(lines) for lines in zip(*references, strict=True)],
+            [row["source"] for row in rows],
+            place.pair,
+            {column: [row[column] for row in rows] for column in columns_of(name)},
+            **options,
+        )
+    except (KeyError, MetricError) as error:
+        raise _Unpaired(str(error.args[0])) from None
+
+
+def _by_intervals(facts: Change, one: Sequence[Record], other: Sequence[Record], why: str) -> Change:
+    """A difference of means whose intervals are known; over seeds, which share their sentences, intervals average."""
+    note = "; ".join(filter(None, (facts.note, why)))
+    bounds = [(record.low, record.high) for record in (*one, *other)]
+    if any(low is None or high is None for low, high in bounds):
+        return replace(facts, note=f"{note}; no interval")
+    halves = [moments.fmean((r.high or 0.0) - (r.low or 0.0) for r in each) / 2 for each in (one, other)]
+    half = math.hypot(*halves)
+    assert facts.difference is not None
+    if half == 0:
+        return replace(facts, note=f"{note}; intervals without width")
+    low, high = facts.difference - half, facts.difference + half
+    deviation = half / moments.NormalDist().inv_cdf(1 - ALPHA / 2)
+    p = math.erfc(abs(facts.difference) / deviation / math.sqrt(2))
+    return replace(facts, low=low, high=high, p=p, test="intervals, normal approximation", note=note)
+
+
+def _verdict(facts: Change) -> Verdict:
+    assert facts.p is not None and facts.difference is not None
+    if facts.p >= ALPHA:
+        return "within chance"
+    up, better = facts.difference > 0, presentation(facts.place.metric).better
+    if better is None:
+        return "higher" if up else "lower"
+    return "better" if up == (better == "higher") else "worse"
+
+
+def compare_claims(a: Folder, b: Folder) -> list[ClaimChange]:
+    """Claims whose verdicts differ; none where a folder has not tested any."""
+    files = [folder.path / "claims.jsonl" for folder in (a, b)]
+    if not all(file.is_file() for file in files):
+        return []
+    first, second = ({result.id: result for result in claims.read(file)} for file in files)
+    found = []
+    for key in dict.fromkeys([*first, *second]):
+        left, right = (each[key].verdict if key in each else None for each in (first, second))
+        if left != right:
+            found.append(ClaimChange(key, (second.get(key) or first[key]).statement, left, right))
+    return found
+
+
+def counts(changes: Iterable[Change]) -> dict[Verdict, int]:
+    """How many changes there are of each verdict, all verdicts in order."""
+    found = Counter(change.verdict for change in changes)
+    return {verdict: found[verdict] for verdict in VERDICTS}

@@ -1,0 +1,204 @@
+"""`corpora:` where parallel text comes from, and which lines of it are kept."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+
+from dragoman.config.base import Language, Pair, Strict
+
+
+class Limits(Strict):
+    """When a line of parallel text is dropped. Every drop is counted by reason and listed in a file."""
+
+    max_words: PositiveInt = 250
+    """Drop a pair when a side has more whitespace-separated words than this."""
+    max_characters: PositiveInt = 2000
+    """Drop a pair when a side has more characters than this."""
+    max_ratio: PositiveFloat | None = 9.0
+    """Drop a pair when the longer side has at least 20 characters and this many times those of the shorter; null
+    switches the check off."""
+    overlap: Literal["drop", "source", "keep"] = "drop"
+    """What happens to a training line one side of which is in the test or validation set (and to such a validation
+    line). `source` looks at the source side alone, where answers repeat, as rows of tags do; `keep` repeats what papers
+    did that did not look."""
+    source_words: PositiveInt | None = None
+    """Keep only the first so many words of a source, of the test set, too, as summarizers are used; null keeps all. A
+    line that is cut loses its word alignment."""
+
+
+class DemoCorpus(Strict):
+    """Parallel text from the embedded grammar: no download, gold word alignments."""
+
+    provider: Literal["demo"]
+    task: Literal["translation", "tagging", "summary"] = "translation"
+    """`tagging`: a sentence of the source language, and the UPOS tags of its words and punctuation marks, whatever the
+    target language. `summary`: two or three sentences about one person, and the main clause of the first in the target
+    language; no alignments."""
+    seed: int = 1
+    """Seed of the meanings drawn. A meaning belongs to one split whatever the seed."""
+    train: Annotated[int, Field(ge=0)] = 0
+    validation: Annotated[int, Field(ge=0)] = 0
+    test: Annotated[int, Field(ge=0)] = 0
+    """Number of sentence pairs per split and pair."""
+    limits: Limits = Limits()
+
+    @model_validator(mode="after")
+    def _tags_repeat(self) -> DemoCorpus:
+        if self.task == "tagging" and self.limits.overlap == "drop":
+            raise ValueError(
+                "tags of training sentences stand in the test set, too, so nearly all would be dropped; write "
+                "limits: {overlap: source}"
+            )
+        return self
+
+    @model_validator(mode="before")
+    @classmethod
+    def _aligned_already(cls, data: Any) -> Any:
+        if isinstance(data, dict) and "align" in data:
+            raise ValueError("the embedded grammar gives its own, gold word alignments; remove `align`")
+        return data
+
+
+class FileSet(Strict):
+    """Where one split of one pair is. Either one file with both sides, or two plain text files."""
+
+    path: str | None = None
+    """A .tsv (header row), .jsonl or .parquet file, also .gz; its columns are named after the language codes unless
+    `columns` says otherwise."""
+    source: str | None = None
+    target: str | None = None
+    """Two plain text files, one sentence a line, also .gz; line n of one translates line n of the other."""
+
+    @model_validator(mode="after")
+    def _one_way(self) -> FileSet:
+        given = (self.path is not None, self.source is not None, self.target is not None)
+        if given not in ((True, False, False), (False, True, True)):
+            raise ValueError("give either `path` (one file with both sides) or both `source` and `target`")
+        if self.path is not None and not self.path.removesuffix(".gz").endswith((".tsv", ".jsonl", ".parquet")):
+            raise ValueError(
+                f"`path` must end in .tsv, .jsonl or .parquet (or .gz after the first two), not {self.path!r}"
+            )
+        return self
+
+
+class FilePair(Strict):
+    """The splits of one language pair. A missing split is an empty one."""
+
+    train: FileSet | None = None
+    validation: FileSet | None = None
+    test: FileSet | None = None
+    columns: dict[Language, str] = {}
+    """Column name of each language, where it is not the language code."""
+
+
+class FilesCorpus(Strict):
+    """Your own parallel text."""
+
+    provider: Literal["files"]
+    pairs: dict[Pair, FilePair]
+    """The reverse of a listed pair is served from the same files."""
+    align: bool = False
+    """Align the words of training sentences that come without a word alignment (by fast_align's model, in both
+    directions), for methods and policies that need one. 240,000 sentence pairs take some minutes."""
+    limits: Limits = Limits()
+
+
+class HubCorpus(Strict):
+    """A data set of the Hugging Face hub, read from its parquet files at a pinned revision."""
+
+    provider: Literal["hub"]
+    dataset: str
+    """Repository id, like `IWSLT/iwslt2017`."""
+    revision: str
+    """Commit, tag or branch. IWSLT 2017 has a loading script on its main branch, which no library runs any more; its
+    parquet branch is `refs/convert/parquet`."""
+    files: dict[Literal["train", "validation", "test"], str]
+    """Glob of each split's parquet files inside the repository, with `{source}`, `{target}` and `{config}`."""
+    configs: dict[Pair, str] = {}
+    """What `{config}` stands for, per pair."""
+    pairs: list[Pair]
+    column: str | None = "translation"
+    """Column holding a {language: text} mapping; null when each language is a column of its own."""
+    columns: dict[Language, str] = {}
+    """Key or column of each language where it is not the language code (`en: sentence_eng_Latn`)."""
+    sizes: dict[Literal["train", "validation", "test"], PositiveInt] = {}
+    """How many sentence pairs a language pair has, about: scripts/plan.py estimates with them. No result does."""
+    align: bool = False
+    """Align the words of training sentences that come without a word alignment (by fast_align's model, in both
+    directions), for methods and policies that need one. 240,000 sentence pairs take some minutes."""
+    limits: Limits = Limits()
+
+
+class SacrebleuCorpus(Strict):
+    """Test sets that sacrebleu knows by name; several names are joined in order."""
+
+    provider: Literal["sacrebleu"]
+    pairs: list[Pair]
+    train: list[str] = []
+    validation: list[str] = []
+    test: list[str] = []
+    """Test set names, like `iwslt17` or `wmt22`."""
+    turned: list[str] = []
+    """Those of these sets that also give the lines of the reverse pair, turned round. From 2019 on, the two directions
+    of a WMT pair hold different texts; before, the same."""
+    sizes: dict[Literal["train", "validation", "test"], PositiveInt] = {}
+    """How many sentence pairs a language pair has, about: scripts/plan.py estimates with them. No result does."""
+    align: bool = False
+    """Align the words of training sentences that come without a word alignment (by fast_align's model, in both
+    directions), for methods and policies that need one. 240,000 sentence pairs take some minutes."""
+    limits: Limits = Limits()
+
+
+class UdCorpus(Strict):
+    """Words and UPOS tags from treebanks of Universal Dependencies, all three splits; for `task: tagging`."""
+
+    provider: Literal["ud"]
+    release: str
+    """Tag or commit of the treebanks' repositories, like `r2.5`, which XGLUE is of."""
+    treebanks: dict[Language, str]
+    """Name of each language's treebank: `de: German-GSD`."""
+    pairs: list[Pair]
+    """The first language's treebank is read; the second plays no part."""
+    sizes: dict[Literal["train", "validation", "test"], PositiveInt] = {}
+    """How many sentences a treebank has, about: scripts/plan.py estimates with them. No result does."""
+    limits: Limits = Limits(overlap="source")
+
+    @model_validator(mode="after")
+    def _treebank_of_each(self) -> UdCorpus:
+        for pair in self.pairs:
+            if (language := pair.partition("-")[0]) not in self.treebanks:
+                raise ValueError(f"no treebank for {language!r} of {pair}; add one")
+        return self
+
+
+class InstructionsCorpus(Strict):
+    """Instructions and answers in Alpaca's form (`instruction`, `input`, `output`), to `mix` into fine-tuning: a file
+    of your own, or a data set of the hub."""
+
+    provider: Literal["instructions"]
+    path: str | None = None
+    """A .json (one list), .jsonl or .parquet file, also .gz of the first two."""
+    dataset: str | None = None
+    """Or a repository of the hub, like `tatsu-lab/alpaca`, with"""
+    revision: str | None = None
+    """its commit, tag or branch, and"""
+    files: str | None = None
+    """a glob of its parquet files."""
+
+    @model_validator(mode="after")
+    def _one_way(self) -> InstructionsCorpus:
+        given = [value is not None for value in (self.path, self.dataset, self.revision, self.files)]
+        if given not in ([True, False, False, False], [False, True, True, True]):
+            raise ValueError("give either `path`, or `dataset`, `revision` and `files`")
+        path = self.path or ".json"
+        if not (path.endswith(".parquet") or path.removesuffix(".gz").endswith((".json", ".jsonl"))):
+            raise ValueError(f"`path` must end in .json, .jsonl (or one of them and .gz) or .parquet, not {path!r}")
+        return self
+
+
+Corpus = Annotated[
+    DemoCorpus | FilesCorpus | HubCorpus | SacrebleuCorpus | UdCorpus | InstructionsCorpus,
+    Field(discriminator="provider"),
+]

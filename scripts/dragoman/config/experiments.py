@@ -1,0 +1,241 @@
+"""`experiments:` tunings of one model, systems made of them, and the whole file."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, PositiveInt, field_validator, model_validator
+
+from dragoman import registry
+from dragoman.config.base import Folder, Language, Name, Pair, Seeds, Strict
+from dragoman.config.corpora import Corpus
+from dragoman.config.decoders import LONGEST, Decoder, OfflineDecoder
+from dragoman.config.models import Model, Training
+
+
+class Segment(Strict):
+    """A piece of a prompt. Its role decides what a method may do with it (mask it, score it, hide it)."""
+
+    role: Literal["instruction", "source", "mark", "target"]
+    text: str
+    """May hold {source_language}, {target_language}; a source or target segment holds {source} or {target} once."""
+
+
+class Prompt(Strict):
+    """A prompt is a list of segments, each tokenised by itself; the target comes last."""
+
+    segments: Annotated[list[Segment], Field(min_length=2)]
+    bos: bool = False
+    """Begin with the tokenizer's beginning-of-sequence token, or its end-of-sequence token where it has none."""
+    names: dict[Language, str] | None = None
+    """What language names stand for in this prompt; their English names otherwise. A prompt in another language needs
+    them, in the form its sentence asks for."""
+
+    @model_validator(mode="after")
+    def _roles(self) -> Prompt:
+        roles = [segment.role for segment in self.segments]
+        if roles.count("source") != 1 or roles.count("target") != 1 or roles[-1] != "target":
+            raise ValueError("a prompt needs exactly one source segment and one target segment, the target last")
+        for segment in self.segments:
+            known = {"source_language", "target_language", *({segment.role} & {"source", "target"})}
+            for name in set(re.findall(r"{(\w+)}", segment.text)) - known:
+                raise ValueError(registry.unknown(f"placeholder in the {segment.role} segment", name, known))
+            holder = {"source": "{source}", "target": "{target}"}.get(segment.role)
+            if holder and segment.text.count(holder) != 1:
+                raise ValueError(f"the {segment.role} segment must hold {holder} exactly once, not {segment.text!r}")
+        return self
+
+
+class TrainData(Strict):
+    """What a tuning is trained on."""
+
+    corpus: Name
+    pairs: Annotated[list[Pair], Field(min_length=1)]
+    limit: PositiveInt | None = None
+    """Only the first so many pairs of sentences per language pair."""
+
+
+class TestData(TrainData):
+    """What systems are tested on."""
+
+    split: Literal["validation", "test"] = "test"
+
+
+class Sweep(Strict):
+    """A tuning trained several times. A system that uses it is decoded once with each, and is one curve."""
+
+    axis: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+    """Name of the setting in tables and figures: `k`, `alpha`. Where the decoder sweeps the axis of that name itself,
+    each model is decoded at its own point only."""
+    key: str
+    """The key of this tuning that varies: `options.policies.0.k`, `training.steps`."""
+    values: Annotated[dict[str, Any], Field(min_length=1)]
+    """Setting -> value of that key. `{1: 5, 3: 7}` trains with k = 5 what is tested at k = 1, and so on."""
+
+    @field_validator("values", mode="before", json_schema_input_type=dict[str, Any] | list[Any])
+    @classmethod
+    def _named(cls, values: Any) -> Any:
+        """A list names itself; YAML's numbers are names, too."""
+        if isinstance(values, list):
+            values = {value: value for value in values}
+        return {str(name): value for name, value in values.items()} if isinstance(values, dict) else values
+
+
+class Mix(Strict):
+    """Instructions that ask for no translation, mixed into what a tuning is trained on."""
+
+    corpus: Name
+    """One whose provider is `instructions`."""
+    limit: PositiveInt | None = None
+    """Only the first so many; all otherwise."""
+
+
+class Tuning(Strict):
+    """One way to fine-tune the experiment's model."""
+
+    method: str = "sft"
+    """A registered method: what the training examples are and what the loss is."""
+    options: dict[str, Any] = {}
+    """What that method lets you choose."""
+    per_pair: bool = False
+    """One model for each language pair instead of one for all."""
+    prompt: Name | None = None
+    """Overrides the experiment's prompt."""
+    pairs: Annotated[list[Pair], Field(min_length=1)] | None = None
+    """Overrides the experiment's training pairs."""
+    limit: PositiveInt | None = None
+    """Overrides the experiment's limit of training sentences per pair."""
+    start: Name | None = None
+    """Another tuning of the experiment whose model this one goes on from; the experiment's model otherwise."""
+    mix: Mix | None = None
+    """Train on instructions, too, in Alpaca's templates. For `method: sft`; other tunings can go on from it."""
+    training: Training
+    sweep: Sweep | None = None
+    """Train it several times, with another value of one key each time."""
+
+
+class Shots(Strict):
+    """Solved examples before the sentence to translate: the same ones for every sentence of a pair."""
+
+    lines: Annotated[list[PositiveInt], Field(min_length=1)]
+    """Which lines of that text, counted from 1, in the order they are shown."""
+    split: Literal["train", "validation"] = "validation"
+    corpus: Name | None = None
+    """Overrides the corpus that the experiment is tested on."""
+
+
+class System(Strict):
+    """What is decoded and scored: a tuned or untuned model and a decoder."""
+
+    label: str | None = None
+    """How tables and figures name it; the key otherwise."""
+    tuning: Name | None = None
+    """null is the untuned foundation model."""
+    prompt: Name | None = None
+    """Overrides the prompt the tuning was trained with."""
+    prompt_by_target: dict[Language, Name] = {}
+    """Overrides it for pairs into these languages."""
+    shots: Shots | None = None
+    """Solved examples before every sentence."""
+    decoder: Decoder = OfflineDecoder(name="offline")
+    shards: PositiveInt | None = None
+    """Overrides the shards of the whole configuration."""
+
+
+class Divergence(Strict):
+    """How alike the foundation model and its fine-tuned twin are, at every position of an answer."""
+
+    twin: Name
+    """A tuning of the experiment."""
+    n: Annotated[list[Annotated[int, Field(ge=0, le=LONGEST)]], Field(min_length=1)] = [0, 1, 2]
+    """Tokens of the twin's answer that both models are given."""
+    sentences: PositiveInt = 100
+    """Of the test set, the first so many."""
+    max_new_tokens: PositiveInt = 64
+    batch_size: PositiveInt = 32
+    stop_at_newline: bool = True
+    """End both models' answers at the first line break."""
+
+    @model_validator(mode="after")
+    def _counts(self) -> Divergence:
+        if len(set(self.n)) < len(self.n):
+            raise ValueError(f"every n must stand once, not {self.n}")
+        return self
+
+
+class Instructed(Strict):
+    """Answers to instructions that ask for no translation, in AlpacaEval's form, and a judge's verdict on them."""
+
+    path: str
+    """A JSON list of objects with `instruction`, and `dataset` where they have one: AlpacaEval's own set, or yours."""
+    systems: Annotated[list[Name], Field(min_length=1)]
+    """Systems whose models answer, greedily, in Alpaca's template. The others are compared with the first."""
+    limit: PositiveInt | None = None
+    """Only the first so many instructions."""
+    max_new_tokens: PositiveInt = 512
+    batch_size: PositiveInt = 16
+    judge: str | None = None
+    """What `alpaca_eval` calls an annotators_config: a name or a path. That program must be on the PATH, and the key it
+    wants in the environment; without it, or with null, answers are written and not judged."""
+
+    @model_validator(mode="after")
+    def _once(self) -> Instructed:
+        if len(set(self.systems)) < len(self.systems):
+            raise ValueError(f"every system must stand once, not {self.systems}")
+        return self
+
+
+class Experiment(Strict):
+    """One model, some tunings of it, some systems made of them, one table."""
+
+    title: str
+    paper: Name = "dragoman"
+    """Whose experiment it is: simulmask, langaware, pretty, or your own."""
+    task: Literal["translation", "summary", "tagging"] = "translation"
+    """What is asked of the model: it brings prompt and metrics, unless others stand here, and reads the answer."""
+    model: Name
+    prompt: Name = ""
+    """A name under `prompts` or in config/prompts.yaml; the task's where it is left out."""
+    seeds: Seeds | None = None
+    """Overrides the seeds of the whole configuration."""
+    train: TrainData | None = None
+    test: TestData
+    tunings: dict[Name, Tuning] = {}
+    systems: Annotated[dict[Name, System], Field(min_length=1)]
+    divergence: Divergence | None = None
+    """Compare the foundation model's expectations with those of a fine-tuned twin."""
+    instructions: Instructed | None = None
+    """Have models answer instructions that ask for no translation: general ability."""
+    metrics: list[str] = Field([], min_length=1)
+    """The task's where they are left out."""
+    assumptions: dict[str, str] = {}
+    """What the paper leaves open, by a short name, and what was taken for it, without a full stop. Printed under the
+    tables."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_the_task_has_it(cls, data: Any) -> Any:
+        if isinstance(data, dict) and (name := str(data.get("task", "translation"))) in registry.REGISTRY["task"]:
+            task = registry.module_of("task", name)
+            return {"prompt": task.PROMPT, "metrics": task.METRICS} | data
+        return data
+
+
+class Config(Strict):
+    """A whole run of the workflow."""
+
+    results: Folder = "results"
+    """Folder that everything is written to."""
+    title: str = "dragoman"
+    seeds: Seeds = [1]
+    """Every tuning is trained once per seed; tables show the mean and the spread."""
+    threads: PositiveInt = 1
+    """CPU threads of one training or decoding job. Part of the result: another number rounds differently."""
+    shards: PositiveInt = 1
+    """Jobs that one decoding with a model is split into, each with a part of the test set. No part of the result."""
+    prompts: dict[Name, Prompt] = {}
+    """Prompts of your own, beside those of config/prompts.yaml."""
+    corpora: Annotated[dict[Name, Corpus], Field(min_length=1)]
+    models: Annotated[dict[Name, Model], Field(min_length=1)]
+    experiments: Annotated[dict[Name, Experiment], Field(min_length=1)]

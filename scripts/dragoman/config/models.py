@@ -1,0 +1,161 @@
+"""`models:` foundation models, and how any run is fitted."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+
+from dragoman.config.base import Language, Name, Pair, Share, Strict
+
+
+class Lora(Strict):
+    """Train a low-rank adapter instead of all weights; it is merged into the finished model."""
+
+    rank: PositiveInt = 64
+    alpha: PositiveFloat = 16.0
+    dropout: Share = 0.1
+    targets: list[str] | Literal["all-linear"] = "all-linear"
+    """Names of the layers that get an adapter."""
+
+
+class Training(Strict):
+    """How one run is fitted. Either `steps` or `epochs`."""
+
+    steps: PositiveInt | None = None
+    """Optimizer steps."""
+    epochs: PositiveFloat | None = None
+    """Passes over the training examples."""
+    batch_size: PositiveInt = 64
+    """Examples per optimizer step, whatever the number of devices."""
+    micro_batch: PositiveInt | None = None
+    """Examples per forward pass and device; null = the whole batch. Smaller needs less memory, the result differs
+    only by rounding (gradients are accumulated)."""
+    learning_rate: PositiveFloat = 2e-5
+    muon_learning_rate: PositiveFloat = 0.02
+    """Learning rate of weight matrices when `optimizer: muon`."""
+    optimizer: Literal["adamw", "muon", "adamw-8bit"] = "adamw"
+    """`muon` trains matrices with Muon and the rest with AdamW: for models from scratch. `adamw-8bit` needs
+    bitsandbytes and a GPU."""
+    schedule: Literal["constant", "linear", "cosine", "inverse_sqrt"] = "cosine"
+    warmup: Share = 0.03
+    """Share of the steps in which the learning rate rises from 0."""
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    max_grad_norm: PositiveFloat = 1.0
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """`auto`: bfloat16 autocast where the device computes it natively, else float32. Weights stay float32."""
+    max_length: PositiveInt = 512
+    """Longer examples are left out, counted, and named in the run's manifest."""
+    adapter: Lora | None = None
+    log_every: PositiveInt = 20
+    devices: PositiveInt = 1
+    """GPUs, or processes on CPUs, that train one model together, its weights and AdamW's moments shared out among them.
+    The batch stays what `batch_size` says, so that another number changes only rounding."""
+    checkpoint_every: PositiveInt = 500
+    """Steps between checkpoints; rounded up to a multiple of `log_every`."""
+
+    @model_validator(mode="after")
+    def _steps_or_epochs(self) -> Training:
+        share = (self.micro_batch or 1) * self.devices
+        if self.batch_size % share:
+            parts = [f"micro_batch ({self.micro_batch})"] * (self.micro_batch is not None)
+            parts += [f"devices ({self.devices})"] * (self.devices > 1)
+            raise ValueError(f"batch_size ({self.batch_size}) must be a multiple of {' x '.join(parts)}")
+        if self.devices > 1 and self.optimizer != "adamw":
+            raise ValueError(f"optimizer: {self.optimizer} cannot share a model out among devices; adamw can")
+        if (self.steps is None) == (self.epochs is None):
+            raise ValueError("give either `steps` or `epochs`")
+        return self
+
+
+class TaskPages(Strict):
+    """Pages that hold a source and its answer, a line each: tagged sentences, summaries."""
+
+    corpus: Name
+    pairs: Annotated[list[Pair], Field(min_length=1)]
+    share: Annotated[float, Field(gt=0, lt=1)]
+    """Of all pages."""
+
+
+class Pages(Strict):
+    """A "web" made of a corpus: plain text to pre-train on, with never an instruction in it."""
+
+    corpus: Name
+    languages: Annotated[list[Language], Field(min_length=2)] | None = None
+    """Pages are drawn from the training splits of every pair of these languages."""
+    pairs: Annotated[list[Pair], Field(min_length=1)] | None = None
+    """Instead of languages: of these pairs alone, as where all text is from or into English."""
+    count: PositiveInt
+    seed: int = 1
+    monolingual: Share = 0.2
+    """Share of pages with sentences of one language."""
+    bilingual: Share = 0.4
+    """Share of pages with a sentence and its translation, the languages in random order."""
+    headed: Share = 0.4
+    """Share of pages with a sentence and its translation, each headed by its language's name."""
+    tasks: list[TaskPages] = []
+    """Pages of other corpora. The three shares above are then of the pages that these leave."""
+
+    @model_validator(mode="after")
+    def _one_choice(self) -> Pages:
+        if (self.languages is None) == (self.pairs is None):
+            raise ValueError("give either `languages` (every pair of them) or `pairs`")
+        return self
+
+    @model_validator(mode="after")
+    def _sums_to_one(self) -> Pages:
+        if sum(task.share for task in self.tasks) >= 1:
+            raise ValueError("the shares of `tasks` leave no page to the corpus itself")
+        total = self.monolingual + self.bilingual + self.headed
+        if abs(total - 1) > 1e-6:
+            raise ValueError(f"monolingual + bilingual + headed must be 1, not {total:g}")
+        return self
+
+
+class ScratchModel(Strict):
+    """A model of our own: tokenizer trained on `text`, weights random or pre-trained on it."""
+
+    source: Literal["scratch"]
+    architecture: Literal["falcon-alibi", "falcon-rotary", "llama", "mistral", "qwen3", "gpt-neox"]
+    text: Pages
+    vocabulary: Annotated[int, Field(ge=300, le=200_000)] = 1200
+    """Entries of the byte-level BPE tokenizer."""
+    layers: PositiveInt = 4
+    width: PositiveInt = 128
+    heads: PositiveInt = 4
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 1
+    """Seed of the initial weights and of the order of the pages."""
+    pretraining: Training | None = None
+    """null leaves the weights random: fine-tuning then is all the training there is."""
+
+    @model_validator(mode="after")
+    def _divisible(self) -> ScratchModel:
+        if self.width % (2 * self.heads):
+            raise ValueError(f"width ({self.width}) must be a multiple of 2 x heads ({self.heads})")
+        return self
+
+
+class LocalModel(Strict):
+    """A checkpoint folder in Hugging Face format (config.json, tokenizer.json, *.safetensors)."""
+
+    source: Literal["local"]
+    path: str
+    parameters: PositiveInt | None = None
+    """As of a hub model."""
+
+
+class HubModel(Strict):
+    """A model of the Hugging Face hub. Fetched once; `HF_ENDPOINT` and `HF_TOKEN` are honoured."""
+
+    source: Literal["hub"]
+    id: str
+    revision: str
+    """A commit is best: a branch may move."""
+    alibi: bool | None = None
+    """Whether its positions are ALiBi, so that methods that need it can be refused before a download."""
+    parameters: PositiveInt | None = None
+    """How many weights it has, about: what jobs ask a cluster for, and scripts/plan.py estimates with. No result
+    depends on it."""
+
+
+Model = Annotated[ScratchModel | LocalModel | HubModel, Field(discriminator="source")]

@@ -1,0 +1,302 @@
+"""What a configuration will take, before anything runs: jobs, hours of a GPU, disk, downloads.
+
+By formula, with the assumptions under `estimate` in config/resources.yaml: training costs 6 operations per parameter
+and token, decoding 2; weights are 4 bytes on disk, and an unfinished training keeps 12 bytes per parameter. Where an
+earlier run of the same configuration left benchmarks or timings, these count instead.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import mean
+from typing import Any, Literal
+
+from dragoman import resources
+from dragoman.command import REPOSITORY
+from dragoman.config import DemoCorpus, FilesCorpus, HubModel, Training
+from dragoman.corpora import files
+from dragoman.plan import DecodeRun, DivergenceRun, Plan, TuningRun
+from dragoman.reporting import gallery
+from dragoman.storage import read_manifest
+
+Split = Literal["train", "validation", "test"]
+SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+WEIGHT = 4
+"""Bytes of a parameter of a finished model, and of a gradient or a moment."""
+UNFINISHED = 2 * 3 * WEIGHT
+"""Bytes per parameter of a training in progress: weights and AdamW's two moments, and the same again while the next
+checkpoint is written."""
+NEURAL_BYTES = 1.3e9 + 2.3e9
+"""The environment of COMET and BLEURT, and COMET's model."""
+
+
+@dataclass
+class Effort:
+    """What the jobs of one rule take together."""
+
+    jobs: int
+    gpu_seconds: float = 0.0
+    measured: int = 0
+    """Jobs whose time is that of an earlier run, or the mean of such jobs of the same tuning or system."""
+    unknown: int = 0
+    """Jobs that nothing can be said about."""
+
+
+@dataclass
+class Forecast:
+    """What a configuration takes."""
+
+    rules: dict[str, Effort]
+    disk: dict[str, float] = field(default_factory=dict)
+    """Bytes, by what holds them."""
+    download: dict[str, float] = field(default_factory=dict)
+    unknown: dict[str, None] = field(default_factory=dict)
+    """What is not known and therefore counted nowhere; each a sentence that says what to do."""
+
+    @property
+    def gpu_hours(self) -> float:
+        return sum(rule.gpu_seconds for rule in self.rules.values()) / 3600
+
+
+def jobs(plan: Plan) -> dict[str, int]:
+    """Jobs by rule, were nothing done yet; rules in the order of the workflow."""
+    scratch = [name for name in plan.models_used() if plan.model(name).source == "scratch"]
+    neural = {"comet", "bleurt"} & {*plan.metrics_used} and not (REPOSITORY / ".venv-neural" / ".ready").exists()
+    found = {
+        "download": sum(plan.needs_download(corpus) for corpus, _ in plan.corpora_used()),
+        "prepare": len(plan.corpora_used()),
+        "fetch_model": len(plan.models_used()) - len(scratch),
+        "pretrain": len(scratch),
+        "finetune": len(plan.tuning_runs),
+        "decode_shard": sum(len(plan.shard_files(run)) for run in plan.decode_runs),
+        "decode": len(plan.decode_runs),
+        "diverge": len(plan.divergence_runs),
+        "neural_environment": int(bool(neural)),
+        "score": len(plan.decode_runs),
+        "records": 1,
+        "claims": 1,
+        "table": len(plan.experiments),
+        "plot": sum(len(gallery.figures_of(plan, name)) for name in plan.experiments),
+        "costs": 1,
+        "page": 1,
+    }
+    return {rule: count for rule, count in found.items() if count}
+
+
+def forecast(plan: Plan, table: resources.Resources) -> Forecast:
+    """What all jobs of a configuration take."""
+    return _Forecaster(plan, table).made()
+
+
+class _Forecaster:
+    def __init__(self, plan: Plan, table: resources.Resources) -> None:
+        self.plan, self.table, self.assumed = plan, table, table.estimate
+        self.result = Forecast({rule: Effort(count) for rule, count in jobs(plan).items()})
+        self.known: dict[tuple[str, str, Split], int | None] = {}
+
+    def made(self) -> Forecast:
+        plan = self.plan
+        self._time("pretrain", plan.models_used(), self._pretraining)
+        self._time("finetune", plan.tuning_runs, self._finetuning)
+        self._time("decode", plan.decode_runs, self._decoding)
+        self._time("diverge", plan.divergence_runs, self._divergence)
+        self._space()
+        return self.result
+
+    # -------------------------------------------------------------------------------------------------- what is known
+
+    def _missing(self, sentence: str) -> None:
+        self.result.unknown[sentence] = None
+
+    def _parameters(self, name: str) -> int | None:
+        """Weights of a foundation model: those of its folder, where it is there."""
+        try:
+            return int(read_manifest(self.plan.model_folder(name))["parameters"])
+        except (OSError, ValueError, KeyError):
+            found = resources.parameters(self.plan.model(name))
+        if found is None:
+            self._missing(f"how large the model {name} is: say models.{name}.parameters")
+        return found
+
+    def _sentences(self, corpus: str, pair: str, split: Split) -> int | None:
+        """Sentence pairs of a split: counted where they are here, else as the configuration says."""
+        if (corpus, pair, split) not in self.known:
+            self.known[corpus, pair, split] = self._count(corpus, pair, split)
+        return self.known[corpus, pair, split]
+
+    def _count(self, corpus: str, pair: str, split: Split) -> int | None:
+        try:
+            return int(read_manifest(self.plan.corpus_folder(corpus, pair))["splits"][split]["rows_kept"])
+        except (OSError, ValueError, KeyError):
+            spec = self.plan.config.corpora[corpus]
+        match spec:
+            case DemoCorpus():
+                return int(getattr(spec, split))
+            case FilesCorpus():
+                return sum(1 for _ in files.read(spec, pair, split, Path()))
+        given = {"hub": lambda: split in spec.files, "sacrebleu": lambda: getattr(spec, split), "ud": lambda: True}
+        if given[spec.provider]() and split not in spec.sizes:
+            self._missing(f"how many sentences {corpus} has: say corpora.{corpus}.sizes.{split}")
+            return None
+        return spec.sizes.get(split, 0)
+
+    # ----------------------------------------------------------------------------------------------------------- time
+
+    def _time(self, rule: str, runs: Iterable[Any], formula: Callable[[Any], tuple[float, int] | None]) -> None:
+        """Add up GPU seconds of the runs of one rule: `formula` gives seconds and GPUs of a run, or None."""
+        runs = list(runs)
+        effort = self.result.rules.get(rule)
+        if effort is None:
+            return
+        seen = {run: seconds for run in runs if (seconds := self._measured(rule, run)) is not None}
+        kin: dict[Any, list[float]] = {}
+        for run, seconds in seen.items():
+            kin.setdefault(_kind(run), []).append(seconds)
+        for run in runs:
+            if rule == "pretrain" and self.plan.model(run).source != "scratch":
+                continue
+            estimate = formula(run)
+            seconds = seen.get(run) or (mean(kin[_kind(run)]) if _kind(run) in kin else None)
+            if estimate is None:
+                effort.unknown += 1
+                continue
+            effort.measured += seconds is not None
+            effort.gpu_seconds += (estimate[0] if seconds is None else seconds) * estimate[1]
+
+    def _measured(self, rule: str, run: Any) -> float | None:
+        """Seconds that this very run took before, as its timing or its benchmark says."""
+        if isinstance(run, TuningRun) and (path := self.plan.timing_file(run)).is_file():
+            return float(json.loads(path.read_text(encoding="utf-8"))["seconds"])
+        parts = [run] if isinstance(run, str) else list(map(str, vars(run).values()))
+        if not isinstance(run, str):
+            parts[-1] = f"seed-{parts[-1]}"
+        path = self.plan.results.joinpath("benchmarks", rule, *parts[:-1], f"{parts[-1]}.tsv")
+        if not path.is_file():
+            return None
+        seconds = 0.0
+        for each in (path, *path.with_suffix("").glob("shard-*.tsv")):  # parts of the test set, where it was split
+            with open(each, encoding="utf-8", newline="") as file:
+                seconds += mean(float(row["s"]) for row in csv.DictReader(file, delimiter="\t"))
+        return seconds
+
+    def _training(self, name: str, training: Training, examples: int | None, work: float) -> tuple[float, int] | None:
+        size = self._parameters(name)
+        if size is None or (training.steps is None and examples is None):
+            return None
+        if training.steps is not None:
+            seen = float(training.steps * training.batch_size)
+        else:
+            assert training.epochs is not None
+            assert examples is not None
+            seen = training.epochs * examples * work
+        tokens = min(self.assumed.tokens, training.max_length)
+        devices = training.devices * self.table.with_model(size, train=True).gpu
+        seconds = 6 * size * seen * tokens / (self.assumed.training_flops * training.devices)
+        return seconds + self.assumed.job_seconds, devices
+
+    def _pretraining(self, name: str) -> tuple[float, int] | None:
+        spec = self.plan.model(name)
+        if spec.source != "scratch" or spec.pretraining is None:
+            return 0.0, 0
+        return self._training(name, spec.pretraining, spec.text.count, 1.0)
+
+    def _finetuning(self, run: TuningRun) -> tuple[float, int] | None:
+        experiment = self.plan.experiment(run.experiment)
+        tuning, limit = experiment.tunings[run.tuning], self.plan.train_limit(run)
+        assert experiment.train is not None
+        examples: int | None = 0
+        for pair in self.plan.train_pairs(run) if tuning.training.epochs else ():
+            found = self._sentences(experiment.train.corpus, pair, "train")
+            if found is None:
+                examples = None
+                break
+            examples += min(found, limit or found)
+        return self._training(experiment.model, tuning.training, examples, self.assumed.methods.get(tuning.method, 1.0))
+
+    def _tested(self, experiment: str, pair: str) -> int | None:
+        test = self.plan.experiment(experiment).test
+        found = self._sentences(test.corpus, pair, test.split)
+        return found if found is None else min(found, test.limit or found)
+
+    def _decoding(self, run: DecodeRun) -> tuple[float, int] | None:
+        if self.plan.model_behind(run) is None:
+            return 0.0, 0
+        size = self._parameters(self.plan.experiment(run.experiment).model)
+        sentences = self._tested(run.experiment, run.pair)
+        if size is None or sentences is None:
+            return None
+        decoder = self.plan.system(run).decoder
+        tokens = float(self.assumed.tokens)
+        if getattr(decoder, "recompute", False):  # after each word of some 1.5 tokens, all of the answer so far
+            tokens = tokens / 2 * (1 + (tokens / 2 / 1.5 + 1) / 2)
+        rows = len(settings_of(decoder)) * getattr(decoder, "beam", 1) * (3 if decoder.name == "contrastive" else 1)
+        seconds = 2 * size * sentences * tokens * rows / self.assumed.decoding_flops
+        return seconds + self.assumed.job_seconds, self.table.with_model(size, train=False).gpu
+
+    def _divergence(self, run: DivergenceRun) -> tuple[float, int] | None:
+        experiment = self.plan.experiment(run.experiment)
+        assert experiment.divergence is not None
+        size = self._parameters(experiment.model)
+        sentences = self._tested(run.experiment, run.pair)
+        if size is None or sentences is None:
+            return None
+        rows = 2 * len(experiment.divergence.n) * min(sentences, experiment.divergence.sentences)
+        seconds = 2 * size * rows * self.assumed.tokens / self.assumed.decoding_flops
+        return seconds + self.assumed.job_seconds, self.table.with_model(size, train=False).gpu
+
+    # ---------------------------------------------------------------------------------------------------------- space
+
+    def _space(self) -> None:
+        plan, disk, download = self.plan, Counter[str](), Counter[str]()
+        for name in plan.models_used():
+            if (size := self._parameters(name)) is None:
+                continue
+            if isinstance(plan.model(name), HubModel):
+                download["models"] += size * self.assumed.download_bytes
+                disk["foundation models"] += size * self.assumed.download_bytes
+            else:
+                disk["foundation models"] += size * WEIGHT
+        unfinished = 0.0
+        for run in plan.tuning_runs:
+            experiment = plan.experiment(run.experiment)
+            if (size := self._parameters(experiment.model)) is not None:
+                disk["fine-tuned models"] += size * WEIGHT
+                whole = experiment.tunings[run.tuning].training.adapter is None
+                unfinished = max(unfinished, size * UNFINISHED * whole)
+        disk["one training in progress"] = unfinished
+        for corpus, pair in plan.corpora_used():
+            counts = [self._sentences(corpus, pair, split) for split in SPLITS]
+            size = sum(count or 0 for count in counts) * self.assumed.sentence_bytes
+            disk["text"] += size
+            if plan.needs_download(corpus):
+                download["text"] += size
+                disk["text"] += size
+        for run in plan.decode_runs:
+            rows = (self._tested(run.experiment, run.pair) or 0) * len(settings_of(plan.system(run).decoder))
+            disk["hypotheses"] += rows * 2 * self.assumed.sentence_bytes
+        if {"comet", "bleurt"} & {*plan.metrics_used}:
+            disk["neural metrics"] = download["neural metrics"] = NEURAL_BYTES
+        self.result.disk = {name: size for name, size in disk.items() if size}
+        self.result.download = {name: size for name, size in download.items() if size}
+
+
+def settings_of(decoder: Any) -> list[Any]:
+    """The points that one decoding sweeps: every k, every n, every size of a chunk; a single one otherwise."""
+    return next((getattr(decoder, axis) for axis in ("k", "n", "chunk") if hasattr(decoder, axis)), [""])
+
+
+def _kind(run: Any) -> Any:
+    """What runs that differ only in pair and seed have in common."""
+    match run:
+        case TuningRun():
+            return run.experiment, run.tuning
+        case DecodeRun():
+            return run.experiment, run.system
+        case DivergenceRun():
+            return run.experiment
+    return run

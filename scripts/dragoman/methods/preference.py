@@ -1,0 +1,150 @@
+"""Preference tuning: the answer in the language asked for is made likelier than the same sentence in another one.
+
+CPO, contrastive preference optimization (Xu et al., ICML 2024, arXiv 2401.08417). With y the answer, z the one to
+reject, each with its end-of-sequence token, and log p of a whole answer the sum over its tokens,
+
+    loss = mean over tokens of y  [ -log p(y_t | x, y_<t) ]
+         + alpha mean over sentences [ -log sigmoid(beta (log p(y | x) - log p(z | x))) ]
+
+with alpha = 1 in the paper. Its rejected answers are worse translations; here, as for language confusion elsewhere
+(arXiv 2505.19116), they are in a wrong language, and come from the training text itself: no model has to answer first.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat
+
+from dragoman.config import Prompt, Strict
+from dragoman.languages import split_pair
+from dragoman.methods import Example, ParallelText, paired, sft
+from dragoman.methods.paired import Answers, with_other
+from dragoman.prompts import encode
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+log = logging.getLogger(__name__)
+
+Said = dict[tuple[str, str], dict[str, str]]
+"""(language, sentence) -> language -> the same sentence in that language."""
+
+
+class Options(Strict):
+    """How much the preference weighs, and what is rejected."""
+
+    alpha: NonNegativeFloat = 1.0
+    """Weight of the preference; 0 is ordinary fine-tuning."""
+    beta: PositiveFloat = 0.1
+    """How soon a preferred answer is preferred enough: large beta, small difference."""
+    rejected: Literal["source", "english", "other"] = "other"
+    """The answer to reject. `source`: the source sentence, copied. `english`: the sentence in English, into which
+    models slip; for pairs into English the source. `other`: the sentence in a language that is neither source nor
+    target, any of those the training text has it in. English and other languages are found through training pairs that
+    share the source or the answer (multi-parallel text); a sentence that has none there is left out."""
+    seed: NonNegativeInt = 1234
+    """Seed of the draws of `other`. Seeds of the experiment do not change them."""
+
+
+def languages(pair: str, pairs: Iterable[str], rejected: str) -> set[str]:
+    """Languages that answers to reject may be in, as far as training pairs lead to them from those of `pair`."""
+    source, target = split_pair(pair)
+    if rejected == "source" or (rejected == "english" and "en" in (source, target)):
+        return {source}
+    reached = {code for other in map(split_pair, pairs) if {source, target} & {*other} for code in other}
+    return reached - {source, target} if rejected == "other" else reached & {"en"}
+
+
+def check(pairs: Sequence[str], prompt: Prompt, options: Options) -> None:
+    """Refuse training pairs for which there is nothing to reject."""
+    for pair in pairs:
+        if not languages(pair, pairs, options.rejected):
+            what = "English" if options.rejected == "english" else "a third language"
+            raise ValueError(
+                f"preference: no training pair says sentences of {pair} in {what}, so there is nothing to reject; add "
+                "one that shares a language with it to train.pairs, or write `rejected: source`"
+            )
+
+
+def said(texts: Iterable[ParallelText]) -> Said:
+    """What every sentence of the training text reads in other languages; of several translations the first."""
+    found: Said = {}
+    for text in texts:
+        source, target = split_pair(text.pair)
+        for one, other in zip(text.sources, text.targets, strict=True):
+            found.setdefault((source, one), {}).setdefault(target, other)
+            found.setdefault((target, other), {}).setdefault(source, one)
+    return found
+
+
+def rejects(text: ParallelText, known: Said, options: Options) -> list[str | None]:
+    """For every sentence pair the answer to reject; None where there is none."""
+    source, target = split_pair(text.pair)
+    if options.rejected == "source" or (options.rejected == "english" and "en" in (source, target)):
+        return [*text.sources]
+    rng = random.Random(f"preference-{options.seed}-{text.pair}")
+    drawn: list[str | None] = []
+    for one, other in zip(text.sources, text.targets, strict=True):
+        versions = known[target, other] | known[source, one]
+        fitting = ["en"] if options.rejected == "english" else sorted(versions.keys() - {source, target})
+        drawn.append(versions.get(rng.choice(fitting)) if fitting else None)
+    return drawn
+
+
+def examples(
+    texts: Iterable[ParallelText], prompt: Prompt, tokenizer: PreTrainedTokenizerBase, options: Options
+) -> list[Example]:
+    """Examples of ordinary fine-tuning, each also with the answer to reject under the same prompt.
+
+    Raises:
+        ValueError: not one sentence has an answer to reject.
+    """
+    texts = list(texts)
+    known = said(texts)
+    made, count = [], 0
+    for text in texts:
+        wrong = rejects(text, known, options)
+        rows = [row for row, answer in enumerate(wrong) if answer is not None]
+        sources, targets = ([side[row] for row in rows] for side in (text.sources, text.targets))
+        ordinary = sft.examples([ParallelText(text.pair, sources, targets, [])], prompt, tokenizer, sft.Options())
+        other = encode(prompt, tokenizer, text.pair, sources, [wrong[row] or "" for row in rows])
+        made += [with_other(row, pieces[:-1], pieces[-1].ids) for row, pieces in zip(ordinary, other, strict=True)]
+        count += len(wrong)
+    if len(made) < count:
+        log.info(f"preference: {count - len(made)} of {count} sentence pairs have no answer to reject and are left out")
+    if not made:
+        raise ValueError(
+            "preference: no training sentence is there in another language, too; write `rejected: source`, or train on "
+            "text whose pairs share sentences"
+        )
+    return made
+
+
+def preference(own: Answers, other: Answers, beta: float) -> torch.Tensor:
+    """-log sigmoid(beta (log p(own) - log p(other))) of every example, in nats: [batch]."""
+    import torch
+    from torch.nn.functional import cross_entropy, logsigmoid
+
+    rows = 1 + int(own.rows.max())
+
+    def likelihoods(answers: Answers) -> torch.Tensor:
+        nats = cross_entropy(answers.logits, answers.tokens, reduction="none")
+        return torch.zeros(rows, device=nats.device).index_add(0, answers.rows, -nats)
+
+    return -logsigmoid(beta * (likelihoods(own) - likelihoods(other)))
+
+
+def loss(
+    model: PreTrainedModel, batch: dict[str, torch.Tensor], predicted: torch.Tensor, options: Options
+) -> torch.Tensor:
+    """Cross-entropy per predicted token, plus alpha times the preference per example, of the global batch."""
+
+    def preferred(own: Answers, other: Answers) -> torch.Tensor:
+        return preference(own, other, options.beta).sum() * predicted / batch["examples"]
+
+    return paired.loss(model, batch, predicted, options.alpha, preferred)

@@ -1,0 +1,63 @@
+"""General ability: how well a model still writes a language by itself, in bits per character of held-out text.
+
+Each reference is a line that follows the reference before it, in text of one language with no prompt around it; the
+decoder notes how unlikely the model finds it (`nats`, where its configuration says `monolingual`). What is translated
+plays no part. Per character, not per token, so that models with different tokenizers can be compared.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from dragoman.metrics import MetricError, Score, require
+from dragoman.metrics.bootstrap import RESAMPLES, SEED, interval, resampled_sums
+
+BETTER = "lower"
+DIGITS = 3
+NEEDS = frozenset({"references", "nats"})
+
+
+def label(**options: Any) -> str:
+    """How tables name it."""
+    return "Monolingual bits per character"
+
+
+def sums(references: Sequence[Sequence[str]], nats: Sequence[float]) -> np.ndarray:
+    """Bits and characters of each line, [lines, 2]; of several references the first was measured.
+
+    Raises:
+        MetricError: a line has no number.
+    """
+    bits = np.asarray(nats, dtype=np.float64) / math.log(2)
+    if not (fine := np.isfinite(bits) & (bits >= 0)).all():
+        raise MetricError(f"sentence {int(np.argmin(fine)) + 1}: no number of nats")
+    return np.column_stack([bits, [len(line) for line in references[0]]])
+
+
+def compute(
+    hypotheses: list[str],
+    references: list[list[str]],
+    sources: list[str],
+    pair: str,
+    *,
+    nats: list[float],
+    bootstrap: int = RESAMPLES,
+) -> Score:
+    """Bits of all lines by their characters, with a 95 % bootstrap interval.
+
+    Args:
+        nats: minus the natural logarithm of the probability of each reference.
+        bootstrap: number of resamples; 0 leaves the interval out.
+    """
+    require(hypotheses, references)
+    table = sums(references, nats)
+    total = table.sum(axis=0)
+    low = high = None
+    if bootstrap:
+        low, high = interval([float(bits / characters) for bits, characters in resampled_sums(table, bootstrap)])
+    signature = f"BPC|context:line before|bs:{bootstrap}|seed:{SEED}"
+    return Score(float(total[0] / total[1]), low, high, signature, len(hypotheses))

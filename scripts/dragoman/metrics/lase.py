@@ -1,0 +1,122 @@
+"""LaSE (Bhattacharjee et al. 2023, "CrossSum"): is a summary about the same, in the language asked for, not too long?
+
+The product of three numbers per sentence, in per cent:
+
+    meaning    cosine of the LaBSE embeddings of summary and reference (Feng et al. 2022)
+    language   1 where an identifier finds the target language, else the probability it gives it
+    length     exp(min(0, 1 - words / (words of the reference + 6)))
+
+As in the authors' code (LaSE/scorer.py at 1c02430), except for two things. Theirs takes the language to be right
+wherever it does not know its name; here that is an error. And it cuts and stems words by language; here they are those
+of our ROUGE. An empty summary is in no language. It needs `make env-neural`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from dragoman import registry
+from dragoman.identify import code
+from dragoman.metrics import MetricError, Score, neural, require, target_language
+from dragoman.metrics.bootstrap import RESAMPLES, SEED, interval, resampled_sums
+from dragoman.metrics.offtarget import identifier_for
+from dragoman.metrics.rouge import words
+
+BETTER = "higher"
+DIGITS = 1
+NEEDS = frozenset({"references"})
+
+MODEL = "setu4993/LaBSE"
+"""LaBSE as a BERT with its pooler, which is what the embedding is made by."""
+SPARE = 6
+"""Words that a summary may be longer than its reference."""
+
+
+def label(**options: Any) -> str:
+    """`LaSE`, with the model where it was chosen by hand."""
+    named = {key: options[key] for key in ("model", "revision") if key in options}
+    return neural.label("LaSE", MODEL, **named)
+
+
+def check(
+    *,
+    model: Any = MODEL,
+    revision: Any = None,
+    batch: Any = neural.BATCH,
+    bootstrap: Any = RESAMPLES,
+    identifier: Any = "lingua",
+    languages: Any = None,
+    identifier_model: Any = None,
+    **others: Any,
+) -> None:
+    """Refuse options that cannot be meant, without loading a model."""
+    for option in others:
+        known = ["model", "revision", "batch", "bootstrap", "identifier", "languages", "identifier_model"]
+        raise MetricError(registry.unknown("option", option, known))
+    neural.check(model, revision, batch)
+
+
+def requisites(
+    pairs: Iterable[str], *, model: str = MODEL, revision: str | None = None, **others: Any
+) -> list[Callable[[], str]]:
+    """The model, which is fetched where it is not on this machine."""
+    return [neural.requisite("labse", model, revision)]
+
+
+def compute(
+    hypotheses: list[str],
+    references: list[list[str]],
+    sources: list[str],
+    pair: str,
+    *,
+    model: str = MODEL,
+    revision: str | None = None,
+    batch: int = neural.BATCH,
+    identifier: str = "lingua",
+    languages: str | Sequence[str] | None = None,
+    identifier_model: str | None = None,
+    bootstrap: int = RESAMPLES,
+) -> Score:
+    """Mean over sentences with a 95 % bootstrap interval, and each sentence's own; the note has the three means.
+
+    Args:
+        model: a name on the hub, which is fetched; or a folder with a BERT model.
+        revision: commit, tag or branch on the hub; None for the newest. The signature has the commit.
+        batch: sentences embedded at once.
+        identifier, languages, identifier_model: as `identifier`, `languages` and `model` of the off-target ratio.
+        bootstrap: number of resamples; 0 leaves the interval out.
+    """
+    require(hypotheses, references)
+    source, target = code(pair.partition("-")[0]), code(target_language(pair))
+    chosen = identifier_for(source, target, identifier, languages, identifier_model)
+    meant = neural.compute("labse", "LaBSE", hypotheses, references, [], model, revision, batch, bootstrap=0)
+    assert meant.segments is not None
+    sure = language_confidence(chosen.confidence, hypotheses, target)
+    short = [
+        length_penalty(len(words(line, target)), len(words(reference, target)))
+        for line, reference in zip(hypotheses, references[0], strict=True)
+    ]
+    values = [100 * math.prod(parts) for parts in zip(meant.segments, sure, short, strict=True)]
+    low = high = None
+    if bootstrap:
+        sums = resampled_sums([[value] for value in values], bootstrap)
+        low, high = interval([float(total[0]) / len(values) for total in sums])
+    signature = f"LaSE|{meant.signature}|{chosen.signature}" + (f"|bs:{bootstrap}|seed:{SEED}" if bootstrap else "")
+    means = [math.fsum(column) / len(values) for column in (meant.segments, sure, short)]
+    note = "meaning {:.3f}, language {:.3f}, length {:.3f}".format(*means)
+    note = "; ".join(filter(None, (note, meant.note)))
+    return Score(math.fsum(values) / len(values), low, high, signature, len(values), tuple(values), note)
+
+
+def language_confidence(confidence: Any, lines: Sequence[str], target: str) -> list[float]:
+    """How sure an identifier is that each line is in a language; 0 for a line of nothing but blanks."""
+    stripped = [" ".join(line.split()) for line in lines]
+    found = iter(confidence([line for line in stripped if line], target))
+    return [next(found) if line else 0.0 for line in stripped]
+
+
+def length_penalty(written: int, wanted: int) -> float:
+    """1 up to `SPARE` words more than wanted, then falling exponentially."""
+    return math.exp(min(0.0, 1 - written / (wanted + SPARE)))

@@ -1,0 +1,87 @@
+"""What a whole run took, as Snakemake measured its jobs, and on what machine. Another run does not repeat it."""
+
+from __future__ import annotations
+
+import csv
+import os
+import platform
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from dragoman.plan import Plan
+
+HEADER = ("Step", "Jobs", "Measured", "Hours", "CPU hours", "Most memory, MB")
+
+
+@dataclass(frozen=True)
+class Step:
+    """All jobs of one rule."""
+
+    name: str
+    jobs: int
+    measured: int
+    """Jobs that left a measurement; sums are over these."""
+    hours: float
+    """From each job's start to its end, added up: jobs that ran side by side count one by one."""
+    cpu_hours: float
+    memory: float
+    """MB that the largest job held."""
+
+    def cells(self) -> list[str]:
+        """As a line of the table, in the order of `HEADER`."""
+        hours = f"{self.hours:.3f}", f"{self.cpu_hours:.3f}", f"{self.memory:,.0f}"
+        return [self.name, f"{self.jobs:,}", f"{self.measured:,}", *(hours if self.measured else ("–", "–", "–"))]
+
+
+def steps(plan: Plan) -> list[Step]:
+    """What each rule with a benchmark took, and all of them together; nothing where nothing was measured."""
+    found = [_step(name, [*files]) for name, files in _files(plan).items()]
+    found = [step for step in found if step.jobs]
+    if not any(step.measured for step in found):
+        return []
+    sums = (sum(getattr(step, name) for step in found) for name in ("jobs", "measured", "hours", "cpu_hours"))
+    return [*found, Step("all", *sums, memory=max(step.memory for step in found))]
+
+
+def _files(plan: Plan) -> dict[str, Iterator[Path]]:
+    """Benchmark files of the jobs of a plan: they lie as the results do."""
+
+    def beside(step: str, paths: list[Path], top: str) -> Iterator[Path]:
+        for path in paths:
+            place = path.relative_to(plan.results / top)
+            yield plan.results / "benchmarks" / step / place.with_name(f"{place.name.removesuffix('.jsonl')}.tsv")
+
+    return {
+        "pretrain": beside("pretrain", [plan.model_folder(name) for name in plan.models_used()], "models"),
+        "finetune": beside("finetune", [plan.tuning_folder(run) for run in plan.tuning_runs], "tunings"),
+        "decode": beside("decode", [plan.decode_folder(run) for run in plan.decode_runs], "decodes"),
+        "diverge": beside("diverge", [plan.divergence_file(run) for run in plan.divergence_runs], "divergence"),
+    }
+
+
+def _step(name: str, files: list[Path]) -> Step:
+    rows = []
+    for path in files:
+        if path.is_file():
+            with open(path, encoding="utf-8", newline="") as file:
+                rows += list(csv.DictReader(file, delimiter="\t"))
+
+    def numbers(column: str) -> list[float]:
+        # Snakemake writes NA or - for a job that ended before it was looked at
+        return [float(row[column]) for row in rows if re.fullmatch(r"\d+(\.\d+)?", row[column])]
+
+    memory = max(numbers("max_rss"), default=0.0)
+    return Step(name, len(files), len(rows), sum(numbers("s")) / 3600, sum(numbers("cpu_time")) / 3600, memory)
+
+
+def machine() -> str:
+    """The machine that the page was made on: system, processor, cores that this process may use."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cpuinfo = Path("/proc/cpuinfo")
+    text = cpuinfo.read_text(encoding="utf-8", errors="replace") if cpuinfo.is_file() else ""
+    name = re.search(r"^model name\s*:\s*(.+)$", text, flags=re.MULTILINE)
+    processor = name.group(1) if name else platform.processor()
+    parts = [f"{platform.system()} {platform.machine()}", processor, f"{cores} core{'s' * (cores != 1)}"]
+    return ", ".join(filter(None, parts))

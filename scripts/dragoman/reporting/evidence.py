@@ -1,0 +1,172 @@
+"""Claims and published numbers as the page shows them, and as files to take away."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import pandas as pd
+
+from dragoman import claims, verdicts
+from dragoman.metrics import presentation
+from dragoman.reporting.downloads import Download, download
+from dragoman.reporting.markup import latex_rows, markdown_rows
+
+
+@dataclass(frozen=True)
+class EvidenceRow:
+    """One comparison behind a claim, as it is shown."""
+
+    place: str
+    value: str
+    threshold: str
+    margin: str
+    spread: str
+    p: str
+
+
+@dataclass(frozen=True)
+class ClaimRow:
+    """A claim and its verdict, as they are shown."""
+
+    result: claims.Result
+    metric: str
+    weakest: str
+    """The comparison with the smallest margin, in a line; empty where there is none."""
+    p: str
+    evidence: list[EvidenceRow]
+
+
+@dataclass(frozen=True)
+class PublishedRow:
+    """A published number and ours, as they are shown."""
+
+    system: str
+    setting: str
+    pair: str
+    metric: str
+    published: str
+    ours: str
+    difference: str
+    tolerance: str
+    verdict: str
+    reason: str
+    origin: str
+
+
+def probability(p: float | None) -> str:
+    """A p-value in three decimals: `0.012`, `< 0.001`."""
+    return "" if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def claim_row(result: claims.Result) -> ClaimRow:
+    """A claim's numbers with the digits that its metric is shown with, and at least three that count."""
+    look = presentation(result.metric)
+    largest = max((abs(each.value) for each in result.evidence), default=0.0)
+    digits = max(look.digits, 2 - math.floor(math.log10(largest))) if largest else look.digits
+
+    def signed(value: float) -> str:
+        return f"{value:+.{digits}f}".replace("-", "−")
+
+    rows = []
+    for each in result.evidence:
+        bounds = f" [{signed(each.low)}, {signed(each.high)}]" if each.low is not None and each.high is not None else ""
+        rows.append(
+            EvidenceRow(
+                place=", ".join(filter(None, (each.pair, each.setting))),
+                value=f"{each.value:.{digits}f}",
+                threshold=f"{each.threshold:.{digits}f}",
+                margin=signed(each.margin) + bounds,
+                spread="" if each.spread is None else f"{each.spread:.{digits}f}",
+                p=probability(each.p),
+            )
+        )
+    weakest = ""
+    if rows:
+        row = rows[min(range(len(rows)), key=lambda number: result.evidence[number].margin)]
+        weakest = f"{row.place}: {row.value}, threshold {row.threshold}, margin {row.margin}"
+    return ClaimRow(result, look.label, weakest, probability(result.p), rows)
+
+
+def published_rows(judged: Sequence[verdicts.Verdict], experiment: str, labels: dict[str, str]) -> list[PublishedRow]:
+    """The paper's numbers that an experiment has counterparts of."""
+    rows = []
+    for verdict in judged:
+        number = verdict.published
+        if verdict.experiment != experiment or verdict.value is None:
+            continue
+        look = presentation(number.metric)
+        ours = f"{verdict.value:.{look.digits}f}"
+        if verdict.low is not None and verdict.high is not None:
+            ours += f" [{verdict.low:.{look.digits}f}, {verdict.high:.{look.digits}f}]"
+        elif verdict.spread is not None:
+            ours += f" ± {verdict.spread:.{look.digits}f}"
+        rows.append(
+            PublishedRow(
+                system=labels.get(number.system, number.system),
+                setting=number.setting,
+                pair=number.pair,
+                metric=look.label,
+                published=f"{number.value:g}" + (f" ± {number.error:g}" if number.error else ""),
+                ours=ours,
+                difference=f"{verdict.difference:+.{look.digits}f}".replace("-", "−"),
+                tolerance="" if number.tolerance is None else f"{number.tolerance:g}",
+                verdict=verdict.verdict,
+                reason=verdict.reason if verdict.verdict == "not comparable" else "",
+                origin=", ".join(filter(None, (number.version, number.model))),
+            )
+        )
+    return rows
+
+
+def claims_csv(results: Sequence[claims.Result]) -> str:
+    """One row per comparison, one for a claim that has none, as many digits as there are."""
+    facts = ("id", "paper", "statement", "experiment", "metric", "comparison", "verdict", "p", "p_holm", "test", "note")
+    rows = []
+    for result in results:
+        start = {name: getattr(result, name) for name in facts}
+        rows += [start | {f"evidence_{key}": v for key, v in asdict(each).items()} for each in result.evidence] or [
+            start
+        ]
+    return pd.DataFrame(rows).to_csv(index=False, lineterminator="\n")
+
+
+def published_csv(judged: Sequence[verdicts.Verdict]) -> str:
+    """One row per published score and counterpart."""
+    rows = []
+    for verdict in judged:
+        ours = {name: getattr(verdict, name) for name in ("experiment", "value", "low", "high", "spread", "difference")}
+        ours = {f"our_{name}": value for name, value in ours.items()}
+        rows.append(asdict(verdict.published) | ours | {"verdict": verdict.verdict, "verdict_reason": verdict.reason})
+    return pd.DataFrame(rows).to_csv(index=False, lineterminator="\n")
+
+
+def claims_downloads(results: Sequence[claims.Result]) -> list[Download]:
+    """All claims in every format; none where none was tested."""
+    if not results:
+        return []
+    header = ("Claim", "Statement", "Verdict", "p", "p (Holm)", "Smallest margin")
+    rows = []
+    for row in map(claim_row, results):
+        result = row.result
+        rows.append((result.id, result.statement, result.verdict, row.p, probability(result.p_holm), row.weakest))
+    title, columns = "What the papers claim", r"@{}lp{0.3\linewidth}lllp{0.25\linewidth}@{}"
+    return [
+        download("claims.csv", claims_csv(results)),
+        download("claims.md", markdown_rows(title, header, rows)),
+        download("claims.tex", latex_rows(title, header, rows, columns)),
+    ]
+
+
+def published_downloads(name: str, title: str, rows: Sequence[PublishedRow]) -> list[Download]:
+    """An experiment's numbers beside the paper's in the formats that texts are written in."""
+    if not rows:
+        return []
+    header = ("System", "Setting", "Pair", "Metric", "Published", "Ours", "Difference", "Verdict")
+    cells = [(r.system, r.setting, r.pair, r.metric, r.published, r.ours, r.difference, r.verdict) for r in rows]
+    return [
+        download(f"{name}-published.csv", pd.DataFrame(cells, columns=header).to_csv(index=False, lineterminator="\n")),
+        download(f"{name}-published.md", markdown_rows(title, header, cells)),
+        download(f"{name}-published.tex", latex_rows(title, header, cells, "@{}llllrrrl@{}")),
+    ]

@@ -1,0 +1,37 @@
+"""A table of what a judge said of answers to instructions: wins, ties and losses of systems against one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dragoman.judging import OUTCOMES, metric
+from dragoman.plan import Plan
+from dragoman.records import Record
+from dragoman.reporting import arrange, gather, tables
+
+COLUMNS = ("wins", "ties", "losses")
+
+
+def judgements(plan: Plan, experiment: str, records: Sequence[Record]) -> list[arrange.Table]:
+    """The table of an experiment that has answers judged, or would have; none for the others.
+
+    A share has its 95 % interval, or with several seeds their standard deviation; where nothing was judged there is a
+    note instead of a number.
+    """
+    spec = plan.experiment(experiment).instructions
+    if spec is None or len(spec.systems) == 1:
+        return []
+    names = gather.labels(plan.config.experiments[experiment])
+    metrics = tuple(metric(outcome) for outcome in OUTCOMES)
+    seeds: dict[str, tuple[int, ...]] = {}
+    for run in plan.judge_runs:
+        if run.experiment == experiment:
+            seeds[run.system] = (*seeds.get(run.system, ()), run.seed)
+    systems = {key: names[key] for key in spec.systems[1:]}
+    title = f"{plan.experiment(experiment).title}: instructions that ask for no translation"
+    layout = tables.Layout(experiment, systems, ("all",), metrics, seeds, title=title)
+    own = [record for record in records if record.metric in metrics]
+    table = arrange.lay_out(tables.cells(own, layout), layout)
+    group = f"Answers against those of {names[spec.systems[0]]}, %"
+    table.groups[:] = [(group, [*COLUMNS])]
+    return [table]

@@ -1,0 +1,359 @@
+/* What the page can do where scripts run. Without them nothing is missing: figures show their numbers as titles, tables
+   stand in their order, and all examples are there. No library, no request, nothing kept. */
+"use strict";
+(() => {
+  const all = (selector, root = document) => [...root.querySelectorAll(selector)];
+
+  /** An element with attributes and children; attributes that are functions listen. */
+  const make = (tag, attributes = {}, ...children) => {
+    const element = document.createElement(tag);
+    for (const [name, value] of Object.entries(attributes)) {
+      if (typeof value === "function") element.addEventListener(name, value);
+      else element.setAttribute(name, value);
+    }
+    element.append(...children);
+    return element;
+  };
+
+  const svgMake = (tag, attributes = {}) => {
+    const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
+    for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+    return element;
+  };
+
+  // ---------------------------------------------------------------------------------------------------------- figures
+
+  const REACH = 18; // units of the drawing (points) from which a mark is still meant
+  const bubble = make("div", { id: "bubble", role: "status", hidden: "" });
+  document.body.append(bubble);
+
+  /** What is at a place of the drawing, as matplotlib's groups have it: its box, its text, its series. */
+  const marksOf = (svg) =>
+    all("g > title", svg).map((title) => {
+      const element = title.parentNode;
+      const text = title.textContent;
+      title.remove(); // or the browser would show a second bubble
+      return { element, text, series: element.dataset.series, box: null };
+    });
+
+  const middle = ({ box }) => [box.x + box.width / 2, box.y + box.height / 2];
+
+  const nearest = (marks, x, y) => {
+    let best = null;
+    let least = [REACH, Infinity];
+    for (const mark of marks) {
+      const { box } = mark;
+      const outside = Math.hypot(
+        Math.max(box.x - x, 0, x - box.x - box.width),
+        Math.max(box.y - y, 0, y - box.y - box.height),
+      );
+      const [cx, cy] = middle(mark);
+      const apart = Math.hypot(cx - x, cy - y);
+      if (outside < least[0] || (outside === least[0] && apart < least[1])) {
+        best = mark;
+        least = [outside, apart];
+      }
+    }
+    return best;
+  };
+
+  /** The mark above (-1) or below (1): little to the side counts more than little up or down. */
+  const beyond = (marks, from, way) => {
+    const [x, y] = middle(from);
+    const cost = (mark) => {
+      const [cx, cy] = middle(mark);
+      return (cy - y) * way < 0.5 ? Infinity : Math.abs(cy - y) + 4 * Math.abs(cx - x);
+    };
+    return marks.reduce((best, mark) => (cost(mark) < cost(best) ? mark : best), from);
+  };
+
+  const figure = (svg) => {
+    const marks = marksOf(svg);
+    const told = all("[data-series]", svg);
+    const series = [...new Set(told.map((element) => element.dataset.series))];
+    const region = svg.closest(".scroll");
+    const ring = svgMake("rect", { class: "ring", hidden: "" });
+    svg.append(ring);
+    let current = null;
+    const hidden = new Set();
+    const shown = () => {
+      const found = marks.filter((mark) => !hidden.has(mark.series));
+      for (const mark of found) mark.box ??= mark.element.getBBox();
+      return found;
+    };
+
+    const emphasize = (name) => {
+      for (const element of told) element.classList.toggle("faint", !!name && element.dataset.series !== name);
+    };
+
+    const show = (mark) => {
+      if (mark === current) return;
+      current = mark;
+      emphasize(mark?.series);
+      ring.toggleAttribute("hidden", !mark);
+      bubble.hidden = !mark;
+      if (!mark) return;
+      const { x, y, width, height } = mark.box;
+      const room = 3;
+      for (const [name, value] of Object.entries({ x: x - room, y: y - room, rx: width < 14 ? 9 : 3 }))
+        ring.setAttribute(name, value);
+      ring.setAttribute("width", width + 2 * room);
+      ring.setAttribute("height", height + 2 * room);
+      const [title, ...lines] = mark.text.split("\n");
+      bubble.replaceChildren(make("b", {}, title));
+      for (const line of lines)
+        bubble.append(make("span", line.includes("|") ? { class: "signature" } : {}, line));
+      place();
+    };
+
+    /** The bubble above the ring, or below where there is no room. */
+    const place = () => {
+      const at = ring.getBoundingClientRect();
+      const own = bubble.getBoundingClientRect();
+      const left = Math.min(at.left + at.width / 2 - own.width / 2, innerWidth - own.width - 8);
+      bubble.style.left = `${Math.max(8, left)}px`;
+      bubble.style.top = `${at.top - own.height - 8 > 0 ? at.top - own.height - 8 : at.bottom + 8}px`;
+    };
+
+    if (marks.length) {
+      const point = (event) => {
+        const at = new DOMPoint(event.clientX, event.clientY).matrixTransform(svg.getScreenCTM().inverse());
+        show(nearest(shown(), at.x, at.y));
+      };
+      svg.addEventListener("pointermove", point);
+      svg.addEventListener("pointerdown", point);
+      svg.addEventListener("pointerleave", (event) => event.pointerType === "mouse" && show(null));
+      region.addEventListener("blur", () => show(null));
+      region.addEventListener("keydown", (event) => {
+        if (event.target !== region || event.ctrlKey || event.altKey || event.metaKey) return;
+        const found = shown();
+        const at = found.indexOf(current);
+        const next = {
+          ArrowRight: () => found[at + 1] ?? current ?? found[0],
+          ArrowLeft: () => found[at < 0 ? found.length - 1 : Math.max(0, at - 1)],
+          ArrowUp: () => (current ? beyond(found, current, -1) : found[0]),
+          ArrowDown: () => (current ? beyond(found, current, 1) : found[0]),
+          Home: () => found[0],
+          End: () => found.at(-1),
+          Escape: () => null,
+        }[event.key];
+        if (!next) return;
+        event.preventDefault();
+        const mark = next();
+        mark?.element.scrollIntoView({ block: "nearest", inline: "nearest" });
+        show(mark ?? null);
+      });
+      region.setAttribute("aria-description", "Arrow keys go from point to point and say its numbers.");
+      document.addEventListener("scroll", () => current && place(), { passive: true, capture: true });
+      document.addEventListener("pointerdown", (event) => svg.contains(event.target) || show(null));
+    }
+
+    if (series.length < 2) return;
+    const group = make("div", { class: "tools", role: "group", "aria-label": "What the figure shows" });
+    const everything = make("button", { type: "button", hidden: "", class: "plain" }, "Show all");
+    const buttons = series.map((name) => {
+      const own = told.filter((element) => element.dataset.series === name);
+      const line = own.map((element) => element.querySelector(":scope > path")).find((path) => path?.style.stroke);
+      const swatch = svgMake("svg", { viewBox: "0 0 24 8", "aria-hidden": "true" });
+      const stroke = svgMake("line", { x1: 0, x2: 24, y1: 4, y2: 4 });
+      stroke.style.stroke = line?.style.stroke ?? "currentColor";
+      stroke.style.strokeDasharray = line?.style.strokeDasharray ?? "";
+      swatch.append(stroke);
+      const button = make("button", { type: "button", "aria-pressed": "true" }, swatch, name);
+      button.addEventListener("click", () => {
+        if (!hidden.delete(name)) hidden.add(name);
+        update();
+      });
+      button.addEventListener("pointerenter", () => emphasize(hidden.has(name) ? null : name));
+      button.addEventListener("pointerleave", () => emphasize(null));
+      return button;
+    });
+    const update = () => {
+      for (const element of told) element.classList.toggle("off", hidden.has(element.dataset.series));
+      buttons.forEach((button, at) => button.setAttribute("aria-pressed", String(!hidden.has(series[at]))));
+      if (!hidden.size && document.activeElement === everything) buttons[0].focus();
+      everything.hidden = !hidden.size;
+      emphasize(null);
+    };
+    everything.addEventListener("click", () => {
+      hidden.clear();
+      update();
+    });
+    group.append(...buttons, everything);
+    region.before(group);
+  };
+
+  all("figure svg").forEach(figure);
+
+  // ----------------------------------------------------------------------------------------------------------- tables
+
+  /** What a row is sorted by: a cell's number, or its words; nothing for a dash. What a row is called are words. */
+  const keyOf = (row, column) => {
+    const cell = row.cells[column];
+    const copy = cell.cloneNode(true);
+    all("small, sup, details, .id, .source, .sign", copy).forEach((part) => part.remove());
+    const text = copy.textContent.trim().replaceAll("−", "-");
+    if (text === "–" || text === "") return null;
+    const number = column && text.match(/^[<+]?\s*(-?[\d,]*\.?\d+)/);
+    return number ? Number(number[1].replaceAll(",", "")) : text.toLowerCase();
+  };
+
+  const compare = (a, b) =>
+    typeof a === typeof b ? (typeof a === "number" ? a - b : a.localeCompare(b, "en", { numeric: true }))
+      : typeof a === "number" ? -1 : 1;
+
+  const sortable = (table) => {
+    const head = table.tHead.rows[table.tHead.rows.length - 1];
+    const before = [...table.tBodies].map((body) => [body, [...body.rows]]);
+    const rows = before.flatMap(([, own]) => own);
+    const data = rows.filter((row) => !row.classList.contains("system"));
+    const titles = rows.filter((row) => row.classList.contains("system"));
+    if (data.length < 2) return;
+    const restore = () => before.forEach(([body, own]) => body.append(...own));
+
+    const sort = (column, way) => {
+      restore();
+      table.classList.toggle("sorted", !!way);
+      for (const cell of head.cells) cell.removeAttribute("aria-sort");
+      titles.forEach((row) => (row.hidden = !!way));
+      if (!way) return;
+      head.cells[column].setAttribute("aria-sort", way > 0 ? "ascending" : "descending");
+      const keys = new Map(data.map((row) => [row, keyOf(row, column)]));
+      const order = [...data].sort((a, b) => {
+        const [x, y] = [keys.get(a), keys.get(b)];
+        return x === null || y === null ? (x === null) - (y === null) : way * compare(x, y);
+      });
+      before[0][0].append(...order);
+    };
+
+    [...head.cells].forEach((cell, column) => {
+      const numbers = data.some((row) => typeof keyOf(row, column) === "number");
+      const first = numbers && column ? -1 : 1; // the largest number is looked for more often than the least
+      const button = make("button", { type: "button", class: "sort" }, ...cell.childNodes);
+      button.addEventListener("click", () => {
+        const now = { ascending: 1, descending: -1 }[cell.getAttribute("aria-sort")] ?? 0;
+        sort(column, now === 0 ? first : now === first ? -first : 0);
+      });
+      cell.replaceChildren(button);
+    });
+  };
+
+  all("table.sortable").forEach(sortable);
+
+  // --------------------------------------------------------------------------------------------------------- examples
+
+  const STEP = 5; // examples that come into view at once
+
+  const field = (label, control) => make("label", {}, make("span", {}, label), control);
+  const choice = (options) => make("select", {}, ...options.map(([value, text]) => make("option", { value }, text)));
+
+  /** All hypotheses of a card in one list, each system's settings together. */
+  const unfold = (card) => {
+    const list = card.querySelector("dl");
+    const folded = card.querySelector(".others");
+    for (const entry of folded ? all(".hypothesis", folded) : []) {
+      const kin = all(".hypothesis", list).filter((other) => other.dataset.system === entry.dataset.system);
+      if (kin.length) kin.at(-1).after(entry);
+      else list.append(entry);
+    }
+    folded?.remove();
+  };
+
+  const wordsOf = (entry) => {
+    const copy = entry.querySelector("dd").cloneNode(true);
+    all(".astray, .none", copy).forEach((part) => part.remove());
+    return copy.textContent.split(/\s+/).filter(Boolean);
+  };
+
+  /** One line of a timeline: under each source word what was written once it had been read. */
+  const timeline = (entry, width) => {
+    const cells = Array.from({ length: width }, () => make("td"));
+    const delays = entry.dataset.delays.split(" ").filter(Boolean).map(Number);
+    wordsOf(entry).forEach((word, at) => {
+      const cell = cells[Math.max(1, delays[at]) - 1];
+      cell.append(cell.textContent ? ` ${word}` : word);
+    });
+    const name = make("th", { scope: "row", lang: "en" }, entry.querySelector("dt").textContent);
+    return make("tr", {}, name, ...cells);
+  };
+
+  const browser = (box) => {
+    const rest = box.querySelector(".rest");
+    const cards = all(".example", box);
+    rest?.before(...all(".example", rest));
+    rest?.remove();
+    cards.forEach(unfold);
+    const distinct = (values) => [...new Set(values)];
+    const pairs = distinct(cards.map((card) => card.dataset.pair));
+    const settings = distinct(all(".hypothesis", box).map((entry) => entry.dataset.setting)).filter(Boolean);
+    settings.sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
+
+    const pair = choice([["", "all"], ...pairs.map((name) => [name, name])]);
+    const setting = choice([["", "each system's first"], ...settings.map((name) => [name, name]), ["*", "all of them"]]);
+    const order = choice([["", "that of the test set"], ["gap", "largest difference first"]]);
+    const astray = make("input", { type: "checkbox" });
+    const count = make("p", { class: "quiet", role: "status" });
+    const more = make("button", { type: "button", class: "plain" });
+    let limit = STEP;
+
+    /** Hypotheses at the chosen setting; of a system that has no such setting, its first. */
+    const settle = (card) => {
+      const entries = all(".hypothesis", card);
+      const has = (system) => entries.some(
+        ({ dataset }) => dataset.system === system && dataset.setting === setting.value,
+      );
+      const seen = new Set();
+      for (const entry of entries) {
+        const { system, setting: own } = entry.dataset;
+        entry.hidden = setting.value !== "*" && (has(system) ? own !== setting.value : seen.has(system));
+        seen.add(system);
+      }
+      const table = card.querySelector(".timeline");
+      if (!table) return;
+      const width = table.tHead.rows[0].cells.length - 1;
+      const timed = entries.filter((entry) => !entry.hidden && "delays" in entry.dataset);
+      table.tBodies[0].replaceChildren(...timed.map((entry) => timeline(entry, width)));
+    };
+
+    const update = () => {
+      const fit = cards.filter(
+        (card) => (!pair.value || card.dataset.pair === pair.value) && (!astray.checked || "astray" in card.dataset),
+      );
+      if (order.value) fit.sort((a, b) => b.dataset.gap - a.dataset.gap);
+      cards.forEach((card) => (card.hidden = true));
+      for (const card of fit.slice(0, limit)) {
+        settle(card);
+        card.hidden = false;
+      }
+      more.before(...fit);
+      count.textContent = `${Math.min(limit, fit.length)} of ${fit.length} sentences`;
+      more.textContent = `Show ${Math.min(STEP, fit.length - limit)} more`;
+      more.hidden = fit.length <= limit;
+    };
+    const anew = () => {
+      limit = STEP;
+      update();
+    };
+    more.addEventListener("click", () => {
+      const last = all(".example:not([hidden])", box).at(-1);
+      limit += STEP;
+      update();
+      if (more.hidden) { // the focus must not be lost with the button
+        last.setAttribute("tabindex", "-1");
+        last.focus();
+      }
+    });
+    for (const control of [pair, setting, order, astray]) control.addEventListener("change", anew);
+
+    const tools = make("div", { class: "tools", role: "group", "aria-label": "Which sentences" });
+    if (pairs.length > 1) tools.append(field("Pair", pair));
+    if (settings.length > 1) tools.append(field("Setting", setting));
+    tools.append(field("Order", order));
+    if (cards.some((card) => "astray" in card.dataset)) tools.append(field("Only off target", astray));
+    cards[0].before(tools, count);
+    box.append(more);
+    update();
+  };
+
+  all(".examples").forEach(browser);
+})();

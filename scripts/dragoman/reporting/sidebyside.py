@@ -1,0 +1,164 @@
+"""Two results folders side by side, for the terminal, and as CSV, Markdown and a page."""
+
+from __future__ import annotations
+
+import csv as comma_separated
+import io
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import jinja2
+
+from dragoman.comparison import ALPHA, Change, ClaimChange, counts
+from dragoman.metrics import presentation
+from dragoman.reporting.markup import markdown_text
+from dragoman.reporting.tables import named
+
+HEADER = ("Experiment", "System", "Pair", "Metric", "A", "B", "B - A", "p", "Verdict")
+WIDTH = 110
+"""Columns of running text on a terminal."""
+
+
+@dataclass(frozen=True)
+class Sides:
+    """What is shown of a comparison."""
+
+    a: Path
+    b: Path
+    changes: Sequence[Change]
+    claims: Sequence[ClaimChange]
+
+    @property
+    def shown(self) -> list[Change]:
+        """What differs and is in both, in the order of the verdicts, the surest first."""
+        order = list(counts(()))
+        told = [change for change in self.changes if not change.verdict.startswith(("only", "same"))]
+        return sorted(told, key=lambda c: (order.index(c.verdict), 2.0 if c.p is None else c.p))
+
+    @property
+    def alone(self) -> list[tuple[str, str, int]]:
+        """(experiment / system, where it is, how many numbers) of what one folder does not have."""
+        found: dict[tuple[str, str], int] = {}
+        for change in self.changes:
+            if change.verdict.startswith("only"):
+                key = (f"{change.place.experiment} / {change.place.system}", change.verdict)
+                found[key] = found.get(key, 0) + 1
+        return [(name, verdict, number) for (name, verdict), number in found.items()]
+
+    @property
+    def summary(self) -> str:
+        """Numbers by verdict."""
+        said = [f"{number} {verdict}" for verdict, number in counts(self.changes).items() if number]
+        return f"{len(self.changes)} numbers: {', '.join(said)}."
+
+    @property
+    def caution(self) -> str:
+        """What to know before believing a verdict; empty where nothing was tested."""
+        tested = [change for change in self.changes if change.p is not None]
+        if not tested:
+            return ""
+        sure = sum(1 for change in tested if is_sure(change))
+        chance, sure = len(tested) * ALPHA, sum(map(is_sure, tested))
+        return (
+            f"Tested: {len(tested)}, each at the level of {100 * ALPHA:g} %. Were there nothing but chance, "
+            f"about {chance:.1f} of them would still come out as changes. After Holm's correction for their number, "
+            f"{sure} do: an asterisk marks them. In brackets: 95 % interval of the difference."
+        )
+
+
+def is_sure(change: Change) -> bool:
+    """Whether a change is beyond chance even among all that were tested."""
+    return change.p_holm is not None and change.p_holm < ALPHA
+
+
+def cells(change: Change) -> list[str]:
+    """A change as a line of `HEADER`."""
+    place, digits = change.place, presentation(change.place.metric).digits
+
+    def shown(value: float | None, sign: str = "") -> str:
+        return "" if value is None else f"{value:{sign}.{digits}f}"
+
+    difference = shown(change.difference, "+")
+    if change.low is not None:
+        difference += f" [{shown(change.low, '+')}, {shown(change.high, '+')}]"
+    if change.spread is not None:
+        difference += f" ± {shown(change.spread)}"
+    p = "" if change.p is None else f"{change.p:.4f}{'*' if is_sure(change) else ''}"
+    own = [place.experiment, named(place.system, place.setting), place.pair, presentation(place.metric).label]
+    return [*own, shown(change.a), shown(change.b), difference, p, change.verdict]
+
+
+def notes(changes: Sequence[Change]) -> list[tuple[str, int]]:
+    """What is to be said about numbers, and of how many of them."""
+    found: dict[str, int] = {}
+    for change in changes:
+        if change.note:
+            found[change.note] = found.get(change.note, 0) + 1
+    return sorted(found.items(), key=lambda item: -item[1])
+
+
+def text(sides: Sides) -> str:
+    """For a terminal."""
+    lines = [f"A  {sides.a}", f"B  {sides.b}", "", *textwrap.wrap(sides.summary, WIDTH)]
+    if sides.shown:
+        rows = [list(HEADER), *map(cells, sides.shown)]
+        widths = [max(len(row[column]) for row in rows) for column in range(len(HEADER))]
+        right = (4, 5, 7)
+        lines.append("")
+        for row in rows:
+            padded = [
+                c.rjust(w) if i in right else c.ljust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))
+            ]
+            lines.append("  ".join(padded).rstrip())
+    if sides.alone:
+        lines += ["", *(f"{verdict}: {name}, {number} numbers" for name, verdict, number in sides.alone)]
+    if sides.claims:
+        lines += ["", "Claims:", *(f"  {c.id}: {c.a or 'absent'} -> {c.b or 'absent'}" for c in sides.claims)]
+    if told := notes(sides.shown):
+        lines += ["", "Notes:", *(f"  {note} ({number} of the numbers above)" for note, number in told)]
+    if sides.caution:
+        lines += ["", *textwrap.wrap(sides.caution, WIDTH)]
+    return "\n".join(lines) + "\n"
+
+
+def csv(sides: Sides) -> str:
+    """Every number, also those that are the same, with as many digits as it has."""
+    file = io.StringIO()
+    writer = comma_separated.writer(file, lineterminator="\n")
+    values = ("a", "b", "difference", "low", "high", "spread", "p", "p_holm", "seeds", "test", "note")
+    writer.writerow(["experiment", "system", "setting", "pair", "metric", "verdict", *values])
+    for change in sides.changes:
+        own = [getattr(change, name) for name in values]
+        writer.writerow([*change.place, change.verdict, *("" if value is None else value for value in own)])
+    return file.getvalue()
+
+
+def markdown(sides: Sides) -> str:
+    """What differs, as a pipe table."""
+    lines = ["# Side by side", "", f"- A: {markdown_text(str(sides.a))}", f"- B: {markdown_text(str(sides.b))}"]
+    lines += ["", sides.summary]
+    if sides.shown:
+        lines += ["", f"| {' | '.join(HEADER)} |", "|" + " --- |" * len(HEADER)]
+        lines += [f"| {' | '.join(map(markdown_text, cells(change)))} |" for change in sides.shown]
+    if sides.alone:
+        lines += [
+            "",
+            *(f"- {verdict}: {markdown_text(name)}, {number} numbers" for name, verdict, number in sides.alone),
+        ]
+    if sides.claims:
+        lines += ["", "| Claim | A | B |", "| --- | --- | --- |"]
+        lines += [f"| {markdown_text(c.statement)} | {c.a or 'absent'} | {c.b or 'absent'} |" for c in sides.claims]
+    if told := notes(sides.shown):
+        lines += ["", *(f"- {markdown_text(note)} ({number} numbers)" for note, number in told)]
+    return "\n".join([*lines, *(["", sides.caution] if sides.caution else [])]) + "\n"
+
+
+def html(sides: Sides) -> str:
+    """The same as a page that loads nothing and runs nothing."""
+    loader = jinja2.FileSystemLoader(Path(__file__).parent)
+    environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+    template = environment.get_template("sidebyside.html.j2")
+    rows = [(change, cells(change)) for change in sides.shown]
+    return template.render(sides=sides, header=HEADER, rows=rows, notes=notes(sides.shown)) + "\n"

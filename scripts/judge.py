@@ -1,0 +1,47 @@
+#!/usr/bin/env python3
+"""Compare a system's answers to instructions with another system's: `alpaca_eval` judges, in both orders."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from dragoman import command, judging, records
+from dragoman.configfile import load_config
+from dragoman.plan import DecodeRun, Plan
+from dragoman.storage import sha256
+
+
+def judge(plan: Plan, run: DecodeRun) -> None:
+    """Three records, shares of wins, ties and losses; without a value where there is no judge."""
+    asked, rival = plan.instructed(run), plan.rival(run)
+    own, other = plan.answers_file(run), plan.answers_file(rival)
+    place = {"paper": plan.experiment(run.experiment).paper, "experiment": run.experiment, "system": run.system}
+    place |= {"pair": "all", "setting": "", "seed": run.seed}
+    made_from = {"answers": sha256(own), "rival": sha256(other)}
+    count = len(json.loads(own.read_text(encoding="utf-8")))
+    if reason := judging.obstacle(asked.judge):
+        found = judging.unjudged(place, count, reason, made_from)
+    else:
+        work = plan.judgement_file(run).with_suffix("")
+        verdicts = judging.verdicts(judging.compare(own, other, str(asked.judge), work))
+        signature = f"AlpacaEval|judge:{asked.judge}|against:{rival.system}"
+        found = judging.records(place, verdicts, count, signature, made_from)
+    records.write(plan.judgement_file(run), found)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Entry point."""
+    example = "python scripts/judge.py --config config/smoke.yaml --experiment langaware --system ours"
+    parser = command.parser(__doc__ or "", example)
+    command.add_config(parser)
+    parser.add_argument("--experiment", required=True)
+    parser.add_argument("--system", required=True)
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args(argv)
+    plan = Plan(load_config(arguments.config))
+    judge(plan, plan.answer_run(arguments.experiment, arguments.system, arguments.seed))
+
+
+if __name__ == "__main__":
+    command.run(main)

@@ -1,0 +1,95 @@
+#!/usr/bin/env python3
+"""Say what a configuration will take, before anything runs: jobs, GPU hours, disk, downloads; and whether that fits.
+
+Nothing is trained, fetched or written. The exit code is 1 where a budget is given and does not hold, or cannot be told.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from dragoman import command, resources
+from dragoman.configfile import load_config
+from dragoman.estimates import Forecast, forecast
+from dragoman.plan import Plan
+
+
+def gigabytes(size: float) -> str:
+    """`1.3 GB`, `0.002 GB`."""
+    return f"{size / 1e9:,.1f} GB" if size >= 1e8 else f"{size / 1e9:.2g} GB"
+
+
+def report(found: Forecast, table: resources.Resources) -> list[str]:
+    """The forecast, line by line."""
+    lines = [f"{'rule':<20}{'jobs':>7}{'GPU hours':>12}"]
+    for rule, effort in found.rules.items():
+        known = effort.jobs - effort.unknown
+        hours = f"{effort.gpu_seconds / 3600:,.2f}" if effort.gpu_seconds else ""
+        if effort.unknown:
+            hours = f"{hours} + ?" if known else "unknown"
+        said = [f"{effort.measured} of {effort.jobs} measured by an earlier run"] if effort.measured else []
+        said += [f"{effort.unknown} of {effort.jobs} unknown"] if effort.unknown and known else []
+        lines.append(f"{rule:<20}{effort.jobs:>7}{hours:>12}  {'; '.join(said)}".rstrip())
+    total = sum(effort.jobs for effort in found.rules.values())
+    lines.append(f"{'together':<20}{total:>7}{found.gpu_hours:>12,.1f}{' + ?' if _open(found) else ''}")
+    for name, sizes in (("disk", found.disk), ("download", found.download)):
+        parts = ", ".join(f"{gigabytes(size)} {what}" for what, size in sizes.items())
+        more = " + ?" if found.unknown else ""
+        lines += ["", f"{name}: {gigabytes(sum(sizes.values()))}{more}" + (f" ({parts})" if parts else "")]
+    assumed = table.estimate
+    lines += [
+        "",
+        f"Assumed (config/resources.yaml): {assumed.card}; {assumed.training_flops:.3g} operations a second in "
+        f"training, {assumed.decoding_flops:.3g} in decoding; {assumed.tokens} tokens an example.",
+    ]
+    return lines + [f"Unknown: {sentence}" for sentence in found.unknown]
+
+
+def _open(found: Forecast) -> bool:
+    return any(effort.unknown for effort in found.rules.values())
+
+
+def verdicts(found: Forecast, budgets: dict[str, float | None]) -> tuple[list[str], bool]:
+    """One line for each budget that is given, and whether all of them hold."""
+    asked = {
+        "GPU hours": (found.gpu_hours, _open(found)),
+        "GB of disk": (sum(found.disk.values()) / 1e9, bool(found.unknown)),
+        "GB of downloads": (sum(found.download.values()) / 1e9, bool(found.unknown)),
+    }
+    lines, fine = [], True
+    for (name, (need, unknown)), budget in zip(asked.items(), budgets.values(), strict=True):
+        if budget is None:
+            continue
+        if need > budget:
+            said = f"does not fit: at least {need:,.1f} of {budget:,g} {name}"
+        elif unknown:
+            said = f"cannot be told: {need:,.1f} of {budget:,g} {name}, and what is unknown"
+        else:
+            said = f"fits: {need:,.1f} of {budget:,g} {name}"
+        fine &= said.startswith("fits")
+        lines.append(said)
+    return lines, fine
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Entry point."""
+    example = "python scripts/plan.py config/papers/simulmask.yaml --budget-gpu-hours 200 --budget-disk-gb 1000"
+    parser = command.parser(__doc__ or "", example)
+    parser.add_argument("config", type=Path, metavar="CONFIG")
+    parser.add_argument("--resources", type=Path, default=resources.TABLE, help="another table than %(default)s")
+    for name in ("gpu-hours", "disk-gb", "download-gb"):
+        parser.add_argument(f"--budget-{name}", type=float, metavar="N")
+    arguments = parser.parse_args(argv)
+    table = resources.load(arguments.resources)
+    found = forecast(Plan(load_config(arguments.config)), table)
+    budgets = {name: getattr(arguments, f"budget_{name}") for name in ("gpu_hours", "disk_gb", "download_gb")}
+    lines, fine = verdicts(found, budgets)
+    print("\n".join([*report(found, table), *([""] if lines else []), *lines]))
+    if not fine:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    command.run(main)

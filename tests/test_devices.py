@@ -1,0 +1,161 @@
+"""One training on two devices: the batch, the loss curve and the weights are those of one, to rounding."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from accelerate.state import AcceleratorState
+from pydantic import ValidationError
+from safetensors.torch import load_file, save_file
+from transformers import PreTrainedTokenizerBase
+
+from dragoman import models, training
+from dragoman.config import Training
+from dragoman.methods import sft
+from dragoman.storage import read_manifest
+from test_slurm import CONFIG, given
+from test_training import PROMPT, SENTENCES, TEXT, StoppedError, parameters, spec
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> PreTrainedTokenizerBase:
+    return models.train_tokenizer([side for pair in SENTENCES for side in pair], 320)
+
+
+def _process(rank: int, port: int, run: Callable[[int], None]) -> None:
+    where = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": 2, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    os.environ.update({name: str(value) for name, value in where.items()})
+    AcceleratorState._reset_state(reset_partial_state=True)
+    run(rank)
+
+
+def twice(run: Callable[[int], None]) -> list[int | None]:
+    """Call `run(rank)` in two processes; their exit codes. Forked: starting torch anew would be most of the time."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    context = multiprocessing.get_context("fork")
+    processes = [context.Process(target=_process, args=(rank, port, run)) for rank in range(2)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(300)
+    return [process.exitcode for process in processes]
+
+
+def keep(folder: Path, fitted: training.Fitted | None, rank: int) -> None:
+    """Let the parent see a result, which only the first process has."""
+    assert (fitted is None) == (rank > 0)
+    if fitted is not None:
+        save_file({name: value.contiguous() for name, value in fitted.model.state_dict().items()}, folder / "weights")
+        (folder / "curve.json").write_text(json.dumps(fitted.curve))
+
+
+def fit(
+    tokenizer: PreTrainedTokenizerBase, folder: Path, architecture: str, **options: object
+) -> training.Fitted | None:
+    """A short training in float32, so that only the order of sums differs."""
+    model = models.build(spec(architecture), tokenizer)
+    made = sft.examples([TEXT], PROMPT, tokenizer, sft.Options())
+    settings = {"steps": 6, "batch_size": 8, "log_every": 1, "checkpoint_every": 2, "learning_rate": 1e-2} | options
+    how = Training(precision="float32", **settings)
+    return training.fit(model, tokenizer, made, how, seed=1, work=folder / "work", label="test")
+
+
+@pytest.mark.parametrize(
+    ("architecture", "options"),
+    [
+        ("llama", {"micro_batch": 2}),  # gradients of two micro-batches are added up before they are exchanged
+        ("falcon-alibi", {"adapter": {"rank": 2, "dropout": 0.0}}),
+    ],
+)
+def test_two_devices_are_one(
+    tokenizer: PreTrainedTokenizerBase, tmp_path: Path, architecture: str, options: dict[str, object]
+) -> None:
+    both = tmp_path / "both"
+    assert twice(lambda rank: keep(both, fit(tokenizer, both, architecture, **options), rank)) == [0, 0]
+    one = fit(tokenizer, tmp_path / "one", architecture, **options)
+    curve = json.loads((both / "curve.json").read_text())
+    assert one is not None
+    assert [row["step"] for row in curve] == [row["step"] for row in one.curve]
+    for row, expected in zip(curve, one.curve, strict=True):
+        assert row == pytest.approx(expected, rel=1e-3)
+    assert one.curve[-1]["loss"] < one.curve[0]["loss"] - 0.1, "a curve without a slope would prove little"
+    before = parameters(models.build(spec(architecture), tokenizer))
+    found, expected = load_file(both / "weights"), parameters(one.model)
+    for name in found:  # Adam enlarges rounding where a gradient is near 0: see test_training
+        moved = (expected[name] - before[name]).norm()
+        assert (found[name] - expected[name]).norm() <= 2e-2 * moved + 1e-6, name
+
+
+def test_resumed_on_two_devices_equals_unbroken(tokenizer: PreTrainedTokenizerBase, tmp_path: Path) -> None:
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    options = {"adapter": {"rank": 2, "dropout": 0.3}, "steps": 6}
+    assert twice(lambda rank: keep(whole, fit(tokenizer, whole, "llama", **options), rank)) == [0, 0]
+
+    def stop(self: training.Progress, args: object, state: object, *rest: object, **kwargs: object) -> None:
+        if state.global_step == 5:  # type: ignore[attr-defined]
+            raise StoppedError
+
+    def stopped(rank: int) -> None:
+        training.Progress.on_step_end = stop  # type: ignore[method-assign]
+        with pytest.raises(StoppedError):
+            fit(tokenizer, broken, "llama", **options)
+
+    assert twice(stopped) == [0, 0]
+    (checkpoint,) = (broken / "work" / "checkpoints").iterdir()
+    assert checkpoint.name == "step-4"
+    assert read_manifest(checkpoint)["step"] == 4, "one manifest, over the parts of both processes"
+    assert len(list(checkpoint.glob("*/*.distcp"))) == 4
+    assert twice(lambda rank: keep(broken, fit(tokenizer, broken, "llama", **options), rank)) == [0, 0]
+    assert (broken / "curve.json").read_text() == (whole / "curve.json").read_text()
+    assert (broken / "weights").read_bytes() == (whole / "weights").read_bytes()
+
+
+def test_one_value_and_the_same_command(tmp_path: Path) -> None:
+    """`devices: 2`, and the command that Snakemake calls is two processes; one result, written once."""
+    given(tmp_path)
+    config = yaml.safe_load(CONFIG)
+    config["experiments"]["e"]["tunings"]["sft"]["training"] |= {"devices": 2, "steps": 4, "log_every": 2}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    environment = {name: value for name, value in os.environ.items() if name not in ("RANK", "LOCAL_RANK")}
+    for script, *arguments in (
+        ("fetch_model", "--model", "tiny"),
+        ("prepare", "--corpus", "demo", "--pair", "en-fr", "--downloads", "x", "--out", "results/corpora/demo/en-fr"),
+        ("finetune", "--experiment", "e", "--tuning", "sft", "--seed", "1"),
+    ):
+        command = [sys.executable, REPOSITORY / "scripts" / f"{script}.py", "--config", "config.yaml", *arguments]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=environment)
+        assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stderr.count("4/4") == 1, "one process speaks"
+    folder = tmp_path / "results/tunings/e/sft/all/seed-1"
+    assert read_manifest(folder)["spec"]["training"]["devices"] == 2
+    assert torch.isfinite(load_file(folder / "model.safetensors")["model.embed_tokens.weight"]).all()
+    assert not list((tmp_path / "results/.work").glob("*"))
+
+
+def test_devices_share_a_batch_out() -> None:
+    alone = training.Batches([i % 7 for i in range(40)], 8, 2, 1)
+    both = [training.Batches([i % 7 for i in range(40)], 8, 2, 1, rank, 2) for rank in range(2)]
+    first, second = (list(each) for each in both)
+    assert [batch for pair in zip(first, second, strict=True) for batch in pair] == list(alone)
+    assert [len(each) for each in (alone, *both)] == [20, 10, 10]
+
+
+def test_what_cannot_be_shared_out_is_refused() -> None:
+    with pytest.raises(ValidationError, match=r"batch_size \(8\) must be a multiple of micro_batch \(4\) x devices"):
+        Training(steps=1, batch_size=8, micro_batch=4, devices=3)
+    with pytest.raises(ValidationError, match="optimizer: muon cannot share a model out among devices"):
+        Training(steps=1, batch_size=8, optimizer="muon", devices=2)

@@ -1,0 +1,148 @@
+"""The workflow through the SLURM profile on a real SLURM, disturbed, ends in the bytes of a local run.
+
+SLURM is used where its programs are installed, and installed where `DRAGOMAN_SLURM=install` asks for it (root, Debian).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from dragoman import models
+from test_training import spec
+from test_workflow import contents, snakemake
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+SCRIPT = REPOSITORY / "tests" / "slurm.sh"
+PROFILE = REPOSITORY / "workflow" / "profiles" / "slurm"
+CONFIG = """
+corpora:
+  demo: {provider: demo, train: 60, test: 8}
+models:
+  tiny: {source: local, path: tiny, parameters: 20000}
+experiments:
+  e:
+    title: Small enough for a test
+    model: tiny
+    prompt: simulmask
+    train: {corpus: demo, pairs: [en-fr]}
+    test: {corpus: demo, pairs: [en-fr]}
+    tunings:
+      sft: {method: sft, training: {steps: 500, batch_size: 4, log_every: 20, checkpoint_every: 20}}
+    systems:
+      copy: {decoder: {name: copy}}
+      tuned: {tuning: sft, decoder: {name: offline, max_new_tokens: 8}}
+"""
+
+
+@pytest.fixture(scope="module")
+def slurm() -> Iterator[None]:
+    if os.geteuid() != 0:
+        pytest.skip("only root can start a SLURM")
+    if os.environ.get("DRAGOMAN_SLURM") == "install":
+        subprocess.run([SCRIPT, "install"], check=True)
+    if missing := [name for name in ("slurmctld", "slurmd", "munged") if shutil.which(name) is None]:
+        pytest.skip(f"{', '.join(missing)} not installed; DRAGOMAN_SLURM=install lets this test install SLURM (Debian)")
+    if subprocess.run(["systemctl", "is-active", "--quiet", "slurmctld"], capture_output=True).returncode == 0:
+        pytest.skip("this machine has a SLURM of its own")
+    started = subprocess.run([SCRIPT, "start"], capture_output=True, text=True)
+    if "has a SLURM of its own" in started.stderr:
+        pytest.skip(started.stderr.strip())
+    assert started.returncode == 0, started.stderr
+    yield
+    subprocess.run([SCRIPT, "stop"], check=True)
+
+
+def given(folder: Path) -> Path:
+    """A working directory with the model that CONFIG names."""
+    tokenizer = models.train_tokenizer(["The old man buys a red car.", "Le vieil homme achète une voiture."], 300)
+    models.build(spec(), tokenizer).save_pretrained(folder / "tiny")
+    tokenizer.save_pretrained(folder / "tiny")
+    (folder / "config.yaml").write_text(CONFIG, encoding="utf-8")
+    return folder
+
+
+def waiting(what: str, found: Callable[[], str | None], process: subprocess.Popen[bytes], seconds: float = 600) -> str:
+    """What `found` finds, as soon as it does."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if (answer := found()) is not None:
+            return answer
+        assert process.poll() is None, f"the workflow ended before there was {what}"
+        time.sleep(0.05)
+    raise AssertionError(f"no {what} after {seconds} seconds")
+
+
+def training_job(other_than: str = "") -> str | None:
+    """The id of the running fine-tuning, which SLURM knows by the comment that names its rule."""
+    command = ["squeue", "--noheader", "--states", "RUNNING", "--format", "%A %k"]
+    said = subprocess.run(command, capture_output=True, text=True).stdout
+    found = re.search(r"^(\d+) rule_finetune", said, flags=re.MULTILINE)
+    return found[1] if found and found[1] != other_than else None
+
+
+@pytest.mark.workflow
+def test_disturbed_run_on_slurm_equals_a_local_one(slurm: None, tmp_path: Path) -> None:
+    local, cluster = (tmp_path / name for name in ("local", "cluster"))
+    for folder in (local, cluster):
+        folder.mkdir()
+        given(folder)
+    target = "results/records.jsonl"
+    done = snakemake(local, "--cores", "2", target, config=CONFIG)
+    assert done.returncode == 0, done.stderr[-5000:]
+
+    command = [
+        sys.executable,
+        "-m",
+        "snakemake",
+        "--snakefile",
+        REPOSITORY / "Snakefile",
+        "--configfile",
+        "config.yaml",
+    ]
+    command += ["--workflow-profile", PROFILE, target]
+    # no accounting here, so that only squeue knows how a job ended; and all on one machine, so nothing is late
+    command += ["--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "5"]
+    command += ["--latency-wait", "5", "--", target]
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    log = cluster / "snakemake.log"
+    with open(log, "wb") as file:
+        run = subprocess.Popen(command, cwd=cluster, stdout=file, stderr=subprocess.STDOUT, env=environment)
+
+    def checkpoint(after: int = 0) -> str | None:
+        found = (cluster / "results/.work").glob("finetune-*/checkpoints/step-*/manifest.json")
+        steps = [int(path.parent.name.removeprefix("step-")) for path in found]
+        return str(max(steps)) if max(steps, default=0) > after else None
+
+    try:
+        step = waiting("a first checkpoint", checkpoint, run)
+        first = waiting("a training to cancel", training_job, run)
+        subprocess.run(["scancel", first], check=True)
+        second = waiting("a second attempt", lambda: training_job(first), run)
+        asked = subprocess.run(["scontrol", "show", "job", second], capture_output=True, text=True).stdout
+        assert "Partition=gpu" in asked
+        assert "gres:gpu:1" in asked or "gres/gpu=1" in asked
+        assert "MinMemoryNode=9000M" in asked, "half as much again as the first attempt's 6000"
+        waiting("progress", lambda: checkpoint(int(step)), run)
+        urgent = ["sbatch", "--partition", "urgent", "--ntasks", "8", "--output", "/dev/null", "--wrap", "true"]
+        subprocess.run(urgent, check=True, capture_output=True)
+        assert run.wait(timeout=1800) == 0, log.read_text(encoding="utf-8")[-5000:]
+    finally:
+        if run.poll() is None:
+            run.kill()
+    said = log.read_text(encoding="utf-8")
+    assert f"SLURM-job '{first}' failed, SLURM status is: 'CANCELLED'" in said
+    assert re.search(rf"STEP {second}\.0 ON \S+ CANCELLED", said), "SIGTERM came, and SIGKILL was not waited for"
+    assert said.count("going on from step-") >= 1, "the log of a failed attempt is shown"
+    one, other = contents(local / "results"), contents(cluster / "results")
+    assert one.keys() == other.keys()
+    assert [name for name in one if one[name] != other[name]] == []
+    assert not list((cluster / "results/.work").glob("*")), "unfinished state is gone when all is done"
