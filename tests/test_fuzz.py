@@ -1,12 +1,11 @@
 """Configurations and texts that nobody would write: what is valid can be planned, all else is refused with a message.
 
-A minute's worth at most in `make test`, always the same; `make fuzz` tries a hundred times as many, new ones each time.
+`make test` tries some, always the same; `make fuzz` a hundred times as many, new ones every time.
 """
 
 from __future__ import annotations
 
 import copy
-import json
 import os
 import sys
 import unicodedata
@@ -214,9 +213,8 @@ def test_a_mask_fits_every_text(pairs: list[tuple[str, str]], k: int) -> None:
     sources, targets = map(list, zip(*pairs, strict=True))
     prompt, text = prompts()["simulmask"], ParallelText("en-fr", sources, targets, [""] * len(pairs))
     made = simulmask.examples([text], prompt, tokenizer(), simulmask.Options(policies=[WaitK(name="wait-k", k=k)]))
-    for (source, target), example, pieces in zip(
-        pairs, made, encode(prompt, tokenizer(), "en-fr", sources, targets), strict=True
-    ):
+    encoded = encode(prompt, tokenizer(), "en-fr", sources, targets)
+    for source, example, pieces in zip(sources, made, encoded, strict=True):
         assert example["input_ids"] == joined(pieces)
         before = len(pieces[0].ids)
         size = len(pieces[1].ids)
@@ -227,7 +225,6 @@ def test_a_mask_fits_every_text(pairs: list[tuple[str, str]], k: int) -> None:
         first = " " + " ".join(source.split()[:read])
         if source == " ".join(source.split()):  # else white space of other kinds takes tokens of its own
             assert response[0] <= len(tokenizer()(first, add_special_tokens=False)["input_ids"])
-        assert target or not response
 
 
 @pytest.fixture(scope="module")
@@ -263,12 +260,10 @@ def test_a_text_is_decoded_written_read_and_scored(tmp_path: Path, decoder: offl
 @some(60)
 @given(LINES, LINES)
 def test_a_comparison_loses_nothing_and_shows_all(reference: str, hypothesis: str) -> None:
-    assert visible(hypothesis).isprintable() or not hypothesis.isprintable()
-    assert not {"\u202e", "\0", "\x1b"} & set(visible(hypothesis))
-    joined_again = "".join(
-        piece[0] if isinstance(piece, tuple) else piece.text for piece in compare(reference, hypothesis)
-    )
-    assert joined_again.split() == hypothesis.split()
+    shown = visible(hypothesis)
+    assert not [letter for letter in shown if unicodedata.category(letter) in ("Cc", "Zl", "Zp")]
+    assert not [letter for letter in shown if unicodedata.bidirectional(letter) in ("RLO", "LRO", "RLE", "LRE")]
+    assert "".join(piece.text for piece in compare(reference, hypothesis)) == hypothesis
 
 
 @pytest.mark.parametrize("metric", ["bleu", "chrf", "offtarget", "tags"])
@@ -296,4 +291,4 @@ def test_every_category_is_on_a_page_that_is_whole(tmp_path: Path) -> None:
     page.feed(text)
     assert page.open == []
     assert "script" not in page.tags
-    assert json.dumps(text.encode("utf-8").decode("utf-8")) == json.dumps(text)
+    text.encode("utf-8")
