@@ -279,13 +279,13 @@ ROWS = [
     Bad(
         "a corpus that is not there",
         PREPARE.replace("corpus c", "corpus d"),
-        ["did you mean"],
+        ["unknown corpus 'd' (known: c, demo)"],
         {"c.yaml": files_config(path="c.yaml.tsv"), "c.yaml.tsv": ""},
     ),
     Bad(
         "a folder that holds other files",
         PREPARE.replace("--out out", "--out ."),
-        ["c.yaml, which was not made here", "empty folder"],
+        ["which was not made here and would be lost", "empty folder"],
         {"a.tsv": TSV, "c.yaml": files_config(path="a.tsv")},
     ),
     Bad(

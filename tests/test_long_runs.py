@@ -15,7 +15,7 @@ from dragoman.decoding import Item, Journal, Row
 from dragoman.metrics.scoring import score_hypotheses
 
 LONG = os.environ.get("DRAGOMAN_FUZZ")
-SENTENCES = 200_000 if LONG else 6_000
+SENTENCES = 200_000 if LONG else 2_000
 BATCH = 100
 
 
@@ -34,7 +34,7 @@ def test_decoding_and_scoring_stay_flat(tmp_path: Path) -> None:
     items = [Item(n, f"sentence number {n} of many", f"phrase numéro {n}") for n in range(SENTENCES)]
     batches = [list(range(start, start + BATCH)) for start in range(0, SENTENCES, BATCH)]
     place = {"paper": "", "experiment": "e", "system": "s", "pair": "en-fr", "seed": 1}
-    options = {"bleu": {"bootstrap": 0}, "chrf": {"bootstrap": 0}}
+    options = {"bleu": {"bootstrap": 0}}
     kept, opened, records = [], [], []
     tracemalloc.start()
     try:
@@ -42,7 +42,7 @@ def test_decoding_and_scoring_stay_flat(tmp_path: Path) -> None:
             journal = Journal(tmp_path / f"journal-{number}.jsonl", "key")
             decoding.write(tmp_path / "h.jsonl", decoding.run(items, batches, decode, journal, "long"))
             journal.close()
-            records.append(score_hypotheses(tmp_path / "h.jsonl", place, ["bleu", "chrf"], options))
+            records.append(score_hypotheses(tmp_path / "h.jsonl", place, ["bleu"], options))
             del journal
             gc.collect()
             kept.append(tracemalloc.get_traced_memory()[0])

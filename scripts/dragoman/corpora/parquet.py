@@ -48,7 +48,8 @@ def texts(
             yield from zip(*sides, strict=True)
             first += len(batch)
     except (pa.ArrowException, OSError) as error:
-        raise CorpusError(f"{name} is not a whole parquet file ({error}); copy or download it again") from None
+        said = " ".join(str(error).split())  # several lines, of some readers
+        raise CorpusError(f"{name} is not a whole parquet file ({said}); copy or download it again") from None
 
 
 def _check(schema: pa.Schema, name: str, keys: Sequence[str], nested: str | None) -> None:
