@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from sacrebleu.tokenizers.tokenizer_13a import Tokenizer13a
+from sacrebleu.tokenizers.tokenizer_re import TokenizerRegexp
 
 from dragoman import decoding
 from dragoman.decoding import Item, Journal, Row
@@ -44,6 +46,11 @@ def test_decoding_and_scoring_stay_flat(tmp_path: Path) -> None:
             journal.close()
             records.append(score_hypotheses(tmp_path / "h.jsonl", place, ["bleu"], options))
             del journal
+            for tokenizer in (
+                Tokenizer13a,
+                TokenizerRegexp,
+            ):  # sacrebleu remembers the last 65,536 lines, which is fine
+                tokenizer.__call__.cache_clear()
             gc.collect()
             kept.append(tracemalloc.get_traced_memory()[0])
             opened.append(files_open())
