@@ -81,6 +81,11 @@ def with_model(name, training=None):
     return need.times(training.devices) if training else need
 
 
+def is_neural(w):
+    """Whether some metric of an experiment is a network."""
+    return bool({("metric", "comet"), ("metric", "bleurt"), ("metric", "lase")} & {*PLAN.metrics_of(w.experiment)})
+
+
 def tuning_run(w):
     """The fine-tuning that a job's wildcards name."""
     return PLAN.tuning_run(w.experiment, w.tuning, w.scope, w.seed)

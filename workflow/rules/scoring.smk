@@ -14,11 +14,6 @@ localrules:
     records,
 
 
-def is_neural(w):
-    """Whether some metric of an experiment is a network."""
-    return bool({("metric", "comet"), ("metric", "bleurt"), ("metric", "lase")} & {*PLAN.metrics_of(w.experiment)})
-
-
 # COMET's and BLEURT's packages do not go with ours, and LaBSE is run beside them. Made on first need, where there is a
 # network.
 rule neural_environment:
