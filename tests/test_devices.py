@@ -59,7 +59,7 @@ def keep(folder: Path, fitted: training.Fitted | None, rank: int) -> None:
     """Let the parent see a result, which only the first process has."""
     assert (fitted is None) == (rank > 0)
     if fitted is not None:
-        save_file({name: value.contiguous() for name, value in fitted.model.state_dict().items()}, folder / "weights")
+        save_file({name: value.clone() for name, value in fitted.model.state_dict().items()}, folder / "weights")
         (folder / "curve.json").write_text(json.dumps(fitted.curve))
 
 

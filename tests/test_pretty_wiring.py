@@ -9,6 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 
 import decode
 import diverge
@@ -238,7 +240,7 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
 
 def test_decoding_goes_through(made: Plan) -> None:
     run = DecodeRun("pretty", "given", "en-fr", 1)
-    decode.decode(made, run)
+    decode.decode(made, run, made.decode_folder(run) / "hypotheses.jsonl")
     rows = read_jsonl(made.decode_folder(run) / "hypotheses.jsonl")
     assert [row["setting"] for row in rows] == ["n=1", "n=2"] * 6
     assert [row["prior_tokens"] for row in rows] == [1, 2] * 6
@@ -253,11 +255,11 @@ def test_journal_belongs_to_the_prior(made: Plan, monkeypatch: pytest.MonkeyPatc
     run = DecodeRun("pretty", "given", "en-fr", 1)
     for _ in range(2):
         with pytest.raises(OSError):
-            decode.decode(made, run)
+            decode.decode(made, run, made.decode_folder(run) / "hypotheses.jsonl")
     manifest = made.prior_files(run)[0]
     manifest.write_text(manifest.read_text(encoding="utf-8") + " ", encoding="utf-8")
     with pytest.raises(OSError):
-        decode.decode(made, run)
+        decode.decode(made, run, made.decode_folder(run) / "hypotheses.jsonl")
     assert keys[0] == keys[1] != keys[2]
 
 
@@ -319,6 +321,11 @@ def test_relative_scores(tmp_path: Path) -> None:
     assert gallery.kind("relative").draw(plan, "pretty", [record("none", "n=0", 20)]) is None, "no twin, no ratio"
 
 
+def curves(axes: Axes) -> list[Line2D]:
+    """Lines that are seen; others only answer the pointer."""
+    return [line for line in axes.lines if line.get_alpha() != 0]
+
+
 def test_curves_over_positions() -> None:
     def row(n: int, reading: str, position: int | None, count: int, agreement: float, kl: float) -> dict[str, Any]:
         numbers = {"agreement@1": agreement, "agreement@5": 1.0, "kl_twin": kl}
@@ -335,9 +342,9 @@ def test_curves_over_positions() -> None:
     figure = prior_tokens.positions(rows)
     assert figure is not None
     agreement, _, kl = figure.axes
-    drawn = [[list(map(float, line.get_xdata())), list(map(float, line.get_ydata()))] for line in agreement.lines]
+    drawn = [[list(map(float, line.get_xdata())), list(map(float, line.get_ydata()))] for line in curves(agreement)]
     assert drawn == [[[1], [50]], [[1], [25]], [[2, 3], [pytest.approx(100 * (0.5 * 4 + 2) / 6), 100]]]
-    assert list(kl.lines[2].get_ydata()) == pytest.approx([(4 * 1 + 2 * 4) / 6, 0.5])
+    assert list(curves(kl)[2].get_ydata()) == pytest.approx([(4 * 1 + 2 * 4) / 6, 0.5])
     assert [text.get_text() for text in kl.texts] == ["on the twin's text", "own text", "own text, 1 given"]
     assert prior_tokens.positions([]) is None
     assert set(prior_tokens.SHOWN) <= set(measured.summary([measured.Trace(*([[1.0]] * 6))]))  # type: ignore[arg-type]

@@ -36,8 +36,9 @@ def test_make_knows_it(command: str) -> None:
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith("snakemake ")])
 def test_snakemake_plans_it(command: str, tmp_path: Path) -> None:
-    words = [str(REPOSITORY / word) if word.startswith("config/") else word for word in shlex.split(command)]
-    done = run([*words, "--dry-run", "--snakefile", str(REPOSITORY / "Snakefile")], tmp_path)
+    for name in ("config", "workflow"):
+        (tmp_path / name).symlink_to(REPOSITORY / name)
+    done = run([*shlex.split(command), "--dry-run", "--snakefile", str(REPOSITORY / "Snakefile")], tmp_path)
     assert done.returncode == 0, done.stderr
     assert "This was a dry-run" in done.stdout + done.stderr
 
@@ -65,7 +66,15 @@ def test_links_lead_somewhere() -> None:
 
 def test_top_level_is_what_it_says() -> None:
     allowed = {"Snakefile", "workflow", "envs", "config", "scripts", "results", "tests", "README.md", "LICENSE"}
-    allowed |= {"CHANGELOG.md", "Makefile", "pyproject.toml"}
+    allowed |= {
+        "CHANGELOG.md",
+        "CONTRIBUTING.md",
+        "CITATION.cff",
+        "Makefile",
+        "pyproject.toml",
+        "Dockerfile",
+        "apptainer.def",
+    }
     tracked = run(["git", "ls-files"], REPOSITORY).stdout.splitlines()
     if not tracked:
         pytest.skip("not a git checkout")

@@ -82,6 +82,7 @@ def test_rules_ask_for_what_the_table_says(tmp_path: Path) -> None:
     small = TABLE.models[0]
     by_rule = {"finetune": {small.train}, "pretrain": {small.train}, "diverge": {small.decode}}
     by_rule |= {rule: {TABLE.light["other"]} for rule in ("table", "plot", "claims", "page", "costs")}
+    by_rule["answer"] = {small.decode}
     by_rule |= {"decode": {small.decode, TABLE.light["decode"]}, "score": {TABLE.light["score"]}}
     found: dict[str, set[resources.Need]] = {}
     for rule, text in asked:

@@ -25,6 +25,8 @@ from test_corpora import corpus_config
 REPOSITORY = Path(__file__).resolve().parents[1]
 SOURCES = sorted((REPOSITORY / "scripts").rglob("*.py"))
 ELSEWHERE = {"neural_scorer.py"}
+KNOWN = {("launch.py", "os.execv"), ("training.py", "torch.load")}
+"""Our own command line, word by word, under torchrun; and tensors of a checkpoint whose digest was checked."""
 """COMET's checkpoints are pickles, which its library reads with `weights_only`; the scorer names the error of that."""
 
 FORBIDDEN = {
@@ -48,7 +50,7 @@ def _calls(path: Path) -> Iterator[tuple[str, ast.Call]]:
 def test_no_source_runs_what_it_reads(path: Path) -> None:
     for name, call in _calls(path):
         place = f"{path.name}:{call.lineno}: {name}"
-        assert name not in FORBIDDEN, place
+        assert name not in FORBIDDEN or (path.name, name) in KNOWN, place
         assert not name.endswith(("extractall", "unsafe_load")), place
         for keyword in call.keywords:
             if keyword.arg in KEYWORDS:
@@ -85,7 +87,7 @@ def test_only_known_variables_of_the_environment_are_read() -> None:
         found |= set(re.findall(r"environ(?:\.get\(|\.setdefault\(|\[)\"(\w+)\"", path.read_text(encoding="utf-8")))
     assert found == {
         "DRAGOMAN_CONFIG", "DRAGOMAN_DEBUG", "DRAGOMAN_NEURAL_PYTHON", "HF_ENDPOINT", "HF_HUB_DISABLE_PROGRESS_BARS",
-        "HF_HUB_DOWNLOAD_TIMEOUT", "SACREBLEU", "TOKENIZERS_PARALLELISM", "UD_ENDPOINT",
+        "HF_HUB_DOWNLOAD_TIMEOUT", "RANK", "SACREBLEU", "TOKENIZERS_PARALLELISM", "UD_ENDPOINT", "WORLD_SIZE",
     }  # fmt: skip
 
 

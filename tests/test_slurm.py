@@ -108,7 +108,7 @@ def test_disturbed_run_on_slurm_equals_a_local_one(slurm: None, tmp_path: Path) 
         "--configfile",
         "config.yaml",
     ]
-    command += ["--workflow-profile", PROFILE, target]
+    command += ["--workflow-profile", PROFILE]
     # no accounting here, so that only squeue knows how a job ended; and all on one machine, so nothing is late
     command += ["--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "5"]
     command += ["--latency-wait", "5", "--", target]

@@ -27,7 +27,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 SMOKE = (REPOSITORY / "config" / "smoke.yaml").read_text(encoding="utf-8")
 PLAN = Plan(load_config(REPOSITORY / "config" / "smoke.yaml"))
 EVERYTHING = {
-    "prepare": len(PLAN.corpora_used()),
+    "prepare": sum(corpus == "demo" for corpus, _ in PLAN.corpora_used()),
     "pretrain": len(PLAN.models_used()),
     "finetune": len(PLAN.tuning_runs),
     "decode": len(PLAN.decode_runs),
@@ -97,7 +97,8 @@ class TestFinished:
         )
         assert len(keys) == len(found) == promised
         for record in found:
-            assert record.n == (PLAN.experiment(record.experiment).test.limit or 12)
+            test = PLAN.experiment(record.experiment).test
+            assert record.n == (test.limit or PLAN.config.corpora[test.corpus].test)
             assert record.signature
             assert set(record.made_from) >= {"hypotheses", "references"}
         copied = [r.value for r in found if r.system == "copy" and r.metric == "chrf"]
@@ -258,7 +259,8 @@ def test_model_and_corpus_of_the_hub(hub: Hub, tmp_path: Path, monkeypatch: pyte
 def test_mistake_is_one_message_before_any_job(tmp_path: Path) -> None:
     done = snakemake(tmp_path, "--cores", "2", config=SMOKE.replace("model: llama-smoke", "model: lama-smoke", 1))
     assert done.returncode != 0
-    assert "config.yaml:35: experiments.sft-llama.model = 'lama-smoke': unknown model" in done.stderr
+    line = SMOKE[: SMOKE.index("model: llama-smoke")].count("\n") + 1
+    assert f"config.yaml:{line}: experiments.sft-llama.model = 'lama-smoke': unknown model" in done.stderr
     assert "did you mean 'llama-smoke'?" in done.stderr
     assert "Traceback" not in done.stderr
     assert len(done.stderr.splitlines()) == 1
@@ -292,10 +294,11 @@ def test_demonstration_has_the_right_jobs(tmp_path: Path) -> None:
     jobs = planned(done)
     assert {rule: jobs[rule] for rule in ("pretrain", "finetune", "decode")} == {
         "pretrain": 2,
-        "finetune": 2 + (5 + 4) + 2,  # two stages; five tunings and one for each of four k; twin and task model
-        "decode": 3 * 16 + 2 * (7 + 4) + 2 * 9,  # pairs; pairs x (systems and one for each k); pairs x systems
+        "finetune": 2 + (5 + 4) + 3 * 2,  # two stages; five tunings and one for each of four k; twins and task models
+        # pairs x systems; of these one for each k; of translation, tagging and summaries with prior tokens
+        "decode": 16 * 3 + 2 * (7 + 4) + 2 * (10 + 5 + 5),
     }
-    assert jobs["prepare"] == 15 + 20 + 2, "pairs of the web, of many directions, of the other experiments"
+    assert jobs["prepare"] == 15 + 20 + 3 * 2, "pairs of the web, of many directions, of the other experiments"
 
 
 def test_neural_metrics_bring_their_environment(tmp_path: Path) -> None:

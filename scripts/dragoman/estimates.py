@@ -18,8 +18,18 @@ from typing import Any, Literal
 
 from dragoman import resources
 from dragoman.command import REPOSITORY
-from dragoman.config import DemoCorpus, FilesCorpus, HubModel, Training
-from dragoman.corpora import files
+from dragoman.config import (
+    DemoCorpus,
+    FilesCorpus,
+    HubCorpus,
+    HubModel,
+    InstructionsCorpus,
+    SacrebleuCorpus,
+    Training,
+    UdCorpus,
+)
+from dragoman.corpora import files, instructions
+from dragoman.instructions import objects
 from dragoman.plan import DecodeRun, DivergenceRun, Plan, TuningRun
 from dragoman.reporting import gallery
 from dragoman.storage import read_manifest
@@ -75,9 +85,12 @@ def jobs(plan: Plan) -> dict[str, int]:
         "finetune": len(plan.tuning_runs),
         "decode_shard": sum(len(plan.shard_files(run)) for run in plan.decode_runs),
         "decode": len(plan.decode_runs),
+        "answer": len(plan.answer_runs),
         "diverge": len(plan.divergence_runs),
         "neural_environment": int(bool(neural)),
+        "requisites": sum(bool(plan.requisites(name)) for name in plan.experiments),
         "score": len(plan.decode_runs),
+        "judge": len(plan.judge_runs),
         "records": 1,
         "claims": 1,
         "table": len(plan.experiments),
@@ -104,6 +117,7 @@ class _Forecaster:
         self._time("pretrain", plan.models_used(), self._pretraining)
         self._time("finetune", plan.tuning_runs, self._finetuning)
         self._time("decode", plan.decode_runs, self._decoding)
+        self._time("answer", plan.answer_runs, self._answering)
         self._time("diverge", plan.divergence_runs, self._divergence)
         self._space()
         return self.result
@@ -139,8 +153,17 @@ class _Forecaster:
                 return int(getattr(spec, split))
             case FilesCorpus():
                 return sum(1 for _ in files.read(spec, pair, split, Path()))
-        given = {"hub": lambda: split in spec.files, "sacrebleu": lambda: getattr(spec, split), "ud": lambda: True}
-        if given[spec.provider]() and split not in spec.sizes:
+            case InstructionsCorpus(path=str()):
+                return sum(1 for _ in instructions.read(spec, pair, split, Path()))
+            case InstructionsCorpus():
+                given = split == "train"
+            case HubCorpus():
+                given = split in spec.files
+            case SacrebleuCorpus():
+                given = bool(getattr(spec, split))
+            case UdCorpus():
+                given = True
+        if given and split not in spec.sizes:
             self._missing(f"how many sentences {corpus} has: say corpora.{corpus}.sizes.{split}")
             return None
         return spec.sizes.get(split, 0)
@@ -173,6 +196,8 @@ class _Forecaster:
         if isinstance(run, TuningRun) and (path := self.plan.timing_file(run)).is_file():
             return float(json.loads(path.read_text(encoding="utf-8"))["seconds"])
         parts = [run] if isinstance(run, str) else list(map(str, vars(run).values()))
+        if rule == "answer":  # of no pair
+            parts.remove(run.pair)
         if not isinstance(run, str):
             parts[-1] = f"seed-{parts[-1]}"
         path = self.plan.results.joinpath("benchmarks", rule, *parts[:-1], f"{parts[-1]}.tsv")
@@ -236,6 +261,15 @@ class _Forecaster:
             tokens = tokens / 2 * (1 + (tokens / 2 / 1.5 + 1) / 2)
         rows = len(settings_of(decoder)) * getattr(decoder, "beam", 1) * (3 if decoder.name == "contrastive" else 1)
         seconds = 2 * size * sentences * tokens * rows / self.assumed.decoding_flops
+        return seconds + self.assumed.job_seconds, self.table.with_model(size, train=False).gpu
+
+    def _answering(self, run: DecodeRun) -> tuple[float, int] | None:
+        size, asked = self._parameters(self.plan.experiment(run.experiment).model), self.plan.instructed(run)
+        if size is None:
+            return None
+        number = sum(1 for _ in objects(Path(asked.path)))
+        tokens = min(number, asked.limit or number) * (self.assumed.tokens + asked.max_new_tokens)
+        seconds = 2 * size * tokens / self.assumed.decoding_flops
         return seconds + self.assumed.job_seconds, self.table.with_model(size, train=False).gpu
 
     def _divergence(self, run: DivergenceRun) -> tuple[float, int] | None:

@@ -11,12 +11,11 @@ from __future__ import annotations
 
 import logging
 import math
-import random
 import resource
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -32,18 +31,20 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerBase,
     Trainer,
-    TrainerCallback,
     TrainingArguments,
     set_seed,
 )
 from transformers.integrations import TensorBoardCallback
 from transformers.trainer_callback import PrinterCallback, TrainerState
 
-from dragoman import command, launch, sharding
+from dragoman import launch, sharding
+from dragoman.batches import Batches, Collator
 from dragoman.config import Lora, Training
+from dragoman.entropy import LARGE, summed
 from dragoman.methods import IGNORE, Example
 from dragoman.models import device, made_with, use_bfloat16
 from dragoman.optimizers import muon_with_adamw
+from dragoman.progress import Progress
 from dragoman.storage import read_manifest, write_manifest
 
 log = logging.getLogger(__name__)
@@ -54,9 +55,6 @@ how many examples the global batch has, for what is a mean over these."""
 
 SCHEDULER = "scheduler.pt"
 """File of a checkpoint that holds where the learning rate is."""
-
-WINDOW = 50
-"""Batches that are sorted by length together: enough to pad little, few enough that batches stay random."""
 
 
 def cross_entropy(model: PreTrainedModel, batch: dict[str, torch.Tensor], predicted: torch.Tensor) -> torch.Tensor:
@@ -92,68 +90,12 @@ def token_mean(logits: Callable[[int], torch.Tensor], labels: torch.Tensor, pred
     following = labels[:, 1:]
     first = int((following != IGNORE).any(0).int().argmax())
     kept = following[:, first:] != IGNORE
-    found = logits(labels.shape[1] - first)[:, :-1][kept]
+    everything = logits(labels.shape[1] - first)
+    if everything.numel() > LARGE:
+        targets = functional.pad(following[:, first:], (0, 1), value=IGNORE)
+        return summed(everything.flatten(0, 1), targets.flatten()) / predicted
+    found = everything[:, :-1][kept]
     return functional.cross_entropy(found.float(), following[:, first:][kept], reduction="sum") / predicted
-
-
-class Batches:
-    """Batches of example indices, of like length, in an order that depends on seed and epoch alone.
-
-    Each yielded list is one micro-batch; `accumulate` successive ones make an optimizer step. Of several processes
-    each gets every nth micro-batch.
-    """
-
-    def __init__(
-        self, lengths: Sequence[int], batch_size: int, micro_batch: int, seed: int, rank: int = 0, world: int = 1
-    ) -> None:
-        if batch_size % (micro_batch * world):
-            by = f" x {world} devices" if world > 1 else ""
-            raise ValueError(f"batch_size ({batch_size}) must be a multiple of micro_batch ({micro_batch}){by}")
-        self.lengths, self.batch_size, self.micro_batch, self.seed = lengths, batch_size, micro_batch, seed
-        self.rank, self.world = rank, world
-        self.epoch = 0
-        # the last, smaller batch of an epoch is left out, as every step counts the same; the next epoch shuffles anew
-        self.steps = max(1, len(lengths) // batch_size)
-
-    def set_epoch(self, epoch: int) -> None:
-        """Choose which epoch the next iteration walks through."""
-        self.epoch = epoch
-
-    def __len__(self) -> int:
-        return self.steps * (self.batch_size // (self.micro_batch * self.world))
-
-    def __iter__(self) -> Iterator[list[int]]:
-        rng = random.Random(f"batches-{self.seed}-{self.epoch}")
-        order = list(range(len(self.lengths)))
-        rng.shuffle(order)
-        while len(order) < self.batch_size:  # fewer examples than one batch: some come twice
-            order += order[: self.batch_size - len(order)]
-        batches = []
-        for start in range(0, self.steps * self.batch_size, WINDOW * self.batch_size):
-            window = order[start : min(start + WINDOW * self.batch_size, self.steps * self.batch_size)]
-            window.sort(key=lambda i: self.lengths[i])
-            batches += [window[i : i + self.batch_size] for i in range(0, len(window), self.batch_size)]
-        rng.shuffle(batches)
-        for batch in batches:
-            for start in range(self.rank * self.micro_batch, self.batch_size, self.world * self.micro_batch):
-                yield batch[start : start + self.micro_batch]
-
-
-class Collator:
-    """Pads every column of a batch on the right, each to its own longest: ids with the padding token, labels with no
-    loss, the rest with 0."""
-
-    def __init__(self, pad: int) -> None:
-        self.fill = {"input_ids": pad, "labels": IGNORE}
-
-    def __call__(self, examples: Sequence[Example]) -> dict[str, torch.Tensor]:
-        batch = {}
-        for name in examples[0]:
-            fill, width = self.fill.get(name, 0), max(len(example[name]) for example in examples)
-            batch[name] = torch.tensor([[*row[name], *[fill] * (width - len(row[name]))] for row in examples])
-        lengths = torch.tensor([len(example["input_ids"]) for example in examples])
-        batch["attention_mask"] = (torch.arange(int(lengths.max())) < lengths[:, None]).long()
-        return batch
 
 
 class Run(Trainer):
@@ -251,33 +193,6 @@ class Run(Trainer):
     def _clip_grad_norm(self, model: PreTrainedModel) -> torch.Tensor:
         norm = super()._clip_grad_norm(model)
         return norm.full_tensor() if isinstance(norm, DTensor) else norm
-
-
-class Progress(TrainerCallback):
-    """Says how far a run is: step, loss, tokens per second, time left. One line at most every few seconds."""
-
-    EVERY = 5.0
-
-    def __init__(self, label: str) -> None:
-        self.label, self.last, self.began, self.first_step, self.tokens = label, 0.0, 0.0, 0, 0
-
-    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self.began, self.first_step = time.monotonic(), state.global_step
-        self.tokens = state.num_input_tokens_seen
-
-    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **kwargs: Any) -> None:
-        now = time.monotonic()
-        done = state.global_step - self.first_step
-        if not logs or "loss" not in logs or not done:
-            return
-        if now - self.last < self.EVERY and state.global_step < state.max_steps:
-            return
-        self.last = now
-        elapsed = now - self.began
-        left = elapsed / done * (state.max_steps - state.global_step)
-        speed = (state.num_input_tokens_seen - self.tokens) / elapsed
-        progress = command.bar(state.global_step, state.max_steps, left)
-        log.info(f"{self.label} {progress}, loss {logs['loss']:.3f}, {speed:,.0f} tokens/s")
 
 
 def newest_checkpoint(checkpoints: Path) -> Path | None:

@@ -186,6 +186,8 @@ class InstructionsCorpus(Strict):
     """its commit, tag or branch, and"""
     files: str | None = None
     """a glob of its parquet files."""
+    sizes: dict[Literal["train"], PositiveInt] = {}
+    """How many rows such a data set has, about: scripts/plan.py estimates with them. No result does."""
 
     @model_validator(mode="after")
     def _one_way(self) -> InstructionsCorpus:
