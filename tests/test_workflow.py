@@ -168,7 +168,7 @@ class TestFinished:
     def test_another_run_has_the_same_bytes(self, finished: Path, tmp_path: Path) -> None:
         """One job at a time, not two. What the clock decides is apart; the page, given the same times, is the same,
         and so are the figures in it."""
-        done = snakemake(tmp_path, "results/smoke/claims.jsonl", "--cores", "1")
+        done = snakemake(tmp_path, "--cores", "1", "results/smoke/claims.jsonl")
         assert done.returncode == 0, done.stderr[-5000:]
         first, second = contents(finished / "results/smoke"), contents(tmp_path / "results/smoke")
         assert len(second) > 150
