@@ -339,3 +339,10 @@ def test_weights_that_could_run_code_are_refused(tokenizer: PreTrainedTokenizerB
     (tmp_path / "model.safetensors").unlink()
     with pytest.raises(ValueError, match=r"no \*\.safetensors weights"):
         models.load(tmp_path)
+
+
+def test_how_a_tokenizer_was_read_is_not_saved(tokenizer: PreTrainedTokenizerBase, tmp_path: Path) -> None:
+    """transformers keeps whether a hub could be asked, which depends on the environment."""
+    tokenizer.save_pretrained(tmp_path / "first")
+    models.load_tokenizer(tmp_path / "first").save_pretrained(tmp_path / "second")
+    assert "local_files_only" not in (tmp_path / "second" / "tokenizer_config.json").read_text(encoding="utf-8")

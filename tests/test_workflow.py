@@ -61,8 +61,8 @@ def planned(done: subprocess.CompletedProcess[str]) -> dict[str, int]:
     return {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", text, flags=re.MULTILINE)}
 
 
-APART = ("logs/", "benchmarks/", "timings/", "tensorboard/", "tables/training-cost.", "report/")
-"""Where the clock leaves its mark."""
+APART = ("logs/", "benchmarks/", "timings/", "tensorboard/", "tables/training-cost.", "report/", ".config/")
+"""Where the clock leaves its mark, and dry runs of other configurations theirs."""
 
 
 def contents(results: Path) -> dict[str, str]:

@@ -106,6 +106,7 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
             f"the tokenizer in {folder} cannot be read ({_first_line(error)}); save it there once more, by "
             "AutoTokenizer.from_pretrained(ID).save_pretrained(FOLDER)"
         ) from error
+    tokenizer.init_kwargs.pop("local_files_only", None)  # how it was read; saved, it would be a part of the result
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
