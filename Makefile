@@ -53,11 +53,11 @@ demo: env ## run the embedded demonstration: a corpus, two models, a fine-tuning
 	@echo "Running the workflow with $(CONFIG) ..."
 	@$(IN_VENV) snakemake --cores $(CORES) --configfile $(CONFIG) --quiet rules host
 
-smoke: ## the same with config/smoke.yaml: every rule in about a minute, learns nothing
+smoke: ## the same with config/smoke.yaml: every rule in a few minutes, learns nothing
 	@$(MAKE) --no-print-directory demo CONFIG=config/smoke.yaml
 
 test: env lint ## style checks and the whole test suite
-	@$(IN_VENV) OMP_NUM_THREADS=1 python -m pytest -n 2 --dist loadscope
+	@$(IN_VENV) OMP_NUM_THREADS=1 python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
 
 fuzz: env ## a hundred times as many odd configurations and texts as `make test` tries, new ones every time
 	@$(IN_VENV) DRAGOMAN_FUZZ=1 OMP_NUM_THREADS=1 python -m pytest -n 2 tests/test_fuzz.py tests/test_long_runs.py

@@ -46,3 +46,8 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str,
         tokenizer.save_pretrained(folder)
         made[architecture] = {path.name: path.read_bytes() for path in folder.iterdir()}
     return made
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whole workflows go first: the many small tests fill the other processes meanwhile, and none is waited for."""
+    items.sort(key=lambda item: item.get_closest_marker("workflow") is None)

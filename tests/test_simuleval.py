@@ -348,7 +348,7 @@ def test_the_agent_writes_when_the_policy_says(simuleval: Path, tmp_path: Path, 
 def test_a_translator_that_gives_up_ends_simuleval(simuleval: Path, tmp_path: Path) -> None:
     done = simultaneous(simuleval, tmp_path, ["a b", "a refuse b"], 1, "--k", "1")
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1].startswith("the translator refused: request ")
+    assert "the translator refused: request " in done.stderr  # beside what the translator itself says, in any order
     assert "Traceback" not in done.stderr
 
 
