@@ -8,18 +8,16 @@ from pathlib import Path
 
 from dragoman import command, records
 from dragoman.configfile import load_config
+from dragoman.metrics import kept
 from dragoman.plan import Plan
 from dragoman.reporting import timings
-from dragoman.reporting.arrange import tables_of
-from dragoman.reporting.gather import layout_from
-from dragoman.reporting.instructed import judgements
 from dragoman.reporting.markup import latex, markdown
-from dragoman.reporting.tables import cells, csv
+from dragoman.reporting.sheets import sheets
 from dragoman.storage import replacing
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Read the command line and write EXPERIMENT.csv, .md and .tex, or training-cost.csv and .md."""
+    """Read the command line and write EXPERIMENT.csv, .md and .tex, or those of training-cost."""
     example = (
         "python scripts/table.py --experiment sft-llama --records results/records.jsonl --out-dir results/tables\n"
         "  python scripts/table.py --training-cost --out-dir results/tables"
@@ -35,17 +33,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     given = parser.parse_args(argv)
     plan = Plan(load_config(given.config))
     plan.results = given.results or plan.results
+    kept.use(plan.kept_scores)
     if given.training_cost:
         taken = timings.read(plan)
-        name, contents = timings.NAME, {"csv": timings.csv(taken), "md": timings.markdown(timings.costs(taken))}
+        costs = timings.costs(taken)
+        name = timings.NAME
+        contents = {"csv": timings.csv(taken), "md": timings.markdown(costs), "tex": timings.latex(costs)}
     elif given.records is None:
         parser.error("--experiment needs --records")
     else:
-        layout = layout_from(plan, given.experiment)
-        found = records.read(given.records)
-        frame = cells(found, layout)
-        laid = [*tables_of(frame, layout), *judgements(plan, given.experiment, found)]
-        name, contents = given.experiment, {"csv": csv(frame)}
+        laid, numbers = sheets(plan, given.experiment, records.read(given.records))
+        name, contents = given.experiment, {"csv": numbers}
         contents |= {"md": "\n".join(map(markdown, laid)), "tex": "\n".join(map(latex, laid))}
     for suffix, content in contents.items():
         with replacing(given.out_dir / f"{name}.{suffix}") as file:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,17 @@ from matplotlib.lines import Line2D
 
 import decode
 import diverge
-from dragoman import corpora, records
+from dragoman import corpora
 from dragoman.config import PrefilledDecoder
 from dragoman.configfile import ConfigError, load_config
 from dragoman.decoding.priors import most_aligned
 from dragoman.metrics import divergence as measured
+from dragoman.metrics.scoring import score_hypotheses
 from dragoman.plan import DecodeRun, DivergenceRun, Plan, TuningRun
-from dragoman.reporting import gallery, prior_tokens
-from dragoman.storage import building, read_jsonl
+from dragoman.records import Record
+from dragoman.reporting import gallery, prior_tokens, relative
+from dragoman.reporting.sheets import sheets
+from dragoman.storage import building, canonical, read_jsonl
 from test_priors import TOKENIZERS, save
 
 EXPERIMENT = """\
@@ -290,35 +294,83 @@ def test_comparison_with_a_twin(made: Plan) -> None:
 # ------------------------------------------------------------------------------------------------------------- figures
 
 
-def record(system: str, setting: str, value: float, pair: str = "en-fr") -> records.Record:
-    return records.Record("pretty", "pretty", system, pair, setting, 1, "bleu", value, value - 1, value + 2, "s", 6)
+def scored(plan: Plan, hypotheses: dict[tuple[str, str], dict[str, list[str]]], references: list[str]) -> list[Record]:
+    """Write (system, pair) -> setting -> hypotheses as a decoder does, and score them as the workflow does."""
+    found = []
+    for (system, pair), settings in hypotheses.items():
+        run = plan.decode_run("pretty", system, pair, 1)
+        rows = [
+            {"id": number, "setting": setting, "source": "x", "reference": reference, "hypothesis": line}
+            for setting, lines in settings.items()
+            for number, (line, reference) in enumerate(zip(lines, references, strict=True))
+        ]
+        path = plan.decode_folder(run) / "hypotheses.jsonl"
+        path.parent.mkdir(parents=True)
+        path.write_text("".join(canonical(row) + "\n" for row in rows), encoding="utf-8")
+        place = {"paper": "pretty", "experiment": "pretty", "system": system, "pair": pair, "seed": 1}
+        found += score_hypotheses(path, place, ["bleu"], {})
+    return found
+
+
+REFERENCES = ["a b c d e f", "g h i j k l", "m n o p q r", "s t u v w x"]
+HALF = ["a b c d e f", "z z z z z z", "m n o p q r", "z z z z z z"]
 
 
 def test_relative_scores(tmp_path: Path) -> None:
     plan = plan_with(tmp_path, "{kind: gold}", "seeds: [1, 2]", "seeds: [1]")
+    plan.results = tmp_path / "results"
     assert gallery.twin_system(plan, "pretty") == "twin"
     assert {"relative", "divergence"} <= set(gallery.figures_of(plan, "pretty"))
-    found = [
-        each
-        for pair in ("en-fr", "en-de")
-        for each in (
-            record("twin", "", 80, pair),
-            record("none", "n=0", 20, pair),
-            record("given", "n=1", 60, pair),
-            record("given", "n=2", 72, pair),
-        )
-    ]
+    twin = ["a b c d e f", "g h i j k l", "m n o p q r", "s t u v z z"]
+    made = {
+        ("twin", "en-fr"): {"": twin},
+        ("none", "en-fr"): {"n=0": HALF},
+        ("given", "en-fr"): {"n=1": twin, "n=2": REFERENCES},
+        ("twin", "en-de"): {"": REFERENCES},
+        ("none", "en-de"): {"n=0": HALF},
+        ("given", "en-de"): {"n=1": HALF, "n=2": REFERENCES},
+    }
+    found = scored(plan, made, REFERENCES)
+    values = {(r.system, r.pair, r.setting): r.value for r in found}
+    frame = relative.cells(plan, "pretty", found).set_index(["system", "setting", "metric", "pair"]).sort_index()
+    ratio = frame.loc["none", "n=0", "bleu"]["value"]
+    part, whole = values["none", "en-fr", "n=0"], values["twin", "en-fr", ""]
+    assert ratio["en-fr"] == pytest.approx(100 * part / whole)
+    assert ratio["en-de"] == pytest.approx(part), "the twin has 100"
+    assert ratio["mean"] == pytest.approx(100 * (part + part) / (whole + 100)), "of means, not the mean of ratios"
+    same = frame.loc["given", "n=1", "bleu", "en-fr"]
+    assert [same.value, same.low, same.high] == pytest.approx([100] * 3), "the same text in every sample"
+    low, high = frame.loc["none", "n=0", "bleu", "en-de"][["low", "high"]]
+    assert 0 <= low < ratio["en-de"] < high <= 100
+    assert set(frame["note"].loc[:, :, "chrf"]) == {"not scored, or the twin is not"}
+
     figure = gallery.kind("relative").draw(plan, "pretty", found)
     assert figure is not None
     panels = figure.axes
     assert [axes.get_title(loc="left") for axes in panels] == ["en-fr", "en-de", "mean"], "none for chrF, not scored"
-    for axes in panels:
-        (line,) = [line for line in axes.lines if len(line.get_xdata()) == 3]
-        assert list(line.get_xdata()) == [0, 1, 2]
-        assert list(line.get_ydata()) == pytest.approx([25, 75, 90])
-    bar = next(line for line in panels[0].lines if list(line.get_xdata()) == [2, 2])
-    assert list(bar.get_ydata()) == pytest.approx([100 * 71 / 80, 100 * 74 / 80])
-    assert gallery.kind("relative").draw(plan, "pretty", [record("none", "n=0", 20)]) is None, "no twin, no ratio"
+    (line,) = [line for line in panels[1].lines if len(line.get_xdata()) == 3]
+    assert list(line.get_xdata()) == [0, 1, 2]
+    assert list(line.get_ydata()) == pytest.approx([part, part, 100])
+    bar = next(line for line in panels[1].lines if list(line.get_xdata()) == [0, 0])
+    assert list(bar.get_ydata()) == pytest.approx([low, high])
+
+    laid, numbers = sheets(plan, "pretty", found)
+    table = next(table for table in laid if "in per cent of" in table.title)
+    assert relative.INTERVALS in table.legend
+    assert 'given,"given, n=1",n=1,en-fr,"bleu, % of the twin\'s",' in numbers
+    assert gallery.kind("relative").draw(plan, "pretty", found[1:2]) is None, "no twin, no ratio"
+
+
+def test_relative_score_of_a_twin_without_any(tmp_path: Path) -> None:
+    plan = plan_with(tmp_path, "{kind: gold}", "seeds: [1, 2]", "seeds: [1]")
+    plan.results = tmp_path / "results"
+    made = {("twin", "en-fr"): {"": ["z"] * 4}, ("none", "en-fr"): {"n=0": HALF}}
+    made |= {("twin", "en-de"): {"": HALF}, ("none", "en-de"): {"n=0": REFERENCES}}
+    frame = relative.cells(plan, "pretty", scored(plan, made, REFERENCES))
+    french, german, _ = frame[(frame["system"] == "none") & (frame["metric"] == "bleu")].itertuples()
+    assert (math.isnan(french.value), french.note) == (True, "the twin scores 0")
+    assert (german.value > 100, math.isnan(german.low)) == (True, True)
+    assert german.note == "no interval: in some samples the twin scores 0", "where only its bad sentences are drawn"
 
 
 def curves(axes: Axes) -> list[Line2D]:

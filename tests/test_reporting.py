@@ -624,6 +624,7 @@ def test_scripts_write_their_files(plan, tmp_path):
         "first.tex",
         "training-cost.csv",
         "training-cost.md",
+        "training-cost.tex",
     ]
     names = [f"first-{figure}.{kind}" for figure in ("loss", "scores") for kind in ("pdf", "png", "svg")]
     assert sorted(path.name for path in (tmp_path / "figures").iterdir()) == names

@@ -1,7 +1,7 @@
 # Tables, figures, and the page that shows them.
 #
 # needs    RESULTS/records.jsonl, hypotheses, loss curves, manifests, timings
-# makes    RESULTS/tables/<experiment>.{csv,md,tex}, RESULTS/tables/training-cost.{csv,md},
+# makes    RESULTS/tables/<experiment>.{csv,md,tex}, RESULTS/tables/training-cost.{csv,md,tex},
 #          RESULTS/figures/<experiment>-<figure>.{svg,png,pdf}, RESULTS/report/index.html
 
 from dragoman.reporting import gallery
@@ -13,6 +13,7 @@ wildcard_constraints:
 
 rule table:
     input:
+        lambda w: gallery.inputs(PLAN, w.experiment, "relative") if gallery.has_twin(PLAN, w.experiment) else [],
         records=rules.records.output[0],
     output:
         csv=report(
@@ -85,6 +86,7 @@ rule costs:
             labels={"experiment": "training cost"},
         ),
         markdown=f"{RESULTS}/tables/training-cost.md",
+        latex=f"{RESULTS}/tables/training-cost.tex",
     log:
         f"{RESULTS}/logs/costs.log",
     conda:

@@ -60,8 +60,10 @@ def tables_of(frame: pd.DataFrame, layout: Layout) -> list[Table]:
     return [lay_out(frame, layout), *([by_pair(frame, layout)] if len(layout.pairs) > MANY else [])]
 
 
-def lay_out(frame: pd.DataFrame, layout: Layout) -> Table:
+def lay_out(frame: pd.DataFrame, layout: Layout, intervals: str = "") -> Table:
     """Arrange cells as rows = systems, columns = metric x pair, with the best value of a column marked.
+
+    `intervals` says what the brackets hold, where they are not those of a score.
 
     Where systems are swept, the best is sought among rows of one setting: the largest k is no achievement. Nor is the
     least lag at one setting, which stands for how long to wait; so it is not marked.
@@ -78,7 +80,8 @@ def lay_out(frame: pd.DataFrame, layout: Layout) -> Table:
         groups=[(presentation(metric).label, pairs) for metric in layout.metrics],
         rows=rows,
         notes=[(letter, note) for note, letter in letters.items()],
-        legend=_legend([*shown.values()], layout, f"column{' among rows of one setting' if swept else ''}") + common,
+        legend=_legend([*shown.values()], layout, f"column{' among rows of one setting' if swept else ''}", intervals)
+        + common,
         places=places,
         signatures=sorted({s for text in frame["signature"].dropna() for s in text.split("; ")}),
         assumptions=[*layout.assumptions.items()],
@@ -165,9 +168,11 @@ def _letter(number: int) -> str:
     return chr(ord("a") + number) if number < 26 else str(number)
 
 
-def _legend(shown: list[Cell], layout: Layout, rivals: str) -> list[str]:
+def _legend(shown: list[Cell], layout: Layout, rivals: str, intervals: str = "") -> list[str]:
     legend = []
-    if any(cell.interval for cell in shown):
+    if intervals and any(cell.interval for cell in shown):
+        legend.append(intervals)
+    elif any(cell.interval for cell in shown):
         legend.append("In brackets: 95 % bootstrap interval over the test sentences.")
         if layout.means or any(len(seeds) > 1 for seeds in layout.seeds.values()):
             legend.append("Of means over seeds and pairs, the mean of the bounds, rather too wide than too narrow.")

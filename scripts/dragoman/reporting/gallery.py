@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from dragoman import registry
 from dragoman.checks import twins
 from dragoman.config import ConversationDecoder, NoPrior, OfflineDecoder, PrefilledDecoder, SimultaneousDecoder
-from dragoman.metrics import parse, presentation
+from dragoman.metrics import parse
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,6 +82,11 @@ def _prefilled(plan: Plan, experiment: str) -> dict[str, bool]:
     return {key: not isinstance(decoder.prior, NoPrior) for key, decoder in decoders.items()}
 
 
+def has_twin(plan: Plan, experiment: str) -> bool:
+    """Whether scores of an experiment are read against a fine-tuned twin's."""
+    return any(_prefilled(plan, experiment).values()) and bool(twin_system(plan, experiment))
+
+
 def _wants_latency(plan: Plan, experiment: str) -> bool:
     metrics = plan.experiment(experiment).metrics
     return bool(lag(metrics) and qualities(metrics) and swept(plan, experiment))
@@ -147,15 +152,14 @@ def _draw_cost(plan: Plan, experiment: str, records: Sequence[Record]) -> Figure
 
 
 def _draw_relative(plan: Plan, experiment: str, records: Sequence[Record]) -> Figure | None:
-    from dragoman.reporting import gather, prior_tokens, tables
+    from dragoman.reporting import gather, prior_tokens, relative
 
-    layout, systems = gather.layout_from(plan, experiment), _prefilled(plan, experiment)
-    twin = twin_system(plan, experiment)
-    assert twin is not None  # the experiment would not have this figure
-    metrics = [spec for spec in qualities(layout.metrics) if presentation(spec).better == "higher"]
+    systems = _prefilled(plan, experiment)
+    twin, layout = relative.layout_of(plan, experiment)
     bare = next((key for key, has in systems.items() if not has), None)
-    given = [key for key, has in systems.items() if has]
-    return prior_tokens.relative(tables.cells(records, layout), layout, metrics, twin, bare, given)
+    names = {key: layout.systems[key] for key, has in systems.items() if has}
+    whole = gather.labels(plan.config.experiments[experiment])[twin]
+    return prior_tokens.relative(relative.cells(plan, experiment, records), layout, whole, bare, names)
 
 
 def _draw_divergence(plan: Plan, experiment: str, records: Sequence[Record]) -> Figure | None:
@@ -192,9 +196,9 @@ FIGURES = {
         "Scores relative to the fine-tuned twin",
         "The foundation model's score, in per cent of its fine-tuned twin's, against the number of tokens it was "
         "given; a line for each source of these tokens, all from the score without any. Thin bars: the 95 % interval "
-        "of the score itself (with several seeds: mean ± standard deviation), which leaves out that of the twin's.",
+        "of the ratio, by paired bootstrap (with several seeds: mean ± standard deviation).",
         "Nothing was scored here.",
-        lambda plan, experiment: any(_prefilled(plan, experiment).values()) and bool(twin_system(plan, experiment)),
+        has_twin,
         _draw_relative,
     ),
     "divergence": Kind(
@@ -260,7 +264,7 @@ def inputs(plan: Plan, experiment: str, name: str) -> list[Path]:
     """Files that a figure is drawn from, beside the records."""
     if name == "loss":
         return plan.experiment_manifests(experiment)
-    if name in ("cost", "whither"):
+    if name in ("cost", "whither", "relative"):
         runs = [run for run in plan.decode_runs if run.experiment == experiment]
         return [plan.decode_folder(run) / "hypotheses.jsonl" for run in runs]
     if name == "divergence":

@@ -31,14 +31,13 @@ from dragoman.reporting import (
     figures,
     gallery,
     gather,
-    instructed,
     markup,
     provenance,
-    tables,
     timings,
 )
 from dragoman.reporting.downloads import Download, download
 from dragoman.reporting.examples import Example, visible
+from dragoman.reporting.sheets import sheets
 from dragoman.storage import sha256
 
 if TYPE_CHECKING:
@@ -106,8 +105,7 @@ def whole_pairs(text: str) -> Markup:
 def section(plan: Plan, name: str, records: Sequence[Record], judged: Sequence[verdicts.Verdict] = ()) -> Section:
     """Everything the page says about one experiment."""
     layout = gather.layout_from(plan, name)
-    frame = tables.cells(records, layout)
-    laid = [*arrange.tables_of(frame, layout), *instructed.judgements(plan, name, records)]
+    laid, numbers = sheets(plan, name, records)
     sentences, examples = gather.examples(plan, name)
     beside = evidence.published_rows(judged, name, layout.systems)
     return Section(
@@ -119,7 +117,7 @@ def section(plan: Plan, name: str, records: Sequence[Record], judged: Sequence[v
         sentences=sentences,
         examples=examples,
         downloads=[
-            download(f"{name}.csv", tables.csv(frame)),
+            download(f"{name}.csv", numbers),
             download(f"{name}.md", "\n".join(map(markup.markdown, laid))),
             download(f"{name}.tex", "\n".join(map(markup.latex, laid))),
         ],

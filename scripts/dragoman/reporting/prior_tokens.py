@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dragoman.metrics import presentation
 from dragoman.reporting.curves import hotspot, name_ends
 from dragoman.reporting.figures import DIGIT, QUIET, STYLE, WIDTH, look, tell
-from dragoman.reporting.tables import MEAN, Layout, told
+from dragoman.reporting.tables import MEAN, Layout
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,28 +39,28 @@ class Ratio(NamedTuple):
 
 
 def relative(
-    frame: pd.DataFrame, layout: Layout, metrics: Sequence[str], twin: str, bare: str | None, given: Sequence[str]
+    frame: pd.DataFrame, layout: Layout, twin: str, bare: str | None, names: Mapping[str, str]
 ) -> Figure | None:
     """Scores in per cent of the twin's against the number of given tokens: a line for each kind of prior, a panel for
-    each pair, and one for their mean where there are several.
+    each pair, and one for their mean where there are several; with more pairs than panels fit side by side, of the
+    first metric alone.
 
     Args:
-        frame: cells as `reporting.tables.cells` makes them.
-        layout: what the experiment promised.
-        metrics: metrics to draw; with more pairs than panels fit side by side, the first alone.
-        twin: key of the system that counts as 100.
+        frame: ratios as `reporting.relative.cells` makes them.
+        layout: what the experiment promised; its metrics are drawn.
+        twin: name of the system that counts as 100.
         bare: key of the system without prior, if there is one. There, or at any other's n = 0, all lines begin.
-        given: keys of the systems with prior tokens.
+        names: key -> name of the systems with prior tokens.
 
     Returns:
         None where there is no number to draw.
     """
     pairs = [*layout.pairs, MEAN] if len(layout.pairs) > 1 else list(layout.pairs)
-    lines = [(metric, pairs[i : i + ACROSS]) for metric in metrics for i in range(0, len(pairs), ACROSS)]
+    lines = [(metric, pairs[i : i + ACROSS]) for metric in layout.metrics for i in range(0, len(pairs), ACROSS)]
     if len(pairs) > ACROSS:
         lines = lines[: math.ceil(len(pairs) / ACROSS)]
     found = {
-        (metric, pair): _ratios(frame[(frame["metric"] == metric) & (frame["pair"] == pair)], twin, bare, given)
+        (metric, pair): _ratios(frame[(frame["metric"] == metric) & (frame["pair"] == pair)], bare, names)
         for metric, pairs in lines
         for pair in pairs
     }
@@ -69,8 +69,7 @@ def relative(
     if not points:
         return None
     reach = _room([point.low for point in points] + [point.high for point in points] + [100.0])
-    names = {key: layout.systems[key] for key in given}
-    figure, areas = _areas([len(pairs) for _, pairs in lines], [*names.values(), layout.systems[twin]])
+    figure, areas = _areas([len(pairs) for _, pairs in lines], [*names.values(), twin])
     import matplotlib as mpl
 
     with mpl.rc_context(STYLE):
@@ -82,52 +81,45 @@ def relative(
                 axes.set_ylim(*reach)
                 axes.set_xticks(range(max(point.n for point in points) + 1))
                 whole = axes.axhline(100, color=QUIET, linewidth=1.2, linestyle=(0, (5, 2)))
-                tell(whole, series=layout.systems[twin])
-                ends = [(layout.systems[twin], axes.get_xlim()[1], 100.0, {"color": QUIET, "linestyle": (0, (5, 2))})]
-                for place, key in enumerate(given):
+                tell(whole, series=twin)
+                ends = [(twin, axes.get_xlim()[1], 100.0, {"color": QUIET, "linestyle": (0, (5, 2))})]
+                for place, (key, name) in enumerate(names.items()):
                     if ratios := found[metric, pair][key]:
                         style = look(place)
-                        _line(axes, [(p.n, p.value, p.told) for p in ratios], style, 3 + place, names[key])
+                        _line(axes, [(p.n, p.value, p.told) for p in ratios], style, 3 + place, name)
                         for p in (p for p in ratios if p.low < p.high):
                             bar = {"color": style["color"], "linewidth": 0.8, "alpha": 0.55}
-                            tell(*axes.plot([p.n, p.n], [p.low, p.high], **bar), series=names[key])
-                        ends.append((names[key], ratios[-1].n, ratios[-1].value, style))
+                            tell(*axes.plot([p.n, p.n], [p.low, p.high], **bar), series=name)
+                        ends.append((name, ratios[-1].n, ratios[-1].value, style))
                 if column == len(pairs) - 1:
                     name_ends(axes, ends, LEADER)
     return figure
 
 
-def _ratios(frame: pd.DataFrame, twin: str, bare: str | None, given: Sequence[str]) -> dict[str, list[Ratio]]:
+def _ratios(frame: pd.DataFrame, bare: str | None, given: Iterable[str]) -> dict[str, list[Ratio]]:
+    """Those of each system, in the order of n."""
     cells: dict[str, dict[str, Any]] = {}
     for row in frame.itertuples():
-        if not math.isnan(row.value):
+        if not math.isnan(row.value) and row.setting.removeprefix("n=").isdecimal():
             cells.setdefault(row.system, {})[row.setting] = row
-    whole = cells.get(twin, {}).get("")
-    if whole is None or not whole.value:
-        return {key: [] for key in given}
     own = (cells.get(key or "", {}) for key in (bare, *given))
     start = next(({"n=0": rows["n=0"]} for rows in own if "n=0" in rows), {})  # without a prior, all are the same
-    return {
-        key: [
-            _ratio(n, row, whole.value)
-            for n, row in sorted((int(s.removeprefix("n=")), row) for s, row in _counted(start | cells.get(key, {})))
-        ]
-        for key in given
-    }
+    return {key: sorted(map(_ratio, (start | cells.get(key, {})).values())) for key in given}
 
 
-def _counted(rows: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    return [(setting, row) for setting, row in rows.items() if setting.removeprefix("n=").isdecimal()]
-
-
-def _ratio(n: int, row: Any, whole: float) -> Ratio:
+def _ratio(row: Any) -> Ratio:
     low, high = row.low, row.high
     if not math.isnan(row.spread):
         low, high = row.value - row.spread, row.value + row.spread
     ends = (row.value, row.value) if math.isnan(low) or math.isnan(high) else (low, high)
-    value, *ends = (100 * number / whole for number in (row.value, *ends))
-    title, *rest = told(row.label, [row]).split("\n")
-    return Ratio(n, value, *ends, "\n".join([title, f"{value:.1f} % of the twin's", *rest]))
+    said = f"{presentation(row.metric).label}: {row.value:.1f} % of the twin's"
+    if not math.isnan(row.spread):
+        said += f" ± {row.spread:.1f}"
+    elif ends[0] < ends[1]:
+        said += f" [{row.low:.1f}, {row.high:.1f}]"
+    return Ratio(
+        int(row.setting.removeprefix("n=")), row.value, *ends, f"{row.label} · {row.pair}\n{said}\n{row.signature}"
+    )
 
 
 def positions(rows: Sequence[Mapping[str, Any]]) -> Figure | None:
