@@ -135,6 +135,10 @@ def test_averages_by_hand() -> None:
     assert [(each["position"], each["positions"]) for each in curve] == [(1, 3), (2, 2), (3, 1)]
     assert [each["agreement@1"] for each in curve] == pytest.approx([2 / 3, 0, 0])
     assert [each["kl_twin"] for each in curve] == pytest.approx([0.2, 0.25, 2.1])
+    for name, (low, high) in whole["intervals"].items():
+        assert low <= whole[name] <= high
+    assert curve[2]["intervals"]["kl_twin"] == pytest.approx((2.1, 2.1)), "one answer, drawn again and again"
+    assert curve[0]["intervals"]["rank"] == pytest.approx((1, 4)), "ranks 1, 4 and 1, of which three are drawn"
     assert by_position([]) == []
     with pytest.raises(MetricError, match="every answer is empty"):
         summary([trace()])

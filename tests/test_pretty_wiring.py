@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -381,6 +382,7 @@ def curves(axes: Axes) -> list[Line2D]:
 def test_curves_over_positions() -> None:
     def row(n: int, reading: str, position: int | None, count: int, agreement: float, kl: float) -> dict[str, Any]:
         numbers = {"agreement@1": agreement, "agreement@5": 1.0, "kl_twin": kl}
+        numbers |= {"intervals": {name: [value / 2, value] for name, value in numbers.items()}}
         return {"n": n, "reading": reading, "sentences": 4, "position": position, "positions": count} | numbers
 
     rows = [
@@ -397,9 +399,11 @@ def test_curves_over_positions() -> None:
     drawn = [[list(map(float, line.get_xdata())), list(map(float, line.get_ydata()))] for line in curves(agreement)]
     assert drawn == [[[1], [50]], [[1], [25]], [[2, 3], [pytest.approx(100 * (0.5 * 4 + 2) / 6), 100]]]
     assert list(curves(kl)[2].get_ydata()) == pytest.approx([(4 * 1 + 2 * 4) / 6, 0.5])
+    band = kl.collections[2].get_paths()[0].vertices[:, 1]
+    assert {round(float(y), 9) for y in band} == {1.0, 2.0, 0.25, 0.5}, "bounds are averaged as means are"
     assert [text.get_text() for text in kl.texts] == ["on the twin's text", "own text", "own text, 1 given"]
     assert prior_tokens.positions([]) is None
-    assert set(prior_tokens.SHOWN) <= set(measured.summary([measured.Trace(*([[1.0]] * 6))]))  # type: ignore[arg-type]
+    assert set(prior_tokens.SHOWN) <= set(measured.summary([measured.Trace(*([np.ones(1)] * 6))]))
 
 
 def test_smoke_has_every_kind_without_files(in_repository: Path) -> None:

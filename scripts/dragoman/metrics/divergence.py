@@ -32,6 +32,7 @@ from transformers.modeling_outputs import BaseModelOutputWithPast
 from dragoman.decoding import by_length
 from dragoman.decoding.offline import Decoder
 from dragoman.metrics import MetricError
+from dragoman.metrics.bootstrap import RESAMPLES, interval, resampled_sums
 
 Reading = Literal["teacher", "free"]
 
@@ -237,35 +238,45 @@ def _measure(
 # ------------------------------------------------------------------------------------------------------------ averages
 
 
-def summary(traces: Sequence[Trace]) -> dict[str, float]:
+def summary(traces: Sequence[Trace]) -> dict[str, Any]:
     """Means over all positions of all answers, each position counting once.
 
     Returns:
         `positions` (how many), `agreement@K` (share of positions where the twin's token is in the foundation's top K),
-        `unshifted`, `marginal`, `shifted` (shares), and the mean of every quantity of a trace.
+        `unshifted`, `marginal`, `shifted` (shares), the mean of every quantity of a trace, and `intervals`: of each of
+        these, the bounds of 95 % when answers are drawn anew.
 
     Raises:
         MetricError: there is no position.
     """
     if not sum(len(trace.rank) for trace in traces):
         raise MetricError("no positions to compare: every answer is empty")
-    return _means(Trace(*(np.concatenate(column) for column in zip(*traces, strict=True))))
+    return _means(traces)
 
 
-def by_position(traces: Sequence[Trace]) -> list[dict[str, float]]:
+def by_position(traces: Sequence[Trace]) -> list[dict[str, Any]]:
     """Means at each position, as in `summary`, over the answers that reach it; `position` counts from 1."""
     longest = max((len(trace.rank) for trace in traces), default=0)
     found = []
     for at in range(longest):
-        there = [trace for trace in traces if len(trace.rank) > at]
-        means = _means(Trace(*(np.array([column[at] for column in columns]) for columns in zip(*there, strict=True))))
-        found.append({"position": at + 1} | means)
+        there = [Trace(*(column[at : at + 1] for column in trace)) for trace in traces if len(trace.rank) > at]
+        found.append({"position": at + 1} | _means(there))
     return found
 
 
-def _means(trace: Trace) -> dict[str, float]:
-    rank = trace.rank
+def _means(traces: Sequence[Trace]) -> dict[str, Any]:
+    columns = [_columns(trace) for trace in traces if len(trace.rank)]
+    sums = np.array([[len(own["rank"]), *(column.sum() for column in own.values())] for own in columns])
+    positions, *totals = sums.sum(axis=0)
+    drawn = np.stack(list(resampled_sums(sums, RESAMPLES)))
+    bounds = [interval(column.tolist()) for column in (drawn[:, 1:] / drawn[:, :1]).T]
+    means = {name: float(total / positions) for name, total in zip(columns[0], totals, strict=True)}
+    return {"positions": int(positions)} | means | {"intervals": dict(zip(means, bounds, strict=True))}
+
+
+def _columns(trace: Trace) -> dict[str, np.ndarray]:
+    """Everything that is averaged, by name, [positions]."""
+    rank = np.asarray(trace.rank)
     shares = {f"agreement@{k}": rank <= k for k in TOP}
     shares |= {"unshifted": rank == 1, "marginal": (rank == 2) | (rank == 3), "shifted": rank > 3}
-    columns = shares | trace._asdict()
-    return {"positions": len(rank)} | {name: float(column.mean()) for name, column in columns.items()}
+    return shares | {name: np.asarray(column) for name, column in trace._asdict().items()}

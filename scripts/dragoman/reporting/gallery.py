@@ -206,7 +206,8 @@ FIGURES = {
         "How often what the twin expects most is among what the foundation model expects most, and the "
         "Kullback-Leibler divergence of their expectations, at each position of the answer. On the twin's text both "
         "read what the twin wrote; otherwise each reads what it wrote itself, after tokens of the twin's answer that "
-        "both were given. Only positions that a quarter of the answers reaches.",
+        "both were given. Bands: 95 % intervals over the answers. Only positions that a quarter of the answers "
+        "reaches.",
         "Nothing was compared here.",
         lambda plan, experiment: plan.experiment(experiment).divergence is not None,
         _draw_divergence,

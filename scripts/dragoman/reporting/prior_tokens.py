@@ -27,6 +27,10 @@ PANEL, HEAD, FOOT, LEFT = 2.8, 0.5, 0.6, 0.5
 SHOWN = {"agreement@1": "Agreement, top 1, %", "agreement@5": "Agreement, top 5, %", "kl_twin": "KL divergence, nats"}
 
 
+Means = tuple[float, float, float]
+"""A mean, and the ends of its interval."""
+
+
 class Ratio(NamedTuple):
     """A score in per cent of the twin's, and the ends of its bar, which are the value itself where it has none."""
 
@@ -139,26 +143,37 @@ def positions(rows: Sequence[Mapping[str, Any]]) -> Figure | None:
 
     figure, ((_, boxes),) = _areas([len(SHOWN)], [name for name, *_ in lines])
     with mpl.rc_context(STYLE):
-        last = max(at for *_, values in lines for at in values[next(iter(SHOWN))])
+        last = max(at for _, _, values in lines for at in values[next(iter(SHOWN))])
         for column, ((quantity, title), box) in enumerate(zip(SHOWN.items(), boxes, strict=True)):
             axes = _axes(figure, box, title, "position in the answer", labelled=True)
             factor = 100.0 if "%" in title else 1.0
-            drawn = [(name, style, {at: factor * y for at, y in own[quantity].items()}) for name, style, own in lines]
+            drawn = [
+                (name, style, {at: tuple(factor * y for y in means) for at, means in own[quantity].items()})
+                for name, style, own in lines
+            ]
             axes.set_xlim(0, last + 1)
-            heights = [y for *_, own in drawn for y in own.values()]
+            heights = [y for *_, own in drawn for means in own.values() for y in means]
             axes.set_ylim(*((-3, 103) if factor == 100 else _room([0.0, *heights])))
             digits = 0 if factor == 100 else 3
             for layer, (name, style, own) in enumerate(drawn):
-                spoken = [(at, y, f"{name}\nposition {at}\n{title}: {y:.{digits}f}") for at, y in own.items()]
+                lows, highs = ([means[side] for means in own.values()] for side in (1, 2))
+                band = axes.fill_between(list(own), lows, highs, color=style["color"], alpha=0.13, linewidth=0)
+                tell(band, series=name)
+                spoken = [
+                    (at, y, f"{name}\nposition {at}\n{title}: {y:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]")
+                    for at, (y, low, high) in own.items()
+                ]
                 _line(axes, spoken, style, 3 + layer, name)
             if column == len(SHOWN) - 1:
-                name_ends(axes, [(name, *list(own.items())[-1], style) for name, style, own in drawn], LEADER)
+                ends = [(name, *next((at, own[at][0]) for at in reversed(own)), style) for name, style, own in drawn]
+                name_ends(axes, ends, LEADER)
     return figure
 
 
-def _along(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, dict[str, Any], dict[str, dict[int, float]]]]:
-    """(name, look, quantity -> position -> mean) of each line. Positions count from the answer's start, given tokens
-    included. On the twin's text it makes no difference how many of its tokens are called given: one line is all."""
+def _along(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, dict[str, Any], dict[str, dict[int, Means]]]]:
+    """(name, look, quantity -> position -> mean and its bounds) of each line. Bounds are averaged as means are.
+    Positions count from the answer's start, given tokens included. On the twin's text it makes no difference how many
+    of its tokens are called given: one line is all."""
     counts = sorted({row["n"] for row in rows})
     wanted = [("teacher", n) for n in counts[:1]] + [("free", n) for n in counts]
     lines = []
@@ -172,7 +187,7 @@ def _along(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, dict[str, Any],
         reached = {at: sum(row["positions"] for row in found) for at, found in sorted(there.items())}
         values = {
             quantity: {
-                n + at: sum(row[quantity] * row["positions"] for row in there[at]) / total
+                n + at: _weighted([(row, row["positions"] / total) for row in there[at]], quantity)
                 for at, total in reached.items()
                 if total >= ENOUGH * answers
             }
@@ -183,6 +198,11 @@ def _along(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, dict[str, Any],
         if all(values.values()):
             lines.append((name, style, values))
     return lines
+
+
+def _weighted(rows: Sequence[tuple[Mapping[str, Any], float]], quantity: str) -> Means:
+    low, high = (sum(row["intervals"][quantity][side] * weight for row, weight in rows) for side in (0, 1))
+    return sum(row[quantity] * weight for row, weight in rows), low, high
 
 
 # ------------------------------------------------------------------------------------------------------------- panels
