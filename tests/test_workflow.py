@@ -7,6 +7,8 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -71,8 +73,19 @@ def contents(results: Path) -> dict[str, str]:
     return {name: sha256(results / name) for name in names if not name.startswith(APART)}
 
 
+Run = tuple[Path, "Future[subprocess.CompletedProcess[str]]"]
+
+
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def repeated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    """A second run, one job at a time. It goes on beside all tests of the first, and the last of them waits for it."""
+    folder = tmp_path_factory.mktemp("again")
+    with ThreadPoolExecutor(1) as pool:
+        yield folder, pool.submit(snakemake, folder, "--cores", "1", "results/smoke/claims.jsonl")
+
+
+@pytest.fixture(scope="module")
+def finished(repeated: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("workflow")
     done = snakemake(folder, "--cores", "2")
     assert done.returncode == 0, done.stderr[-5000:]
@@ -165,23 +178,6 @@ class TestFinished:
         jobs = planned(snakemake(finished, "--dry-run", config=SMOKE.replace(old, new)))
         assert {rule: count for rule, count in jobs.items() if rule in {*again, "pretrain", "finetune"}} == again
 
-    def test_another_run_has_the_same_bytes(self, finished: Path, tmp_path: Path) -> None:
-        """One job at a time, not two. What the clock decides is apart; the page, given the same times, is the same,
-        and so are the figures in it."""
-        done = snakemake(tmp_path, "--cores", "1", "results/smoke/claims.jsonl")
-        assert done.returncode == 0, done.stderr[-5000:]
-        first, second = contents(finished / "results/smoke"), contents(tmp_path / "results/smoke")
-        assert len(second) > 150
-        assert {name for name in first.keys() - second.keys() if not name.startswith(DRAWN)} == set()
-        assert [name for name in second if first.get(name) != second[name]] == []
-        for name in ("timings", "benchmarks"):
-            shutil.copytree(finished / "results/smoke" / name, tmp_path / "results/smoke" / name, dirs_exist_ok=True)
-        for folder in (finished, tmp_path):
-            (folder / "config.yaml").write_text(SMOKE, encoding="utf-8")  # dry runs of other tests left theirs
-            command = [sys.executable, str(REPOSITORY / "scripts/report.py"), "--config", "config.yaml"]
-            subprocess.run([*command, "--out", "again.html"], cwd=folder, check=True, capture_output=True)
-        assert (finished / "again.html").read_bytes() == (tmp_path / "again.html").read_bytes()
-
     def test_words_that_are_piped_give_what_was_decoded(self, finished: Path) -> None:
         folder = finished / "results/smoke/decodes/simulmask/sm-norec-mod,k=3/en-fr/seed-1"
         rows = read_jsonl(folder / "hypotheses.jsonl")
@@ -198,6 +194,23 @@ class TestFinished:
         done = snakemake(finished, "--report", "snakemake.html")
         assert done.returncode == 0, done.stderr
         assert (finished / "snakemake.html").stat().st_size > 100_000
+
+    def test_another_run_has_the_same_bytes(self, finished: Path, repeated: Run) -> None:
+        """What the clock decides is apart; given the same times, the page is the same, and so are its figures."""
+        folder, run = repeated
+        done = run.result()
+        assert done.returncode == 0, done.stderr[-5000:]
+        first, second = contents(finished / "results/smoke"), contents(folder / "results/smoke")
+        assert len(second) > 150
+        assert {name for name in first.keys() - second.keys() if not name.startswith(DRAWN)} == set()
+        assert [name for name in second if first.get(name) != second[name]] == []
+        for name in ("timings", "benchmarks"):
+            shutil.copytree(finished / "results/smoke" / name, folder / "results/smoke" / name, dirs_exist_ok=True)
+        for own in (finished, folder):
+            (own / "config.yaml").write_text(SMOKE, encoding="utf-8")  # dry runs of other tests left theirs
+            command = [sys.executable, str(REPOSITORY / "scripts/report.py"), "--config", "config.yaml"]
+            subprocess.run([*command, "--out", "again.html"], cwd=own, check=True, capture_output=True)
+        assert (finished / "again.html").read_bytes() == (folder / "again.html").read_bytes()
 
 
 HUB = """
@@ -310,7 +323,12 @@ def test_demonstration_has_the_right_jobs(tmp_path: Path) -> None:
 
 def test_neural_metrics_bring_their_environment(tmp_path: Path) -> None:
     config = SMOKE.replace("metrics: [bleu, laal, atd, gflops]", "metrics: [bleu, comet]")
-    assert planned(snakemake(tmp_path, "--dry-run", "--forceall", config=config))["neural_environment"] == 1
+    done = snakemake(tmp_path, "--dry-run", "--forceall", config=config)
+    assert planned(done)["neural_environment"] == 1
+    rule = r"rule score:\n.*\n    output: \S+/scores/(\w+)/.*\n(?:    (?!res).*\n)*    resources: (.*)"
+    asked = dict(re.findall(rule, done.stdout + done.stderr))
+    assert "gpu=1" in asked["simulmask"]
+    assert "gpu=0" in asked["langaware"]
     assert "neural_environment" not in planned(snakemake(tmp_path, "--dry-run", "--forceall"))
 
 

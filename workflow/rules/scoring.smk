@@ -59,7 +59,7 @@ rule score:
     conda:
         "../../envs/main.yaml"
     resources:
-        **(light("score") | {"gpu": lambda w: 1 if is_neural(w) else 0}),
+        **asked(lambda w: RESOURCES.without_model("neural" if is_neural(w) else "score")),
     params:
         code=lambda w: code("score", *PLAN.metrics_of(w.experiment)),
         metrics=lambda w: PLAN.experiment(w.experiment).metrics,
