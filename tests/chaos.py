@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """Kill a run of the workflow at random moments, again and again, and see that its result is not changed by it.
 
-    python tests/chaos.py --rounds 20 --seed 1
+    python tests/chaos.py --rounds 5 --kills 4 --seed 1
+    python tests/chaos.py --rounds 5 --kills 4 --slurm
 
-A round starts Snakemake and, after a random time, sends SIGKILL to Snakemake and all its jobs, or to one job alone;
-then the workflow is run to its end. Every file that does not hold a time of day must have the bytes of an undisturbed
-run. `make chaos` does it; a round takes as long as one run of the smoke configuration and some.
+A round starts Snakemake and after a random time sends SIGKILL to one job, or to Snakemake and all its jobs; so often,
+each time a while later; then the workflow is run to its end. Every file that does not hold a time of day must have the
+bytes of an undisturbed run. With `--slurm`, a small run goes through a SLURM that is started here (root, Debian), where
+what is killed is a job of the cluster, or Snakemake, whose jobs are then cancelled. `make chaos` does the first.
 """
 
 from __future__ import annotations
@@ -25,77 +27,125 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY / "scripts"))
 
-from test_workflow import contents  # noqa: E402
+import test_slurm  # noqa: E402
+import test_workflow  # noqa: E402
+
+LOCAL = ["--cores", str(os.cpu_count() or 1)]
+CLUSTER = ["--workflow-profile", str(test_slurm.PROFILE), *test_slurm.ALONE]
 
 
-def start(folder: Path, config: Path, cores: int) -> subprocess.Popen[bytes]:
+def prepared(folder: Path, slurm: bool) -> Path:
+    """A working directory with the configuration, and what it names."""
+    folder.mkdir()
+    if slurm:
+        return test_slurm.given(folder)
+    (folder / "config.yaml").write_text(test_workflow.SMOKE, encoding="utf-8")
+    (folder / "config").mkdir()
+    (folder / "config" / "examples").symlink_to(REPOSITORY / "config" / "examples")
+    return folder
+
+
+def results(folder: Path, slurm: bool) -> dict[str, str]:
+    """Every result, by name, and its digest."""
+    return test_workflow.contents(folder / ("results" if slurm else "results/smoke"))
+
+
+def start(folder: Path, slurm: bool) -> subprocess.Popen[bytes]:
     """Snakemake in a session of its own, so that all its jobs can be found."""
-    command = [sys.executable, "-m", "snakemake", "--snakefile", REPOSITORY / "Snakefile", "--configfile", config]
-    command += ["--cores", str(cores), "--rerun-incomplete", "--nolock", "--quiet", "all"]
+    command = [sys.executable, "-m", "snakemake", "--snakefile", REPOSITORY / "Snakefile"]
+    command += ["--configfile", "config.yaml", "--rerun-incomplete", "--nolock", "--quiet", "rules"]
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    options = {"cwd": folder, "stderr": subprocess.STDOUT, "env": environment, "start_new_session": True}
     with open(folder / "snakemake.log", "ab") as log:
-        return subprocess.Popen(
-            command, cwd=folder, stdout=log, stderr=subprocess.STDOUT, env=environment, start_new_session=True
-        )
+        return subprocess.Popen([*command, *(CLUSTER if slurm else LOCAL)], stdout=log, **options)
 
 
-def finish(folder: Path, config: Path, cores: int) -> None:
+def finish(folder: Path, slurm: bool) -> None:
     """Run to the end."""
-    if start(folder, config, cores).wait() != 0:
-        sys.exit(f"a run failed that nobody disturbed: see {folder}/snakemake.log")
+    if start(folder, slurm).wait() != 0:
+        sys.exit(f"a run failed that nobody disturbed:\n{(folder / 'snakemake.log').read_text()[-5000:]}")
 
 
-def processes_of(session: int, text: str = "") -> list[int]:
+def processes_of(session: int, text: str = "") -> list[str]:
     """Process ids of a session whose command lines hold a text."""
     said = subprocess.run(["ps", "-s", str(session), "-o", "pid=,args="], capture_output=True, text=True).stdout
-    return [int(line.split()[0]) for line in said.splitlines() if text in line]
+    return [line.split()[0] for line in said.splitlines() if text in line]
 
 
-def disturb(run: subprocess.Popen[bytes], rng: random.Random) -> str:
-    """Kill something of a run: a single job, or everything; what it was."""
-    jobs = processes_of(run.pid, f"{REPOSITORY}/scripts/")
-    alone = bool(jobs) and rng.random() < 0.5
-    for pid in [rng.choice(jobs)] if alone else processes_of(run.pid):
+def queued(*options: str) -> list[str]:
+    """Ids of the cluster's jobs."""
+    said = subprocess.run(["squeue", "--noheader", "--format", "%A", *options], capture_output=True, text=True).stdout
+    return said.split()
+
+
+def killed(pids: list[str]) -> None:
+    """End processes at once."""
+    for pid in pids:
         with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+            os.kill(int(pid), signal.SIGKILL)
+
+
+def disturb(run: subprocess.Popen[bytes], rng: random.Random, slurm: bool) -> str:
+    """Kill something of a run, a single job or everything, and wait until Snakemake has ended; what it was."""
+    jobs = queued("--states", "RUNNING") if slurm else processes_of(run.pid, f"{REPOSITORY}/scripts/")
+    if jobs and rng.random() < 0.5:
+        job = rng.choice(jobs)
+        if slurm:
+            subprocess.run(["scancel", "--signal", "KILL", job], check=False)
+        else:
+            killed([job])
+        run.wait()
+        return "a job"
+    killed(processes_of(run.pid))
     run.wait()
-    return "a job" if alone else "Snakemake and its jobs"
+    if slurm:
+        while remaining := queued():
+            subprocess.run(["scancel", *remaining], check=False)
+            time.sleep(0.5)
+    return "Snakemake and its jobs"
+
+
+def round_of(folder: Path, slurm: bool, kills: int, usual: float, rng: random.Random) -> str:
+    """Disturb one run so often, then let it end; what was done to it."""
+    done = []
+    for _ in range(kills):
+        run, moment = start(folder, slurm), rng.uniform(0, 2 * usual / (kills + 1))
+        try:
+            run.wait(timeout=moment)
+            done.append("nothing (it was over)")
+        except subprocess.TimeoutExpired:
+            done.append(f"{disturb(run, rng, slurm)} after {moment:.0f} s")
+    finish(folder, slurm)
+    return ", ".join(done)
 
 
 def main() -> None:
     """Entry point."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--config", type=Path, default=REPOSITORY / "config" / "smoke.yaml")
-    parser.add_argument("--results", default="results/smoke", help="the `results` of that configuration")
-    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--kills", type=int, default=4, help="in each round")
     parser.add_argument("--seed", type=int, default=1, help="of the moments")
-    parser.add_argument("--cores", type=int, default=os.cpu_count() or 1)
-    arguments = parser.parse_args()
-    config, rng = arguments.config.resolve(), random.Random(arguments.seed)
-    with tempfile.TemporaryDirectory(prefix="chaos-") as name:
-        quiet = Path(name) / "quiet"
-        quiet.mkdir()
+    parser.add_argument("--slurm", action="store_true", help="a small run, through a SLURM that is started for it")
+    given = parser.parse_args()
+    rng = random.Random(given.seed)
+    with tempfile.TemporaryDirectory(prefix="chaos-") as name, contextlib.ExitStack() as stack:
+        if given.slurm:
+            subprocess.run([test_slurm.SCRIPT, "start"], check=True)
+            stack.callback(subprocess.run, [test_slurm.SCRIPT, "stop"], check=True)
+        quiet = prepared(Path(name) / "quiet", given.slurm)
         began = time.monotonic()
-        finish(quiet, config, arguments.cores)
+        finish(quiet, given.slurm)
         usual = time.monotonic() - began
-        expected = contents(quiet / arguments.results)
+        expected = results(quiet, given.slurm)
         print(f"undisturbed: {len(expected)} files, {usual:.0f} s", flush=True)
-        for number in range(1, arguments.rounds + 1):
-            folder = Path(name) / f"round-{number}"
-            folder.mkdir()
-            run = start(folder, config, arguments.cores)
-            moment = rng.uniform(0, usual)
-            try:
-                run.wait(timeout=moment)
-                what = "nothing: it was over by then"
-            except subprocess.TimeoutExpired:
-                what = disturb(run, rng)
-            finish(folder, config, arguments.cores)
-            found = contents(folder / arguments.results)
+        for number in range(1, given.rounds + 1):
+            folder = prepared(Path(name) / f"round-{number}", given.slurm)
+            what = round_of(folder, given.slurm, given.kills, usual, rng)
+            found = results(folder, given.slurm)
             wrong = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
             if wrong:
-                sys.exit(f"round {number}: killed {what} after {moment:.0f} s; not as undisturbed: {', '.join(wrong)}")
-            print(f"round {number}: killed {what} after {moment:.0f} s; the same bytes", flush=True)
+                sys.exit(f"round {number}: killed {what}; not as undisturbed: {', '.join(wrong)}")
+            print(f"round {number}: killed {what}; the same bytes", flush=True)
             shutil.rmtree(folder)
 
 

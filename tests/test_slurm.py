@@ -42,6 +42,9 @@ experiments:
       tuned: {tuning: sft, decoder: {name: offline, max_new_tokens: 8}}
 """
 
+# no accounting here, so that only squeue knows how a job ended; and all on one machine, so nothing is late
+ALONE = ["--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "5", "--latency-wait", "5"]
+
 
 @pytest.fixture(scope="module")
 def slurm() -> Iterator[None]:
@@ -108,10 +111,7 @@ def test_disturbed_run_on_slurm_equals_a_local_one(slurm: None, tmp_path: Path) 
         "--configfile",
         "config.yaml",
     ]
-    command += ["--workflow-profile", PROFILE]
-    # no accounting here, so that only squeue knows how a job ended; and all on one machine, so nothing is late
-    command += ["--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "5"]
-    command += ["--latency-wait", "5", "--", target]
+    command += ["--workflow-profile", PROFILE, *ALONE, "--", target]
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     log = cluster / "snakemake.log"
     with open(log, "wb") as file:
