@@ -78,7 +78,8 @@ def fit(
     ("architecture", "options"),
     [
         ("llama", {"micro_batch": 2}),  # gradients of two micro-batches are added up before they are exchanged
-        ("falcon-alibi", {"adapter": {"rank": 2, "dropout": 0.0}}),
+        ("falcon-alibi", {"adapter": {"rank": 2, "dropout": 0.0}, "gradient_checkpointing": True}),
+        ("falcon-alibi", {"micro_batch": 2, "gradient_checkpointing": True, "packing": 512}),
     ],
 )
 def test_two_devices_are_one(

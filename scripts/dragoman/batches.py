@@ -1,9 +1,10 @@
-"""Which examples make a micro-batch, in which order, and how they are padded: a function of seed and epoch alone."""
+"""Which examples make a micro-batch, in which order, and how they are laid out: a function of seed and epoch alone."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
+from heapq import heapreplace
 
 import torch
 
@@ -56,14 +57,46 @@ class Batches:
                 yield batch[start : start + self.micro_batch]
 
 
-class Collator:
-    """Pads every column of a batch on the right, each to its own longest: ids with the padding token, labels with no
-    loss, the rest with 0."""
+def rows(lengths: Sequence[int], size: int) -> list[list[int]]:
+    """Examples laid out in rows of at most `size` tokens, in as few rows as go, of like length.
 
-    def __init__(self, pad: int) -> None:
+    The longest first, each into the shortest row. None is cut, and each is in one row.
+
+    Args:
+        lengths: of every example, at most `size`.
+        size: tokens of a row.
+
+    Returns:
+        Numbers of the examples in each row.
+    """
+    count = -(-sum(lengths) // size)
+    while True:
+        filled = [(0, row) for row in range(count)]
+        placed: list[list[int]] = [[] for _ in filled]
+        for example in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
+            length, row = filled[0]
+            placed[row].append(example)
+            heapreplace(filled, (length + lengths[example], row))
+        if max(filled)[0] <= size:
+            return placed
+        count += 1
+
+
+class Collator:
+    """Makes a batch of examples, every column as long as its longest row: on the right ids get the padding token, labels
+    no loss, the rest 0.
+
+    An example is a row; or, with `packing`, rows hold several of them, up to so many tokens. Then `documents` says which
+    example of the batch each token is part of, from 1, with 0 on padding, and `other_documents` those of `other_ids`.
+    """
+
+    def __init__(self, pad: int, packing: int | None = None) -> None:
         self.fill = {"input_ids": pad, "labels": IGNORE}
+        self.packing = packing
 
     def __call__(self, examples: Sequence[Example]) -> dict[str, torch.Tensor]:
+        if self.packing is not None:
+            examples = _packed(examples, self.packing)
         batch = {}
         for name in examples[0]:
             fill, width = self.fill.get(name, 0), max(len(example[name]) for example in examples)
@@ -71,3 +104,17 @@ class Collator:
         lengths = torch.tensor([len(example["input_ids"]) for example in examples])
         batch["attention_mask"] = (torch.arange(int(lengths.max())) < lengths[:, None]).long()
         return batch
+
+
+def _packed(examples: Sequence[Example], size: int) -> list[Example]:
+    """Rows of examples, as if each row were one."""
+    marked = []
+    for number, example in enumerate(examples, 1):
+        more = {"documents": [number] * len(example["input_ids"])}
+        # nothing predicts an example's first token, least of all the example before it
+        more["labels"] = [IGNORE, *example["labels"][1:]]
+        if "other_ids" in example:
+            more["other_documents"] = [number] * len(example["other_ids"])
+        marked.append(example | more)
+    placed = rows([max(map(len, example.values())) for example in examples], size)
+    return [{name: [token for i in row for token in marked[i][name]] for name in marked[0]} for row in placed]

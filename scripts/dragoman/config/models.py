@@ -46,7 +46,17 @@ class Training(Strict):
     """`auto`: bfloat16 autocast where the device computes it natively, else float32. Weights stay float32."""
     max_length: PositiveInt = 512
     """Longer examples are left out, counted, and named in the run's manifest."""
+    packing: PositiveInt | None = None
+    """Lay the examples of a forward pass out in rows of at most so many tokens, several in a row, none of which sees
+    another; null = one a row, padded. Batches stay the same examples, so that the result differs only by rounding. Rows
+    as long as `max_length` are long enough, longer ones pay with SimulMask's `kernel: flex`."""
     adapter: Lora | None = None
+    gradient_checkpointing: bool = False
+    """Keep only what goes into each layer, and compute the rest again for the gradient: a third more work, a fraction of
+    the memory, the same result."""
+    compile: bool = False
+    """Let torch.compile write the layers' code for this device: a minute or more at the start of every attempt, then
+    faster steps. Differs only by rounding. Needs a C++ compiler, on GPUs too."""
     log_every: PositiveInt = 20
     devices: PositiveInt = 1
     """GPUs, or processes on CPUs, that train one model together, its weights and AdamW's moments shared out among them.
@@ -63,6 +73,10 @@ class Training(Strict):
             raise ValueError(f"batch_size ({self.batch_size}) must be a multiple of {' x '.join(parts)}")
         if self.devices > 1 and self.optimizer != "adamw":
             raise ValueError(f"optimizer: {self.optimizer} cannot share a model out among devices; adamw can")
+        if self.packing is not None and self.packing < self.max_length:
+            raise ValueError(
+                f"packing ({self.packing}) must have room for the longest example, max_length ({self.max_length})"
+            )
         if (self.steps is None) == (self.epochs is None):
             raise ValueError("give either `steps` or `epochs`")
         return self
