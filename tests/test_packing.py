@@ -155,42 +155,46 @@ def test_loss_and_gradient_are_those_of_each_example_alone(
 
 
 @pytest.mark.parametrize("kind", ["sft", "pages"])
-def test_training_packed_is_training_padded(tokenizer: PreTrainedTokenizerBase, tmp_path: Path, kind: str) -> None:
-    """The same batches, normalised alike: also where an example's first token has a label, as in pages."""
+def test_training_packed_is_training_padded(
+    tokenizer: PreTrainedTokenizerBase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Over the same batches, normalised alike: also where an example's first token has a label, as in pages."""
     module = registry.module_of("method", "sft")
     made = module.examples(TEXTS, PROMPT, tokenizer, module.Options())
     if kind == "pages":
         made = page_examples([*SOURCES, *PAIRS["en-fr"]], tokenizer)
-    curves, seen, widths = [], [], []
-    for packing in (None, 400):
-        how = Training(
-            steps=6,
-            batch_size=8,
-            micro_batch=4,
-            learning_rate=1e-2,
-            log_every=1,
-            max_length=200,
-            packing=packing,
-            precision="float32",
+    made_of, shapes = batches.Collator.__call__, []
+
+    def watched(self: batches.Collator, examples: Sequence[Example]) -> dict[str, torch.Tensor]:
+        batch = made_of(self, examples)
+        shapes.append(batch["input_ids"].shape)
+        return batch
+
+    def fitted(name: str) -> training.Fitted:
+        how = {"steps": 6, "batch_size": 8, "micro_batch": 4, "learning_rate": 1e-2, "log_every": 1, "max_length": 200}
+        shapes.clear()
+        found = training.fit(
+            models.build(spec(), tokenizer),
+            tokenizer,
+            made,
+            Training(precision="float32", packing=400, **how),
+            seed=1,
+            work=tmp_path / name,
+            label="test",
         )
-        call = batches.Collator.__call__
+        assert found is not None
+        return found
 
-        def watched(self: batches.Collator, examples: Sequence[Example], call=call) -> dict[str, torch.Tensor]:
-            batch = call(self, examples)
-            widths.append(len(batch["input_ids"]))
-            return batch
-
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(batches.Collator, "__call__", watched)
-            model = models.build(spec(), tokenizer)
-            fitted = training.fit(model, tokenizer, made, how, seed=1, work=tmp_path / f"{packing}", label="test")
-        assert fitted is not None
-        curves.append(fitted.curve)
-        seen.append(fitted.timing["tokens"])
-    padded, packed = widths[: len(widths) // 2], widths[len(widths) // 2 :]
-    assert set(padded) == {4} and max(packed) < 4
-    assert seen[0] == seen[1]
-    for row, expected in zip(*curves, strict=True):
+    monkeypatch.setattr(batches.Collator, "__call__", watched)
+    packed = fitted("packed")
+    assert len(shapes) == 12 and {count for count, _ in shapes} == {1}
+    tokens = [sum(width for _, width in shapes[step : step + 2]) for step in range(0, 12, 2)]
+    assert max(abs(2 * width - tokens[i // 2]) for i, (_, width) in enumerate(shapes)) < 40, "passes of like size"
+    monkeypatch.setattr(batches, "_packed", lambda examples, size: examples)
+    padded = fitted("padded")
+    assert max(count for count, _ in shapes) > 3
+    assert packed.timing["tokens"] == padded.timing["tokens"]
+    for row, expected in zip(packed.curve, padded.curve, strict=True):
         assert row == pytest.approx(expected, rel=1e-3)
 
 
@@ -202,9 +206,31 @@ def test_no_example_is_cut_or_lost(lengths: list[int], size: int) -> None:
     placed = batches.rows(lengths, size)
     assert sorted(example for row in placed for example in row) == list(range(len(lengths)))
     filled = [sum(lengths[example] for example in row) for row in placed]
-    assert 0 < min(filled) and max(filled) <= size
+    assert min(filled) > 0 and max(filled) <= size
     assert len(placed) <= 1 + 2 * sum(lengths) // size, "at worst rows are half full"
+    assert max(filled) - min(filled) <= max(lengths)
     assert placed == batches.rows(lengths, size)
+
+
+@given(st.lists(st.integers(1, 60), min_size=16, max_size=60), st.sampled_from([(1, 8), (1, 2), (2, 4)]))
+def test_packed_batches_hold_every_example_once(lengths: list[int], cut: tuple[int, int]) -> None:
+    """Of a process or of two, in passes of like many tokens; the same ones for the same seed."""
+    world, micro_batch = cut
+
+    def epoch(rank: int = 0, world: int = 1, seed: int = 1) -> list[list[int]]:
+        return list(batches.Batches(lengths, 16, micro_batch, seed, rank, world, packed=True))
+
+    passes = epoch()
+    used = [example for part in passes for example in part]
+    assert len(used) == len(set(used)) == len(lengths) // 16 * 16
+    assert passes == epoch()
+    accumulated = 16 // micro_batch
+    for start in range(0, len(passes), accumulated):
+        sizes = [sum(lengths[i] for i in part) for part in passes[start : start + accumulated]]
+        assert min(sizes) > 0 and max(sizes) - min(sizes) <= max(lengths)
+    dealt = [epoch(rank, world) for rank in range(world)]
+    assert {len(part) for part in dealt} == {len(batches.Batches(lengths, 16, micro_batch, 1, 0, world))}
+    assert [part for turn in zip(*dealt, strict=True) for part in turn] == passes
 
 
 def test_columns_stay_together() -> None:
@@ -218,5 +244,7 @@ def test_columns_stay_together() -> None:
 
 
 def test_rows_have_room_for_every_example() -> None:
+    with pytest.raises(ValueError, match="an example is longer than a row of 5 tokens"):
+        batches.rows([3, 6], 5)
     with pytest.raises(ValidationError, match=r"packing \(256\) must have room .* max_length \(512\)"):
         Training(steps=1, packing=256)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from typing import Any
 
 from torch.nn import Module
@@ -17,12 +19,20 @@ def blocks(model: PreTrainedModel) -> list[Module]:
 
 
 def trainable(model: PreTrainedModel, training: Training) -> Any:
-    """The model, changed in place, as `training` wants it; weights keep their names."""
+    """The model, changed in place, as `training` wants it; weights keep their names.
+
+    Raises:
+        ValueError: it is to be compiled, and nothing here can.
+    """
     model = with_adapter(model, training.adapter)
     if training.gradient_checkpointing:
         model.activation_checkpointing_enable()
     if training.compile:
-        # block by block: one of them is compiled for all, and what lies between, like our masks, stays as it is
+        if shutil.which(compiler := os.environ.get("CXX", "g++")) is None:
+            raise ValueError(
+                f"compile: true needs a C++ compiler, and there is no {compiler}: install it, or let CXX name one"
+            )
+        # block by block: what is compiled for one serves all, and what lies between, like our masks, stays as it is
         for block in blocks(model):
             block.compile(dynamic=True)
     return model

@@ -307,7 +307,9 @@ def fit(
     checkpoints.mkdir(parents=True, exist_ok=True)
     rank, world = launch.world()
     micro_batch = training.micro_batch or training.batch_size // world
-    batches = Batches([len(e["input_ids"]) for e in examples], training.batch_size, micro_batch, seed, rank, world)
+    lengths = [len(example["input_ids"]) for example in examples]
+    packed = training.packing is not None
+    batches = Batches(lengths, training.batch_size, micro_batch, seed, rank, world, packed)
     steps = training.steps or max(1, math.ceil(training.epochs * batches.steps))
     every = -(-min(training.checkpoint_every, steps) // training.log_every) * training.log_every
     arguments = TrainingArguments(

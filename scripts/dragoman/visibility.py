@@ -115,9 +115,7 @@ def alibi_bias(visible: Any, slopes: Any) -> Any:
 def mask_mod(visible: torch.Tensor, documents: torch.Tensor) -> Any:
     """FlexAttention's mask function, arguments as for `edges`: (batch, head, query, key) -> is it seen."""
     _, start, end = edges(visible, documents)
-    return lambda b, h, i, j: (
-        sees(i, j, visible[b, i], start[b, i], end[b, i]) & (documents[b, i] == documents[b, j])
-    )
+    return lambda b, h, i, j: sees(i, j, visible[b, i], start[b, i], end[b, i]) & (documents[b, i] == documents[b, j])
 
 
 # --------------------------------------------------------------------------------------------------- words and tokens

@@ -47,16 +47,17 @@ class Training(Strict):
     max_length: PositiveInt = 512
     """Longer examples are left out, counted, and named in the run's manifest."""
     packing: PositiveInt | None = None
-    """Lay the examples of a forward pass out in rows of at most so many tokens, several in a row, none of which sees
-    another; null = one a row, padded. Batches stay the same examples, so that the result differs only by rounding. Rows
-    as long as `max_length` are long enough, longer ones pay with SimulMask's `kernel: flex`."""
+    """Lay examples out in rows of at most so many tokens, several in a row, none of which sees another; null = one a
+    row, padded, in batches of like length. `batch_size` still counts examples, which packed batches draw at random, and
+    `micro_batch` says into how many passes a batch is cut, all with like many tokens: so it can be larger. Rows as long
+    as `max_length` are long enough."""
     adapter: Lora | None = None
     gradient_checkpointing: bool = False
-    """Keep only what goes into each layer, and compute the rest again for the gradient: a third more work, a fraction of
-    the memory, the same result."""
+    """Keep only what goes into each layer, and compute the rest again for the gradient: a third more work, a fraction
+    of the memory, the same result."""
     compile: bool = False
-    """Let torch.compile write the layers' code for this device: a minute or more at the start of every attempt, then
-    faster steps. Differs only by rounding. Needs a C++ compiler, on GPUs too."""
+    """Let torch.compile write the layers' code for this device: minutes at the start, then faster steps. Differs only
+    by rounding. Needs a C++ compiler."""
     log_every: PositiveInt = 20
     devices: PositiveInt = 1
     """GPUs, or processes on CPUs, that train one model together, its weights and AdamW's moments shared out among them.
