@@ -36,8 +36,8 @@ ANSWERS, ENTRIES = 200, 32_000
 """Of the comparison of two models: sentences, and vocabulary."""
 STEPS = 40
 """Of each kind, where steps are compared."""
-ROW = 128
-"""Tokens of a packed row: some five of the embedded world's examples."""
+ROW = 256
+"""Tokens of a packed row: five of the embedded world's examples."""
 TAUGHT = 150
 """Steps that teach a model when to stop."""
 

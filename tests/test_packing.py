@@ -189,7 +189,7 @@ def test_training_packed_is_training_padded(
     packed = fitted("packed")
     assert len(shapes) == 12 and {count for count, _ in shapes} == {1}
     tokens = [sum(width for _, width in shapes[step : step + 2]) for step in range(0, 12, 2)]
-    assert max(abs(2 * width - tokens[i // 2]) for i, (_, width) in enumerate(shapes)) < 40, "passes of like size"
+    assert max(abs(2 * width - tokens[i // 2]) for i, (_, width) in enumerate(shapes)) < 40, "passes of about one size"
     monkeypatch.setattr(batches, "_packed", lambda examples, size: examples)
     padded = fitted("padded")
     assert max(count for count, _ in shapes) > 3
@@ -214,7 +214,7 @@ def test_no_example_is_cut_or_lost(lengths: list[int], size: int) -> None:
 
 @given(st.lists(st.integers(1, 60), min_size=16, max_size=60), st.sampled_from([(1, 8), (1, 2), (2, 4)]))
 def test_packed_batches_hold_every_example_once(lengths: list[int], cut: tuple[int, int]) -> None:
-    """Of a process or of two, in passes of like many tokens; the same ones for the same seed."""
+    """Of a process or of two, in passes of about as many tokens; the same ones for the same seed."""
     world, micro_batch = cut
 
     def epoch(rank: int = 0, world: int = 1, seed: int = 1) -> list[list[int]]:

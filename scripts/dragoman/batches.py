@@ -20,9 +20,9 @@ class Batches:
     Each yielded list is one micro-batch; `accumulate` successive ones make an optimizer step. Of several processes
     each gets every nth micro-batch.
 
-    Batches are of like length, so that little is padded. Where rows are to be packed, nothing need be alike: then
-    batches are drawn at random, and cut into micro-batches of like many tokens, which differ in how many examples they
-    have. So no step is small, and none large.
+    The examples of a batch are of like length, so that little is padded. Where they are to be packed, nothing need be
+    alike: then batches are drawn at random, and micro-batches have about as many tokens each, instead of as many
+    examples. So no pass is small and none large.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Batches:
 
 
 def shares(lengths: Sequence[int], count: int) -> list[list[int]]:
-    """Examples dealt out to so many shares of like many tokens: the longest first, each to the smallest share.
+    """Examples dealt out to shares of about as many tokens each: the longest first, each to the smallest share.
 
     Args:
         lengths: of every example; at least `count` of them.
@@ -94,7 +94,7 @@ def shares(lengths: Sequence[int], count: int) -> list[list[int]]:
 
 
 def rows(lengths: Sequence[int], size: int) -> list[list[int]]:
-    """Examples laid out in rows of at most `size` tokens, in as few rows as `shares` finds, and those of like length.
+    """Examples laid out in rows of at most `size` tokens: the fewest that `shares` fills no further, of like length.
 
     Args:
         lengths: of every example, at most `size`.

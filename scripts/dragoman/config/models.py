@@ -48,9 +48,9 @@ class Training(Strict):
     """Longer examples are left out, counted, and named in the run's manifest."""
     packing: PositiveInt | None = None
     """Lay examples out in rows of at most so many tokens, several in a row, none of which sees another; null = one a
-    row, padded, in batches of like length. `batch_size` still counts examples, which packed batches draw at random, and
-    `micro_batch` says into how many passes a batch is cut, all with like many tokens: so it can be larger. Rows as long
-    as `max_length` are long enough."""
+    row, padded, in batches of like length. `batch_size` still counts examples, now drawn at random; `micro_batch` only
+    says into how many passes a batch is cut, all with about as many tokens: so it can be larger. Rows of `max_length`,
+    or of five examples, are long enough."""
     adapter: Lora | None = None
     gradient_checkpointing: bool = False
     """Keep only what goes into each layer, and compute the rest again for the gradient: a third more work, a fraction
@@ -60,8 +60,9 @@ class Training(Strict):
     by rounding. Needs a C++ compiler."""
     log_every: PositiveInt = 20
     devices: PositiveInt = 1
-    """GPUs, or processes on CPUs, that train one model together, its weights and AdamW's moments shared out among them.
-    The batch stays what `batch_size` says, so that another number changes only rounding."""
+    """GPUs, or processes on CPUs, that train one model together, its weights and AdamW's moments shared out among them;
+    in a SLURM job of several nodes, those of all nodes. The batch stays what `batch_size` says, so that another number
+    changes only rounding."""
     checkpoint_every: PositiveInt = 500
     """Steps between checkpoints; rounded up to a multiple of `log_every`."""
 
