@@ -94,7 +94,7 @@ def shares(lengths: Sequence[int], count: int) -> list[list[int]]:
 
 
 def rows(lengths: Sequence[int], size: int) -> list[list[int]]:
-    """Examples laid out in rows of at most `size` tokens: the fewest that `shares` fills no further, of like length.
+    """Examples laid out in rows of at most `size` tokens, in the fewest that `shares` fits them into.
 
     Args:
         lengths: of every example, at most `size`.
