@@ -49,8 +49,9 @@ class Training(Strict):
     packing: PositiveInt | None = None
     """Lay examples out in rows of at most so many tokens, several in a row, none of which sees another; null = one a
     row, padded, in batches of like length. `batch_size` still counts examples, now drawn at random; `micro_batch` only
-    says into how many passes a batch is cut, all with about as many tokens: so it can be larger. Rows of `max_length`,
-    or of five examples, are long enough."""
+    says into how many passes a batch is cut, all with about as many tokens: so it can be larger. For batches that must
+    be random, and where passes over short examples are too small (many devices); else those of like length are as fast.
+    Rows of `max_length`, or of five examples, are long enough."""
     adapter: Lora | None = None
     gradient_checkpointing: bool = False
     """Keep only what goes into each layer, and compute the rest again for the gradient: a third more work, a fraction
