@@ -23,7 +23,7 @@ from dragoman.config import DemoCorpus, OfflineDecoder, Pages, ScratchModel, Sim
 from dragoman.configfile import prompts
 from dragoman.corpora import aligner, prepare
 from dragoman.decoding import offline, simultaneous, streaming
-from dragoman.methods import Example, ParallelText, language_aware, sft, simulmask
+from dragoman.methods import IGNORE, Example, ParallelText, language_aware, sft, simulmask
 from dragoman.metrics import divergence as analysis
 from dragoman.metrics import score
 from dragoman.optimizers import Muon
@@ -35,6 +35,8 @@ ANSWERS, ENTRIES = 200, 32_000
 """Of the comparison of two models: sentences, and vocabulary."""
 STEPS = 40
 """Of each kind, where steps are compared."""
+ROW = 256
+"""Tokens of a packed row: five of the embedded world's examples."""
 TAUGHT = 150
 """Steps that teach a model when to stop."""
 
@@ -165,16 +167,47 @@ def stage2() -> Iterator[Timing]:
     yield from _compared_steps("step stage 2", model, work)
 
 
+def packing() -> Iterator[Timing]:
+    """Training steps over padded batches of like length, as without packing, and over random ones in rows; random ones
+    padded show what either way saves. Padding counts as nothing done. Medians of steps, of each kind in turn."""
+    text = sentences(2000)
+    for architecture in ("llama", "falcon-alibi"):
+        model, tokenizer = model_of(architecture, text)
+        examples = sft.examples([text], prompts()["short"], tokenizer, sft.Options())
+        ways = {
+            "of like length, padded": _batches(examples, tokenizer, 64),
+            "random, padded": _batches(examples, tokenizer, 64, packed=True),
+            f"random, in rows of {ROW}": _batches(examples, tokenizer, 64, packed=True, packing=ROW),
+        }
+        optimizer = torch.optim.AdamW(model.parameters(), lr=1e-5, fused=True)
+        model.train()
+        each: dict[str, list[float]] = {how: [] for how in ways}  # seconds of a token, by step
+        for number in range(STEPS + 2):
+            for how, batches in ways.items():
+                batch = batches[number % len(batches)]
+                seconds = _step(model, optimizer, training.cross_entropy, batch)
+                each[how].append(seconds / int(batch["attention_mask"].sum()))
+        for how, batches in ways.items():
+            real = sum(int(batch["attention_mask"].sum()) for batch in batches)
+            padding = 1 - real / sum(batch["attention_mask"].numel() for batch in batches)
+            seconds = real * statistics.median(each[how][2:])  # the first two warm up
+            yield Timing(f"packing {architecture}", f"{how}, {padding:.1%} padding", real, "tokens", seconds)
+
+
 def _reading(positions: Literal["modified", "group"]) -> simulmask.Options:
     return simulmask.Options(policies=[WaitK(name="wait-k", k=k) for k in K], positions=positions)
 
 
 def _batches(
-    examples: Sequence[Example], tokenizer: models.PreTrainedTokenizerBase, size: int
+    examples: Sequence[Example],
+    tokenizer: models.PreTrainedTokenizerBase,
+    size: int,
+    packed: bool = False,
+    packing: int | None = None,
 ) -> list[dict[str, torch.Tensor]]:
-    """Batches as training makes them, of like length."""
-    collate = training.Collator(tokenizer.pad_token_id)
-    rows = training.Batches([len(example["input_ids"]) for example in examples], size, size, seed=1)
+    """Batches as training makes them, of like length, or at random as for packing."""
+    collate = training.Collator(tokenizer.pad_token_id, packing)
+    rows = training.Batches([len(example["input_ids"]) for example in examples], size, size, seed=1, packed=packed)
     return [collate([examples[i] for i in batch]) for batch in rows]
 
 
@@ -187,17 +220,23 @@ def _compared_steps(
     seconds: dict[str, list[float]] = {how: [] for how in work}
     for number in range(STEPS + 2):
         for how, (loss, batches) in work.items():
-            batch = batches[number % len(batches)]
-            began = time.perf_counter()
-            loss(model, batch, (batch["labels"] != -100).sum()).backward()
-            steps.step()
-            steps.zero_grad()
-            seconds[how].append(time.perf_counter() - began)
+            seconds[how].append(_step(model, steps, loss, batches[number % len(batches)]))
     first = 0.0
     for how, found in seconds.items():
         median = statistics.median(found[2:])  # the first two warm up
         first = first or median
         yield Timing(what, f"{how}, {median / first - 1:+.1%}", STEPS, "steps", STEPS * median)
+
+
+def _step(
+    model: models.PreTrainedModel, optimizer: torch.optim.Optimizer, loss: training.Loss, batch: dict[str, torch.Tensor]
+) -> float:
+    """Seconds of one training step."""
+    began = time.perf_counter()
+    loss(model, batch, (batch["labels"] != IGNORE).sum()).backward()
+    optimizer.step()
+    optimizer.zero_grad()
+    return time.perf_counter() - began
 
 
 def optimizer() -> Iterator[Timing]:
@@ -405,6 +444,7 @@ BENCHMARKS = {
     "train": train,
     "masked": masked,
     "stage2": stage2,
+    "packing": packing,
     "optimizer": optimizer,
     "decode": decode,
     "simultaneous": simultaneous_decoding,

@@ -25,7 +25,14 @@ def little(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(
     ("name", "rows", "count"),
-    [("align", 1, 40), ("visibility", 2, 400), ("masked", 4, 1), ("stage2", 2, 1), ("simultaneous", 8, None)],
+    [
+        ("align", 1, 40),
+        ("visibility", 2, 400),
+        ("masked", 4, 1),
+        ("stage2", 2, 1),
+        ("packing", 6, None),
+        ("simultaneous", 8, None),
+    ],
 )
 def test_benchmark_runs(name: str, rows: int, count: int | None) -> None:
     """Those that compare ways of doing the same check that it is the same."""

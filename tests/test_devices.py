@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from pydantic import ValidationError
 from safetensors.torch import load_file, save_file
 from transformers import PreTrainedTokenizerBase
 
-from dragoman import models, training
+from dragoman import launch, models, training
 from dragoman.config import Training
 from dragoman.methods import sft
 from dragoman.storage import read_manifest
@@ -78,7 +79,8 @@ def fit(
     ("architecture", "options"),
     [
         ("llama", {"micro_batch": 2}),  # gradients of two micro-batches are added up before they are exchanged
-        ("falcon-alibi", {"adapter": {"rank": 2, "dropout": 0.0}}),
+        ("falcon-alibi", {"adapter": {"rank": 2, "dropout": 0.0}, "gradient_checkpointing": True}),
+        ("falcon-alibi", {"micro_batch": 2, "gradient_checkpointing": True, "packing": 512}),
     ],
 )
 def test_two_devices_are_one(
@@ -124,26 +126,82 @@ def test_resumed_on_two_devices_equals_unbroken(tokenizer: PreTrainedTokenizerBa
     assert (broken / "weights").read_bytes() == (whole / "weights").read_bytes()
 
 
+STUBS = {
+    # what SLURM's do, on one machine: as many tasks as asked for, and an end to all when one fails
+    "srun": """#!/bin/bash
+for option; do
+  case $option in --ntasks=*) tasks=${option#*=} ;; --*) ;; *) break ;; esac
+  echo "$option" >>srun.log
+  shift
+done
+for _ in $(seq "$tasks"); do "$@" & done
+for _ in $(seq "$tasks"); do wait -n || { kill $(jobs -p); exit 1; }; done
+""",
+    "squeue": """#!/bin/bash
+[ "$*" = "--noheader --jobs 4711 --format %N" ] && echo "node[1-2]"
+""",
+    "scontrol": """#!/bin/bash
+[ "$*" = "show hostnames node[1-2]" ] && printf 'localhost\\nlocalhost\\n'
+""",
+}
+
+
 def test_one_value_and_the_same_command(tmp_path: Path) -> None:
-    """`devices: 2`, and the command that Snakemake calls is two processes; one result, written once."""
+    """`devices: 2`, and the command that Snakemake calls is two processes, on one node or one on each of two."""
     given(tmp_path)
     config = yaml.safe_load(CONFIG)
     config["experiments"]["e"]["tunings"]["sft"]["training"] |= {"devices": 2, "steps": 4, "log_every": 2}
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
-    environment = {name: value for name, value in os.environ.items() if name not in ("RANK", "LOCAL_RANK")}
-    for script, *arguments in (
-        ("fetch_model", "--model", "tiny"),
-        ("prepare", "--corpus", "demo", "--pair", "en-fr", "--downloads", "x", "--out", "results/corpora/demo/en-fr"),
-        ("finetune", "--experiment", "e", "--tuning", "sft", "--seed", "1"),
-    ):
+    (tmp_path / "bin").mkdir()
+    for name, text in STUBS.items():
+        (tmp_path / "bin" / name).write_text(text, encoding="utf-8")
+        (tmp_path / "bin" / name).chmod(0o755)
+    alone = {name: value for name, value in os.environ.items() if not name.startswith(("SLURM", "RANK", "LOCAL_RANK"))}
+    slurm = alone | {"SLURM_JOB_ID": "4711", "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"}
+
+    def call(script: str, *arguments: str, environment: dict[str, str] = alone) -> str:
         command = [sys.executable, REPOSITORY / "scripts" / f"{script}.py", "--config", "config.yaml", *arguments]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=environment)
         assert done.returncode == 0, done.stderr[-3000:]
-    assert done.stderr.count("4/4") == 1, "one process speaks"
-    folder = tmp_path / "results/tunings/e/sft/all/seed-1"
-    assert read_manifest(folder)["spec"]["training"]["devices"] == 2
-    assert torch.isfinite(load_file(folder / "model.safetensors")["model.embed_tokens.weight"]).all()
-    assert not list((tmp_path / "results/.work").glob("*"))
+        return done.stderr
+
+    call("fetch_model", "--model", "tiny")
+    call("prepare", "--corpus", "demo", "--pair", "en-fr", "--downloads", "x", "--out", "results/corpora/demo/en-fr")
+    folder, found = tmp_path / "results/tunings/e/sft/all/seed-1", []
+    for environment in (alone, slurm):
+        said = call("finetune", "--experiment", "e", "--tuning", "sft", "--seed", "1", environment=environment)
+        assert said.count("4/4") == 1, "one process speaks"
+        assert read_manifest(folder)["spec"]["training"]["devices"] == 2
+        assert not list((tmp_path / "results/.work").glob("*"))
+        assert torch.isfinite(load_file(folder / "model.safetensors")["model.embed_tokens.weight"]).all()
+        found.append({path.name: path.read_bytes() for path in folder.iterdir()})
+        shutil.rmtree(folder)
+    assert found[0] == found[1], "where processes run makes no difference"
+    assert (tmp_path / "srun.log").read_text().split() == [
+        "--nodes=2", "--ntasks=2", "--ntasks-per-node=1", "--overlap", "--cpu-bind=none", "--kill-on-bad-exit=1",
+    ]  # fmt: skip
+
+
+def test_command_of_several_nodes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    script = ["python", "scripts/finetune.py", "--seed", "1"]
+    torchrun = ["python", "-m", "torch.distributed.run"]
+    for nodes in ([], ["a"]):
+        assert launch.command(8, nodes, script) == [*torchrun, "--standalone", "--nproc-per-node=8", *script[1:]]
+    monkeypatch.setenv("SLURM_JOB_ID", "1234567")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ValueError, match="there is no srun on the PATH"):
+        launch.command(16, ["a", "b"], script)
+    (tmp_path / "srun").touch(0o755)
+    command = launch.command(16, ["a", "b"], script)
+    assert command[:2] == [str(tmp_path / "srun"), "--nodes=2"]
+    assert command[command.index("python") :] == [
+        *torchrun, "--nnodes=2", "--nproc-per-node=8", "--rdzv-id=1234567", "--rdzv-backend=c10d",
+        "--rdzv-endpoint=a:24567", *script[1:],
+    ]  # fmt: skip
+    with pytest.raises(ValueError, match=r"devices \(8\) must be a multiple of the nodes of this SLURM job \(3\)"):
+        launch.command(8, ["a", "b", "c"], script)
+    monkeypatch.delenv("SLURM_JOB_ID")
+    assert launch.nodes() == []
 
 
 def test_devices_share_a_batch_out() -> None:

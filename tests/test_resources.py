@@ -6,9 +6,13 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import yaml
+from snakemake_executor_plugin_slurm.submit_string import get_submit_command
+from snakemake_executor_plugin_slurm.utils import set_gres_string
 
 from dragoman import models, resources
 from dragoman.config import HubModel
@@ -16,6 +20,7 @@ from dragoman.configfile import ConfigError, load_config
 from dragoman.estimates import UNFINISHED, Forecast, forecast, jobs
 from dragoman.plan import Plan
 from dragoman.storage import write_json
+from test_slurm import CONFIG, given
 from test_training import spec
 from test_workflow import planned, snakemake
 
@@ -88,9 +93,38 @@ def test_rules_ask_for_what_the_table_says(tmp_path: Path) -> None:
     for rule, text in asked:
         values = dict(re.findall(r"(\w+)=(\d+)(?:,|$)", text))
         if rule in by_rule:
-            numbers = {name: int(values[name]) for name in resources.Need.model_fields}
+            assert "nodes" not in values, "one machine is what SLURM gives unless asked"
+            numbers = {name: int(values[name]) for name in ("gpu", "cpus_per_task", "mem_mb", "runtime")}
             found.setdefault(rule, set()).add(resources.Need(**numbers))
     assert found == by_rule
+
+
+def test_many_devices_are_several_nodes(tmp_path: Path) -> None:
+    """What SLURM is asked for: by our rules, and by the executor that makes a command of it."""
+    assert [TABLE.nodes(devices) for devices in (1, 8, 9, 12, 16, 11)] == [1, 1, 3, 2, 2, 11]
+    need = TABLE.models[0].train
+    assert need.times(12, 2) == need.model_copy(
+        update={"gpu": 12, "cpus_per_task": 6 * need.cpus_per_task, "mem_mb": 6 * need.mem_mb, "nodes": 2}
+    )
+    given(tmp_path)
+    config = yaml.safe_load(CONFIG)
+    config["experiments"]["e"]["tunings"]["sft"]["training"] |= {"devices": 16, "batch_size": 32}
+    done = snakemake(tmp_path, "--dry-run", config=yaml.safe_dump(config))
+    (asked,) = re.findall(r"rule finetune:\n(?:    (?!resources).*\n)*    resources: (.*)", done.stdout + done.stderr)
+    values = {name: int(value) if value.isdigit() else value for name, value in re.findall(r"(\w+)=([^,]+)", asked)}
+    job = SimpleNamespace(resources=SlurmResources(values), threads=1, is_group=lambda: False)
+    empty = dict.fromkeys(("run_uuid", "slurm_logfile", "comment_str", "account", "partition", "workdir"), "")
+    line = get_submit_command(job, empty) + set_gres_string(job)
+    for option in ("--nodes=2", "--ntasks=2", "--gpus=16", f"--cpus-per-task={8 * need.cpus_per_task}"):
+        assert f" {option} " in f"{line} "
+    assert f" --mem {8 * need.mem_mb} " in line
+    assert "ntasks-per-gpu" not in line
+
+
+class SlurmResources(dict[str, Any]):
+    """As jobs of Snakemake have them."""
+
+    __getattr__ = dict.__getitem__
 
 
 def estimated(config: dict[str, object], folder: Path) -> Forecast:

@@ -175,7 +175,7 @@ def test_every_form_of_the_mask_is_the_same(case: tuple[int, list[int], int, lis
     assert (visibility.dense(tensor).numpy() == mask).all()
 
     padded = torch.stack([torch.nn.functional.pad(tensor, (0, 2)), torch.nn.functional.pad(tensor, (2, 0))])
-    ask = visibility.mask_mod(padded)
+    ask = visibility.mask_mod(padded, torch.tensor([[1] * length + [0] * 2, [0] * 2 + [1] * length]))
     b, i, j = (torch.arange(n) for n in (2, length + 2, length + 2))
     flex = ask(b[:, None, None], torch.tensor(0), i[None, :, None], j[None, None, :])
     assert (flex[0, :length, :length].numpy() == mask).all()

@@ -75,37 +75,37 @@ def check_positions(model: PreTrainedModel, positions: Positions) -> None:
 # --------------------------------------------------------------------------------------------------- whole sequences
 
 
-def whole(visible: torch.Tensor, real: torch.Tensor, positions: Positions, origin: int = 0) -> View:
-    """The view of whole sequences, every token a query and a key.
+def whole(visible: torch.Tensor, documents: torch.Tensor, positions: Positions, origin: int = 0) -> View:
+    """The view of whole sequences, every token a query and a key. Each document counts from its own beginning.
 
     Args:
         visible: int64 [batch, length], source tokens that each query sees; see `visibility`.
-        real: [batch, length], 0 on padding, which may be on either side.
+        documents: int64 [batch, length], which example each token is part of, from 1; 0 on padding, on either side.
         positions: how to count.
         origin: with `group`, the position of the first token after the source.
     """
-    start, end = (edge[:, None, None] for edge in visibility.span(visible))
+    first, start, end = visibility.edges(visible, documents)
     index = torch.arange(visible.shape[1], device=visible.device)
-    i, j, rows = index[:, None], index[None, :], visible[:, :, None]
-    seen = visibility.sees(i, j, rows, start, end) & real.bool()[:, None, :]
-    padding = real.bool().int().argmax(-1)[:, None]  # on the left
-    place = index - padding
+    i, j, rows, starts, ends = index[:, None], index[None, :], visible[:, :, None], start[:, :, None], end[:, :, None]
+    seen = visibility.sees(i, j, rows, starts, ends) & (documents[:, :, None] == documents[:, None, :])
+    place = index - first
+    key_place = place[:, None, :]
     if positions == "group":
-        after = end[:, :, 0]
-        place = torch.where(index < after, place, origin + index - after)
-    found = visibility.position(j, rows, start, end) if positions == "modified" else j[None]
-    return View(seen | (i == j), place.clamp(min=0), (found - padding[:, :, None]).clamp(min=0))
+        place = torch.where(index < end, place, origin + index - end)
+    elif positions == "modified":
+        key_place = (visibility.position(j, rows, starts, ends) - first[:, :, None]).clamp(min=0)
+    return View(seen, place, key_place)
 
 
 def masked(
     model: PreTrainedModel,
     input_ids: torch.Tensor,
     visible: torch.Tensor,
-    real: torch.Tensor,
+    documents: torch.Tensor,
     positions: Positions,
     *,
     origin: int = 0,
-    keep: int = 0,
+    keep: int | torch.Tensor = 0,
     kernel: Literal["sdpa", "flex"] = "sdpa",
 ) -> torch.Tensor:
     """Logits of one pass over whole sequences under their visibility.
@@ -114,30 +114,37 @@ def masked(
         model: loaded with `attn_implementation="sdpa"`; in any precision, also under autocast or with an adapter.
         input_ids: int64 [batch, length].
         visible: int64 [batch, length], source tokens that each query sees; see `visibility`.
-        real: [batch, length], 0 on padding.
-        positions: how to count, see above.
+        documents: int64 [batch, length], which example each token is part of, from 1; 0 on padding.
+        positions: how to count, see above; each document for itself.
         origin: with `group`, the position of the first token after the source.
-        keep: logits of so many last positions only; 0 means all.
+        keep: logits of so many last positions only; 0 means all. Or those that are True, a bool [batch, length].
         kernel: `flex` computes the mask inside FlexAttention instead of keeping it in memory: for long sequences on
             a GPU.
 
     Returns:
-        [batch, length or keep, vocabulary], differentiable.
+        [batch, length or keep, vocabulary], or [True ones, vocabulary]; differentiable.
 
     Raises:
         ValueError: the model cannot have such positions, or not this kernel.
     """
     check_positions(model, positions)
-    view = whole(visible, real, positions, origin)
+    view = whole(visible, documents, positions, origin)
     if kernel == "sdpa":
         return forward(model, input_ids, view, keep=keep)
     if model.training and model.is_activation_checkpointing:
         raise ValueError("gradient checkpointing repeats the forward pass outside of FlexAttention's reach; use sdpa")
-    if not real[:, 0].all():
+    if not documents[:, 0].all():
         raise ValueError("with FlexAttention, sequences are padded on the right")
-    with Flex(model, visible, real, positions):
+    with Flex(model, visible, documents, positions):
         unused = view.place.new_ones((1, 1, 1, 1)).bool()
-        return _run(model, unused, view.place, input_ids=input_ids, use_cache=False, logits_to_keep=keep)
+        return _run(model, unused, view.place, keep, input_ids=input_ids, use_cache=False)
+
+
+def causal(
+    model: PreTrainedModel, input_ids: torch.Tensor, documents: torch.Tensor, keep: int | torch.Tensor = 0
+) -> torch.Tensor:
+    """Logits of an ordinary pass in which no document sees another; arguments as for `masked`."""
+    return masked(model, input_ids, torch.zeros_like(input_ids), documents, "plain", keep=keep)
 
 
 # --------------------------------------------------------------------------------------------------------- the pass
@@ -179,7 +186,11 @@ def alibi_table(model: PreTrainedModel, places: int) -> torch.Tensor:
 
 
 def forward(
-    model: PreTrainedModel, input_ids: torch.Tensor, view: View, cache: Cache | None = None, keep: int = 0
+    model: PreTrainedModel,
+    input_ids: torch.Tensor,
+    view: View,
+    cache: Cache | None = None,
+    keep: int | torch.Tensor = 0,
 ) -> torch.Tensor:
     """Logits of a block of queries over cached keys and their own.
 
@@ -188,10 +199,10 @@ def forward(
         input_ids: int64 [batch, queries].
         view: of keys [cached, then those of the block]; need not be in the order of the sentence.
         cache: from `new_cache`; the block's keys and values are appended to it.
-        keep: logits of so many last queries only; 0 means all.
+        keep: logits of so many last queries only; 0 means all. Or those that are True, a bool [batch, queries].
 
     Returns:
-        [batch, queries, vocabulary].
+        [batch, queries, vocabulary], or [True ones, vocabulary].
 
     Raises:
         ValueError: another attention implementation, or more keys than a sliding window.
@@ -204,18 +215,34 @@ def forward(
         bias = alibi_table(model, keys)[:, view.key_place].transpose(0, 1)
         mask = bias.masked_fill(~mask, torch.finfo(bias.dtype).min)
     arguments = {"input_ids": input_ids, "past_key_values": cache, "use_cache": cache is not None}
-    return _run(model, mask, view.place, **arguments, logits_to_keep=keep)
+    return _run(model, mask, view.place, keep, **arguments)
 
 
-def _run(model: PreTrainedModel, mask: torch.Tensor, place: torch.Tensor, **arguments: Any) -> torch.Tensor:
+def _run(
+    model: PreTrainedModel, mask: torch.Tensor, place: torch.Tensor, keep: int | torch.Tensor, **arguments: Any
+) -> torch.Tensor:
     """Logits under a mask [batch or 1, heads or 1, queries, keys], which says all there is to say."""
     implementation = model.config._attn_implementation
     if implementation != "sdpa":
         raise ValueError(f"load the model with attn_implementation='sdpa', not {implementation!r}")
+    if isinstance(keep, torch.Tensor):
+        with _output_at(model, keep):
+            return _run(model, mask, place, 0, **arguments)
+    arguments |= {"attention_mask": mask, "logits_to_keep": keep}
     if uses_alibi(model):
         with _alibi_given(model):
-            return model(**arguments, attention_mask=mask).logits
-    return model(**arguments, attention_mask=mask, position_ids=place).logits
+            return model(**arguments).logits
+    return model(**arguments, position_ids=place).logits
+
+
+@contextmanager
+def _output_at(model: PreTrainedModel, kept: torch.Tensor) -> Iterator[None]:
+    """Let the output layer see only the hidden states at True places [batch, queries], in a row of their own."""
+    hook = model.get_output_embeddings().register_forward_pre_hook(lambda _, given: (given[0][kept],))
+    try:
+        yield
+    finally:
+        hook.remove()
 
 
 def new_cache() -> Cache:
@@ -249,13 +276,16 @@ class Flex(TorchFunctionMode):
     kernel: Callable[..., torch.Tensor] | None = None
     """Another implementation of `flex_attention` than the compiled one."""
 
-    def __init__(self, model: PreTrainedModel, visible: torch.Tensor, real: torch.Tensor, positions: Positions) -> None:
+    def __init__(
+        self, model: PreTrainedModel, visible: torch.Tensor, documents: torch.Tensor, positions: Positions
+    ) -> None:
         super().__init__()
         from torch.nn.attention.flex_attention import create_block_mask
 
         batch, length = visible.shape
-        self.mask_mod = flex_mask(visible, real)
-        self.score_mod = flex_bias(visible, alibi_table(model, length), positions) if uses_alibi(model) else None
+        self.mask_mod, self.score_mod = visibility.mask_mod(visible, documents), None
+        if uses_alibi(model):
+            self.score_mod = flex_bias(visible, documents, alibi_table(model, length), positions)
         self.block_mask = create_block_mask(self.mask_mod, batch, None, length, length, device=visible.device)
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -276,21 +306,17 @@ class Flex(TorchFunctionMode):
         )
 
 
-def flex_mask(visible: torch.Tensor, real: torch.Tensor) -> Callable[..., torch.Tensor]:
-    """FlexAttention's `mask_mod` of a padded batch: (batch, head, query, key) -> bool."""
-    sees, real = visibility.mask_mod(visible), real.bool()
-    return lambda b, h, i, j: (sees(b, h, i, j) & real[b, j]) | (i == j)
-
-
-def flex_bias(visible: torch.Tensor, table: torch.Tensor, positions: Positions) -> Callable[..., torch.Tensor]:
+def flex_bias(
+    visible: torch.Tensor, documents: torch.Tensor, table: torch.Tensor, positions: Positions
+) -> Callable[..., torch.Tensor]:
     """FlexAttention's `score_mod` for ALiBi: (scaled score, batch, head, query, key) -> score with its bias.
 
     Sequences are padded on the right. `table` is [heads, length], from `alibi_table`.
     """
-    start, end = visibility.span(visible)
+    first, start, end = visibility.edges(visible, documents)
 
     def add(score: torch.Tensor, b: Any, h: Any, i: Any, j: Any) -> torch.Tensor:
-        found = visibility.position(j, visible[b, i], start[b], end[b]) if positions == "modified" else j
-        return score + table[h, found]
+        found = visibility.position(j, visible[b, i], start[b, i], end[b, i]) if positions == "modified" else j
+        return score + table[h, (found - first[b, i]).clamp(min=0)]
 
     return add

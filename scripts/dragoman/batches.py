@@ -1,9 +1,10 @@
-"""Which examples make a micro-batch, in which order, and how they are padded: a function of seed and epoch alone."""
+"""Which examples make a micro-batch, in which order, and how they are laid out: a function of seed and epoch alone."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
+from heapq import heapreplace
 
 import torch
 
@@ -14,20 +15,31 @@ WINDOW = 50
 
 
 class Batches:
-    """Batches of example indices, of like length, in an order that depends on seed and epoch alone.
+    """Batches of example indices in an order that depends on seed and epoch alone.
 
     Each yielded list is one micro-batch; `accumulate` successive ones make an optimizer step. Of several processes
     each gets every nth micro-batch.
+
+    The examples of a batch are of like length, so that little is padded. Where they are to be packed, nothing need be
+    alike: then batches are drawn at random, and micro-batches have about as many tokens each, instead of as many
+    examples. So no pass is small and none large.
     """
 
     def __init__(
-        self, lengths: Sequence[int], batch_size: int, micro_batch: int, seed: int, rank: int = 0, world: int = 1
+        self,
+        lengths: Sequence[int],
+        batch_size: int,
+        micro_batch: int,
+        seed: int,
+        rank: int = 0,
+        world: int = 1,
+        packed: bool = False,
     ) -> None:
         if batch_size % (micro_batch * world):
             by = f" x {world} devices" if world > 1 else ""
             raise ValueError(f"batch_size ({batch_size}) must be a multiple of micro_batch ({micro_batch}){by}")
         self.lengths, self.batch_size, self.micro_batch, self.seed = lengths, batch_size, micro_batch, seed
-        self.rank, self.world = rank, world
+        self.rank, self.world, self.packed = rank, world, packed
         self.epoch = 0
         # the last, smaller batch of an epoch is left out, as every step counts the same; the next epoch shuffles anew
         self.steps = max(1, len(lengths) // batch_size)
@@ -46,24 +58,73 @@ class Batches:
         while len(order) < self.batch_size:  # fewer examples than one batch: some come twice
             order += order[: self.batch_size - len(order)]
         batches = []
-        for start in range(0, self.steps * self.batch_size, WINDOW * self.batch_size):
-            window = order[start : min(start + WINDOW * self.batch_size, self.steps * self.batch_size)]
-            window.sort(key=lambda i: self.lengths[i])
-            batches += [window[i : i + self.batch_size] for i in range(0, len(window), self.batch_size)]
+        window = self.batch_size * (1 if self.packed else WINDOW)
+        for start in range(0, self.steps * self.batch_size, window):
+            chosen = order[start : min(start + window, self.steps * self.batch_size)]
+            chosen.sort(key=lambda i: self.lengths[i])
+            batches += [chosen[i : i + self.batch_size] for i in range(0, len(chosen), self.batch_size)]
         rng.shuffle(batches)
         for batch in batches:
-            for start in range(self.rank * self.micro_batch, self.batch_size, self.world * self.micro_batch):
-                yield batch[start : start + self.micro_batch]
+            yield from self._cut(batch)[self.rank :: self.world]
+
+    def _cut(self, batch: list[int]) -> list[list[int]]:
+        if self.packed:
+            count = self.batch_size // self.micro_batch
+            return [[batch[i] for i in share] for share in shares([self.lengths[i] for i in batch], count)]
+        return [batch[start : start + self.micro_batch] for start in range(0, self.batch_size, self.micro_batch)]
+
+
+def shares(lengths: Sequence[int], count: int) -> list[list[int]]:
+    """Examples dealt out to shares of about as many tokens each: the longest first, each to the smallest share.
+
+    Args:
+        lengths: of every example; at least `count` of them.
+        count: how many shares.
+
+    Returns:
+        Numbers of the examples in each share; each is in one, and no share is empty.
+    """
+    dealt: list[list[int]] = [[] for _ in range(count)]
+    sizes = [(0, share) for share in range(count)]
+    for example in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
+        size, share = sizes[0]
+        dealt[share].append(example)
+        heapreplace(sizes, (size + lengths[example], share))
+    return dealt
+
+
+def rows(lengths: Sequence[int], size: int) -> list[list[int]]:
+    """Examples laid out in rows of at most `size` tokens, in the fewest that `shares` fits them into.
+
+    Args:
+        lengths: of every example, at most `size`.
+        size: tokens of a row.
+
+    Returns:
+        Numbers of the examples in each row; each is in one.
+    """
+    for count in range(-(-sum(lengths) // size), len(lengths) + 1):
+        placed = shares(lengths, count)
+        if max(sum(lengths[example] for example in row) for row in placed) <= size:
+            return placed
+    raise ValueError(f"an example is longer than a row of {size} tokens")
 
 
 class Collator:
     """Pads every column of a batch on the right, each to its own longest: ids with the padding token, labels with no
-    loss, the rest with 0."""
+    loss, the rest with 0.
 
-    def __init__(self, pad: int) -> None:
+    An example is a row; or, with `packing`, rows hold several of them, up to so many tokens. Then `documents` says
+    which example of the batch each token is part of, from 1 (0 on padding), and `other_documents` that of `other_ids`.
+    """
+
+    def __init__(self, pad: int, packing: int | None = None) -> None:
         self.fill = {"input_ids": pad, "labels": IGNORE}
+        self.packing = packing
 
     def __call__(self, examples: Sequence[Example]) -> dict[str, torch.Tensor]:
+        if self.packing is not None:
+            examples = _packed(examples, self.packing)
         batch = {}
         for name in examples[0]:
             fill, width = self.fill.get(name, 0), max(len(example[name]) for example in examples)
@@ -71,3 +132,17 @@ class Collator:
         lengths = torch.tensor([len(example["input_ids"]) for example in examples])
         batch["attention_mask"] = (torch.arange(int(lengths.max())) < lengths[:, None]).long()
         return batch
+
+
+def _packed(examples: Sequence[Example], size: int) -> list[Example]:
+    """Rows of examples, as if each row were one."""
+    marked = []
+    for number, example in enumerate(examples, 1):
+        more = {"documents": [number] * len(example["input_ids"])}
+        # nothing predicts an example's first token, least of all the example before it
+        more["labels"] = [IGNORE, *example["labels"][1:]]
+        if "other_ids" in example:
+            more["other_documents"] = [number] * len(example["other_ids"])
+        marked.append(example | more)
+    placed = rows([max(map(len, example.values())) for example in examples], size)
+    return [{name: [token for i in row for token in marked[i][name]] for name in marked[0]} for row in placed]

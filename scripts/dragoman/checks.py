@@ -481,6 +481,10 @@ def _tuning(
         return
     if experiment.train is not None:
         yield from _trainable(at, tuning, method, options, experiment, known_prompts)
+    for key in ("gradient_checkpointing", "compile"):
+        if getattr(options, "kernel", None) == "flex" and getattr(tuning.training, key):
+            text = "FlexAttention is put in from outside of the layers, where this does not reach; write `kernel: sdpa`"
+            yield Problem((*at, "training", key), text, True)
     model = config.models.get(experiment.model)
     wanted = method.alibi(options) if hasattr(method, "alibi") else None
     if model is not None and wanted is not None and has_alibi(model) is (not wanted):

@@ -27,14 +27,17 @@ class Need(Strict):
     mem_mb: PositiveInt
     runtime: PositiveInt
     """Minutes."""
+    nodes: PositiveInt = 1
+    """Machines. `gpu` is of all together, cores and memory are of each, as SLURM counts them."""
 
-    def times(self, devices: int) -> Need:
-        """For a job with so many devices: all but the time."""
+    def times(self, devices: int, nodes: int = 1) -> Need:
+        """For a job with so many devices, shared out among nodes: all but the time."""
         return Need(
             gpu=devices * self.gpu,
-            cpus_per_task=devices * self.cpus_per_task,
-            mem_mb=devices * self.mem_mb,
+            cpus_per_task=devices // nodes * self.cpus_per_task,
+            mem_mb=devices // nodes * self.mem_mb,
             runtime=self.runtime,
+            nodes=nodes,
         )
 
 
@@ -76,6 +79,7 @@ class Resources(Strict):
     """The whole table."""
 
     growth: Annotated[float, Field(ge=1, le=4)]
+    devices_per_node: PositiveInt
     light: dict[str, Need]
     models: Annotated[list[ModelNeeds], Field(min_length=1)]
     estimate: Estimate
@@ -104,6 +108,10 @@ class Resources(Strict):
         size = math.inf if parameters is None else parameters
         row = next((row for row in self.models if size <= row.parameters), self.models[-1])
         return row.train if train else row.decode
+
+    def nodes(self, devices: int) -> int:
+        """The fewest nodes that share so many devices out equally."""
+        return next(n for n in range(1, devices + 1) if devices % n == 0 and devices // n <= self.devices_per_node)
 
     def grown(self, value: int, attempt: int) -> int:
         """Memory or time of the nth attempt, from 1."""

@@ -28,6 +28,7 @@ from torch.optim import Optimizer
 from transformers import PreTrainedModel
 
 from dragoman import launch
+from dragoman.trainable import blocks
 
 
 def shard(model: PreTrainedModel, device: torch.device) -> PreTrainedModel | None:
@@ -43,11 +44,10 @@ def shard(model: PreTrainedModel, device: torch.device) -> PreTrainedModel | Non
     spare = copy.deepcopy(model).cpu() if launch.first() else None
     model.to(device)
     mesh = init_device_mesh(device.type, (dist.get_world_size(),))
-    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
-    for module in list(inner.modules()):
-        if type(module).__name__ in (inner._no_split_modules or ()):
-            fully_shard(module, mesh=mesh)
+    for block in blocks(model):
+        fully_shard(block, mesh=mesh)
     fully_shard(model, mesh=mesh)
+    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
     # so the Trainer neither wraps nor moves it, and adds up the gradients of micro-batches before they are exchanged
     inner._is_distributed_loading_by_transformers = True
     model._is_fsdp_managed_module = True

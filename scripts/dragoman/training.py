@@ -37,15 +37,16 @@ from transformers import (
 from transformers.integrations import TensorBoardCallback
 from transformers.trainer_callback import PrinterCallback, TrainerState
 
-from dragoman import launch, sharding
+from dragoman import attention, launch, sharding
 from dragoman.batches import Batches, Collator
-from dragoman.config import Lora, Training
+from dragoman.config import Training
 from dragoman.entropy import LARGE, summed
 from dragoman.methods import IGNORE, Example
 from dragoman.models import device, made_with, use_bfloat16
 from dragoman.optimizers import muon_with_adamw
 from dragoman.progress import Progress
 from dragoman.storage import read_manifest, write_manifest
+from dragoman.trainable import trainable
 
 log = logging.getLogger(__name__)
 
@@ -62,18 +63,39 @@ def cross_entropy(model: PreTrainedModel, batch: dict[str, torch.Tensor], predic
 
     Args:
         model: any causal language model.
-        batch: `input_ids`, `attention_mask`, `labels`, each [batch, length].
+        batch: `input_ids`, `attention_mask`, `labels`, each [batch, length]; `documents` too, where rows hold several
+            examples.
         predicted: number of labels that are not `IGNORE` in all micro-batches of this optimizer step, a scalar.
 
     Returns:
         A float32 scalar, in nats per token.
     """
 
+    ids, real, documents = batch["input_ids"], batch["attention_mask"], batch.get("documents")
+    if documents is not None:
+        return packed_mean(lambda kept: attention.causal(model, ids, documents, kept), batch["labels"], predicted)
+
     def logits(keep: int) -> torch.Tensor:
-        ids, real = batch["input_ids"], batch["attention_mask"]
         return model(input_ids=ids, attention_mask=real, use_cache=False, logits_to_keep=keep).logits
 
     return token_mean(logits, batch["labels"], predicted)
+
+
+def packed_mean(
+    logits: Callable[[torch.Tensor], torch.Tensor], labels: torch.Tensor, predicted: torch.Tensor
+) -> torch.Tensor:
+    """As `token_mean`, for rows of several examples: answers stand all over them, and only these get logits.
+
+    Args:
+        logits: (positions to keep, bool [batch, length]) -> their logits, [kept, vocabulary].
+        labels, predicted: as for `token_mean`.
+    """
+    following = functional.pad(labels[:, 1:], (0, 1), value=IGNORE)
+    kept = following != IGNORE
+    found = logits(kept)
+    if found.numel() > LARGE:
+        return summed(found, following[kept]) / predicted
+    return functional.cross_entropy(found.float(), following[kept], reduction="sum") / predicted
 
 
 def token_mean(logits: Callable[[int], torch.Tensor], labels: torch.Tensor, predicted: torch.Tensor) -> torch.Tensor:
@@ -209,22 +231,6 @@ def newest_checkpoint(checkpoints: Path) -> Path | None:
     return whole
 
 
-def with_adapter(model: PreTrainedModel, adapter: Lora | None) -> Any:
-    """The model with a LoRA adapter to train, or as it is."""
-    if adapter is None:
-        return model
-    from peft import LoraConfig, get_peft_model
-
-    config = LoraConfig(
-        r=adapter.rank,
-        lora_alpha=adapter.alpha,
-        lora_dropout=adapter.dropout,
-        target_modules=adapter.targets if isinstance(adapter.targets, str) else list(adapter.targets),
-        task_type="CAUSAL_LM",
-    )
-    return get_peft_model(model, config)
-
-
 def drop_long(examples: Sequence[Example], max_length: int) -> Subset[Example]:
     """Examples no column of which is longer than `max_length` tokens, none of them copied.
 
@@ -301,7 +307,9 @@ def fit(
     checkpoints.mkdir(parents=True, exist_ok=True)
     rank, world = launch.world()
     micro_batch = training.micro_batch or training.batch_size // world
-    batches = Batches([len(e["input_ids"]) for e in examples], training.batch_size, micro_batch, seed, rank, world)
+    lengths = [len(example["input_ids"]) for example in examples]
+    packed = training.packing is not None
+    batches = Batches(lengths, training.batch_size, micro_batch, seed, rank, world, packed)
     steps = training.steps or max(1, math.ceil(training.epochs * batches.steps))
     every = -(-min(training.checkpoint_every, steps) // training.log_every) * training.log_every
     arguments = TrainingArguments(
@@ -328,7 +336,7 @@ def fit(
         # the Trainer refuses to checkpoint models that were sharded before it got them; Run does it
         save_only_model=world > 1,
     )
-    model = with_adapter(model, training.adapter)
+    model = trainable(model, training)
     spare = sharding.shard(model, arguments.device) if world > 1 else None
     optimizer = muon_with_adamw(model, training) if training.optimizer == "muon" else None
     if world > 1:
@@ -340,7 +348,7 @@ def fit(
         model=model,
         args=arguments,
         train_dataset=examples,
-        data_collator=Collator(tokenizer.pad_token_id),
+        data_collator=Collator(tokenizer.pad_token_id, training.packing),
         optimizers=(optimizer, None),
         callbacks=[Progress(label)],
         batches=batches,

@@ -11,6 +11,9 @@ it, the same for numpy arrays, torch tensors and the index tensors of FlexAttent
     after the source       source tokens of the first g(t) words
     last token             S: it predicts nothing
 
+Several examples may stand in one row, one after the other: then another integer per token says which, `documents`, and
+none sees another's tokens.
+
 Two ways to fill it. `exact` mirrors inference: a token is computed with the source that had been read when the token
 after it was written. `official` is the mask that the paper's authors published (github.com/OSU-STARLAB/Simul-LLM,
 examples/simulmask): every token of target word t sees g(t + 1) source words, so all but the last token of a word see
@@ -29,6 +32,7 @@ from dragoman.config import Prompt
 from dragoman.prompts import render
 
 if TYPE_CHECKING:
+    import torch
     from transformers import PreTrainedTokenizerBase
 
 CHUNK = 20_000
@@ -51,6 +55,31 @@ def span(visible: Any) -> tuple[Any, Any]:
     """
     start = (visible > 0).argmax(-1) if isinstance(visible, np.ndarray) else (visible > 0).int().argmax(-1)
     return start, start + (visible.max(-1) if isinstance(visible, np.ndarray) else visible.amax(-1))
+
+
+def edges(visible: torch.Tensor, documents: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """First token, first source token, and first token after the source, of the document that each token belongs to.
+
+    Args:
+        visible: int64 [batch, length].
+        documents: int64 [batch, length], which example of the batch each token is part of, from 1; 0 on padding. The
+            tokens of an example stand together. A mask of real tokens is one document a row.
+
+    Returns:
+        Three arrays [batch, length]. The last two are beyond the row where a document has no source.
+    """
+    import torch
+
+    length = visible.shape[1]
+    index = torch.arange(length, device=visible.device).expand_as(visible)
+    count = int(documents.max()) + 1
+
+    def of(values: torch.Tensor, how: str, otherwise: int) -> torch.Tensor:
+        each = values.new_full((len(values), count), otherwise)
+        return each.scatter_reduce(1, documents, values, how).gather(1, documents)
+
+    start = of(index.masked_fill(visible == 0, length), "amin", length)
+    return of(index, "amin", length), start, start + of(visible, "amax", 0)
 
 
 def sees(i: Any, j: Any, visible: Any, start: Any, end: Any) -> Any:
@@ -83,10 +112,10 @@ def alibi_bias(visible: Any, slopes: Any) -> Any:
     return slopes[:, None, None] * position(_places(visible)[None, :], visible[:, None], *span(visible))
 
 
-def mask_mod(visible: Any) -> Any:
-    """FlexAttention's mask function for torch `visible` [batch, length]: (batch, head, query, key) -> is it seen."""
-    start, end = span(visible)
-    return lambda b, h, i, j: sees(i, j, visible[b, i], start[b], end[b])
+def mask_mod(visible: torch.Tensor, documents: torch.Tensor) -> Any:
+    """FlexAttention's mask function, arguments as for `edges`: (batch, head, query, key) -> is it seen."""
+    _, start, end = edges(visible, documents)
+    return lambda b, h, i, j: sees(i, j, visible[b, i], start[b, i], end[b, i]) & (documents[b, i] == documents[b, j])
 
 
 # --------------------------------------------------------------------------------------------------- words and tokens

@@ -78,7 +78,22 @@ def light(rule):
 def with_model(name, training=None):
     """What a job with a foundation model, or one tuned from it, asks for; where it trains, for each of its devices."""
     need = RESOURCES.with_model(table.parameters(PLAN.model(name)), train=training is not None)
-    return need.times(training.devices) if training else need
+    return need.times(training.devices, RESOURCES.nodes(training.devices)) if training else need
+
+
+def asked_to_train(trained):
+    """The resources of a rule that trains: `trained` gives a model and its `training:`, from the wildcards.
+
+    On several nodes the job starts its own processes on each (dragoman/launch.py), which SLURM's executor calls MPI.
+    """
+    need = lambda w: with_model(*trained(w))
+    several = lambda w: need(w).nodes if need(w).nodes > 1 else None  # None: as if there were no such key
+    return asked(need) | {
+        "nodes": several,
+        "tasks": several,
+        "tasks_per_gpu": lambda w: several(w) and 0,  # else it would be `tasks`
+        "mpi": lambda w: several(w) and "srun",
+    }
 
 
 def is_neural(w):

@@ -19,7 +19,7 @@ rule pretrain:
         "../../envs/main.yaml"
     threads: THREADS
     resources:
-        **asked(lambda w: with_model(w.model, PLAN.model(w.model).pretraining)),
+        **asked_to_train(lambda w: (w.model, PLAN.model(w.model).pretraining)),
     params:
         code=code("pretrain"),
         spec=lambda w: digest(PLAN.model_spec(w.model)),

@@ -20,10 +20,8 @@ rule finetune:
         "../../envs/main.yaml"
     threads: THREADS
     resources:
-        **asked(
-            lambda w: with_model(
-                PLAN.experiment(w.experiment).model, PLAN.experiment(w.experiment).tunings[w.tuning].training
-            )
+        **asked_to_train(
+            lambda w: (PLAN.experiment(w.experiment).model, PLAN.experiment(w.experiment).tunings[w.tuning].training)
         ),
     params:
         code=lambda w: code("finetune", ("method", PLAN.experiment(w.experiment).tunings[w.tuning].method)),

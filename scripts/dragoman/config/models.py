@@ -46,11 +46,24 @@ class Training(Strict):
     """`auto`: bfloat16 autocast where the device computes it natively, else float32. Weights stay float32."""
     max_length: PositiveInt = 512
     """Longer examples are left out, counted, and named in the run's manifest."""
+    packing: PositiveInt | None = None
+    """Lay examples out in rows of at most so many tokens, several in a row, none of which sees another; null = one a
+    row, padded, in batches of like length. `batch_size` still counts examples, now drawn at random; `micro_batch` only
+    says into how many passes a batch is cut, all with about as many tokens: so it can be larger. For batches that must
+    be random, and where passes over short examples are too small (many devices); else those of like length are as fast.
+    Rows of `max_length`, or of five examples, are long enough."""
     adapter: Lora | None = None
+    gradient_checkpointing: bool = False
+    """Keep only what goes into each layer, and compute the rest again for the gradient: a third more work, a fraction
+    of the memory, the same result."""
+    compile: bool = False
+    """Let torch.compile write the layers' code for this device: minutes at the start, then faster steps. Differs only
+    by rounding. Needs a C++ compiler."""
     log_every: PositiveInt = 20
     devices: PositiveInt = 1
-    """GPUs, or processes on CPUs, that train one model together, its weights and AdamW's moments shared out among them.
-    The batch stays what `batch_size` says, so that another number changes only rounding."""
+    """GPUs, or processes on CPUs, that train one model together, its weights and AdamW's moments shared out among them;
+    in a SLURM job of several nodes, those of all nodes. The batch stays what `batch_size` says, so that another number
+    changes only rounding."""
     checkpoint_every: PositiveInt = 500
     """Steps between checkpoints; rounded up to a multiple of `log_every`."""
 
@@ -63,6 +76,10 @@ class Training(Strict):
             raise ValueError(f"batch_size ({self.batch_size}) must be a multiple of {' x '.join(parts)}")
         if self.devices > 1 and self.optimizer != "adamw":
             raise ValueError(f"optimizer: {self.optimizer} cannot share a model out among devices; adamw can")
+        if self.packing is not None and self.packing < self.max_length:
+            raise ValueError(
+                f"packing ({self.packing}) must have room for the longest example, max_length ({self.max_length})"
+            )
         if (self.steps is None) == (self.epochs is None):
             raise ValueError("give either `steps` or `epochs`")
         return self

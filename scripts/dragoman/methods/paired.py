@@ -46,10 +46,12 @@ def answers(model: PreTrainedModel, batch: dict[str, torch.Tensor]) -> tuple[Ans
     Args:
         model: any causal language model.
         batch: `input_ids`, `attention_mask`, `labels`, each [batch, length]; `other_ids`, `other_parts`, each
-            [batch, other length].
+            [batch, other length]; where rows hold several examples also `documents` and `other_documents`.
     """
     import torch
     from torch.nn.functional import pad
+
+    from dragoman import attention
 
     size = len(batch["input_ids"])
     width = max(batch["input_ids"].shape[1], batch["other_ids"].shape[1])
@@ -59,6 +61,12 @@ def answers(model: PreTrainedModel, batch: dict[str, torch.Tensor]) -> tuple[Ans
 
     ids = rows(batch["input_ids"], batch["other_ids"])
     told = rows(batch["labels"] != IGNORE, batch["other_parts"] == ANSWER)[:, 1:].bool()
+    if "documents" in batch:
+        documents = rows(batch["documents"], batch["other_documents"])
+        found = attention.causal(model, ids, documents, pad(told, (0, 1))).float()
+        tokens, examples = ids[:, 1:][told], documents[:, 1:][told] - 1
+        own = int(told[:size].sum())
+        return Answers(found[:own], tokens[:own], examples[:own]), Answers(found[own:], tokens[own:], examples[own:])
     first = int(told.any(0).int().argmax())
     logits = model(
         input_ids=ids,

@@ -127,16 +127,19 @@ def loss(
     """
     from dragoman import attention, training
 
-    def logits(keep: int) -> torch.Tensor:
+    documents = batch.get("documents", batch["attention_mask"])
+
+    def logits(keep: int | torch.Tensor) -> torch.Tensor:
         return attention.masked(
             model,
             batch["input_ids"],
             batch["visible"],
-            batch["attention_mask"],
+            documents,
             options.positions,
             origin=options.origin,
             kernel=options.kernel,
             keep=keep,
         )
 
-    return training.token_mean(logits, batch["labels"], predicted)
+    mean = training.packed_mean if "documents" in batch else training.token_mean
+    return mean(logits, batch["labels"], predicted)
