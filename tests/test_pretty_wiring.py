@@ -21,6 +21,7 @@ from dragoman.config import PrefilledDecoder
 from dragoman.configfile import ConfigError, load_config
 from dragoman.decoding.priors import most_aligned
 from dragoman.metrics import divergence as measured
+from dragoman.metrics import significance
 from dragoman.metrics.scoring import score_hypotheses
 from dragoman.plan import DecodeRun, DivergenceRun, Plan, TuningRun
 from dragoman.records import Record
@@ -372,6 +373,19 @@ def test_relative_score_of_a_twin_without_any(tmp_path: Path) -> None:
     assert (math.isnan(french.value), french.note) == (True, "the twin scores 0")
     assert (german.value > 100, math.isnan(german.low)) == (True, True)
     assert german.note == "no interval: in some samples the twin scores 0", "where only its bad sentences are drawn"
+
+
+def test_relative_score_of_a_metric_that_cannot_be_drawn_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def untestable(*arguments: Any, **options: Any) -> None:
+        raise significance.UntestableError("bleu is what it is")
+
+    monkeypatch.setattr(significance, "statistics", untestable)
+    plan = plan_with(tmp_path, "{kind: gold}", "seeds: [1, 2]", "seeds: [1]")
+    plan.results = tmp_path / "results"
+    made = {("twin", "en-fr"): {"": REFERENCES}, ("none", "en-fr"): {"n=0": HALF}}
+    frame = relative.cells(plan, "pretty", scored(plan, made, REFERENCES))
+    row = next(frame[(frame["system"] == "none") & (frame["metric"] == "bleu")].itertuples())
+    assert (row.value > 0, math.isnan(row.low), row.note) == (True, True, "no interval: bleu is what it is")
 
 
 def curves(axes: Axes) -> list[Line2D]:

@@ -51,6 +51,17 @@ def test_scores_of_sums_are_the_metric(spec):
         assert found.value == pytest.approx(score(spec, lines, [references], pair="de-en").value, abs=1e-9)
 
 
+@pytest.mark.parametrize("spec", ["tags", "tags:of=chunk"])
+def test_tags_are_counted_by_sentence(spec):
+    gold, answers = ["NOUN VERB DET", "ADJ NOUN", "ADV VERB"], ["NOUN VERB", "ADJ VERB NOUN", "VERB VERB"]
+    whole = score(spec, answers, [gold], [], "en-fr")
+    made = statistics(spec, answers, [gold], [], "en-fr")
+    assert made.value == pytest.approx(whole.value)
+    assert made.of([0]).value == pytest.approx(score(spec, answers[:1], [gold[:1]], [], "en-fr").value)
+    drawn = sorted(significance.resampled(made))
+    assert (drawn[25], drawn[-26]) == pytest.approx((whole.low, whole.high)), "the same draws as the metric's own"
+
+
 def test_intervals_are_those_of_the_metric():
     from dragoman.metrics.bootstrap import interval
 

@@ -4,6 +4,8 @@
 # makes    RESULTS/tables/<experiment>.{csv,md,tex}, RESULTS/tables/training-cost.{csv,md,tex},
 #          RESULTS/figures/<experiment>-<figure>.{svg,png,pdf}, RESULTS/report/index.html
 
+import re
+
 from dragoman.reporting import gallery
 
 
@@ -26,6 +28,8 @@ rule table:
         latex=f"{RESULTS}/tables/{{experiment}}.tex",
     log:
         f"{RESULTS}/logs/table/{{experiment}}.log",
+    wildcard_constraints:
+        experiment="|".join(map(re.escape, PLAN.config.experiments)),
     conda:
         "../../envs/main.yaml"
     resources:

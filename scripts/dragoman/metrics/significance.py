@@ -23,6 +23,11 @@ import numpy as np
 from dragoman.metrics import MetricError, bits, bleu, latency, parse, score, tags, ter
 from dragoman.metrics.bootstrap import RESAMPLES, SEED, interval, resampled_sums
 
+
+class UntestableError(MetricError):
+    """A metric whose sums over sentences are not known, so that sentences cannot be drawn anew."""
+
+
 TRIALS = 10_000
 """Random swaps; sacrebleu's number."""
 TIE = 1e-9
@@ -99,7 +104,8 @@ def statistics(
     """Statistics of a registered metric; arguments as for `score`.
 
     Raises:
-        MetricError: the metric has neither sums nor a value per sentence, or cannot be computed.
+        UntestableError: the metric has neither sums nor a value per sentence.
+        MetricError: it cannot be computed.
     """
     name, written = parse(spec)
     result = score(spec, hypotheses, references, sources, pair, columns, **options, bootstrap=0)
@@ -108,11 +114,12 @@ def statistics(
     if name in ("bleu", "chrf", "ter"):
         metric, total = _corpus_metric(name, written | options, pair)
         return Statistics(np.asarray(metric._extract_corpus_statistics(hypotheses, references), np.float64), total)
-    if name == "tags" and result.segments is not None:  # words count alike, not sentences
+    if name == "tags":  # words count alike, not sentences
         rows = [[line.split() for line in side] for side in (hypotheses, references[0])]
-        return Statistics(np.asarray(tags.counts(*rows), np.float64), _percent)
+        of = (options | written).get("of", "token")
+        return Statistics(np.asarray(tags.counts(*rows, of), np.float64), _percent)
     if result.segments is None:
-        raise MetricError(f"{spec} has no value per sentence, so differences of it cannot be tested")
+        raise UntestableError(f"{spec} has no value per sentence, so differences of it cannot be tested")
     values: list[float | None] = list(result.segments)
     if name in latency.METRICS:
         written = iter(values)
@@ -135,7 +142,7 @@ def _corpus_metric(name: str, options: dict[str, Any], pair: str) -> tuple[Any, 
 
 
 def _percent(sums: np.ndarray) -> np.ndarray:
-    return 100 * sums[..., 0] / sums[..., 1]
+    return 100 * _mean(sums)
 
 
 def _mean(sums: np.ndarray) -> np.ndarray:

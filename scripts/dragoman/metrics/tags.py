@@ -55,27 +55,33 @@ def compute(
     gold = [line.split() for line in references[0]]
     if empty := [number for number, tags in enumerate(gold, 1) if not tags]:
         raise MetricError(f"reference {empty[0]} has no tags")
-    answers = [line.split()[: len(tags)] for line, tags in zip(hypotheses, gold, strict=True)]
-    if of == "chunk":
-        filled = [[*answer, *["O"] * (len(tags) - len(answer))] for answer, tags in zip(answers, gold, strict=True)]
-        right, found = chunks(gold), chunks(filled)
-        if not found:
-            raise MetricError("no answer has a tag, so there is no precision")
-        low = high = None
-        if bootstrap:
-            hits, made = _by_sentence(right & found, gold), _by_sentence(found, gold)
-            sums = resampled_sums(list(zip(hits, made, strict=True)), bootstrap)
-            low, high = interval([100 * good / all_ for good, all_ in sums if all_])
-        signature = "XGLUE-POS|seqeval chunks" + (f"|bs:{bootstrap}|seed:{SEED}" if bootstrap else "")
-        return Score(100 * len(right & found) / len(found), low, high, signature, len(gold))
-    statistics = counts(answers, gold)
+    statistics = counts([line.split() for line in hypotheses], gold, of)
+    right, found = map(sum, zip(*statistics, strict=True))
+    if not found:
+        raise MetricError("no answer has a tag, so there is no precision")
     low = high = None
     if bootstrap:
-        low, high = interval([100 * right / words for right, words in resampled_sums(statistics, bootstrap)])
-    right, words = map(sum, zip(*statistics, strict=True))
-    signature = "accuracy|missing:wrong" + (f"|bs:{bootstrap}|seed:{SEED}" if bootstrap else "")
-    segments = tuple(100 * hits / count for hits, count in statistics)
-    return Score(100 * right / words, low, high, signature, len(gold), segments)
+        sums = resampled_sums(statistics, bootstrap)
+        low, high = interval([100 * good / all_ for good, all_ in sums if all_])
+    signature = "accuracy|missing:wrong" if of == "token" else "XGLUE-POS|seqeval chunks"
+    signature += f"|bs:{bootstrap}|seed:{SEED}" if bootstrap else ""
+    segments = tuple(100 * hits / words for hits, words in statistics) if of == "token" else None
+    return Score(100 * right / found, low, high, signature, len(gold), segments)
+
+
+def counts(
+    answers: Sequence[Sequence[str]], gold: Sequence[Sequence[str]], of: Literal["token", "chunk"] = "token"
+) -> list[tuple[int, int]]:
+    """What the score is a ratio of, summed over sentences: (right tags, words), or (right chunks, chunks found)."""
+    answers = [answer[: len(tags)] for answer, tags in zip(answers, gold, strict=True)]
+    if of == "chunk":
+        filled = [[*answer, *["O"] * (len(tags) - len(answer))] for answer, tags in zip(answers, gold, strict=True)]
+        found = chunks(filled)
+        return list(zip(_by_sentence(chunks(gold) & found, gold), _by_sentence(found, gold), strict=True))
+    return [
+        (sum(a == b for a, b in zip(answer, tags, strict=False)), len(tags))
+        for answer, tags in zip(answers, gold, strict=True)
+    ]
 
 
 def _by_sentence(found: Iterable[tuple[str, int, int]], sentences: Sequence[Sequence[str]]) -> list[int]:
@@ -85,14 +91,6 @@ def _by_sentence(found: Iterable[tuple[str, int, int]], sentences: Sequence[Sequ
     for _, start, _ in found:
         begun[bisect_right(ends, start)] += 1
     return begun
-
-
-def counts(answers: Sequence[Sequence[str]], gold: Sequence[Sequence[str]]) -> list[tuple[int, int]]:
-    """(right tags, words) of each sentence; accuracy is the ratio of their sums."""
-    return [
-        (sum(a == b for a, b in zip(answer, tags, strict=False)), len(tags))
-        for answer, tags in zip(answers, gold, strict=True)
-    ]
 
 
 def chunks(sentences: Iterable[Sequence[str]]) -> set[tuple[str, int, int]]:

@@ -84,9 +84,13 @@ def cells(plan: Plan, experiment: str, records: Sequence[Record]) -> pd.DataFram
             below = [np.mean([drawn(twin, "", pair, t, metric) for pair in pairs], axis=0) for _, t in seeds]
         except NotRun:
             return found
-        if not np.all(below):
+        except significance.UntestableError as error:
+            return found | {"note": f"no interval: {error}"}
+        with np.errstate(divide="ignore", invalid="ignore"):
+            samples = np.mean(100 * np.asarray(above) / np.asarray(below), axis=0)
+        if not np.isfinite(samples).all():
             return found | {"note": "no interval: in some samples the twin scores 0"}
-        found["low"], found["high"] = interval(np.mean(100 * np.asarray(above) / np.asarray(below), axis=0).tolist())
+        found["low"], found["high"] = interval(samples.tolist())
         return found
 
     rows = []
