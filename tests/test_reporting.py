@@ -219,6 +219,24 @@ def test_latex_compiles_in_a_bare_article(tmp_path, pairs):
     assert done.returncode == 0, done.stdout[-2000:]
 
 
+@pytest.mark.skipif(not TEX, reason="there is no pdflatex or tectonic here")
+def test_latex_fits_the_page_with_spreads_and_intervals(tmp_path):
+    wanted = layout(pairs=("en-de", "en-fr"), metrics=("bleu", "chrf"), systems={"a": "A task model, n=1"})
+    rows = [
+        made(metric=metric, pair=pair, seed=seed, value=77.7 + seed)
+        for metric in wanted.metrics
+        for pair in wanted.pairs
+        for seed in (1, 2)
+    ]
+    body = markup.latex(arrange.lay_out(tables.cells(rows, wanted), wanted))
+    assert r"$\pm$" in body
+    source = "\\documentclass{article}\n\\usepackage{booktabs}\n\\begin{document}\n" + body + "\\end{document}\n"
+    (tmp_path / "table.tex").write_text(source, encoding="utf-8")
+    options = ["-interaction=nonstopmode"] if TEX.endswith("pdflatex") else ["--print"]
+    done = subprocess.run([TEX, *options, "table.tex"], cwd=tmp_path, capture_output=True, text=True, errors="replace")
+    assert "Overfull" not in done.stdout + done.stderr
+
+
 @pytest.mark.parametrize("pairs", PAIRS)
 def test_latex_is_sound_as_far_as_one_can_tell_without_tex(pairs):
     lines = [line for line in hostile_latex(pairs).splitlines() if not line.startswith("%")]

@@ -9,6 +9,10 @@ from dragoman.reporting.arrange import ASSUMED, MISSING, Cell, Table
 
 MAX_LATEX_COLUMNS = 6
 """Numbers side by side on a page of `article`; a wider table gets one tabular per metric."""
+MAX_LATEX_SPREADS = 4
+"""The same, where each has its spread beside it."""
+NARROW = (r"\footnotesize", r"\setlength{\tabcolsep}{3.5pt}")
+"""How a table says that it has much to hold."""
 MAX_LATEX_LINES = 40
 """Lines of a list on such a page."""
 MAX_LATEX_ROWS = 10
@@ -133,7 +137,8 @@ def _tabular(table: Table, groups: list[tuple[str, list[str]]], start: int) -> l
 
 def latex(table: Table) -> str:
     r"""One or more `table` environments; the preamble needs `\usepackage{booktabs}` and nothing else."""
-    if sum(len(pairs) for _, pairs in table.groups) <= MAX_LATEX_COLUMNS:
+    spread = any(cell.spread for _, row in table.rows for cell in row)
+    if sum(len(pairs) for _, pairs in table.groups) <= (MAX_LATEX_SPREADS if spread else MAX_LATEX_COLUMNS):
         parts = [(table.groups, 0)]
     else:
         parts, start = [], 0
@@ -150,7 +155,7 @@ def latex(table: Table) -> str:
     for number, (groups, start) in enumerate(parts):
         if tall or not number:
             title = f"{table.title}: {groups[0][0]}" if tall else table.title
-            lines += [r"\begin{table}", r"\centering", rf"\caption{{{latex_text(title)}}}", r"\small"]
+            lines += [r"\begin{table}", r"\centering", rf"\caption{{{latex_text(title)}}}", *NARROW]
         else:
             lines += [r"\par\medskip"]
         lines += _tabular(table, groups, start)
@@ -176,7 +181,7 @@ def latex_rows(title: str, header: Sequence[str], rows: Sequence[Sequence[str]],
     for start in range(0, len(rows), MAX_LATEX_LINES):
         own = [header, *rows[start : start + MAX_LATEX_LINES]]
         head, *lines = (" & ".join(map(latex_text, row)) + r" \\" for row in own)
-        parts += [r"\begin{table}", r"\centering\scriptsize", rf"\caption{{{latex_text(title)}}}"]
+        parts += [r"\begin{table}", r"\centering", rf"\caption{{{latex_text(title)}}}", r"\scriptsize", NARROW[1]]
         parts += [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", head, r"\midrule", *lines]
         parts += [r"\bottomrule", r"\end{tabular}", r"\end{table}", ""]
     return "\n".join(parts)
