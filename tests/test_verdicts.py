@@ -5,7 +5,7 @@ import pytest
 
 from dragoman import published, verdicts
 from dragoman.configfile import parse
-from dragoman.plan import Plan
+from dragoman.plan import DecodeRun, Plan
 from dragoman.records import Record
 from dragoman.reporting import page
 from dragoman.verdicts import judge
@@ -105,6 +105,15 @@ def test_seeds_are_averaged():
     found = verdict([record(29.0), record(31.0, seed=2)], model=FALCON, corpus=IWSLT)
     assert (found.value, found.verdict) == (30.0, "reproduced")
     assert found.spread == pytest.approx(2**0.5)
+
+
+def test_a_mean_over_some_of_the_seeds_is_no_number():
+    whole = plan(FALCON, IWSLT)
+    whole.decode_runs = [DecodeRun("e", "sm-norec-mod", "en-nl", seed) for seed in (1, 2)]
+    both = [record(29.0), record(31.0, seed=2)]
+    for records, verdict, reason in ((both, "reproduced", "the authors"), (both[:1], "not run", "seed 2 not scored")):
+        [found] = [v for v in judge(whole, records) if v.experiment and v.published.version == "emnlp"]
+        assert (found.verdict, found.reason.startswith(reason)) == (verdict, True)
 
 
 def test_a_variant_of_the_metric_meets_the_same_number():

@@ -106,6 +106,8 @@ def against(number: Published, plan: Plan, name: str, records: Sequence[Record])
     if len(scored) < len(records):
         notes = "; ".join(dict.fromkeys(record.note for record in records if record.note))
         return Verdict(number, name, "not run", notes or "not every seed has a value")
+    if absent := _planned_seeds(plan, name, records[0]) - {record.seed for record in records}:
+        return Verdict(number, name, "not run", f"seed {', '.join(map(str, sorted(absent)))} not scored")
     values = [record.value for record in scored if record.value is not None]
     value = statistics.fmean(values)
     low, high = (scored[0].low, scored[0].high) if len(scored) == 1 else (None, None)
@@ -115,6 +117,12 @@ def against(number: Published, plan: Plan, name: str, records: Sequence[Record])
         return Verdict(number, name, "not comparable", reason, value, low, high, spread)
     assert number.tolerance is not None  # `obstacle` names its absence
     return Verdict(number, name, compared(number, value), number.reason, value, low, high, spread)
+
+
+def _planned_seeds(plan: Plan, experiment: str, record: Record) -> set[int]:
+    """Seeds that a number should have: a mean over some of them would be another number."""
+    place = experiment, split(record.system)[0], record.pair
+    return {run.seed for run in plan.decode_runs if (run.experiment, split(run.system)[0], run.pair) == place}
 
 
 def compared(number: Published, value: float) -> Kind:
