@@ -82,6 +82,12 @@ def parse(spec: str) -> tuple[str, dict[str, Any]]:
     return name, options
 
 
+def unwritten(spec: str, options: Mapping[str, Mapping[str, Any]] | None) -> dict[str, Any]:
+    """Of options by metric name, those of a metric that `spec` does not write itself: what it is called stays true."""
+    name, written = parse(spec)
+    return {key: value for key, value in (options or {}).get(name, {}).items() if key not in written}
+
+
 def options_of(name: str) -> list[str]:
     """Names of the options a registered metric takes."""
     metric = registry.module_of("metric", name)
