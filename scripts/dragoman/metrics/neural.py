@@ -1,8 +1,9 @@
 """Metrics that are neural networks, run by a process of another environment: their packages do not go with ours.
 
-`make env-neural` makes that environment. `scripts/neural_scorer.py`, which runs there, describes the protocol. Each
-model has a process, which is started when it is first needed, keeps it loaded, and ends with ours. Texts that have been
-scored by the same version of a model are not scored again (`kept.py`), and then it is not even loaded.
+COMET and BLEURT are a `Network` each; LaSE takes a network's score for a part of its own. `make env-neural` makes that
+environment. `scripts/neural_scorer.py`, which runs there, describes the protocol. Each model has a process, which is
+started when it is first needed, keeps it loaded, and ends with ours. Texts that have been scored by the same version of
+a model are not scored again (`kept.py`), and then it is not even loaded.
 """
 
 from __future__ import annotations
@@ -15,19 +16,22 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from dragoman import registry
 from dragoman.command import REPOSITORY, bar
 from dragoman.metrics import MetricError, Score, kept, require
-from dragoman.metrics.bootstrap import SEED, interval, resampled_sums
+from dragoman.metrics.bootstrap import RESAMPLES, SEED, interval, resampled_sums
 
 log = logging.getLogger(__name__)
 
 SCORER = REPOSITORY / "scripts" / "neural_scorer.py"
+METRICS = ("bleurt", "comet", "lase")
+"""Registered metrics that need that environment."""
 BATCH = 16
 """Segments scored at once, unless the metric says otherwise."""
 _SECONDS_BETWEEN_LINES = 10
@@ -263,3 +267,55 @@ def _scored(
     segments = [dict(zip(texts, each, strict=True)) for each in zip(*texts.values(), strict=True)]
     values, cut = process.score(segments, batch)
     return {"scores": values, "cut": cut, "nrefs": int("ref" in texts)}
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A network that is a metric by itself: what the registry has under its name."""
+
+    kind: str
+    """As `Scorer` knows it."""
+    title: str
+    MODEL: str
+    """Its model unless `model` names another."""
+    NEEDS: frozenset[str]
+    BETTER: Literal["higher"] = "higher"
+    DIGITS: int = 4
+
+    def label(self, **options: Any) -> str:
+        """`COMET`, with the model where it was chosen by hand."""
+        return label(self.title, self.MODEL, **options)
+
+    def check(self, *, model: Any = None, **options: Any) -> None:
+        """Refuse options that cannot be meant, without loading a model."""
+        check(self.MODEL if model is None else model, **options)
+
+    def requisites(
+        self, pairs: Iterable[str], *, model: str | None = None, revision: str | None = None, **others: Any
+    ) -> list[Callable[[], str]]:
+        """The model, which is fetched where it is not on this machine."""
+        return [requisite(self.kind, model or self.MODEL, revision)]
+
+    def compute(
+        self,
+        hypotheses: list[str],
+        references: list[list[str]],
+        sources: list[str],
+        pair: str,
+        *,
+        model: str | None = None,
+        revision: str | None = None,
+        batch: int = BATCH,
+        bootstrap: int = RESAMPLES,
+    ) -> Score:
+        """Mean over sentences with a 95 % bootstrap interval, and the value of each sentence.
+
+        Args:
+            model: a name on the hub, which is fetched; or a folder with its files.
+            revision: commit, tag or branch on the hub; None for the newest. The signature has the commit.
+            batch: sentences scored at once.
+            bootstrap: number of resamples; 0 leaves the interval out.
+        """
+        read = sources if "sources" in self.NEEDS else []
+        chosen = self.MODEL if model is None else model
+        return compute(self.kind, self.title, hypotheses, references, read, chosen, revision, batch, bootstrap)
