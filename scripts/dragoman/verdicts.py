@@ -16,8 +16,9 @@ from typing import Literal, get_args
 
 from dragoman import published
 from dragoman.config import Experiment, HubCorpus, HubModel, LocalModel, SacrebleuCorpus
-from dragoman.metrics import bleurt, parse, presentation, target_language
+from dragoman.metrics import parse, presentation, target_language
 from dragoman.metrics.bleu import TOKENIZERS
+from dragoman.metrics.bleurt import BLEURT
 from dragoman.plan import Plan
 from dragoman.published import Key, Published
 from dragoman.records import Record
@@ -180,7 +181,7 @@ def signature(number: Published) -> list[str]:
     if name == "bleu":
         return ["nrefs:1", "case:mixed", f"tok:{TOKENIZERS.get(target_language(number.pair), '13a')}", "smooth:exp"]
     return {
-        "bleurt": [f"model:{bleurt.MODEL}", "nrefs:1"],
+        "bleurt": [f"model:{BLEURT.MODEL}", "nrefs:1"],
         "laal": ["time:delays", "source:words", "target:word"],
         "offtarget": ["id:fasttext", "model:lid.176", "into:any"],
     }.get(name, [])
