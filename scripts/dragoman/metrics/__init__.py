@@ -176,5 +176,5 @@ def presentation(spec: str) -> Presentation:
         name, options = parse(spec)
         module = registry.module_of("metric", name)
         return Presentation(module.label(**options), module.BETTER, module.DIGITS)
-    except (KeyError, MetricError, TypeError):
+    except (KeyError, ValueError, TypeError):  # no such metric or option, or a value that it does not take
         return Presentation(spec)
