@@ -25,7 +25,7 @@ from typing import Any, Literal
 from dragoman import registry
 from dragoman.command import REPOSITORY, bar
 from dragoman.metrics import MetricError, Score, kept, require
-from dragoman.metrics.bootstrap import RESAMPLES, SEED, interval, resampled_sums
+from dragoman.metrics.bootstrap import RESAMPLES, drawn, of_mean
 
 log = logging.getLogger(__name__)
 
@@ -238,20 +238,17 @@ def compute(
         scored = _scored(process, title, hypotheses, references, sources, batch)
         kept.keep(made_from, scored)
     values, cut = scored["scores"], scored["cut"]
-    low = high = None
-    if bootstrap:
-        sums = resampled_sums([[value] for value in values], bootstrap)
-        low, high = interval([float(total[0]) / len(values) for total in sums])
-    signature = [title, f"model:{about['name']}", about["version"], f"nrefs:{scored['nrefs']}", "precision:fp32"]
-    signature += [f"bs:{bootstrap}", f"seed:{SEED}"] if bootstrap else []
-    signature += [f"{name}:{version}" for name, version in about["packages"].items()]
+    low, high = of_mean(values, bootstrap)
+    facts = [title, f"model:{about['name']}", about["version"], f"nrefs:{scored['nrefs']}", "precision:fp32"]
+    packages = [f"{name}:{version}" for name, version in about["packages"].items()]
     notes = []
     if empty := sum(not text.strip() for text in hypotheses):
         notes.append(f"{empty} of {len(hypotheses)} hypotheses are empty, for which the model was not trained")
     if cut:
         notes.append(f"{cut} of {len(hypotheses)} sentences may be longer than the model reads")
     mean = math.fsum(values) / len(values)
-    return Score(mean, low, high, "|".join(signature), len(values), tuple(values), "; ".join(notes))
+    signature = "|".join(["|".join(facts) + drawn(bootstrap), *packages])
+    return Score(mean, low, high, signature, len(values), tuple(values), "; ".join(notes))
 
 
 def _scored(
