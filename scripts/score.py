@@ -13,8 +13,9 @@ from dragoman.command import add_config, parser, run
 from dragoman.metrics import MetricError, kept, parse
 from dragoman.metrics.bootstrap import RESAMPLES
 from dragoman.metrics.instances import score_logs
-from dragoman.metrics.latency import METRICS, SOURCES, UNITS
+from dragoman.metrics.latency import METRICS
 from dragoman.metrics.scoring import score_files, score_hypotheses
+from dragoman.metrics.timing import SOURCES, UNITS
 from dragoman.storage import replacing
 
 
