@@ -39,7 +39,13 @@ class Score:
 
 
 class Metric(Protocol):
-    """What a metric module offers."""
+    """What a metric module offers. Beside this it may have
+
+    check(**options)               raises MetricError over options that cannot be meant, without work or a network;
+                                   where it is missing, options are tried on a sentence before anything runs
+    TRIAL                          that sentence, where the usual one would cost something
+    requisites(pairs, **options)   what it needs besides packages and texts, see the function of that name below
+    """
 
     BETTER: Literal["higher", "lower"] | None
     """Which way is better; None where neither is (a length ratio)."""
