@@ -192,3 +192,7 @@ def fits(at: KeyPath, decoder: Any, tuning: Tuning) -> Iterator[Problem]:
         if (trained == "group") != (decoder.positions == "group"):
             text = f"the tuning counts positions {trained!r}; `group` must stand in both or in neither"
             yield Problem((*at, "positions"), text, decoder.positions)
+        for key, usual in (("origin", 0), ("unit", "word")):
+            if (given := tuning.options.get(key, usual)) != usual:
+                text = f"the tuning has `{key}: {given}`, and simultaneous decoders know {usual!r} only"
+                yield Problem((*at, "name"), f"{text}; leave it out there", decoder.name)
