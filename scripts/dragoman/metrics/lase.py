@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from dragoman import registry
-from dragoman.identify import code
+from dragoman.identify import IDENTIFIERS, code
 from dragoman.metrics import MetricError, Score, neural, require, target_language
 from dragoman.metrics.bootstrap import RESAMPLES, drawn, of_mean
 from dragoman.metrics.offtarget import identifier_for
@@ -55,7 +55,9 @@ def check(
     for option in others:
         known = ["model", "revision", "batch", "bootstrap", "identifier", "languages", "identifier_model"]
         raise MetricError(registry.unknown("option", option, known))
-    neural.check(model, revision, batch)
+    neural.check(model, revision, batch, bootstrap)
+    if identifier not in IDENTIFIERS:
+        raise MetricError(registry.unknown("identifier", str(identifier), IDENTIFIERS))
 
 
 def requisites(

@@ -65,6 +65,8 @@ def check(model: Any, revision: Any = None, batch: Any = BATCH, bootstrap: Any =
             raise MetricError(f'{name}={value} was read as a number; write {name}="..." with the quotes')
     if isinstance(batch, bool) or not isinstance(batch, int) or batch < 1:
         raise MetricError(f"batch is a whole number of segments from 1, not {batch!r}")
+    if bootstrap is not None and (isinstance(bootstrap, bool) or not isinstance(bootstrap, int) or bootstrap < 0):
+        raise MetricError(f"bootstrap is a number of resamples from 0, not {bootstrap!r}")
     if Path(model).exists():
         if revision is not None:
             raise MetricError(f"{model} is on this machine, so there is no revision of it to choose")
