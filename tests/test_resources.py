@@ -162,6 +162,36 @@ def test_formula_by_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert not found.unknown
 
 
+def test_other_jobs_by_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Answers, a comparison with the twin, contrasts, and an answer that is computed again and again."""
+    monkeypatch.chdir(tmp_path)
+    questions = tmp_path / "questions.json"
+    questions.write_text('[{"instruction": "a"}, {"instruction": "b"}, {"instruction": "c"}]', encoding="utf-8")
+    whole = yaml.safe_load(yaml.safe_dump(HUB))
+    whole["experiments"]["e"] |= {
+        "seeds": [1],
+        "systems": {
+            "tuned": {"tuning": "sft"},
+            "contrast": {"tuning": "sft", "decoder": {"name": "contrastive"}},
+            "again": {"tuning": "sft", "decoder": {"name": "simultaneous", "k": [1, 3], "recompute": True}},
+            "copy": {"decoder": {"name": "copy"}},
+        },
+        "divergence": {"twin": "sft", "n": [0, 1, 2], "sentences": 10},
+        "instructions": {"path": "questions.json", "systems": ["tuned"], "limit": 2, "max_new_tokens": 100},
+    }
+    found, assumed = estimated(whole, tmp_path), TABLE.estimate
+
+    def seconds(tokens: float) -> float:
+        return 2 * 1e9 * tokens / assumed.decoding_flops + assumed.job_seconds
+
+    half = assumed.tokens / 2
+    again = half * (1 + (half / 1.5 + 1) / 2)  # after each of its words the answer is fed anew: half of it on average
+    assert found.rules["answer"].gpu_seconds == pytest.approx(seconds(2 * (assumed.tokens + 100)))
+    assert found.rules["diverge"].gpu_seconds == pytest.approx(seconds(2 * 3 * 10 * assumed.tokens))
+    decodings = seconds(20 * assumed.tokens) + seconds(20 * 3 * assumed.tokens) + seconds(20 * 2 * again)
+    assert found.rules["decode"].gpu_seconds == pytest.approx(decodings), "a copy takes no card"
+
+
 def test_instructions_that_are_mixed_in_count_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     mixed = yaml.safe_load(yaml.safe_dump(HUB))
