@@ -23,7 +23,7 @@ from dragoman.config import DemoCorpus, OfflineDecoder, Pages, ScratchModel, Sim
 from dragoman.configfile import prompts
 from dragoman.corpora import aligner, prepare
 from dragoman.decoding import offline, simultaneous, streaming
-from dragoman.methods import IGNORE, Example, ParallelText, language_aware, sft, simulmask
+from dragoman.methods import IGNORE, Example, ParallelText, language_aware, reading, sft, simulmask
 from dragoman.metrics import divergence as analysis
 from dragoman.metrics import score
 from dragoman.optimizers import Muon
@@ -117,7 +117,7 @@ def visibility() -> Iterator[Timing]:
     text = sentences(20_000)
     _, tokenizer = model_of("llama", text)
     text = text._replace(sources=[*text.sources] * 10, targets=[*text.targets] * 10)
-    schedule = simulmask.schedules(text, [WaitK(name="wait-k", k=3)])
+    schedule = reading.schedules(text, [WaitK(name="wait-k", k=3)])
     spent = 0.0
 
     class Watched:

@@ -62,11 +62,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Entry point."""
     example = "python scripts/decode.py --config config/config.yaml --experiment sft-llama --system tuned --pair en-fr"
     parser = command.parser(__doc__ or "", example)
-    command.add_config(parser)
-    parser.add_argument("--experiment", required=True)
-    parser.add_argument("--system", required=True)
-    parser.add_argument("--pair", required=True)
-    parser.add_argument("--seed", type=int, default=1)
+    command.add_run(parser, "experiment", "system", "pair")
     parser.add_argument("--shard", type=int, metavar="N", help="decode only the Nth part of the test set")
     parser.add_argument("--of", type=int, default=1, metavar="M", help="how many parts there are")
     parser.add_argument("--gather", type=Path, nargs="+", metavar="PART", help="join parts that were decoded")

@@ -56,10 +56,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Entry point."""
     example = "python scripts/diverge.py --config config/config.yaml --experiment pretty --pair en-fr"
     parser = command.parser(__doc__ or "", example)
-    command.add_config(parser)
-    parser.add_argument("--experiment", required=True)
-    parser.add_argument("--pair", required=True)
-    parser.add_argument("--seed", type=int, default=1)
+    command.add_run(parser, "experiment", "pair")
     arguments = parser.parse_args(argv)
     plan = Plan(load_config(arguments.config))
     diverge(plan, plan.divergence_run(arguments.experiment, arguments.pair, arguments.seed))

@@ -83,11 +83,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Entry point."""
     example = "python scripts/finetune.py --config config/config.yaml --experiment sft-llama --tuning sft --seed 1"
     parser = command.parser(__doc__ or "", example)
-    command.add_config(parser)
-    parser.add_argument("--experiment", required=True)
-    parser.add_argument("--tuning", required=True)
+    command.add_run(parser, "experiment", "tuning")
     parser.add_argument("--scope", default="all", help="a pair where the tuning is per pair (default: all)")
-    parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args(argv)
     plan = Plan(load_config(arguments.config))
     run = plan.tuning_run(arguments.experiment, arguments.tuning, arguments.scope, arguments.seed)

@@ -34,10 +34,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Entry point."""
     example = "python scripts/judge.py --config config/smoke.yaml --experiment langaware --system ours"
     parser = command.parser(__doc__ or "", example)
-    command.add_config(parser)
-    parser.add_argument("--experiment", required=True)
-    parser.add_argument("--system", required=True)
-    parser.add_argument("--seed", type=int, default=1)
+    command.add_run(parser, "experiment", "system")
     arguments = parser.parse_args(argv)
     plan = Plan(load_config(arguments.config))
     judge(plan, plan.answer_run(arguments.experiment, arguments.system, arguments.seed))

@@ -10,20 +10,23 @@ from pathlib import Path
 
 from dragoman import records, registry
 from dragoman.command import add_config, parser, run
-from dragoman.metrics import kept
+from dragoman.metrics import MetricError, kept, parse
 from dragoman.metrics.bootstrap import RESAMPLES
 from dragoman.metrics.instances import score_logs
-from dragoman.metrics.latency import METRICS, SOURCES, UNITS
+from dragoman.metrics.latency import METRICS
 from dragoman.metrics.scoring import score_files, score_hypotheses
+from dragoman.metrics.timing import SOURCES, UNITS
 from dragoman.storage import replacing
 
 
 def text(arguments: argparse.Namespace) -> None:
     """Score plain text files; records go to standard output and nothing else does."""
     given = {} if arguments.bootstrap is None else {"bootstrap": arguments.bootstrap}
-    options = {name: dict(given) for name in ("bleu", "chrf", "ter", "offtarget")}
+    options = {parse(metric)[0]: dict(given) for metric in arguments.metric}
     kept.use(arguments.keep)
     if arguments.tokenize:
+        if "bleu" not in options:
+            raise MetricError("--tokenize is for BLEU, which is not asked for; add bleu to --metric, or leave it out")
         options["bleu"]["tokenize"] = arguments.tokenize
     found = score_files(
         arguments.hypothesis, arguments.reference, arguments.source, arguments.pair, arguments.metric, options
@@ -96,9 +99,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     plain.add_argument("--tokenize", help="BLEU's tokenizer (default: by target language, else 13a)")
     plain.add_argument(
-        "--bootstrap",
-        type=int,
-        help=f"resamples behind the interval of BLEU, chrF, TER and the off-target ratio ({RESAMPLES}); 0: no interval",
+        "--bootstrap", type=int, help=f"resamples behind the intervals (default: {RESAMPLES}); 0: no intervals"
     )
     plain.add_argument("--keep", type=Path, help="folder that keeps what neural metrics give, to be used again")
     plain.set_defaults(do=text)

@@ -32,18 +32,29 @@ def shared_data() -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
-def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, bytes]]:
-    """Files of small untrained models, by architecture."""
+def save_model(folder: Path, architecture: str = "llama", sharpness: float = 1) -> None:
+    """Write a small untrained model and its tokenizer; with some sharpness it writes something else to every prompt."""
+    import torch
+
     from dragoman import models
     from test_training import spec
 
+    tokenizer = models.train_tokenizer(["The old man buys a red car.", "Le vieil homme achète une voiture."], 300)
+    model = models.build(spec(architecture), tokenizer)
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.mul_(sharpness if weight.dim() == 2 else 1)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+@pytest.fixture(scope="session")
+def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, bytes]]:
+    """Files of small untrained models, by architecture."""
     made = {}
     for architecture in ("llama", "falcon-alibi"):
         folder = tmp_path_factory.mktemp(architecture)
-        tokenizer = models.train_tokenizer(["The old man buys a car.", "Le vieil homme achète une voiture."], 300)
-        models.build(spec(architecture), tokenizer).save_pretrained(folder)
-        tokenizer.save_pretrained(folder)
+        save_model(folder, architecture)
         made[architecture] = {path.name: path.read_bytes() for path in folder.iterdir()}
     return made
 

@@ -259,6 +259,21 @@ def test_sentences_that_are_all_alike_prove_only_as_much_as_they_are_many(tmp_pa
     assert found.evidence[0].p == pytest.approx(min(1, 2 * 0.95**sentences))
 
 
+def test_a_system_that_hardly_ever_answers_proves_nothing(tmp_path):
+    world = World(tmp_path, sentences=30)
+    for system in ("good", "bad"):
+        world.write(system, 0.1)
+    path = world.plan.decode_folder(world.plan.decode_run("simulmask", "good", "en-fr", 1)) / "hypotheses.jsonl"
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    silent = {"hypothesis": "", "delays": []}
+    path.write_text("".join(json.dumps(row | (silent if row["id"] else {})) + "\n" for row in rows))
+    keys = {"metric": "laal", "pairs": ["en-fr"], "settings": ["k=1"], "against": None}
+    found = world.ask(relation="below", by=1.5, **keys)
+    assert (found.evidence[0].value, found.evidence[0].low, found.verdict) == (1, 0.5, "undecided")
+    at_a_lag = world.ask(pairs=["en-fr"], settings=[""], lags=[2.0])
+    assert at_a_lag.verdict == "undecided" and at_a_lag.evidence[0].low is not None
+
+
 def test_every_any_and_mean(world):
     world.write("good", 0.05, pairs=["en-fr"])
     world.write("good", 0.6, pairs=["en-de"])

@@ -27,7 +27,8 @@ def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     folder = tmp_path_factory.mktemp(request.param)
     tokenizer = models.train_tokenizer(SOURCES + TARGETS, 300)
     text = ParallelText("en-fr", SOURCES, TARGETS, [""] * len(SOURCES))
-    model, _ = train(tokenizer, folder / "work", request.param, text, steps=120, batch_size=30, optimizer="muon")
+    settings = {"steps": 120, "batch_size": 30, "optimizer": "muon", "checkpoint_every": 120}  # each waits for the disk
+    model, _ = train(tokenizer, folder / "work", request.param, text, **settings)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder

@@ -17,7 +17,8 @@ from dragoman import records
 from dragoman.metrics import MetricError
 from dragoman.metrics.bootstrap import interval, resampled_sums
 from dragoman.metrics.instances import Instance, read, score_logs, timing_of, write
-from dragoman.metrics.latency import METRICS, al, ap, atd, dal, laal, named, reference_length, scores, timing
+from dragoman.metrics.latency import METRICS, al, ap, atd, dal, laal, named, scores
+from dragoman.metrics.timing import reference_length, timing
 from refusals import Bad, over, refuse
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"

@@ -19,6 +19,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from dragoman import attention, models, training
 from dragoman.config import Pages, Prompt, ScratchModel, Segment, Training
 from dragoman.decoding.streaming import Stream
+from dragoman.imports import closure
 from dragoman.methods import IGNORE, Example, ParallelText, converse, prefix, sft, simulmask
 from dragoman.policies import links
 
@@ -225,6 +226,13 @@ def test_the_loss_is_that_of_word_by_word_translation(
 def shown(example: Example, tokenizer: PreTrainedTokenizerBase) -> tuple[str, str]:
     """Text of an example, and of what carries a loss."""
     return tokenizer.decode(example["input_ids"]), tokenizer.decode(predicted(example))
+
+
+@pytest.mark.parametrize("method", ["prefix", "converse"])
+def test_a_change_of_simulmask_trains_no_other_method_anew(method: str) -> None:
+    names = {path.name for path in closure("finetune", ("method", method))}
+    assert {"reading.py", "policies.py", f"{method}.py"} <= names
+    assert "simulmask.py" not in names
 
 
 def test_prefixes_by_hand(tokenizer: PreTrainedTokenizerBase) -> None:

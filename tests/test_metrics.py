@@ -143,7 +143,8 @@ def test_a_zero_by_definition_says_so():
 def test_presentation():
     assert metrics.presentation("chrf:word_order=2").label == "chrF++"
     assert metrics.presentation("bleu").better == "higher"
-    assert metrics.presentation("somebody-elses") == metrics.Presentation("somebody-elses")
+    for spec in ("somebody-elses", "chrf:word_order=many", "chrf:2"):
+        assert metrics.presentation(spec) == metrics.Presentation(spec)
 
 
 def _wmt22():

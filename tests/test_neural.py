@@ -19,7 +19,9 @@ import pytest
 
 from conftest import REPOSITORY
 from dragoman import metrics
-from dragoman.metrics import MetricError, bleurt, comet, kept, neural, significance
+from dragoman.metrics import MetricError, kept, neural, significance
+from dragoman.metrics.bleurt import BLEURT
+from dragoman.metrics.comet import COMET
 from hub_server import Hub
 
 TEXTS = [
@@ -244,8 +246,8 @@ def test_what_can_be_refused_is_refused_before_anything_starts(tmp_path: Path, m
         with pytest.raises(MetricError, match=text):
             score(spec)
     with pytest.raises(MetricError, match=r"unknown option 'modell'; did you mean 'model'\?"):
-        comet.check(modell="a/b")
-    bleurt.check(revision="main", batch=4, bootstrap=0)
+        COMET.check(modell="a/b")
+    BLEURT.check(revision="main", batch=4, bootstrap=0)
 
 
 def test_labels_tell_models_apart() -> None:

@@ -14,10 +14,11 @@ import yaml
 from snakemake_executor_plugin_slurm.submit_string import get_submit_command
 from snakemake_executor_plugin_slurm.utils import set_gres_string
 
-from dragoman import models, resources
+from dragoman import estimates, models, resources
 from dragoman.config import HubModel
 from dragoman.configfile import ConfigError, load_config
 from dragoman.estimates import UNFINISHED, Forecast, forecast, jobs
+from dragoman.metrics import neural
 from dragoman.plan import Plan
 from dragoman.storage import write_json
 from test_slurm import CONFIG, given
@@ -159,6 +160,61 @@ def test_formula_by_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert found.disk["one training in progress"] == UNFINISHED * 1e9
     assert found.download == {"models": 2e9, "text": 1050 * assumed.sentence_bytes}
     assert not found.unknown
+
+
+def test_other_jobs_by_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Answers, a comparison with the twin, contrasts, and an answer that is computed again and again."""
+    monkeypatch.chdir(tmp_path)
+    questions = tmp_path / "questions.json"
+    questions.write_text('[{"instruction": "a"}, {"instruction": "b"}, {"instruction": "c"}]', encoding="utf-8")
+    whole = yaml.safe_load(yaml.safe_dump(HUB))
+    whole["experiments"]["e"] |= {
+        "seeds": [1],
+        "systems": {
+            "tuned": {"tuning": "sft"},
+            "contrast": {"tuning": "sft", "decoder": {"name": "contrastive"}},
+            "again": {"tuning": "sft", "decoder": {"name": "simultaneous", "k": [1, 3], "recompute": True}},
+            "copy": {"decoder": {"name": "copy"}},
+        },
+        "divergence": {"twin": "sft", "n": [0, 1, 2], "sentences": 10},
+        "instructions": {"path": "questions.json", "systems": ["tuned"], "limit": 2, "max_new_tokens": 100},
+    }
+    found, assumed = estimated(whole, tmp_path), TABLE.estimate
+
+    def seconds(tokens: float) -> float:
+        return 2 * 1e9 * tokens / assumed.decoding_flops + assumed.job_seconds
+
+    half = assumed.tokens / 2
+    again = half * (1 + (half / 1.5 + 1) / 2)  # after each of its words the answer is fed anew: half of it on average
+    assert found.rules["answer"].gpu_seconds == pytest.approx(seconds(2 * (assumed.tokens + 100)))
+    assert found.rules["diverge"].gpu_seconds == pytest.approx(seconds(2 * 3 * 10 * assumed.tokens))
+    decodings = seconds(20 * assumed.tokens) + seconds(20 * 3 * assumed.tokens) + seconds(20 * 2 * again)
+    assert found.rules["decode"].gpu_seconds == pytest.approx(decodings), "a copy takes no card"
+
+
+def test_instructions_that_are_mixed_in_count_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    mixed = yaml.safe_load(yaml.safe_dump(HUB))
+    hub = {"dataset": "a/c", "revision": "main", "files": "*.parquet"}
+    mixed["corpora"]["alpaca"] = {"provider": "instructions", "sizes": {"train": 5000}} | hub
+    seconds = {}
+    for limit in (None, 4000, 9000):
+        mixed["experiments"]["e"]["tunings"]["sft"]["mix"] = limit and {"corpus": "alpaca", "limit": limit}
+        seconds[limit] = estimated(mixed, tmp_path).rules["finetune"].gpu_seconds - 2 * TABLE.estimate.job_seconds
+    assert seconds[4000] == pytest.approx(5 * seconds[None])
+    assert seconds[9000] == pytest.approx(6 * seconds[None])
+
+
+@pytest.mark.parametrize("metric", neural.METRICS)
+def test_neural_metrics_bring_their_environment(metric: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(estimates, "REPOSITORY", tmp_path)
+    spoken = yaml.safe_load(yaml.safe_dump(HUB))
+    spoken["experiments"]["e"]["metrics"] = [metric]
+    found = estimated(spoken, tmp_path)
+    assert (found.rules["neural_environment"].jobs, found.rules["requisites"].jobs) == (1, 1)
+    assert found.disk["neural metrics"] == found.download["neural metrics"] > 0
+    assert "neural_environment" not in estimated(HUB, tmp_path).rules
 
 
 def test_what_is_unknown_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

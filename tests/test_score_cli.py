@@ -58,6 +58,17 @@ def test_options_gzip_and_several_systems(files):
     assert "tok:char" in plain["signature"]
 
 
+def test_what_a_metric_writes_itself_stands(files):
+    arguments = ("--hypothesis", "hyp.txt", "--reference", "ref.txt", "--pair", "en-de", "--bootstrap", "0")
+    metrics = ("bleu", "bleu:tokenize=char", "rouge", "rouge:bootstrap=10")
+    done = run("text", *arguments, "--metric", *metrics, "--tokenize", "none", cwd=files)
+    found = {record["metric"]: record for record in map(json.loads, done.stdout.splitlines())}
+    assert [*found] == [*metrics], done.stderr
+    assert "tok:none" in found["bleu"]["signature"]
+    assert "tok:char" in found["bleu:tokenize=char"]["signature"]
+    assert [found[name]["low"] is None for name in metrics] == [True, True, True, False]
+
+
 def test_lines_end_at_line_feeds_only(tmp_path):
     path = tmp_path / "lines.txt"
     path.write_bytes("\ufeffone\u2028still one\r\ntwo\x85still two\n\nfour".encode())
@@ -144,6 +155,7 @@ ROWS = [
             ("a pair that is none", TWO, "--pair ende", "a pair is two language codes joined by '-'"),
             ("a reference that is not there", TWO, "--reference no.txt", "no.txt cannot be read: No such file"),
             ("a source of another length", TWO, "--source c --metric bleu", "c cannot be read"),
+            ("a tokenizer for no BLEU", TWO, "--metric chrf --tokenize char", "--tokenize is for BLEU"),
             ("negative resamples", TWO, "--bootstrap -1", "resamples cannot be negative: -1"),
         ]
     ),

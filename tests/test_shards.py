@@ -5,17 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import torch
 
 import decode
 import fetch_model
 import prepare
+from conftest import save_model
 from dragoman import models
 from dragoman.configfile import load_config
 from dragoman.estimates import jobs
 from dragoman.plan import Plan
 from dragoman.storage import read_jsonl
-from test_training import spec
 from test_workflow import planned, snakemake
 
 SYSTEMS = {
@@ -44,15 +43,9 @@ experiments:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A random model with expectations sharp enough to write different things, and text."""
+    """A model that writes different things, and text."""
     folder = tmp_path_factory.mktemp("shards")
-    tokenizer = models.train_tokenizer(["The old man buys a red car.", "Le vieil homme achète une voiture."], 300)
-    model = models.build(spec(), tokenizer)
-    with torch.no_grad():
-        for weight in model.parameters():
-            weight.mul_(9 if weight.dim() == 2 else 1)
-    model.save_pretrained(folder / "tiny")
-    tokenizer.save_pretrained(folder / "tiny")
+    save_model(folder / "tiny", sharpness=9)
     (folder / "config.yaml").write_text(CONFIG, encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)

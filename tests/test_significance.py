@@ -109,6 +109,21 @@ def test_sentences_without_output_have_no_latency():
     assert found.value == score("laal", hypotheses, references, sources, "en-de", {"delays": delays}).value == 1.5
 
 
+def test_a_draw_without_any_value_counts_against_the_difference():
+    # one sentence of six has a value: (5/6)^6 of the resamples have none
+    alone, other = means([9.0, *[None] * 5]), means([2.0, 1.0, *[None] * 4])
+    assert np.isnan(significance.resampled(alone)).mean() == pytest.approx((5 / 6) ** 6, abs=0.03)
+    found = paired_bootstrap([alone], [other])
+    assert found.difference == 7.5
+    assert 7 <= found.low < found.high <= 8, "over the resamples that have a value"
+    assert min(found.p, found.above) > 0.3
+    found = randomisation([alone], [other])
+    assert 7 <= found.low < found.high <= 8
+    assert found.above == pytest.approx(1 / 4, abs=0.02), "one way of four to swap the two sentences that matter"
+    with pytest.raises(MetricError, match="none of 2 resamples has a sentence with a value"):
+        significance.bounds(np.array([np.nan, np.nan]))
+
+
 def test_seeds_are_averaged_and_their_spread_is_stated():
     base = np.random.default_rng(3).normal(size=200)
     against = [means(base.tolist())] * 3

@@ -16,8 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from dragoman import models
-from test_training import spec
+from conftest import save_model
 from test_workflow import contents, snakemake
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -66,9 +65,7 @@ def slurm() -> Iterator[None]:
 
 def given(folder: Path) -> Path:
     """A working directory with the model that CONFIG names."""
-    tokenizer = models.train_tokenizer(["The old man buys a red car.", "Le vieil homme achète une voiture."], 300)
-    models.build(spec(), tokenizer).save_pretrained(folder / "tiny")
-    tokenizer.save_pretrained(folder / "tiny")
+    save_model(folder / "tiny")
     (folder / "config.yaml").write_text(CONFIG, encoding="utf-8")
     return folder
 

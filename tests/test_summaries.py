@@ -128,6 +128,22 @@ def test_lase_that_cannot_be(fake: Path, options: str, message: str) -> None:
         score(spec, ["a"], [["b"]], [], "en-fr")
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"identifer": "lingua"}, "unknown option 'identifer'; did you mean 'identifier'"),
+        ({"identifier": "linga"}, "unknown identifier 'linga'; did you mean 'lingua'"),
+        ({"bootstrap": -1}, "bootstrap is a number of resamples from 0, not -1"),
+        ({"model": "nowhere"}, "no such file or folder: 'nowhere'"),
+    ],
+)
+def test_lase_is_refused_before_anything_runs(options: dict[str, object], message: str) -> None:
+    with pytest.raises(MetricError, match=message):
+        lase.check(**options)
+    lase.check(languages="en+fr", batch=4)
+    assert lase.label(model="a/LaBSE-2", identifier="lingua") == "LaSE (LaBSE-2)"
+
+
 def test_lase_without_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DRAGOMAN_NEURAL_PYTHON", str(tmp_path / "python"))
     with pytest.raises(MetricError, match="run `make env-neural`"):

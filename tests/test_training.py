@@ -178,7 +178,7 @@ def test_micro_batch_without_room_is_halved(
 
 
 def test_training_learns(tokenizer: PreTrainedTokenizerBase, tmp_path: Path) -> None:
-    _, curve = train(tokenizer, tmp_path, steps=40, optimizer="muon", muon_learning_rate=0.02)
+    _, curve = train(tokenizer, tmp_path, steps=40, checkpoint_every=40, optimizer="muon", muon_learning_rate=0.02)
     assert curve[-1]["loss"] < curve[0]["loss"] / 2
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from dragoman import published, verdicts
 from dragoman.configfile import parse
-from dragoman.plan import Plan
+from dragoman.plan import DecodeRun, Plan
 from dragoman.records import Record
 from dragoman.reporting import page
 from dragoman.verdicts import judge
@@ -70,10 +70,50 @@ def test_less_lag_is_better():
     assert verdict([replace(lag, value=6.0)], model=FALCON, corpus=IWSLT).verdict == "worse"
 
 
+def test_bleurt_is_printed_times_100():
+    number = next(
+        n
+        for n in published.load("langaware")
+        if (n.metric, n.system, n.pair, n.table) == ("bleurt", "ours", "en-cs", "Table 1")
+    )
+    assert number.value > 1 and number.tolerance >= 1
+    ours = {"model": {"source": "hub", "id": "huggyllama/llama-7b", "revision": "main"}}
+    ours["corpus"] = {"provider": "sacrebleu", "pairs": ["en-cs"], "test": ["wmt22"]}
+    tested = plan(**ours, pairs=["en-cs"])
+    signature = "BLEURT|model:lucadiliello/BLEURT-20|revision:abc|nrefs:1|precision:fp32"
+    made = record(number.value / 100, metric="bleurt", signature=signature)
+
+    def said(*records):
+        return verdicts.against(verdicts.in_our_unit(number), tested, "e", records)
+
+    assert said(made).verdict == "reproduced"
+    assert said(made).published.tolerance == number.tolerance / 100
+    assert said(made).difference == pytest.approx(0)
+    assert said(replace(made, value=made.value - 0.05)).verdict == "worse"
+    other = said(replace(made, signature=signature.replace("BLEURT-20", "tiny")))
+    assert (other.verdict, "without model:lucadiliello/BLEURT-20" in other.reason) == ("not comparable", True)
+    assert {v.published.value < 1.5 for v in judge(plan_of_langaware(), []) if v.published.metric == "bleurt"} == {True}
+
+
+def plan_of_langaware():
+    whole = plan().config
+    experiment = whole.experiments["e"].model_copy(update={"paper": "langaware"})
+    return Plan(whole.model_copy(update={"experiments": {"e": experiment}}))
+
+
 def test_seeds_are_averaged():
     found = verdict([record(29.0), record(31.0, seed=2)], model=FALCON, corpus=IWSLT)
     assert (found.value, found.verdict) == (30.0, "reproduced")
     assert found.spread == pytest.approx(2**0.5)
+
+
+def test_a_mean_over_some_of_the_seeds_is_no_number():
+    whole = plan(FALCON, IWSLT)
+    whole.decode_runs = [DecodeRun("e", "sm-norec-mod", "en-nl", seed) for seed in (1, 2)]
+    both = [record(29.0), record(31.0, seed=2)]
+    for records, verdict, reason in ((both, "reproduced", "the authors"), (both[:1], "not run", "seed 2 not scored")):
+        [found] = [v for v in judge(whole, records) if v.experiment and v.published.version == "emnlp"]
+        assert (found.verdict, found.reason.startswith(reason)) == (verdict, True)
 
 
 def test_a_variant_of_the_metric_meets_the_same_number():

@@ -55,6 +55,14 @@ def add_config(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", type=Path, default=default, help=f"configuration file (default: {default})")
 
 
+def add_run(parser: argparse.ArgumentParser, *parts: str) -> None:
+    """The options that name a run of a configuration: `--config`, one for each part, and `--seed`."""
+    add_config(parser)
+    for part in parts:
+        parser.add_argument(f"--{part}", required=True)
+    parser.add_argument("--seed", type=int, default=1)
+
+
 def bar(done: int, total: int, seconds_left: float, width: int = 20) -> str:
     """A progress bar in one line of text, which a log file can hold: `[=====     ] 5/20, 1:40 left`."""
     filled = width * done // max(total, 1)

@@ -29,7 +29,8 @@ from dragoman.config import (
     UdCorpus,
 )
 from dragoman.corpora import files, instructions
-from dragoman.instructions import objects
+from dragoman.instructions import PAIR, objects
+from dragoman.metrics import neural
 from dragoman.plan import DecodeRun, DivergenceRun, Plan, TuningRun
 from dragoman.reporting import gallery
 from dragoman.storage import read_manifest
@@ -42,7 +43,7 @@ UNFINISHED = 2 * 3 * WEIGHT
 """Bytes per parameter of a training in progress: weights and AdamW's two moments, and the same again while the next
 checkpoint is written."""
 NEURAL_BYTES = 1.3e9 + 2.3e9
-"""The environment of COMET and BLEURT, and COMET's model."""
+"""The environment of neural metrics, and the model of COMET, which is the largest."""
 
 
 @dataclass
@@ -76,7 +77,7 @@ class Forecast:
 def jobs(plan: Plan) -> dict[str, int]:
     """Jobs by rule, were nothing done yet; rules in the order of the workflow."""
     scratch = [name for name in plan.models_used() if plan.model(name).source == "scratch"]
-    neural = {"comet", "bleurt"} & {*plan.metrics_used} and not (REPOSITORY / ".venv-neural" / ".ready").exists()
+    environment = {*neural.METRICS} & {*plan.metrics_used} and not (REPOSITORY / ".venv-neural" / ".ready").exists()
     found = {
         "download": sum(plan.needs_download(corpus) for corpus, _ in plan.corpora_used()),
         "prepare": len(plan.corpora_used()),
@@ -87,7 +88,7 @@ def jobs(plan: Plan) -> dict[str, int]:
         "decode": len(plan.decode_runs),
         "answer": len(plan.answer_runs),
         "diverge": len(plan.divergence_runs),
-        "neural_environment": int(bool(neural)),
+        "neural_environment": int(bool(environment)),
         "requisites": sum(bool(plan.requisites(name)) for name in plan.experiments),
         "score": len(plan.decode_runs),
         "judge": len(plan.judge_runs),
@@ -234,13 +235,15 @@ class _Forecaster:
         experiment = self.plan.experiment(run.experiment)
         tuning, limit = experiment.tunings[run.tuning], self.plan.train_limit(run)
         assert experiment.train is not None
+        text = [(experiment.train.corpus, pair, limit) for pair in self.plan.train_pairs(run)]
+        text += [(tuning.mix.corpus, PAIR, tuning.mix.limit)] if tuning.mix else []
         examples: int | None = 0
-        for pair in self.plan.train_pairs(run) if tuning.training.epochs else ():
-            found = self._sentences(experiment.train.corpus, pair, "train")
+        for corpus, pair, most in text if tuning.training.epochs else ():
+            found = self._sentences(corpus, pair, "train")
             if found is None:
                 examples = None
                 break
-            examples += min(found, limit or found)
+            examples += min(found, most or found)
         return self._training(experiment.model, tuning.training, examples, self.assumed.methods.get(tuning.method, 1.0))
 
     def _tested(self, experiment: str, pair: str) -> int | None:
@@ -313,7 +316,7 @@ class _Forecaster:
         for run in plan.decode_runs:
             rows = (self._tested(run.experiment, run.pair) or 0) * len(settings_of(plan.system(run).decoder))
             disk["hypotheses"] += rows * 2 * self.assumed.sentence_bytes
-        if {"comet", "bleurt"} & {*plan.metrics_used}:
+        if {*neural.METRICS} & {*plan.metrics_used}:
             disk["neural metrics"] = download["neural metrics"] = NEURAL_BYTES
         self.result.disk = {name: size for name, size in disk.items() if size}
         self.result.download = {name: size for name, size in download.items() if size}

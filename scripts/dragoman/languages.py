@@ -1,4 +1,4 @@
-"""The languages a configuration may name: ISO 639-1 code, English name, and how BLEU splits them into tokens."""
+"""The languages a configuration may name: ISO 639-1 code and English name; and pairs of them."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """Our numbers beside the papers': reproduced, better, worse, not comparable, or not run.
 
 Two numbers are compared only where model, test set and metric are the paper's. A difference within the tolerance, which
-is given with the published number, counts as reproduced.
+is given with the published number, counts as reproduced. A published number is in our unit here: BLEURT, which papers
+print times 100, is not.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import statistics
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Literal, get_args
 
@@ -17,6 +18,7 @@ from dragoman import published
 from dragoman.config import Experiment, HubCorpus, HubModel, LocalModel, SacrebleuCorpus
 from dragoman.metrics import parse, presentation, target_language
 from dragoman.metrics.bleu import TOKENIZERS
+from dragoman.metrics.bleurt import BLEURT
 from dragoman.plan import Plan
 from dragoman.published import Key, Published
 from dragoman.records import Record
@@ -38,6 +40,8 @@ TEST_SETS = {
     ("langaware", "Table 2"): ("IWSLT tst2017", set(), {"iwslt17"}),
 }
 """(paper, start of the table's name) -> what it was tested on, and what is that on the hub and in sacrebleu."""
+TIMES_100 = {"bleurt"}
+"""Metrics that papers print times 100, and we do not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,7 @@ class Verdict:
     """A published score, ours where there is one, and what follows."""
 
     published: Published
+    """In our unit."""
     experiment: str
     """Ours; empty where nobody ran it."""
     verdict: Kind
@@ -78,7 +83,8 @@ def judge(plan: Plan, records: Iterable[Record]) -> list[Verdict]:
             place = Key(record.paper, name, record.pair, joined(own, record.setting), metric)
             ours.setdefault(place, {}).setdefault((record.experiment, record.metric), []).append(record)
     verdicts = []
-    for number in (each for paper in known for each in published.load(paper) if each.quantity == "score"):
+    numbers = [each for paper in known for each in published.load(paper) if each.quantity == "score"]
+    for number in map(in_our_unit, numbers):
         found = ours.get(published.key(number), {})
         verdicts += [against(number, plan, experiment, own) for (experiment, _), own in found.items()]
         if not found:
@@ -86,12 +92,23 @@ def judge(plan: Plan, records: Iterable[Record]) -> list[Verdict]:
     return verdicts
 
 
+def in_our_unit(number: Published) -> Published:
+    """A published score as one of ours would be written."""
+    if number.metric not in TIMES_100:
+        return number
+    tolerance = None if number.tolerance is None else number.tolerance / 100
+    return replace(number, value=number.value / 100, error=number.error / 100, tolerance=tolerance)
+
+
 def against(number: Published, plan: Plan, name: str, records: Sequence[Record]) -> Verdict:
-    """The verdict on a published score, given the records of one experiment that share its key, one per seed."""
+    """The verdict on a published score in our unit, given the records of one experiment that share its key, one per
+    seed."""
     scored = [record for record in records if record.value is not None]
     if len(scored) < len(records):
         notes = "; ".join(dict.fromkeys(record.note for record in records if record.note))
         return Verdict(number, name, "not run", notes or "not every seed has a value")
+    if absent := _planned_seeds(plan, name, records[0]) - {record.seed for record in records}:
+        return Verdict(number, name, "not run", f"seed {', '.join(map(str, sorted(absent)))} not scored")
     values = [record.value for record in scored if record.value is not None]
     value = statistics.fmean(values)
     low, high = (scored[0].low, scored[0].high) if len(scored) == 1 else (None, None)
@@ -101,6 +118,12 @@ def against(number: Published, plan: Plan, name: str, records: Sequence[Record])
         return Verdict(number, name, "not comparable", reason, value, low, high, spread)
     assert number.tolerance is not None  # `obstacle` names its absence
     return Verdict(number, name, compared(number, value), number.reason, value, low, high, spread)
+
+
+def _planned_seeds(plan: Plan, experiment: str, record: Record) -> set[int]:
+    """Seeds that a number should have: a mean over some of them would be another number."""
+    place = experiment, split(record.system)[0], record.pair
+    return {run.seed for run in plan.decode_runs if (run.experiment, split(run.system)[0], run.pair) == place}
 
 
 def compared(number: Published, value: float) -> Kind:
@@ -158,6 +181,7 @@ def signature(number: Published) -> list[str]:
     if name == "bleu":
         return ["nrefs:1", "case:mixed", f"tok:{TOKENIZERS.get(target_language(number.pair), '13a')}", "smooth:exp"]
     return {
+        "bleurt": [f"model:{BLEURT.MODEL}", "nrefs:1"],
         "laal": ["time:delays", "source:words", "target:word"],
         "offtarget": ["id:fasttext", "model:lid.176", "into:any"],
     }.get(name, [])

@@ -13,6 +13,7 @@ sys.path.insert(0, SCRIPTS)
 from dragoman import resources as table
 from dragoman.configfile import ConfigError, parse as parsed
 from dragoman.imports import code
+from dragoman.metrics import neural
 from dragoman.plan import Plan
 from dragoman.storage import digest
 
@@ -98,7 +99,7 @@ def asked_to_train(trained):
 
 def is_neural(w):
     """Whether some metric of an experiment is a network."""
-    return bool({("metric", "comet"), ("metric", "bleurt"), ("metric", "lase")} & {*PLAN.metrics_of(w.experiment)})
+    return any(name in neural.METRICS for _, name in PLAN.metrics_of(w.experiment))
 
 
 def tuning_run(w):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,6 @@ from dragoman.claims.outcomes import Evidence
 from dragoman.claims.results import NotRun, Results
 from dragoman.claims.statements import Claim
 from dragoman.metrics import MetricError, significance
-from dragoman.metrics.bootstrap import interval
 from dragoman.metrics.significance import Statistics
 
 RESAMPLES = 10_000
@@ -49,7 +49,7 @@ class Part:
         return significance.one_sided(margin, self.chance)
 
     def evidence(self) -> Evidence:
-        low, high = interval(self.samples.tolist())
+        low, high = significance.bounds(self.samples)
         return Evidence(
             pair=self.pair,
             setting=self.setting,
@@ -184,6 +184,8 @@ def _at_lag(
 
 
 def _interpolated(lag: float, lags: Sequence[float] | np.ndarray, qualities: Sequence[float] | np.ndarray) -> float:
+    if np.isnan(lags).any():  # a draw of nothing but sentences without output
+        return math.nan
     order = np.argsort(lags)
     return float(np.interp(lag, np.asarray(lags)[order], np.asarray(qualities)[order]))
 

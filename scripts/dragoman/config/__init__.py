@@ -1,7 +1,7 @@
 """Everything a YAML file may say, as typed models; unknown keys are errors.
 
 The JSON Schema in `workflow/schemas/` is generated from these classes (`scripts/generate.py`). What one
-key alone cannot tell (does that model exist? has that corpus this pair?) is checked in `checks.py`.
+key alone cannot tell (does that model exist? has that corpus this pair?) is checked in `checks/`.
 """
 
 from dragoman.config.base import Folder, Language, Name, Pair, Seeds, Share, Strict

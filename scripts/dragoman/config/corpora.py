@@ -8,6 +8,22 @@ from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from dragoman.config.base import Language, Pair, Strict
 
+Split = Literal["train", "validation", "test"]
+Align = Annotated[
+    bool,
+    Field(
+        description="Align the words of training sentences that come without a word alignment (by fast_align's model, "
+        "in both directions), for methods and policies that need one. 240,000 sentence pairs take some minutes."
+    ),
+]
+Sizes = Annotated[
+    dict[Split, PositiveInt],
+    Field(
+        description="How many sentence pairs a language pair has, about: scripts/plan.py estimates with them. No "
+        "result does."
+    ),
+]
+
 
 class Limits(Strict):
     """When a line of parallel text is dropped. Every drop is counted by reason and listed in a file."""
@@ -99,9 +115,7 @@ class FilesCorpus(Strict):
     provider: Literal["files"]
     pairs: dict[Pair, FilePair]
     """The reverse of a listed pair is served from the same files."""
-    align: bool = False
-    """Align the words of training sentences that come without a word alignment (by fast_align's model, in both
-    directions), for methods and policies that need one. 240,000 sentence pairs take some minutes."""
+    align: Align = False
     limits: Limits = Limits()
 
 
@@ -114,7 +128,7 @@ class HubCorpus(Strict):
     revision: str
     """Commit, tag or branch. IWSLT 2017 has a loading script on its main branch, which no library runs any more; its
     parquet branch is `refs/convert/parquet`."""
-    files: dict[Literal["train", "validation", "test"], str]
+    files: dict[Split, str]
     """Glob of each split's parquet files inside the repository, with `{source}`, `{target}` and `{config}`."""
     configs: dict[Pair, str] = {}
     """What `{config}` stands for, per pair."""
@@ -123,11 +137,8 @@ class HubCorpus(Strict):
     """Column holding a {language: text} mapping; null when each language is a column of its own."""
     columns: dict[Language, str] = {}
     """Key or column of each language where it is not the language code (`en: sentence_eng_Latn`)."""
-    sizes: dict[Literal["train", "validation", "test"], PositiveInt] = {}
-    """How many sentence pairs a language pair has, about: scripts/plan.py estimates with them. No result does."""
-    align: bool = False
-    """Align the words of training sentences that come without a word alignment (by fast_align's model, in both
-    directions), for methods and policies that need one. 240,000 sentence pairs take some minutes."""
+    sizes: Sizes = {}
+    align: Align = False
     limits: Limits = Limits()
 
 
@@ -143,11 +154,8 @@ class SacrebleuCorpus(Strict):
     turned: list[str] = []
     """Those of these sets that also give the lines of the reverse pair, turned round. From 2019 on, the two directions
     of a WMT pair hold different texts; before, the same."""
-    sizes: dict[Literal["train", "validation", "test"], PositiveInt] = {}
-    """How many sentence pairs a language pair has, about: scripts/plan.py estimates with them. No result does."""
-    align: bool = False
-    """Align the words of training sentences that come without a word alignment (by fast_align's model, in both
-    directions), for methods and policies that need one. 240,000 sentence pairs take some minutes."""
+    sizes: Sizes = {}
+    align: Align = False
     limits: Limits = Limits()
 
 
@@ -161,7 +169,7 @@ class UdCorpus(Strict):
     """Name of each language's treebank: `de: German-GSD`."""
     pairs: list[Pair]
     """The first language's treebank is read; the second plays no part."""
-    sizes: dict[Literal["train", "validation", "test"], PositiveInt] = {}
+    sizes: dict[Split, PositiveInt] = {}
     """How many sentences a treebank has, about: scripts/plan.py estimates with them. No result does."""
     limits: Limits = Limits(overlap="source")
 

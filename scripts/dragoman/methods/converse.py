@@ -29,7 +29,7 @@ from pydantic import Field, PositiveInt, model_validator
 
 from dragoman.config import Prompt, Share, Strict
 from dragoman.methods import IGNORE, Example, ParallelText
-from dragoman.methods.simulmask import schedules
+from dragoman.methods.reading import schedules
 from dragoman.policies import Alignment, Schedule
 from dragoman.prompts import encode, joined
 

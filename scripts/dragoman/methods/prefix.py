@@ -21,7 +21,7 @@ import numpy as np
 
 from dragoman.config import Prompt
 from dragoman.methods import IGNORE, Example, ParallelText
-from dragoman.methods.simulmask import Reading, schedules
+from dragoman.methods.reading import Reading, schedules
 from dragoman.prompts import encode, joined, render
 from dragoman.visibility import CHUNK, Unit, words
 

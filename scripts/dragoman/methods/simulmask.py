@@ -10,36 +10,19 @@ read by one of them, and one model serves them all.
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Annotated, Literal
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field, NonNegativeInt, model_validator
+from pydantic import NonNegativeInt, model_validator
 
-from dragoman.config import Prompt, Strict
+from dragoman.config import Prompt
 from dragoman.methods import Example, ParallelText, sft
-from dragoman.policies import Policy, Schedule, links, schedule
-from dragoman.visibility import Mode, Unit, visible_sources
+from dragoman.methods.reading import Reading, schedules
+from dragoman.visibility import Mode, visible_sources
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-
-class Reading(Strict):
-    """By which policies the source is read."""
-
-    policies: Annotated[list[Policy], Field(min_length=1)]
-    """Every sentence pair is read by one of these, drawn by its number alone. The paper has one: wait-k with a k that
-    is 4 above the k of decoding."""
-    unit: Unit = "word"
-    """What a policy counts; `character` for languages that write no spaces."""
-
-    @model_validator(mode="after")
-    def _words_are_aligned(self) -> Reading:
-        if self.unit != "word" and any(policy.name == "alignment" for policy in self.policies):
-            raise ValueError("the policy 'alignment' goes by alignments of words; it needs `unit: word`")
-        return self
 
 
 class Options(Reading):
@@ -67,29 +50,6 @@ class Options(Reading):
 def alibi(options: Options) -> bool | None:
     """Whether the positions need a model with ALiBi (True) or one without (False); None where any will do."""
     return {"modified": True, "group": False, "plain": None}[options.positions]
-
-
-def schedules(text: ParallelText, policies: Sequence[Policy]) -> Callable[[int, int, int], Schedule]:
-    """(number of a sentence pair, its source words, its target words T) -> g(1), ..., g(T + 1).
-
-    Which policy a pair is read by depends on its number and the languages, not on how many sentence pairs there are.
-
-    Raises:
-        ValueError: (the function does) a pair is to be read by its alignment and has none, or a broken one.
-    """
-    drawn = random.Random(f"policies-{text.pair}").choices(policies, k=len(text.sources))
-
-    def read(number: int, source: int, target: int) -> Schedule:
-        if drawn[number].name != "alignment":
-            return schedule(drawn[number], source, target)
-        try:
-            if not (found := links(text.alignments[number])):
-                raise ValueError("no word alignment, by which it is to be read; give its corpus a column `alignment`")
-            return schedule(drawn[number], source, target, found)
-        except ValueError as error:
-            raise ValueError(f"sentence pair {number + 1} of {text.pair}: {error}") from None
-
-    return read
 
 
 def examples(

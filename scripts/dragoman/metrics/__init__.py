@@ -39,7 +39,13 @@ class Score:
 
 
 class Metric(Protocol):
-    """What a metric module offers."""
+    """What a metric module offers. Beside this it may have
+
+    check(**options)               raises MetricError over options that cannot be meant, without work or a network;
+                                   where it is missing, options are tried on a sentence before anything runs
+    TRIAL                          that sentence, where the usual one would cost something
+    requisites(pairs, **options)   what it needs besides packages and texts, see the function of that name below
+    """
 
     BETTER: Literal["higher", "lower"] | None
     """Which way is better; None where neither is (a length ratio)."""
@@ -80,6 +86,12 @@ def parse(spec: str) -> tuple[str, dict[str, Any]]:
         except json.JSONDecodeError:
             options[key] = text
     return name, options
+
+
+def unwritten(spec: str, options: Mapping[str, Mapping[str, Any]] | None) -> dict[str, Any]:
+    """Of options by metric name, those of a metric that `spec` does not write itself: what it is called stays true."""
+    name, written = parse(spec)
+    return {key: value for key, value in (options or {}).get(name, {}).items() if key not in written}
 
 
 def options_of(name: str) -> list[str]:
@@ -170,5 +182,5 @@ def presentation(spec: str) -> Presentation:
         name, options = parse(spec)
         module = registry.module_of("metric", name)
         return Presentation(module.label(**options), module.BETTER, module.DIGITS)
-    except (KeyError, MetricError, TypeError):
+    except (KeyError, ValueError, TypeError):  # no such metric or option, or a value that it does not take
         return Presentation(spec)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from dragoman.metrics import MetricError, Score, require
-from dragoman.metrics.bootstrap import RESAMPLES, SEED, interval, resampled_sums
+from dragoman.metrics.bootstrap import RESAMPLES, drawn, interval, resampled_sums
 
 BETTER = "lower"
 DIGITS = 3
@@ -59,5 +59,5 @@ def compute(
     low = high = None
     if bootstrap:
         low, high = interval([float(bits / characters) for bits, characters in resampled_sums(table, bootstrap)])
-    signature = f"BPC|context:line before|bs:{bootstrap}|seed:{SEED}"
+    signature = f"BPC|context:line before{drawn(bootstrap)}"
     return Score(float(total[0] / total[1]), low, high, signature, len(hypotheses))

@@ -43,6 +43,19 @@ def resampled_sums(statistics: Sequence[Sequence[float]], resamples: int, seed: 
         yield from times @ table
 
 
+def of_mean(values: Sequence[float], resamples: int, seed: int = SEED) -> tuple[float | None, float | None]:
+    """95 % interval of the mean of one value per sentence; none without resamples."""
+    if not resamples:
+        return None, None
+    sums = resampled_sums([[value] for value in values], resamples, seed)
+    return interval([float(total[0]) / len(values) for total in sums])
+
+
+def drawn(resamples: int, seed: int = SEED) -> str:
+    """How an interval came about, as signatures say it; nothing without resamples."""
+    return f"|bs:{resamples}|seed:{seed}" if resamples else ""
+
+
 def interval(values: Sequence[float]) -> tuple[float, float]:
     """Bounds of the middle 95 % of resampled values: 1/40 is cut off at each end, as sacrebleu does."""
     ordered = sorted(values)

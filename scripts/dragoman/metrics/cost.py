@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from dragoman.metrics import MetricError, Score, require
-from dragoman.metrics.bootstrap import RESAMPLES, SEED, interval, resampled_sums
+from dragoman.metrics.bootstrap import RESAMPLES, drawn, of_mean
 
 BETTER = "lower"
 DIGITS = 2
@@ -40,8 +40,6 @@ def compute(
         raise MetricError(
             f"sentence {int(np.argmin(np.isfinite(values) & (values >= 0))) + 1}: no number of operations"
         )
-    low = high = None
-    if bootstrap:
-        low, high = interval([float(total[0]) / len(values) for total in resampled_sums(values[:, None], bootstrap)])
-    signature = f"GFLOPs|mean|counted:matrices,attention|bs:{bootstrap}|seed:{SEED}"
+    low, high = of_mean(values.tolist(), bootstrap)
+    signature = f"GFLOPs|mean|counted:matrices,attention{drawn(bootstrap)}"
     return Score(float(values.mean()), low, high, signature, len(values), tuple(values.tolist()))

@@ -13,7 +13,8 @@ from typing import Any
 
 from dragoman.metrics import MetricError
 from dragoman.metrics.bootstrap import RESAMPLES
-from dragoman.metrics.latency import Timing, named, reference_length, scores, timing
+from dragoman.metrics.latency import named, scores
+from dragoman.metrics.timing import Timing, reference_length, timing
 from dragoman.records import Record
 from dragoman.storage import replacing, sha256
 from dragoman.text import objects

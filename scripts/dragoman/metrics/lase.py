@@ -18,9 +18,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from dragoman import registry
-from dragoman.identify import code
+from dragoman.identify import IDENTIFIERS, code
 from dragoman.metrics import MetricError, Score, neural, require, target_language
-from dragoman.metrics.bootstrap import RESAMPLES, SEED, interval, resampled_sums
+from dragoman.metrics.bootstrap import RESAMPLES, drawn, of_mean
 from dragoman.metrics.offtarget import identifier_for
 from dragoman.metrics.rouge import words
 
@@ -55,7 +55,9 @@ def check(
     for option in others:
         known = ["model", "revision", "batch", "bootstrap", "identifier", "languages", "identifier_model"]
         raise MetricError(registry.unknown("option", option, known))
-    neural.check(model, revision, batch)
+    neural.check(model, revision, batch, bootstrap)
+    if identifier not in IDENTIFIERS:
+        raise MetricError(registry.unknown("identifier", str(identifier), IDENTIFIERS))
 
 
 def requisites(
@@ -99,11 +101,8 @@ def compute(
         for line, reference in zip(hypotheses, references[0], strict=True)
     ]
     values = [100 * math.prod(parts) for parts in zip(meant.segments, sure, short, strict=True)]
-    low = high = None
-    if bootstrap:
-        sums = resampled_sums([[value] for value in values], bootstrap)
-        low, high = interval([float(total[0]) / len(values) for total in sums])
-    signature = f"LaSE|{meant.signature}|{chosen.signature}" + (f"|bs:{bootstrap}|seed:{SEED}" if bootstrap else "")
+    low, high = of_mean(values, bootstrap)
+    signature = f"LaSE|{meant.signature}|{chosen.signature}{drawn(bootstrap)}"
     means = [math.fsum(column) / len(values) for column in (meant.segments, sure, short)]
     note = "meaning {:.3f}, language {:.3f}, length {:.3f}".format(*means)
     note = "; ".join(filter(None, (note, meant.note)))

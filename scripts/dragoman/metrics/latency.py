@@ -18,9 +18,8 @@ What divides by zero there is an error here that names the sentence.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any, Literal
 
 import numpy as np
@@ -28,160 +27,7 @@ import numpy as np
 from dragoman import __version__, registry
 from dragoman.metrics import MetricError, Score, parse
 from dragoman.metrics.bootstrap import RESAMPLES, SEED, interval, resampled_sums
-
-UNITS = ("word", "char")
-SOURCES = {"text": (1.0, 1.0), "speech": (300.0, 0.0)}
-"""How long a token of source and target lasts, which only ATD asks: a word of text takes one step on either side;
-speech is cut into words of 300 ms, and text shown for it takes no time."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Timing:
-    """When each token of each hypothesis was written; sentences with an empty hypothesis are left out. See `timing`."""
-
-    times: np.ndarray
-    """[tokens] What the metrics read, sentence after sentence: delays, or elapsed times if computation-aware."""
-    delays: np.ndarray
-    """[tokens] Source read, in source words or ms; never falls within a sentence."""
-    position: np.ndarray
-    """[tokens] i - 1 of each token in its sentence."""
-    starts: np.ndarray
-    """[sentences] Index of each sentence's first token."""
-    hypotheses: np.ndarray
-    """[sentences] |Y|, in target tokens, at least 1."""
-    sources: np.ndarray
-    """[sentences] |X|, in the unit of the delays, above 0."""
-    references: np.ndarray
-    """[sentences] |Y*|, in target tokens."""
-    kept: np.ndarray
-    """[sentences] Which of the sentences given these are."""
-    skipped: int
-    """How many were left out."""
-    source: Literal["text", "speech"]
-    computation_aware: bool
-    names: Sequence[str] | None
-    """What errors call the sentences given; None: their numbers from 1."""
-
-    def spread(self, values: np.ndarray) -> np.ndarray:
-        """[sentences] -> [tokens]."""
-        return np.repeat(values, self.hypotheses)
-
-    def mean(self, values: np.ndarray) -> np.ndarray:
-        """[tokens] -> [sentences], each divided by |Y|."""
-        return np.add.reduceat(values, self.starts) / self.hypotheses
-
-    def running_max(self, values: np.ndarray) -> np.ndarray:
-        """[tokens] -> [tokens]: the largest value of the sentence so far, in log2(longest sentence) passes."""
-        values, step = values.copy(), 1
-        while step < self.hypotheses.max():
-            inside = self.position[step:] >= step
-            values[step:] = np.where(inside, np.maximum(values[step:], values[:-step]), values[step:])
-            step *= 2
-        return values
-
-
-def reference_length(reference: str, unit: str) -> int:
-    """|Y*| as SimulEval counts it: words between single blanks, or characters without blanks at the ends."""
-    return len(reference.split(" ")) if unit == "word" else len(reference.strip())
-
-
-def timing(
-    delays: Sequence[Iterable[float]] | np.ndarray,
-    sources: Sequence[float],
-    references: Sequence[float] | None,
-    hypotheses: Sequence[int] | None = None,
-    *,
-    elapsed: Sequence[Iterable[float]] | np.ndarray | None = None,
-    source: Literal["text", "speech"] = "text",
-    names: Sequence[str] | None = None,
-) -> Timing:
-    """Check delays and lay them out for the metrics.
-
-    Args:
-        delays: one sequence per sentence, one number per target token, in source words (`source="text"`) or
-            milliseconds; or a padded array [sentences, width] with `hypotheses`.
-        sources: [sentences] lengths of the sources, in the unit of the delays.
-        references: [sentences] lengths of the references, in target tokens; None: those of the hypotheses.
-        hypotheses: [sentences] numbers of target tokens; needed with a padded array only.
-        elapsed: like `delays`, on the clock, in the unit of the delays; given, the metrics are computation-aware.
-        source: what a delay counts.
-        names: what errors call the sentences.
-
-    Raises:
-        MetricError: lists that do not run in step, no hypothesis at all, a source of length 0 with a hypothesis, or a
-            time that is not finite, is negative, or runs back.
-    """
-    flat, lengths = _flat(delays, hypotheses, "delays")
-    given = {"sources": sources, "references": references, "names": names}
-    for kind, values in given.items():
-        if values is not None and len(values) != len(lengths):
-            raise MetricError(f"delays of {len(lengths)} sentences, but {len(values)} {kind}")
-    clock = flat
-    if elapsed is not None:
-        clock, other = _flat(elapsed, hypotheses, "elapsed times")
-        if len(other) != len(lengths):
-            raise MetricError(f"delays of {len(lengths)} sentences, but elapsed times of {len(other)}")
-        _refuse(other != lengths, names, "there are not as many elapsed times as delays")
-    if not lengths.any():
-        raise MetricError(f"none of {len(lengths)} hypotheses has a word, so there is no latency")
-    kept = np.flatnonzero(lengths)
-    source_lengths = np.asarray(sources, dtype=np.float64)
-    reference_lengths = lengths if references is None else np.asarray(references, dtype=np.float64)
-    _refuse(~np.isfinite(source_lengths), names, "the length of the source is not a finite number")
-    _refuse((lengths > 0) & ~(source_lengths > 0), names, "words were written for an empty source: no latency exists")
-    _refuse(~((reference_lengths >= 0) & np.isfinite(reference_lengths)), names, "no length of the reference")
-
-    counts = lengths[kept]
-    starts = np.cumsum(counts) - counts
-    position = np.arange(len(flat)) - np.repeat(starts, counts)
-    owner = np.repeat(kept, counts)
-    for kind, values in (("a delay", flat), ("an elapsed time", clock)):
-        _refuse(~(np.isfinite(values) & (values >= 0)), names, f"{kind} is negative or not finite", owner)
-    back = np.zeros(len(flat), dtype=bool)
-    back[1:] = (flat[1:] < flat[:-1]) & (position[1:] > 0)
-    _refuse(back, names, "a delay is shorter than the one before it, but nothing can be unread", owner)
-    if elapsed is not None:
-        idle = (np.maximum.reduceat(clock, starts) == 0) & (np.maximum.reduceat(flat, starts) > 0)
-        text = "every elapsed time is 0, so nobody measured them (SimulEval does not on text)"
-        _refuse(np.repeat(idle, counts), names, text, owner)
-    return Timing(
-        times=clock,
-        delays=flat,
-        position=position,
-        starts=starts,
-        hypotheses=counts,
-        sources=source_lengths[kept],
-        references=reference_lengths[kept],
-        kept=kept,
-        skipped=len(lengths) - len(kept),
-        source=source,
-        computation_aware=elapsed is not None,
-        names=names,
-    )
-
-
-def _flat(values: Any, lengths: Sequence[int] | None, kind: str) -> tuple[np.ndarray, np.ndarray]:
-    """Tokens end to end, [tokens], and how many each sentence has, [sentences]."""
-    if isinstance(values, np.ndarray) and values.ndim == 2:
-        if lengths is None:
-            raise MetricError(f"padded {kind} need the numbers of target tokens")
-        counts = np.asarray(lengths, dtype=np.int64)
-        if len(counts) != len(values) or (len(counts) and not 0 <= counts.min() <= counts.max() <= values.shape[1]):
-            raise MetricError(f"numbers of target tokens that do not fit {kind} of shape {values.shape}")
-        return values[np.arange(values.shape[1]) < counts[:, None]].astype(np.float64), counts
-    rows = [row if hasattr(row, "__len__") else list(row) for row in values]
-    counts = np.fromiter(map(len, rows), dtype=np.int64, count=len(rows))
-    if lengths is not None and not np.array_equal(counts, lengths):
-        raise MetricError(f"numbers of target tokens that are not those of the {kind}")
-    return np.fromiter(chain.from_iterable(rows), dtype=np.float64, count=int(counts.sum())), counts
-
-
-def _refuse(bad: np.ndarray, names: Sequence[str] | None, text: str, owner: np.ndarray | None = None) -> None:
-    """Name the first sentence that is bad; `owner` gives each token's sentence where `bad` is about tokens."""
-    if bad.any():
-        first = int(np.argmax(bad))
-        sentence = first if owner is None else int(owner[first])
-        raise MetricError(f"{f'sentence {sentence + 1}' if names is None else names[sentence]}: {text}")
+from dragoman.metrics.timing import SOURCES, UNITS, Timing, reference_length, refuse, timing
 
 
 def _lagging(t: Timing, target: np.ndarray) -> np.ndarray:
@@ -197,7 +43,7 @@ def _lagging(t: Timing, target: np.ndarray) -> np.ndarray:
 
 def _require_references(t: Timing, label: str) -> None:
     text = f"the reference has no characters, so {label} does not exist (LAAL, DAL and ATD do)"
-    _refuse(t.references == 0, t.names, text, t.kept)
+    refuse(t.references == 0, t.names, text, t.kept)
 
 
 def al(t: Timing) -> np.ndarray:

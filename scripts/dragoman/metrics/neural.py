@@ -1,8 +1,9 @@
 """Metrics that are neural networks, run by a process of another environment: their packages do not go with ours.
 
-`make env-neural` makes that environment. `scripts/neural_scorer.py`, which runs there, describes the protocol. Each
-model has a process, which is started when it is first needed, keeps it loaded, and ends with ours. Texts that have been
-scored by the same version of a model are not scored again (`kept.py`), and then it is not even loaded.
+COMET and BLEURT are a `Network` each; LaSE takes a network's score for a part of its own. `make env-neural` makes that
+environment. `scripts/neural_scorer.py`, which runs there, describes the protocol. Each model has a process, which is
+started when it is first needed, keeps it loaded, and ends with ours. Texts that have been scored by the same version of
+a model are not scored again (`kept.py`), and then it is not even loaded.
 """
 
 from __future__ import annotations
@@ -15,19 +16,22 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from dragoman import registry
 from dragoman.command import REPOSITORY, bar
 from dragoman.metrics import MetricError, Score, kept, require
-from dragoman.metrics.bootstrap import SEED, interval, resampled_sums
+from dragoman.metrics.bootstrap import RESAMPLES, drawn, of_mean
 
 log = logging.getLogger(__name__)
 
 SCORER = REPOSITORY / "scripts" / "neural_scorer.py"
+METRICS = ("bleurt", "comet", "lase")
+"""Registered metrics that need that environment."""
 BATCH = 16
 """Segments scored at once, unless the metric says otherwise."""
 _SECONDS_BETWEEN_LINES = 10
@@ -61,6 +65,8 @@ def check(model: Any, revision: Any = None, batch: Any = BATCH, bootstrap: Any =
             raise MetricError(f'{name}={value} was read as a number; write {name}="..." with the quotes')
     if isinstance(batch, bool) or not isinstance(batch, int) or batch < 1:
         raise MetricError(f"batch is a whole number of segments from 1, not {batch!r}")
+    if bootstrap is not None and (isinstance(bootstrap, bool) or not isinstance(bootstrap, int) or bootstrap < 0):
+        raise MetricError(f"bootstrap is a number of resamples from 0, not {bootstrap!r}")
     if Path(model).exists():
         if revision is not None:
             raise MetricError(f"{model} is on this machine, so there is no revision of it to choose")
@@ -234,20 +240,17 @@ def compute(
         scored = _scored(process, title, hypotheses, references, sources, batch)
         kept.keep(made_from, scored)
     values, cut = scored["scores"], scored["cut"]
-    low = high = None
-    if bootstrap:
-        sums = resampled_sums([[value] for value in values], bootstrap)
-        low, high = interval([float(total[0]) / len(values) for total in sums])
-    signature = [title, f"model:{about['name']}", about["version"], f"nrefs:{scored['nrefs']}", "precision:fp32"]
-    signature += [f"bs:{bootstrap}", f"seed:{SEED}"] if bootstrap else []
-    signature += [f"{name}:{version}" for name, version in about["packages"].items()]
+    low, high = of_mean(values, bootstrap)
+    facts = [title, f"model:{about['name']}", about["version"], f"nrefs:{scored['nrefs']}", "precision:fp32"]
+    packages = [f"{name}:{version}" for name, version in about["packages"].items()]
     notes = []
     if empty := sum(not text.strip() for text in hypotheses):
         notes.append(f"{empty} of {len(hypotheses)} hypotheses are empty, for which the model was not trained")
     if cut:
         notes.append(f"{cut} of {len(hypotheses)} sentences may be longer than the model reads")
     mean = math.fsum(values) / len(values)
-    return Score(mean, low, high, "|".join(signature), len(values), tuple(values), "; ".join(notes))
+    signature = "|".join(["|".join(facts) + drawn(bootstrap), *packages])
+    return Score(mean, low, high, signature, len(values), tuple(values), "; ".join(notes))
 
 
 def _scored(
@@ -263,3 +266,55 @@ def _scored(
     segments = [dict(zip(texts, each, strict=True)) for each in zip(*texts.values(), strict=True)]
     values, cut = process.score(segments, batch)
     return {"scores": values, "cut": cut, "nrefs": int("ref" in texts)}
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A network that is a metric by itself: what the registry has under its name."""
+
+    kind: str
+    """As `Scorer` knows it."""
+    title: str
+    MODEL: str
+    """Its model unless `model` names another."""
+    NEEDS: frozenset[str]
+    BETTER: Literal["higher"] = "higher"
+    DIGITS: int = 4
+
+    def label(self, **options: Any) -> str:
+        """`COMET`, with the model where it was chosen by hand."""
+        return label(self.title, self.MODEL, **options)
+
+    def check(self, *, model: Any = None, **options: Any) -> None:
+        """Refuse options that cannot be meant, without loading a model."""
+        check(self.MODEL if model is None else model, **options)
+
+    def requisites(
+        self, pairs: Iterable[str], *, model: str | None = None, revision: str | None = None, **others: Any
+    ) -> list[Callable[[], str]]:
+        """The model, which is fetched where it is not on this machine."""
+        return [requisite(self.kind, model or self.MODEL, revision)]
+
+    def compute(
+        self,
+        hypotheses: list[str],
+        references: list[list[str]],
+        sources: list[str],
+        pair: str,
+        *,
+        model: str | None = None,
+        revision: str | None = None,
+        batch: int = BATCH,
+        bootstrap: int = RESAMPLES,
+    ) -> Score:
+        """Mean over sentences with a 95 % bootstrap interval, and the value of each sentence.
+
+        Args:
+            model: a name on the hub, which is fetched; or a folder with its files.
+            revision: commit, tag or branch on the hub; None for the newest. The signature has the commit.
+            batch: sentences scored at once.
+            bootstrap: number of resamples; 0 leaves the interval out.
+        """
+        read = sources if "sources" in self.NEEDS else []
+        chosen = self.MODEL if model is None else model
+        return compute(self.kind, self.title, hypotheses, references, read, chosen, revision, batch, bootstrap)

@@ -15,7 +15,7 @@ from dragoman.identify import Identifier, code, lingua_languages
 from dragoman.identify import identifier as identifier_of
 from dragoman.languages import NAMES
 from dragoman.metrics import MetricError, Score, require, target_language
-from dragoman.metrics.bootstrap import RESAMPLES, SEED, interval, resampled_sums
+from dragoman.metrics.bootstrap import RESAMPLES, drawn, of_mean
 
 BETTER = "lower"
 DIGITS = 1
@@ -65,18 +65,13 @@ def compute(
         return [each is not None and into in (None, each) for each in classes]
 
     missed = misses(hypotheses)
-    low = high = None
-    resampled = ""
-    if bootstrap:
-        samples = resampled_sums([[miss] for miss in missed], bootstrap)
-        low, high = interval([100 * float(total[0]) / len(missed) for total in samples])
-        resampled = f"|bs:{bootstrap}|seed:{SEED}"
+    segments = tuple(100.0 * miss for miss in missed)
+    low, high = of_mean(segments, bootstrap)
     floor = [miss for reference in references for miss in misses(reference)]
     note = f"references: {100 * sum(floor) / len(floor):.1f} %" if floor else ""
     if (into, source) == ("source", "en"):
         note = "the source is English, and what went there is counted as English"
-    signature = f"OTR|{chosen.signature}|empty:off-target|into:{into or 'any'}{resampled}"
-    segments = tuple(100.0 * miss for miss in missed)
+    signature = f"OTR|{chosen.signature}|empty:off-target|into:{into or 'any'}{drawn(bootstrap)}"
     return Score(100 * sum(missed) / len(missed), low, high, signature, len(missed), segments, note)
 
 

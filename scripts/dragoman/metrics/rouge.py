@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from dragoman import registry
 from dragoman.metrics import MetricError, Score, require, target_language
-from dragoman.metrics.bootstrap import RESAMPLES, SEED, interval, resampled_sums
+from dragoman.metrics.bootstrap import RESAMPLES, drawn, of_mean
 
 BETTER = "higher"
 DIGITS = 1
@@ -55,13 +55,9 @@ def compute(
     values = [
         100 * max(f1(of, answer, reference) for reference in own) for answer, own in zip(answers, wanted, strict=True)
     ]
-    low = high = None
-    if bootstrap:
-        sums = resampled_sums([[value] for value in values], bootstrap)
-        low, high = interval([float(total[0]) / len(values) for total in sums])
+    low, high = of_mean(values, bootstrap)
     tokens = "characters" if language in UNSPACED else "unicode-words"
-    signature = f"{KINDS[of]}|f1|nrefs:{len(references)}|case:lower|tok:{tokens}|stem:no"
-    signature += f"|bs:{bootstrap}|seed:{SEED}" if bootstrap else ""
+    signature = f"{KINDS[of]}|f1|nrefs:{len(references)}|case:lower|tok:{tokens}|stem:no{drawn(bootstrap)}"
     return Score(sum(values) / len(values), low, high, signature, len(values), tuple(values))
 
 

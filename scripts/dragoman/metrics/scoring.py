@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dragoman import registry
-from dragoman.metrics import MetricError, columns_of, parse, score
+from dragoman.metrics import MetricError, columns_of, parse, score, unwritten
 from dragoman.records import Record
 from dragoman.storage import read_jsonl, sha256
 from dragoman.sweeps import joined, split
@@ -58,7 +58,10 @@ def score_files(
     metrics: Sequence[str],
     options: dict[str, dict[str, Any]] | None = None,
 ) -> list[Record]:
-    """Records of plain text files, one system a file; `options` by metric name.
+    """Records of plain text files, one system a file.
+
+    Args:
+        options: by metric name, where a metric does not say otherwise itself.
 
     Raises:
         ValueError: a file is not UTF-8, or is longer or shorter than the others; the message names it.
@@ -84,7 +87,7 @@ def score_files(
         if sources:
             made_from["sources"] = digest_of(sources)
         for metric in metrics:
-            own = (options or {}).get(parse(metric)[0])
+            own = unwritten(metric, options)
             records.append(record(place, metric, sentences, reference_sets, sources, made_from, own))
     return records
 
@@ -134,9 +137,7 @@ def score_hypotheses(
         hypotheses, sources = [row["hypothesis"] for row in rows], [row["source"] for row in rows]
         here = place | {"system": system, "setting": joined(point, setting)}
         for metric in dict.fromkeys(metrics):
-            name, written = parse(metric)
-            own = {key: value for key, value in (options or {}).get(name, {}).items() if key not in written}
-            needed = columns_of(name)
+            own, needed = unwritten(metric, options), columns_of(parse(metric)[0])
             if lacking := [column for column in needed if not any(column in row for row in rows)]:
                 note = f"this decoder writes no {', '.join(lacking)}"
                 records.append(Record(**here, metric=metric, **NO_VALUE, n=len(rows), made_from=made_from, note=note))

@@ -8,7 +8,8 @@ values per sentence (LAAL, operations, off-target, a neural metric):
 
 Draws, seeds and two-sided p-values are those of sacrebleu's `PairedTest`; scores of resamples are computed for all
 of them at once. One-sided p-values count ties against the difference, and 1 is added to either count, so that p is
-never 0 (Phipson & Smyth 2010).
+never 0 (Phipson & Smyth 2010). A draw in which no sentence of a system has a value, as of a latency where hypotheses
+are empty, has no score: intervals are over the others, and in p-values it counts against the difference.
 """
 
 from __future__ import annotations
@@ -122,8 +123,8 @@ def statistics(
         raise UntestableError(f"{spec} has no value per sentence, so differences of it cannot be tested")
     values: list[float | None] = list(result.segments)
     if name in latency.METRICS:
-        written = iter(values)
-        values = [next(written) if len(delays) else None for delays in (columns or {})["delays"]]
+        known = iter(values)
+        values = [next(known) if len(delays) else None for delays in (columns or {})["delays"]]
     if len(values) != len(hypotheses):
         raise MetricError(f"{spec}: {len(values)} values for {len(hypotheses)} sentences")
     return means(values)
@@ -146,7 +147,7 @@ def _percent(sums: np.ndarray) -> np.ndarray:
 
 
 def _mean(sums: np.ndarray) -> np.ndarray:
-    with np.errstate(invalid="ignore"):  # a resample none of whose sentences has a value has no mean
+    with np.errstate(invalid="ignore"):  # a draw none of whose sentences has a value has no mean: it is NaN
         return sums[..., 0] / sums[..., 1]
 
 
@@ -208,13 +209,24 @@ def swapped(
     return np.concatenate(found)
 
 
+def bounds(samples: np.ndarray) -> tuple[float, float]:
+    """95 % interval of [resamples] values, of those that are numbers.
+
+    Raises:
+        MetricError: none is.
+    """
+    if not len(known := samples[~np.isnan(samples)]):
+        raise MetricError(f"none of {len(samples)} resamples has a sentence with a value, so there is no interval")
+    return interval(known.tolist())
+
+
 def one_sided(observed: float, chance: np.ndarray) -> tuple[float, float]:
     """p-values of "not above 0" and "not below 0", from values `chance` that a statistic takes where only chance acts.
 
-    Ties count against the difference.
+    Ties count against the difference, and so does what has no value (NaN).
     """
-    above = int(np.sum(chance >= observed - TIE))
-    below = int(np.sum(chance <= observed + TIE))
+    above = int(np.sum(~(chance < observed - TIE)))
+    below = int(np.sum(~(chance > observed + TIE)))
     return (above + 1) / (len(chance) + 1), (below + 1) / (len(chance) + 1)
 
 
@@ -239,7 +251,7 @@ def paired_bootstrap(
     observed = moments.fmean(differences)
     sizes = np.abs(samples)
     # sacrebleu's, that is Moses': how far the size of the difference strays from its own mean
-    p = (int(np.sum(sizes - sizes.mean() > abs(observed))) + 1) / (resamples + 1)
+    p = (int(np.sum(~(sizes - np.nanmean(sizes) <= abs(observed)))) + 1) / (resamples + 1)
     sides = one_sided(observed, samples - observed)
     return _comparison(differences, samples, p, sides, len(system[0].table), f"paired-bootstrap|bs:{resamples}|{seed}")
 
@@ -258,7 +270,7 @@ def randomisation(
     """
     differences, samples = _differences(system, against, resamples, seed)
     observed, chance = moments.fmean(differences), swapped(system, against, trials, seed)
-    p = (int(np.sum(np.abs(chance) > abs(observed) + TIE)) + 1) / (trials + 1)
+    p = (int(np.sum(~(np.abs(chance) <= abs(observed) + TIE))) + 1) / (trials + 1)
     signature = f"approximate-randomisation|ar:{trials}|bs:{resamples}|{seed}"
     return _comparison(differences, samples, p, one_sided(observed, chance), len(system[0].table), signature)
 
@@ -288,7 +300,7 @@ def _comparison(
     n: int,
     signature: str,
 ) -> Comparison:
-    low, high = interval(samples.tolist())
+    low, high = bounds(samples)
     spread = moments.stdev(differences) if len(differences) > 1 else None
     test, _, seed = signature.rpartition("|")
     return Comparison(

@@ -17,7 +17,7 @@ from itertools import accumulate
 from typing import Any, Literal
 
 from dragoman.metrics import MetricError, Score, require
-from dragoman.metrics.bootstrap import RESAMPLES, SEED, interval, resampled_sums
+from dragoman.metrics.bootstrap import RESAMPLES, drawn, interval, resampled_sums
 
 BETTER = "higher"
 DIGITS = 1
@@ -64,7 +64,7 @@ def compute(
         sums = resampled_sums(statistics, bootstrap)
         low, high = interval([100 * good / all_ for good, all_ in sums if all_])
     signature = "accuracy|missing:wrong" if of == "token" else "XGLUE-POS|seqeval chunks"
-    signature += f"|bs:{bootstrap}|seed:{SEED}" if bootstrap else ""
+    signature += drawn(bootstrap)
     segments = tuple(100 * hits / words for hits, words in statistics) if of == "token" else None
     return Score(100 * right / found, low, high, signature, len(gold), segments)
 

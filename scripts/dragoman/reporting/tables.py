@@ -1,6 +1,7 @@
 """Tables are views of records: one long frame of an experiment's cells. `arrange.py` arranges it for people to read.
 
-A number that is missing stays missing, with the reason beside it, and no average is taken over it.
+A number that is missing stays missing, with the reason beside it: no mean over pairs is taken without it. Where a seed
+is missing, the mean over the others stands, and the note says which is not in it.
 """
 
 from __future__ import annotations
@@ -47,18 +48,6 @@ class Layout:
     def means(self) -> dict[str, tuple[str, ...]]:
         """Name -> pairs of every mean: the blocks', and that of all pairs where there are several."""
         return self.blocks | ({MEAN: self.pairs} if len(self.pairs) > 1 else {})
-
-
-def layout_of(records: Iterable[Record], experiment: str) -> Layout:
-    """The layout that records themselves suggest, where there is no configuration to ask."""
-    own = [r for r in records if r.experiment == experiment]
-    return Layout(
-        experiment=experiment,
-        systems={key: key for key in (placed(r)[0] for r in own)},
-        pairs=tuple(dict.fromkeys(r.pair for r in own)),
-        metrics=tuple(dict.fromkeys(r.metric for r in own)),
-        title=experiment,
-    )
 
 
 def placed(record: Record) -> tuple[str, str]:

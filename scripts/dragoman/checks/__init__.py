@@ -1,0 +1,59 @@
+"""What one key alone cannot tell: names that must exist, pairs a corpus must have, files that must be there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from dragoman.checks import corpora, systems, tunings
+from dragoman.checks.names import named, page_pairs, pair_in
+from dragoman.checks.systems import MODEL_FREE
+from dragoman.checks.tunings import options_of, twins
+from dragoman.config import Config, Experiment, Prompt
+from dragoman.configfile import ConfigError, KeyPath, Problem, prompts
+
+__all__ = ["MODEL_FREE", "options_of", "page_pairs", "problems_of", "twins"]
+
+
+def problems_of(config: Config) -> Iterator[Problem]:
+    """Every mistake that only shows when the parts of a configuration are seen together."""
+    try:
+        known_prompts = prompts(config.prompts)
+    except ConfigError as error:
+        yield Problem((), str(error))
+        return
+    for name, corpus in config.corpora.items():
+        yield from corpora.problems_of(("corpora", name), corpus)
+    for name, model in config.models.items():
+        yield from corpora.problems_of_model(config, ("models", name), model)
+    for name, experiment in config.experiments.items():
+        yield from _experiment(config, ("experiments", name), experiment, known_prompts)
+
+
+def _experiment(
+    config: Config, at: KeyPath, experiment: Experiment, known_prompts: dict[str, Prompt]
+) -> Iterator[Problem]:
+    yield from named("model", (*at, "model"), experiment.model, config.models)
+    yield from named("prompt", (*at, "prompt"), experiment.prompt, known_prompts)
+    for index, metric in enumerate(experiment.metrics):
+        yield from systems.problems_of_metric((*at, "metrics", index), metric, experiment)
+    for key, data in (("train", experiment.train), ("test", experiment.test)):
+        if data is None:
+            continue
+        yield from named("corpus", (*at, key, "corpus"), data.corpus, config.corpora)
+        if (corpus := config.corpora.get(data.corpus)) is not None:
+            for index, pair in enumerate(data.pairs):
+                split = "train" if key == "train" else experiment.test.split
+                yield from pair_in((*at, key, "pairs"), index, corpus, data.corpus, pair, split)
+                if pair in data.pairs[:index]:
+                    yield Problem((*at, key, "pairs", index), "stands twice; remove one", pair)
+            if corpus.provider == "demo" and corpus.task != experiment.task:
+                text = f"this corpus is for {corpus.task}, and the experiment's task is {experiment.task}"
+                yield Problem((*at, key, "corpus"), text, data.corpus)
+    for name in experiment.tunings:
+        yield from tunings.problems_of(config, (*at, "tunings", name), experiment, name, known_prompts)
+    for name in experiment.systems:
+        yield from systems.problems_of(config, (*at, "systems", name), experiment, name, known_prompts)
+    if experiment.divergence is not None:
+        yield from tunings.problems_of_twin((*at, "divergence", "twin"), experiment, experiment.divergence.twin)
+    if experiment.instructions is not None:
+        yield from systems.problems_of_instructions((*at, "instructions"), experiment, experiment.instructions)

@@ -1,0 +1,72 @@
+"""Names that must exist: of anything, of a pair and a split in a corpus, of a language in a prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations, permutations
+from typing import Any
+
+from dragoman import registry
+from dragoman.config import Corpus, Pages, Prompt
+from dragoman.configfile import KeyPath, Problem
+from dragoman.languages import reverse
+from dragoman.prompts import render
+
+DEMO_LANGUAGES = ("en", "fr", "de", "nl", "it", "ro")
+
+
+def named(kind: str, at: KeyPath, name: str | None, allowed: Any) -> Iterator[Problem]:
+    """Whether a name, where there is one, is among those that exist."""
+    if name is not None and name not in allowed:
+        yield Problem(at, registry.unknown(kind, name, allowed), name)
+
+
+def pairs_of(corpus: Corpus) -> set[str]:
+    """Every pair a corpus can serve."""
+    if corpus.provider == "demo":
+        return {f"{source}-{target}" for source, target in permutations(DEMO_LANGUAGES, 2)}
+    if corpus.provider == "files":
+        return {name for pair in corpus.pairs for name in (pair, reverse(pair))}
+    if corpus.provider == "instructions":
+        return set()
+    return set(corpus.pairs)
+
+
+def page_pairs(pages: Pages, corpus: Corpus) -> list[str]:
+    """Pairs whose training text becomes pages: those named or every two languages, in the direction the corpus has."""
+    pairs = pages.pairs or ["-".join(both) for both in combinations(sorted(set(pages.languages or ())), 2)]
+    return [
+        pair if pair in pairs_of(corpus) or reverse(pair) not in pairs_of(corpus) else reverse(pair) for pair in pairs
+    ]
+
+
+def has_split(corpus: Corpus, pair: str, split: str) -> bool:
+    """Whether the configuration gives that split any sentences."""
+    if corpus.provider == "demo":
+        return getattr(corpus, split) > 0
+    if corpus.provider == "files":
+        return getattr(corpus.pairs.get(pair) or corpus.pairs[reverse(pair)], split) is not None
+    if corpus.provider == "hub":
+        return split in corpus.files
+    if corpus.provider == "ud":
+        return True
+    return bool(getattr(corpus, split))
+
+
+def pair_in(at: KeyPath, key: str | int, corpus: Corpus, name: str, pair: str, split: str) -> Iterator[Problem]:
+    """Whether a corpus has text of a pair in a split."""
+    if pair not in pairs_of(corpus):
+        yield Problem(
+            (*at, key), f"corpus {name!r} has no such pair; " + registry.unknown("pair", pair, pairs_of(corpus)), pair
+        )
+    elif not has_split(corpus, pair, split):
+        yield Problem((*at, key), f"corpus {name!r} has no {split} split for {pair}; give it one", pair)
+
+
+def languages_in(at: KeyPath, known: dict[str, Prompt], name: str, pair: str) -> Iterator[Problem]:
+    """Whether a prompt can name the languages of a pair."""
+    if name in known:
+        try:
+            render(known[name], pair, "", "")
+        except ValueError as error:
+            yield Problem(at, f"{pair}: {error}", name)

@@ -1,0 +1,191 @@
+"""Systems and what is measured of them: decoders, priors, prompts, demonstrations, metrics, instructions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from dragoman import metrics, registry
+from dragoman.checks.names import languages_in, named, pair_in
+from dragoman.checks.tunings import fits, problems_of_twin
+from dragoman.config import (
+    Config,
+    ConversationDecoder,
+    DictionaryDecoder,
+    Experiment,
+    FixedPrior,
+    Instructed,
+    PrefilledDecoder,
+    Prompt,
+    PseudoPrior,
+    RandomPrior,
+    RefinedPrior,
+    SftPrior,
+    Shots,
+    System,
+)
+from dragoman.configfile import KeyPath, Problem
+from dragoman.instructions import questions
+from dragoman.languages import split_pair
+
+MODEL_FREE = ("copy", "dictionary")
+"""Decoders that use no model."""
+SINGLE = (*MODEL_FREE, "offline", "contrastive")
+"""Decoders that give one answer to a sentence, under one setting."""
+
+
+def problems_of(
+    config: Config, at: KeyPath, experiment: Experiment, name: str, known_prompts: dict[str, Prompt]
+) -> Iterator[Problem]:
+    """Mistakes of one system of an experiment."""
+    system = experiment.systems[name]
+    yield from named("tuning", (*at, "tuning"), system.tuning, experiment.tunings)
+    yield from named("prompt", (*at, "prompt"), system.prompt, known_prompts)
+    yield from _prompts(at, experiment, system, known_prompts)
+    if system.shots is not None:
+        yield from _shots(config, (*at, "shots"), experiment, system.shots)
+    yield from _decoder(at, experiment, system.decoder, system.tuning)
+    if isinstance(system.decoder, PrefilledDecoder):
+        yield from _prior(config, (*at, "decoder", "prior"), experiment, name, system.decoder.prior)
+
+
+def _decoder(at: KeyPath, experiment: Experiment, decoder: Any, tuning: str | None) -> Iterator[Problem]:
+    if decoder.name in MODEL_FREE and tuning is not None:
+        yield Problem((*at, "tuning"), f"the decoder {decoder.name!r} uses no model; leave the tuning out", tuning)
+    used = experiment.tunings.get(tuning or "")
+    if used is not None and used.method in registry.REGISTRY["method"]:
+        yield from fits((*at, "decoder"), decoder, used)
+    elif isinstance(decoder, ConversationDecoder):
+        yield Problem((*at, "decoder", "name"), "only a model tuned by `method: converse` takes turns", decoder.name)
+    if used is not None and (sweep := used.sweep) and (points := getattr(decoder, sweep.axis, None)):
+        missing = [value for value in sweep.values if value not in map(str, points)]
+        if missing:
+            text = f"the tuning is swept over {sweep.axis}, and the decoder lacks {', '.join(missing)}"
+            yield Problem((*at, "decoder", sweep.axis), text, points)
+    if isinstance(decoder, DictionaryDecoder):
+        for pair in experiment.test.pairs:
+            yield from named("pair", (*at, "decoder", "files"), pair, decoder.files)
+        for pair, path in decoder.files.items():
+            if not Path(path).is_file():
+                yield Problem((*at, "decoder", "files", pair), "no such file", path)
+
+
+def _prior(config: Config, at: KeyPath, experiment: Experiment, own: str, prior: Any) -> Iterator[Problem]:
+    """Whether what a prior is made of is there, for every pair of the test."""
+    pairs = experiment.test.pairs
+    targets = {split_pair(pair)[1] for pair in pairs}
+    if isinstance(prior, SftPrior):
+        yield from problems_of_twin((*at, "twin"), experiment, prior.twin)
+    if isinstance(prior, FixedPrior):
+        for language in sorted(targets):
+            yield from named("language", (*at, "texts"), language, prior.texts)
+    if isinstance(prior, RefinedPrior):
+        yield from _refined(config, at, experiment, own, prior)
+    if not isinstance(prior, PseudoPrior | RandomPrior):
+        return
+    for key, path in prior.files.items():
+        if not Path(path).is_file():
+            yield Problem((*at, "files", key), "no such file", path)
+    languages = targets if prior.corpus else set(prior.files)
+    if isinstance(prior, RandomPrior) and prior.kind == "wrong-language":
+        for pair in pairs:
+            if not languages - {*split_pair(pair)}:
+                text = f"no language besides those of {pair} among the {'test targets' if prior.corpus else 'files'}"
+                yield Problem((*at, "corpus" if prior.corpus else "files"), f"{text}; add one", sorted(languages))
+    elif not prior.corpus:
+        wanted, kind = (pairs, "pair") if isinstance(prior, PseudoPrior) else (sorted(targets), "language")
+        for key in wanted:
+            yield from named(kind, (*at, "files"), key, prior.files)
+    if prior.corpus is not None:
+        yield from named("corpus", (*at, "corpus"), prior.corpus, config.corpora)
+        if (corpus := config.corpora.get(prior.corpus)) is not None:
+            for pair in pairs:
+                yield from pair_in(at, "corpus", corpus, prior.corpus, pair, "train")
+
+
+def _refined(config: Config, at: KeyPath, experiment: Experiment, own: str, prior: RefinedPrior) -> Iterator[Problem]:
+    yield from named("system", (*at, "system"), prior.system, experiment.systems.keys() - {own})
+    other = experiment.systems.get(prior.system or "")
+    tuning = experiment.tunings.get(other.tuning or "") if other else None
+    if other and (other.decoder.name not in SINGLE or (tuning and tuning.sweep)):
+        text = "a refined prior is one answer to a sentence; name a system without settings or prior tokens"
+        yield Problem((*at, "system"), text, prior.system)
+    for pair in experiment.test.pairs if prior.hypotheses else ():
+        path = str(prior.hypotheses).replace("{pair}", pair)
+        if not Path(path).is_file():
+            yield Problem((*at, "hypotheses"), "no such file", path)
+            return
+    if prior.model is not None:
+        fitting = {name: model for name, model in config.models.items() if model.source != "scratch"}
+        yield from named("model from the hub or a folder", (*at, "model"), prior.model, fitting)
+        spoken = {code for pair in experiment.test.pairs for code in split_pair(pair)}
+        for code in sorted(spoken if prior.codes else ()):
+            yield from named("language", (*at, "codes"), code, prior.codes)
+
+
+def _prompts(at: KeyPath, experiment: Experiment, system: System, known: dict[str, Prompt]) -> Iterator[Problem]:
+    """Prompts by target language, and names for every language that a prompt is to name."""
+    for language, name in system.prompt_by_target.items():
+        yield from named("prompt", (*at, "prompt_by_target", language), name, known)
+        if language not in {split_pair(pair)[1] for pair in experiment.test.pairs}:
+            yield Problem((*at, "prompt_by_target", language), "no test pair has this target language", name)
+    tuning = experiment.tunings.get(system.tuning or "")
+    usual = system.prompt or (tuning and tuning.prompt) or experiment.prompt
+    for pair in experiment.test.pairs:
+        target = split_pair(pair)[1]
+        key = ("prompt_by_target", target) if target in system.prompt_by_target else ("prompt",)
+        yield from languages_in((*at, *key), known, system.prompt_by_target.get(target, usual), pair)
+
+
+def _shots(config: Config, at: KeyPath, experiment: Experiment, shots: Shots) -> Iterator[Problem]:
+    yield from named("corpus", (*at, "corpus"), shots.corpus, config.corpora)
+    name = shots.corpus or experiment.test.corpus
+    if (corpus := config.corpora.get(name)) is not None:
+        key = "corpus" if shots.corpus else "split"
+        for pair in experiment.test.pairs:
+            yield from pair_in(at, key, corpus, name, pair, shots.split)
+    if shots.corpus in (None, experiment.test.corpus) and shots.split == experiment.test.split:
+        yield Problem((*at, "split"), "demonstrations would be of the very text that is tested on", shots.split)
+
+
+def problems_of_instructions(at: KeyPath, experiment: Experiment, spec: Instructed) -> Iterator[Problem]:
+    """Instructions that can be read, and systems that are one model each."""
+    try:
+        questions(Path(spec.path))
+    except ValueError as error:
+        yield Problem((*at, "path"), str(error), spec.path)
+    for index, name in enumerate(spec.systems):
+        yield from named("system", (*at, "systems", index), name, experiment.systems)
+        if (system := experiment.systems.get(name)) is None:
+            continue
+        tuning = experiment.tunings.get(system.tuning or "")
+        if system.decoder.name in MODEL_FREE or (tuning and (tuning.per_pair or tuning.sweep)):
+            text = "instructions are answered by one model: no decoder without any, no model per pair, no sweep"
+            yield Problem((*at, "systems", index), text, name)
+
+
+def problems_of_metric(at: KeyPath, spec: str, experiment: Experiment) -> Iterator[Problem]:
+    """Mistakes of one metric of an experiment."""
+    measured = (getattr(system.decoder, "monolingual", False) for system in experiment.systems.values())
+    if spec.partition(":")[0] == "bits" and not any(measured):
+        text = "no system measures them; give those of interest the decoder {name: offline, monolingual: true}"
+        yield Problem(at, text, spec)
+    try:
+        name, options = metrics.parse(spec)
+    except metrics.MetricError as error:
+        yield Problem(at, str(error), spec)
+        return
+    yield from named("metric", at, name, registry.REGISTRY["metric"])
+    if name in registry.REGISTRY["metric"] and options:
+        try:  # a value that the metric refuses is refused here, not after all the training
+            module = registry.module_of("metric", name)
+            if check := getattr(module, "check", None):
+                check(**options)
+                return
+            columns = {"delays": [[1]], "gflops": [1.0], "nats": [1.0]}
+            text = "a" if metrics.columns_of(name) else getattr(module, "TRIAL", "one two three four")
+            for pair in experiment.test.pairs:
+                metrics.score(spec, [text], [[text]] if text else [], [text], pair, columns)
+        except metrics.MetricError as error:
+            yield Problem(at, str(error), spec)

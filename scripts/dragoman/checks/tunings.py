@@ -1,0 +1,198 @@
+"""Tunings: methods and their options, what they are trained on and go on from, sweeps."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from dragoman import registry, sweeps
+from dragoman.checks.names import languages_in, named, pair_in
+from dragoman.config import (
+    Config,
+    ConversationDecoder,
+    Experiment,
+    InstructionsCorpus,
+    Model,
+    PrefilledDecoder,
+    Prompt,
+    SftPrior,
+    SimultaneousDecoder,
+    Tuning,
+)
+from dragoman.configfile import KeyPath, Problem, problems_in
+from dragoman.storage import read_json
+
+
+def problems_of(
+    config: Config, at: KeyPath, experiment: Experiment, name: str, known_prompts: dict[str, Prompt]
+) -> Iterator[Problem]:
+    """Mistakes of one tuning of an experiment."""
+    tuning = experiment.tunings[name]
+    used = {system.tuning for system in experiment.systems.values()} | twins(experiment)
+    if name not in used | {other.start for other in experiment.tunings.values()}:
+        yield Problem(at, "no system uses this tuning, so it would never be trained")
+    check = _tuning if tuning.sweep is None else _sweep
+    yield from check(config, at, experiment, tuning, known_prompts)
+    yield from _start((*at, "start"), experiment, name)
+
+
+def _tuning(
+    config: Config, at: KeyPath, experiment: Experiment, tuning: Tuning, known_prompts: dict[str, Prompt]
+) -> Iterator[Problem]:
+    if experiment.train is None:
+        yield Problem((*at[:2], "train"), "this key is required: there are tunings, but nothing to train them on")
+    elif tuning.per_pair and (missing := set(experiment.test.pairs) - set(tuning.pairs or experiment.train.pairs)):
+        where = "pairs lack" if tuning.pairs else "train.pairs lacks"
+        text = f"per_pair: true leaves no model for the test pairs {', '.join(sorted(missing))}, which {where}"
+        yield Problem((*at, "per_pair"), text, tuning.per_pair)
+    name = experiment.train.corpus if experiment.train else ""
+    if tuning.pairs is not None and (corpus := config.corpora.get(name)) is not None:
+        for index, pair in enumerate(tuning.pairs):
+            yield from pair_in((*at, "pairs"), index, corpus, name, pair, "train")
+            if pair in tuning.pairs[:index]:
+                yield Problem((*at, "pairs", index), "stands twice; remove one", pair)
+    yield from named("prompt", (*at, "prompt"), tuning.prompt, known_prompts)
+    yield from named("method", (*at, "method"), tuning.method, registry.REGISTRY["method"])
+    if tuning.mix is not None:
+        fitting = [name for name, corpus in config.corpora.items() if isinstance(corpus, InstructionsCorpus)]
+        yield from named("corpus of instructions", (*at, "mix", "corpus"), tuning.mix.corpus, fitting)
+        if tuning.method != "sft":
+            text = "only `method: sft` can learn from instructions, too; write a tuning of that and `start` from it"
+            yield Problem((*at, "mix"), text, tuning.method)
+    if tuning.method not in registry.REGISTRY["method"]:
+        return
+    method = registry.module_of("method", tuning.method)
+    try:
+        options = method.Options.model_validate(tuning.options)
+    except ValidationError as error:
+        yield from problems_in(error, tuning.options, method.Options, (*at, "options"))
+        return
+    if experiment.train is not None:
+        yield from _trainable(at, tuning, method, options, experiment, known_prompts)
+    for key in ("gradient_checkpointing", "compile"):
+        if getattr(options, "kernel", None) == "flex" and getattr(tuning.training, key):
+            text = "FlexAttention is put in from outside of the layers, where this does not reach; write `kernel: sdpa`"
+            yield Problem((*at, "training", key), text, True)
+    model = config.models.get(experiment.model)
+    wanted = method.alibi(options) if hasattr(method, "alibi") else None
+    if model is not None and wanted is not None and has_alibi(model) is (not wanted):
+        kinds = ("rotary", "ALiBi") if wanted else ("ALiBi", "rotary")
+        fitting = sorted(name for name, other in config.models.items() if has_alibi(other) is wanted)
+        text = f"these options of {tuning.method!r} need {kinds[1]} positions, and {experiment.model!r} has {kinds[0]}"
+        yield Problem((*at, "options"), f"{text} ones (others: {', '.join(fitting) or 'none here'})", tuning.options)
+
+
+def _trainable(
+    at: KeyPath, tuning: Tuning, method: Any, options: Any, experiment: Experiment, known: dict[str, Prompt]
+) -> Iterator[Problem]:
+    """Whether the training pairs are such as the prompt can name and the method can use."""
+    assert experiment.train is not None
+    pairs, name = tuning.pairs or experiment.train.pairs, tuning.prompt or experiment.prompt
+    unnamed = [problem for pair in pairs for problem in languages_in((*at, "prompt"), known, name, pair)]
+    yield from unnamed
+    if name not in known or unnamed or not hasattr(method, "check"):
+        return
+    for scope in [[pair] for pair in pairs] if tuning.per_pair else [pairs]:
+        try:
+            method.check(scope, known[name], options)
+        except ValueError as error:
+            yield Problem((*at, "per_pair" if tuning.per_pair else "options"), str(error))
+            return
+
+
+def has_alibi(model: Model) -> bool | None:
+    """Whether a model's positions are ALiBi; None when that is not known before it is fetched."""
+    if model.source == "scratch":
+        return model.architecture == "falcon-alibi"
+    if model.source == "local":
+        config = Path(model.path) / "config.json"
+        return bool(read_json(config).get("alibi")) if config.is_file() else None
+    return model.alibi
+
+
+def options_of(tuning: Tuning) -> Any:
+    """A tuning's options as its method's own typed model."""
+    return registry.module_of("method", tuning.method).Options.model_validate(dict[str, Any](tuning.options))
+
+
+def _sweep(
+    config: Config, at: KeyPath, experiment: Experiment, tuning: Tuning, known_prompts: dict[str, Prompt]
+) -> Iterator[Problem]:
+    assert tuning.sweep is not None
+    here: KeyPath = (*at, "sweep", "values")
+    for value, given in tuning.sweep.values.items():
+        if not re.fullmatch(r"[\w.+-]+", value):
+            yield Problem(here, "a setting is one word: letters, digits and . + - _", value)
+        try:
+            each = sweeps.at(tuning, value)
+        except ValidationError as error:
+            yield Problem(here, f"{tuning.sweep.key}: {error.errors()[0]['msg']}", given)
+            return
+        except (KeyError, IndexError, TypeError, ValueError):
+            text = "this tuning has no such key; write the keys that lead to it with dots, as in options.alpha"
+            yield Problem((*at, "sweep", "key"), text, tuning.sweep.key)
+            return
+        yield from (
+            replace(problem, path=here) if problem.path[: len(at)] == at else problem
+            for problem in _tuning(config, at, experiment, each, known_prompts)
+        )
+
+
+def _start(at: KeyPath, experiment: Experiment, name: str) -> Iterator[Problem]:
+    """A tuning that goes on from another: it must be there, come to an end, and be trained on the same pairs."""
+    tuning = experiment.tunings[name]
+    if tuning.start is None:
+        return
+    yield from named("tuning", at, tuning.start, experiment.tunings)
+    start = experiment.tunings.get(tuning.start)
+    if start is None:
+        return
+    seen, step = [name], tuning.start
+    while step in experiment.tunings and step not in seen:
+        seen.append(step)
+        step = experiment.tunings[step].start or ""
+    if step in seen:
+        yield Problem(at, f"tunings go on from each other in a circle: {' -> '.join([*seen, step])}", tuning.start)
+    if start.per_pair and not tuning.per_pair:
+        yield Problem(at, f"{tuning.start!r} is one model per pair, so this tuning must be, too", tuning.start)
+    if start.sweep and (tuning.sweep is None or list(tuning.sweep.values) != list(start.sweep.values)):
+        yield Problem(at, f"{tuning.start!r} is swept; sweep this tuning over the same settings", tuning.start)
+
+
+def twins(experiment: Experiment) -> set[str]:
+    """Tunings that the foundation model is compared with or given the first tokens of."""
+    decoders = [system.decoder for system in experiment.systems.values()]
+    priors = [decoder.prior for decoder in decoders if isinstance(decoder, PrefilledDecoder)]
+    compared = {experiment.divergence.twin} if experiment.divergence else set()
+    return compared | {prior.twin for prior in priors if isinstance(prior, SftPrior)}
+
+
+def problems_of_twin(at: KeyPath, experiment: Experiment, name: str) -> Iterator[Problem]:
+    """Mistakes in naming the tuning that the foundation model is compared with."""
+    yield from named("tuning", at, name, experiment.tunings)
+    tuning = experiment.tunings.get(name)
+    if tuning is not None and tuning.sweep is not None:
+        yield Problem(at, "this tuning is swept, and a twin is one model; name one without a sweep", name)
+
+
+def fits(at: KeyPath, decoder: Any, tuning: Tuning) -> Iterator[Problem]:
+    """Whether a decoder does what a tuned model was trained for."""
+    method = registry.module_of("method", tuning.method)
+    if getattr(method, "CONVERSES", False) != isinstance(decoder, ConversationDecoder):
+        text = f"models of the method {tuning.method!r} are decoded "
+        text += "by `conversation`" if not isinstance(decoder, ConversationDecoder) else "otherwise: they take no turns"
+        yield Problem((*at, "name"), text, decoder.name)
+    if isinstance(decoder, SimultaneousDecoder):
+        trained = tuning.options.get("positions", "plain")
+        if (trained == "group") != (decoder.positions == "group"):
+            text = f"the tuning counts positions {trained!r}; `group` must stand in both or in neither"
+            yield Problem((*at, "positions"), text, decoder.positions)
+        for key, usual in (("origin", 0), ("unit", "word")):
+            if (given := tuning.options.get(key, usual)) != usual:
+                text = f"the tuning has `{key}: {given}`, and simultaneous decoders know {usual!r} only"
+                yield Problem((*at, "name"), f"{text}; leave it out there", decoder.name)

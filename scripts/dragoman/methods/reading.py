@@ -1,0 +1,55 @@
+"""By which policies training text is read: options and schedules that simultaneous methods share."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from dragoman.config import Strict
+from dragoman.methods import ParallelText
+from dragoman.policies import Policy, Schedule, links, schedule
+from dragoman.visibility import Unit
+
+
+class Reading(Strict):
+    """By which policies the source is read."""
+
+    policies: Annotated[list[Policy], Field(min_length=1)]
+    """Every sentence pair is read by one of these, drawn by its number alone. The paper has one: wait-k with a k that
+    is 4 above the k of decoding."""
+    unit: Unit = "word"
+    """What a policy counts; `character` for languages that write no spaces."""
+
+    @model_validator(mode="after")
+    def _words_are_aligned(self) -> Reading:
+        if self.unit != "word" and any(policy.name == "alignment" for policy in self.policies):
+            raise ValueError("the policy 'alignment' goes by alignments of words; it needs `unit: word`")
+        return self
+
+
+def schedules(text: ParallelText, policies: Sequence[Policy]) -> Callable[[int, int, int], Schedule]:
+    """(number of a sentence pair, its source words, its target words T) -> g(1), ..., g(T + 1).
+
+    Which policy a pair is read by depends on its number and the languages, not on how many sentence pairs there are.
+
+    Raises:
+        ValueError: (the function does) a pair is to be read by its alignment and has none, or a broken one.
+    """
+    drawn = random.Random(f"policies-{text.pair}").choices(policies, k=len(text.sources))
+
+    def read(number: int, source: int, target: int) -> Schedule:
+        if drawn[number].name != "alignment":
+            return schedule(drawn[number], source, target)
+        try:
+            if not (found := links(text.alignments[number])):
+                raise ValueError(
+                    "no word alignment, which it needs; give its corpus `align: true` or a column `alignment`"
+                )
+            return schedule(drawn[number], source, target, found)
+        except ValueError as error:
+            raise ValueError(f"sentence pair {number + 1} of {text.pair}: {error}") from None
+
+    return read

@@ -1,0 +1,164 @@
+"""What a configuration makes: every run, the folder it writes to, and the effective parameters its result depends on.
+
+Rules and scripts both read this, so a run has one name and one set of parameters, whether Snakemake or a person starts
+it. No torch, no network, no look at results: Snakemake parses this in every cluster job.
+
+A `Plan` is made in four steps, a file each: which runs there are (`runs.py`), where they write to (`folders.py`), what
+they read (`inputs.py`), and, here, what their results depend on.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from dragoman.command import REPOSITORY
+from dragoman.config import Experiment, InstructionsCorpus, Prompt, System, Tuning
+from dragoman.imports import fingerprint
+from dragoman.languages import reverse, split_pair
+from dragoman.metrics import parse as parse_metric
+from dragoman.metrics import requisites
+from dragoman.plan.inputs import Inputs
+from dragoman.plan.runs import DecodeRun, DivergenceRun, TuningRun
+from dragoman.storage import digest, replacing
+
+__all__ = ["DecodeRun", "DivergenceRun", "Plan", "TuningRun"]
+
+
+class Plan(Inputs):
+    """Names, folders, inputs and effective parameters of all runs of a configuration."""
+
+    @property
+    def metrics_used(self) -> list[str]:
+        """Every metric that some experiment asks for, without its options."""
+        return sorted({name for experiment in self.config.experiments for _, name in self.metrics_of(experiment)})
+
+    def corpus_spec(self, corpus: str, pair: str) -> dict[str, Any]:
+        """What the checked text of one pair depends on, besides its raw files."""
+        facts = self.config.corpora[corpus].model_dump(mode="json", exclude={"sizes"})
+        if facts["provider"] == "files":
+            pairs = facts.pop("pairs")
+            facts["files"] = pairs.get(pair) or pairs[reverse(pair)]
+        if facts["provider"] == "demo":
+            facts["lexicon"] = fingerprint(sorted((REPOSITORY / "config" / "lexicon").glob("*.tsv")))
+        facts.pop("pairs", None)
+        return {"corpus": facts, "pair": pair}
+
+    def model_spec(self, model: str) -> dict[str, Any]:
+        """What a foundation model depends on, besides the text it is made of."""
+        facts = self.config.models[model].model_dump(mode="json", exclude={"parameters"})
+        return {"model": facts, "threads": self.config.threads}
+
+    def prompt_of(
+        self, experiment: Experiment, tuning: Tuning | None, system: System | None = None, pair: str = ""
+    ) -> Prompt:
+        """The prompt in force: the system's for the pair's target, the system's, the tuning's, or the experiment's."""
+        by_target = system.prompt_by_target.get(pair.rpartition("-")[2]) if system else None
+        name = by_target or (system and system.prompt) or (tuning and tuning.prompt) or experiment.prompt
+        return self.prompts[name]
+
+    def tuning_spec(self, run: TuningRun) -> dict[str, Any]:
+        """What a fine-tuned model depends on, besides its foundation model and its text."""
+        experiment = self.experiment(run.experiment)
+        tuning = experiment.tunings[run.tuning]
+        assert experiment.train is not None
+        return {
+            "method": tuning.method,
+            "start": tuning.start,
+            "options": tuning.options,
+            "training": tuning.training.model_dump(mode="json"),
+            "prompt": self.prompt_of(experiment, tuning).model_dump(mode="json"),
+            "pairs": self.train_pairs(run),
+            "limit": self.train_limit(run),
+            "mix": tuning.mix and tuning.mix.model_dump(mode="json"),
+            "seed": run.seed,
+            "threads": self.config.threads,
+        }
+
+    def decode_spec(self, run: DecodeRun) -> dict[str, Any]:
+        """What hypotheses depend on, besides the model and the test set."""
+        experiment, system = self.experiment(run.experiment), self.system(run)
+        tuning = experiment.tunings[system.tuning] if system.tuning else None
+        return {
+            "decoder": self.decoder(run).model_dump(mode="json"),
+            "prompt": self.prompt_of(experiment, tuning, system, run.pair).model_dump(mode="json"),
+            "shots": system.shots and [system.shots.lines, system.shots.split],
+            "pair": run.pair,
+            "split": experiment.test.split,
+            "limit": experiment.test.limit,
+            "threads": self.config.threads,
+        }
+
+    def answer_spec(self, run: DecodeRun) -> dict[str, Any]:
+        """What answers to instructions depend on, besides the model and the instructions."""
+        spec = self.instructed(run)
+        chosen = {"limit": spec.limit, "max_new_tokens": spec.max_new_tokens, "batch_size": spec.batch_size}
+        return chosen | {"threads": self.config.threads}
+
+    def divergence_spec(self, run: DivergenceRun) -> dict[str, Any]:
+        """What a comparison depends on, besides the models and the test set."""
+        experiment = self.experiment(run.experiment)
+        assert experiment.divergence is not None
+        twin = experiment.tunings[experiment.divergence.twin]
+        return {
+            "divergence": experiment.divergence.model_dump(mode="json"),
+            "prompt": self.prompt_of(experiment, twin).model_dump(mode="json"),
+            "pair": run.pair,
+            "split": experiment.test.split,
+            "limit": experiment.test.limit,
+            "threads": self.config.threads,
+        }
+
+    def metrics_of(self, experiment: str) -> list[tuple[str, str]]:
+        """Registry entries of an experiment's metrics, without their options."""
+        return [("metric", parse_metric(spec)[0]) for spec in self.experiment(experiment).metrics]
+
+    def requisites(self, experiment: str) -> list[Callable[[], str]]:
+        """What an experiment's metrics need besides packages and texts, as functions that fetch it or load it."""
+        spec = self.experiment(experiment)
+        return [find for metric in spec.metrics for find in requisites(metric, spec.test.pairs)]
+
+    def metric_options(self, experiment: str) -> dict[str, dict[str, Any]]:
+        """What metrics are computed with unless their own options say otherwise, by metric.
+
+        An off-target line is in one of the experiment's languages, or in English: the fewer there are to choose from,
+        the fewer mistakes.
+        """
+        spec = self.experiment(experiment)
+        pairs = [*spec.test.pairs, *(spec.train.pairs if spec.train else [])]
+        return {"offtarget": {"languages": "+".join(sorted({"en", *(c for pair in pairs for c in split_pair(pair))}))}}
+
+    def table_spec(self, name: str) -> list[Any]:
+        """What an experiment's tables and figures depend on, besides its records."""
+        experiment = self.experiment(name)
+        runs = [vars(run) for run in self.decode_runs if run.experiment == name]
+        labels = {key: system.label for key, system in experiment.systems.items()}
+        return [experiment.title, labels, experiment.assumptions, runs]
+
+    def needs_download(self, corpus: str) -> bool:
+        """Whether a corpus comes over the network."""
+        spec = self.config.corpora[corpus]
+        return spec.provider in ("hub", "sacrebleu", "ud") or (isinstance(spec, InstructionsCorpus) and not spec.path)
+
+    @property
+    def digest(self) -> str:
+        """A digest of the whole configuration."""
+        return digest(self._content)
+
+    @cached_property
+    def _content(self) -> dict[str, Any]:
+        return self.config.model_dump(mode="json", exclude_unset=True)
+
+    def save(self) -> Path:
+        """Write the configuration under a name made of its content, for the scripts to read.
+
+        Never overwritten, so a dry run of another configuration cannot change what a running job reads.
+        """
+        path = self.results / ".config" / f"{self.digest}.yaml"
+        if not path.exists():
+            with replacing(path) as file:
+                file.write(json.dumps(self._content, indent=1, ensure_ascii=False) + "\n")
+        return path

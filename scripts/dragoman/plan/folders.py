@@ -1,0 +1,91 @@
+"""Where every run of a configuration writes to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from dragoman.checks import MODEL_FREE
+from dragoman.plan.runs import DecodeRun, DivergenceRun, Runs, TuningRun
+from dragoman.storage import digest
+
+
+class Folders(Runs):
+    """Folders and files of all runs of a configuration."""
+
+    def corpus_folder(self, corpus: str, pair: str) -> Path:
+        """Checked parallel text of one pair."""
+        return self.results / "corpora" / corpus / pair
+
+    def download_folder(self, corpus: str, pair: str) -> Path:
+        """What a provider fetched for one pair."""
+        return self.results / "downloads" / "corpora" / corpus / pair
+
+    def model_folder(self, model: str) -> Path:
+        """A foundation model, with tokenizer."""
+        return self.results / "models" / model
+
+    def tuning_folder(self, run: TuningRun) -> Path:
+        """A fine-tuned model."""
+        return self.results / "tunings" / run.experiment / run.tuning / run.scope / f"seed-{run.seed}"
+
+    def decode_folder(self, run: DecodeRun) -> Path:
+        """Hypotheses of a system."""
+        return self.results / "decodes" / run.experiment / run.system / run.pair / f"seed-{run.seed}"
+
+    def shard_files(self, run: DecodeRun) -> list[Path]:
+        """What the parts of a decoding are written to, in order; nothing where it is decoded in one piece."""
+        shards = self.system(run).shards or self.config.shards
+        if shards == 1 or self.model_behind(run) is None:
+            return []
+        return [self.decode_folder(run) / f"shard-{number}-of-{shards}.jsonl" for number in range(1, shards + 1)]
+
+    def score_file(self, run: DecodeRun) -> Path:
+        """Records of a system."""
+        return self.results / "scores" / run.experiment / run.system / run.pair / f"seed-{run.seed}.jsonl"
+
+    @property
+    def kept_scores(self) -> Path:
+        """Scores of sentences that are not computed twice."""
+        return self.results / ".cache" / "scores"
+
+    def answers_file(self, run: DecodeRun) -> Path:
+        """A system's answers to instructions, in AlpacaEval's form."""
+        return self.results / "answers" / run.experiment / run.system / f"seed-{run.seed}.json"
+
+    def judgement_file(self, run: DecodeRun) -> Path:
+        """Records of what a judge said of a system's answers."""
+        return self.results / "judgements" / run.experiment / run.system / f"seed-{run.seed}.jsonl"
+
+    def divergence_file(self, run: DivergenceRun) -> Path:
+        """How alike foundation model and twin are."""
+        return self.results / "divergence" / run.experiment / run.pair / f"seed-{run.seed}.jsonl"
+
+    def timing_file(self, run: TuningRun) -> Path:
+        """What a fine-tuning took: kept apart from results, which do not depend on the clock."""
+        return self.results / "timings" / run.experiment / run.tuning / run.scope / f"seed-{run.seed}.json"
+
+    def work_folder(self, kind: str, spec: Any) -> Path:
+        """Where an unfinished run keeps its state.
+
+        Undeclared, so that Snakemake never deletes it, and keyed by all that the result depends on, so that nothing of
+        another configuration is ever taken up.
+        """
+        return self.results / ".work" / f"{kind}-{digest(spec)}"
+
+    def tensorboard_folder(self, folder: Path) -> Path:
+        """Event files of the training that fills `folder`."""
+        return self.results / "tensorboard" / folder.relative_to(self.results)
+
+    def model_before(self, run: TuningRun) -> Path:
+        """Folder of the model a fine-tuning begins with."""
+        start = self.start_of(run)
+        return self.tuning_folder(start) if start else self.model_folder(self.experiment(run.experiment).model)
+
+    def model_behind(self, run: DecodeRun) -> Path | None:
+        """Folder of the model a decoding uses; None where the decoder uses none."""
+        experiment, system = self.experiment(run.experiment), self.system(run)
+        if system.decoder.name in MODEL_FREE:
+            return None
+        tuning = self.tuning_behind(run)
+        return self.tuning_folder(tuning) if tuning else self.model_folder(experiment.model)

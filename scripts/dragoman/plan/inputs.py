@@ -1,0 +1,175 @@
+"""What every run of a configuration reads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from dragoman.checks import page_pairs
+from dragoman.config import (
+    Decoder,
+    FilesCorpus,
+    InstructionsCorpus,
+    LocalModel,
+    Pages,
+    PrefilledDecoder,
+    PseudoPrior,
+    RandomPrior,
+    RefinedPrior,
+    ScratchModel,
+    SftPrior,
+)
+from dragoman.instructions import PAIR
+from dragoman.languages import reverse
+from dragoman.plan.folders import Folders
+from dragoman.plan.runs import DecodeRun, TuningRun, prior_of
+from dragoman.storage import MANIFEST
+
+
+class Inputs(Folders):
+    """Texts, models and files that the runs of a configuration are made of."""
+
+    def page_pairs(self, pages: Pages) -> list[str]:
+        """Pairs whose training text becomes pages."""
+        return page_pairs(pages, self.config.corpora[pages.corpus])
+
+    def page_texts(self, pages: Pages) -> list[tuple[str, str]]:
+        """(corpus, pair) of every text that pages are made of: the corpus's pairs, then those of each task."""
+        own = [(pages.corpus, pair) for pair in self.page_pairs(pages)]
+        return own + [(task.corpus, pair) for task in pages.tasks for pair in task.pairs]
+
+    def train_pairs(self, run: TuningRun) -> list[str]:
+        """Pairs one fine-tuning is trained on."""
+        experiment = self.experiment(run.experiment)
+        assert experiment.train is not None  # checked when the configuration was read
+        pairs = experiment.tunings[run.tuning].pairs or experiment.train.pairs
+        return list(pairs) if run.scope == "all" else [run.scope]
+
+    def train_limit(self, run: TuningRun) -> int | None:
+        """Sentences per pair that one fine-tuning is trained on; None for all."""
+        experiment = self.experiment(run.experiment)
+        assert experiment.train is not None
+        return experiment.tunings[run.tuning].limit or experiment.train.limit
+
+    def train_corpora(self, run: TuningRun) -> list[Path]:
+        """Corpus folders one fine-tuning is trained on, in the order of `train_pairs`."""
+        experiment = self.experiment(run.experiment)
+        assert experiment.train is not None
+        return [self.corpus_folder(experiment.train.corpus, pair) for pair in self.train_pairs(run)]
+
+    def mixed_corpus(self, run: TuningRun) -> Path | None:
+        """Corpus folder of the instructions that one fine-tuning is trained on, too."""
+        mix = self.experiment(run.experiment).tunings[run.tuning].mix
+        return self.corpus_folder(mix.corpus, PAIR) if mix else None
+
+    def test_corpus(self, run: DecodeRun) -> Path:
+        """Corpus folder a decoding is tested on."""
+        return self.corpus_folder(self.experiment(run.experiment).test.corpus, run.pair)
+
+    def shots_corpus(self, run: DecodeRun) -> Path | None:
+        """Corpus folder that a decoding takes demonstrations from; None where it shows none."""
+        shots = self.system(run).shots
+        if shots is None:
+            return None
+        return self.corpus_folder(shots.corpus or self.experiment(run.experiment).test.corpus, run.pair)
+
+    def decode_corpora(self, run: DecodeRun) -> list[Path]:
+        """Corpus folders a decoding reads: its test set's, and its demonstrations'."""
+        folders = (self.test_corpus(run), self.shots_corpus(run))
+        return list(dict.fromkeys(folder for folder in folders if folder))
+
+    def decoder(self, run: DecodeRun) -> Decoder:
+        """The decoder of a decoding; what its prior names (a tuning, system, model, corpus) is files by now."""
+        decoder = self.system(run).decoder
+        if not isinstance(decoder, PrefilledDecoder):
+            return decoder
+        prior, found = decoder.prior, dict[str, Any]()
+        match prior:
+            case SftPrior() if twin := self.prior_twin(run):
+                found = {"twin": self.tuning_folder(twin).as_posix()}
+            case RefinedPrior(model=str(name)):
+                found = {"model": self.model_folder(name).as_posix()}
+            case RefinedPrior(hypotheses=str(path)):
+                found = {"hypotheses": path.replace("{pair}", run.pair)}
+            case RefinedPrior(system=str()):
+                path = self.decode_folder(self._refining(run, prior.system)) / "hypotheses.jsonl"
+                found = {"system": None, "hypotheses": path.as_posix()}
+            case PseudoPrior(corpus=str(name)):
+                found = {"files": {run.pair: self._train_file(name, run.pair)}, "corpus": None}
+            case RandomPrior(corpus=str(name)):
+                pairs = [*self.experiment(run.experiment).test.pairs, run.pair]
+                texts = {pair.rpartition("-")[2]: self._train_file(name, pair) for pair in pairs}
+                found = {"files": texts, "corpus": None}
+        return decoder.model_copy(update={"prior": prior.model_copy(update=found)})
+
+    def _train_file(self, corpus: str, pair: str) -> str:
+        return (self.corpus_folder(corpus, pair) / "train.parquet").as_posix()
+
+    def _refining(self, run: DecodeRun, system: str | None) -> DecodeRun:
+        experiment = self.experiment(run.experiment)
+        seed = run.seed if self._varies(experiment, experiment.systems[system or ""]) else self.seeds(experiment)[0]
+        return DecodeRun(run.experiment, system or "", run.pair, seed)
+
+    def prior_files(self, run: DecodeRun) -> list[Path]:
+        """Files that a decoding's prior is made from; of a folder of ours its manifest."""
+        decoder = self.decoder(run)
+        match decoder.prior if isinstance(decoder, PrefilledDecoder) else None:
+            case SftPrior(twin=folder) | RefinedPrior(model=str(folder)):
+                return [Path(folder) / MANIFEST]
+            case RefinedPrior(hypotheses=str(path)):
+                return [Path(path)]
+            case PseudoPrior(files=files):
+                paths = [Path(files[run.pair])]
+            case RandomPrior(kind=kind, files=files):
+                languages = run.pair.split("-")
+                chosen = [languages[1]] if kind == "random" else sorted(files.keys() - {*languages})
+                paths = [Path(files[language]) for language in chosen]
+            case _:
+                return []
+        return [path.parent / MANIFEST if path.suffix == ".parquet" else path for path in paths]
+
+    def raw_files(self, corpus: str, pair: str) -> list[str]:
+        """The user's own files behind one pair, so that a change of them is seen."""
+        spec = self.config.corpora[corpus]
+        if isinstance(spec, InstructionsCorpus) and spec.path:
+            return [spec.path]
+        if not isinstance(spec, FilesCorpus):
+            return []
+        splits = spec.pairs.get(pair) or spec.pairs[reverse(pair)]
+        sets = [splits.train, splits.validation, splits.test]
+        return [path for s in sets if s for path in (s.path, s.source, s.target) if path]
+
+    def model_inputs(self, name: str) -> list[Path]:
+        """Files a foundation model is made of."""
+        spec = self.model(name)
+        if isinstance(spec, ScratchModel):
+            return [self.corpus_folder(*text) / MANIFEST for text in self.page_texts(spec.text)]
+        return [Path(spec.path) / "config.json"] if isinstance(spec, LocalModel) else []
+
+    def experiment_manifests(self, name: str) -> list[Path]:
+        """Manifests of the models an experiment trains, whose loss curves it shows."""
+        return [self.tuning_folder(run) / MANIFEST for run in self.tuning_runs if run.experiment == name]
+
+    def corpora_used(self) -> list[tuple[str, str]]:
+        """Every (corpus, pair) that some run reads."""
+        used = []
+        for model in self.models_used():
+            if isinstance(spec := self.config.models[model], ScratchModel):
+                used += self.page_texts(spec.text)
+        for experiment in self.config.experiments.values():
+            for data in (experiment.train, experiment.test):
+                used += [(data.corpus, pair) for pair in data.pairs] if data else []
+            for tuning in experiment.tunings.values() if experiment.train else ():
+                used += [(experiment.train.corpus, pair) for pair in tuning.pairs or ()]
+                used += [(tuning.mix.corpus, PAIR)] if tuning.mix else []
+            shown = {shots.corpus for system in experiment.systems.values() if (shots := system.shots)}
+            shown |= {getattr(prior_of(system), "corpus", None) for system in experiment.systems.values()}
+            used += [(corpus, pair) for corpus in shown if corpus for pair in experiment.test.pairs]
+        return sorted(set(used))
+
+    def models_used(self) -> list[str]:
+        """Every foundation model that some run reads."""
+        experiments = self.config.experiments.values()
+        priors = [prior_of(system) for experiment in experiments for system in experiment.systems.values()]
+        refining = {prior.model for prior in priors if isinstance(prior, RefinedPrior) and prior.model}
+        return sorted(refining | {experiment.model for experiment in experiments})
