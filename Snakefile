@@ -1,7 +1,7 @@
 # dragoman: reproduce papers on translating with large language models, and try the next method beside them.
 #
 #   snakemake --cores all                                     the embedded demonstration (config/config.yaml)
-#   snakemake --cores all --configfile config/smoke.yaml      every rule in about a minute
+#   snakemake --cores all --configfile config/smoke.yaml      every rule in a few minutes
 #   snakemake --cores all results/report/index.html           one result and all it needs
 #
 # Corpora -> training -> decoding -> metrics -> tables -> report: one rule file per step, in that order.

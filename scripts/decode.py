@@ -19,12 +19,15 @@ def decode(plan: Plan, run: DecodeRun, out: Path, shard: int = 1, shards: int = 
     experiment = plan.experiment(run.experiment)
     table = corpora.load(plan.corpus_folder(experiment.test.corpus, run.pair), experiment.test.split)
     rows = table.slice(0, experiment.test.limit).to_pylist()
-    first, last = (len(rows) * number // shards for number in (shard - 1, shard))
-    rows = rows[first:last]
-    if not rows and shards > 1:  # more shards than sentences: no need to load a model
+    items = [
+        decoding.Item(row["id"], row["source"], row["target"], row["alignment"], rows[number - 1]["target"])
+        for number, row in enumerate(rows)
+    ]
+    first, last = (len(items) * number // shards for number in (shard - 1, shard))
+    items = items[first:last]
+    if not items and shards > 1:  # more shards than sentences: no need to load a model
         decoding.write(out, [])
         return
-    items = [decoding.Item(row["id"], row["source"], row["target"], row["alignment"]) for row in rows]
 
     spec, model = plan.decode_spec(run), plan.model_behind(run)
     files = digest(read_manifest(model)["files"]) if model else ""

@@ -67,7 +67,10 @@ def test_decoder_measures_references_as_lines_of_a_page(
     model.save_pretrained(tmp_path)
     tokenizer.save_pretrained(tmp_path)
     references = [target for _, target in SENTENCES[:20]] + ["", "le chat"]
-    items = [Item(3 * number, f"the cat {number}", line) for number, line in enumerate(references)]
+    items = [
+        Item(3 * number, f"the cat {number}", line, before=references[number - 1])
+        for number, line in enumerate(references)
+    ]
     options = OfflineDecoder(name="offline", max_new_tokens=2, batch_size=19, monolingual=True)
     decoder = offline.Decoder(Context(tmp_path, "en-fr", PROMPT), options)
     rows = {}

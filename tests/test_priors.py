@@ -277,11 +277,6 @@ def test_text_after_the_answer_is_no_prior(tokenizer: PreTrainedTokenizerBase) -
         assert priors.encode_answers(BARE, tokenizer, "en-fr", ["chat", ""], seam) == [answer, []]
 
 
-def test_most_frequent_tag() -> None:
-    tagged = [("The", "DET"), ("the", "DET"), ("the", "PRON"), ("run", "VERB"), ("run", "NOUN")]
-    assert priors.most_frequent(tagged) == {"the": "DET", "run": "NOUN"}
-
-
 def test_fixed_and_preamble(tokenizer: PreTrainedTokenizerBase) -> None:
     fixed = {"kind": "fixed", "texts": {"fr": "Voici :", "de": "Hier:"}}
     assert make(tokenizer, fixed)(items("a", "b")) == [" Voici :"] * 2

@@ -24,6 +24,7 @@ SYSTEMS = {
     "wait-k": "{name: simultaneous, k: [1, 3], max_lag: 3, max_word_tokens: 3, batch_tokens: 2000}",
     "random": "{name: prefilled, n: [1, 2], max_new_tokens: 6, prior: {kind: random, corpus: demo}}",
     "contrast": "{name: contrastive, max_new_tokens: 8}",
+    "measured": "{name: offline, max_new_tokens: 10, monolingual: true}",
 }
 CONFIG = """
 shards: 2
@@ -94,7 +95,7 @@ def test_workflow_splits_what_has_a_model(tmp_path: Path, monkeypatch: pytest.Mo
     (tmp_path / "tiny").mkdir()
     (tmp_path / "tiny" / "config.json").write_text("{}")
     found = planned(snakemake(tmp_path, "--dry-run", config=config))
-    assert (found["decode"], found["decode_shard"]) == (6, 3 + 3 * 2)
+    assert (found["decode"], found["decode_shard"]) == (7, 3 + 4 * 2)
     plan = Plan(load_config(tmp_path / "config.yaml"))
     assert found.items() >= jobs(plan).items()
     assert plan.decode_spec(plan.decode_run("e", "beam", "en-fr", 1)) == Plan(

@@ -37,6 +37,8 @@ class Item(NamedTuple):
     source: str
     reference: str
     alignment: str = ""
+    before: str = ""
+    """The reference before this one in the test set; of the first, the last."""
 
 
 @dataclass(frozen=True)

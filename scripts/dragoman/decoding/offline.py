@@ -36,8 +36,6 @@ class Decoder:
         # a checkpoint's own settings (repetition penalties and the like) would change what greedy and beam mean
         self.model.generation_config = GenerationConfig()
         self.price = Price(self.model)
-        self.before: dict[int, str] = {}
-        """Reference before that of each item; of the first, the last."""
         self.ends = [self.tokenizer.eos_token_id]
         if options.stop_at_newline:
             self.ends += self._tokens_with_newline()
@@ -52,8 +50,7 @@ class Decoder:
         return [joined(row) for row in pieces]
 
     def batches(self, items: Sequence[Item]) -> list[list[int]]:
-        """Sentences of like prompt length together; `items` is the whole test set."""
-        self.before = {item.id: items[number - 1].reference for number, item in enumerate(items)}
+        """Sentences of like prompt length together."""
         return by_length([len(ids) for ids in self.prompts(items)], self.options.batch_size)
 
     @torch.inference_mode()
@@ -94,7 +91,7 @@ class Decoder:
         """
         shape = [Segment(role="source", text="{source}\n"), Segment(role="target", text="{target}")]
         page = Prompt(segments=shape, bos=self.context.prompt.bos)
-        lines = [[self.before[item.id] for item in items], [item.reference for item in items]]
+        lines = [[item.before for item in items], [item.reference for item in items]]
         found: list[float] = []
         pieces = encode(page, self.tokenizer, self.context.pair, *lines)
         for start in range(0, len(items), MEASURED_AT_ONCE):

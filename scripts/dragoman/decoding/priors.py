@@ -26,7 +26,7 @@ from __future__ import annotations
 import math
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -295,14 +295,6 @@ def most_aligned(path: Path) -> dict[str, str]:
         raise ValueError(f"{path} has no word alignments to make a dictionary of; give `files` instead of `corpus`")
     often = sorted(links, key=lambda word: (-links[word].total(), word))
     return {word: min(links[word], key=lambda other: (-links[word][other], other)) for word in often}
-
-
-def most_frequent(tagged: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """The most frequent tag of every lower-case word, the first in the alphabet among equals: a dictionary for tags."""
-    counts: dict[str, Counter[str]] = {}
-    for word, tag in tagged:
-        counts.setdefault(word.lower(), Counter())[tag] += 1
-    return {word: min(tags, key=lambda tag: (-tags[tag], tag)) for word, tags in counts.items()}
 
 
 def _drawn(prior: RandomPrior, pair: str, tokenizer: PreTrainedTokenizerBase) -> Maker:

@@ -59,7 +59,6 @@ class Sides:
         tested = [change for change in self.changes if change.p is not None]
         if not tested:
             return ""
-        sure = sum(1 for change in tested if is_sure(change))
         chance, sure = len(tested) * ALPHA, sum(map(is_sure, tested))
         return (
             f"Tested: {len(tested)}, each at the level of {100 * ALPHA:g} %. Were there nothing but chance, "
