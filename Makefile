@@ -66,11 +66,12 @@ lint: env ## what `make test` checks about style
 	@$(IN_VENV) ruff check . && ruff format --check . && snakefmt --check Snakefile workflow && \
 	  snakemake --lint && python scripts/generate.py --check
 
-# Asks a service on the network about every package, so it is no part of `make test`.
+# Asks a service on the network about every package, so it is no part of `make test`. A package that it does not know is
+# an error: nothing would have been looked up.
 audit: env ## look up known faults of the locked packages (pip-audit, in an environment of its own)
 	test -x $(VENV)-audit/bin/pip-audit || { $(PYTHON) -m venv $(VENV)-audit && \
 	  $(VENV)-audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit; }
-	$(VENV)-audit/bin/pip-audit --no-deps --disable-pip -r envs/main.lock
+	$(VENV)-audit/bin/pip-audit --strict --no-deps --disable-pip -r envs/main.lock
 
 format: env ## bring Python and Snakemake files into shape
 	@$(IN_VENV) ruff check --fix . && ruff format . && snakefmt Snakefile workflow
