@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from importlib.util import find_spec
 from itertools import combinations, permutations
 from pathlib import Path
 from typing import Any
@@ -382,6 +383,9 @@ def _decoder(at: KeyPath, experiment: Experiment, decoder: Any, tuning: str | No
         if missing:
             text = f"the tuning is swept over {sweep.axis}, and the decoder lacks {', '.join(missing)}"
             yield Problem((*at, "decoder", sweep.axis), text, points)
+    if getattr(decoder, "engine", "") == "vllm" and find_spec("vllm") is None:
+        text = "vllm is not installed; install it beside our packages where decodings run, or leave `engine` out"
+        yield Problem((*at, "decoder", "engine"), text, "vllm")
     if isinstance(decoder, DictionaryDecoder):
         for pair in experiment.test.pairs:
             yield from _named("pair", (*at, "decoder", "files"), pair, decoder.files)
