@@ -41,7 +41,8 @@ ITEMS = [
 
 
 def byte_fallback() -> PreTrainedTokenizerFast:
-    """Built like Llama-2's: a blank is part of the piece it begins, a letter without a piece is its bytes."""
+    """Built like Llama-2's: a blank is part of the piece it begins, and stands before every text; a letter without a
+    piece is its bytes."""
     trained = Tokenizer(pieces.BPE())
     trained.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="never", split=False)
     trained.train_from_iterator(TEXTS[:2], trainers.BpeTrainer(vocab_size=60, show_progress=False))
@@ -50,7 +51,7 @@ def byte_fallback() -> PreTrainedTokenizerFast:
     vocabulary = {name: i for i, name in enumerate(names)}
     merges = [tuple(pair) for pair in learnt["merges"]]
     built = Tokenizer(pieces.BPE(vocabulary, merges, unk_token="<unk>", fuse_unk=True, byte_fallback=True))
-    built.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="never", split=False)
+    built.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="first", split=False)
     built.decoder = decoders.Sequence(
         [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
     )

@@ -384,7 +384,7 @@ def _decoder(at: KeyPath, experiment: Experiment, decoder: Any, tuning: str | No
             text = f"the tuning is swept over {sweep.axis}, and the decoder lacks {', '.join(missing)}"
             yield Problem((*at, "decoder", sweep.axis), text, points)
     if getattr(decoder, "engine", "") == "vllm" and find_spec("vllm") is None:
-        text = "vllm is not installed; install it beside our packages where decodings run, or leave `engine` out"
+        text = "vllm is not installed; make an environment around it that has our packages, too, or leave `engine` out"
         yield Problem((*at, "decoder", "engine"), text, "vllm")
     if isinstance(decoder, DictionaryDecoder):
         for pair in experiment.test.pairs:

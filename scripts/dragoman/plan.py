@@ -6,12 +6,13 @@ it. No torch, no network, no look at results: Snakemake parses this in every clu
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
+
+import yaml
 
 from dragoman import registry
 from dragoman.checks import MODEL_FREE, page_pairs
@@ -589,7 +590,8 @@ class Plan:
         path = self.results / ".config" / f"{self.digest}.yaml"
         if not path.exists():
             with replacing(path) as file:
-                file.write(json.dumps(self._content, indent=1, ensure_ascii=False) + "\n")
+                # no JSON, whose 2e-05 would be read as text
+                yaml.safe_dump(self._content, file, allow_unicode=True, sort_keys=False)
         return path
 
 

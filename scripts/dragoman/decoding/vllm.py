@@ -1,12 +1,13 @@
 """vLLM as what writes (arXiv 2309.06180): offline decoding on a GPU, many times faster than a batch at a time.
 
-It is given token ids and gives token ids, so prompts, priors and what ends an answer are ours, and only arithmetic and
-beam search are its own: bfloat16, in which a sentence's neighbours may change its words; and a search that lets a
-hypothesis go on to the limit, ends it at the end-of-sequence token alone, and divides its log probability by its length
-with the prompt counted in.
+It is given token ids and gives token ids, so prompts, priors and what ends a greedy answer are ours; arithmetic and
+beam search are its own. It computes in bfloat16, in which a sentence's neighbours may change its words. Its beams go on to
+the limit of new tokens, end where the tokenizer or generation_config.json says, and their length, by which log
+probabilities are divided, counts the prompt in older releases.
 
-vLLM is no part of our environments, as it brings a torch of its own. This was written against its documented interface
-(0.22 to 0.26) and tried on a stand-in with the same classes, not on the library itself.
+vLLM is no part of our environments, since its releases pin versions of their own (0.33.0: torch 2.14.0, transformers
+below 5.21): where decodings run on it, install our other packages beside it. This file was written against its
+interface as of 0.33.0 and tried on a stand-in with the same classes, not on the library itself.
 """
 
 from __future__ import annotations
