@@ -28,6 +28,7 @@ from transformers import (
 from dragoman import models
 from dragoman.config import OfflineDecoder, Pages, Prompt, ScratchModel, Segment
 from dragoman.decoding import Context, Item, Row, offline, prefilled, priors
+from dragoman.prompts import inside
 from test_training import PROMPT
 
 TEXTS = ["the cat sleeps here", "le chat noir dort ici", "猫在这里睡觉", "红色的猫"]
@@ -41,7 +42,8 @@ ITEMS = [
 
 
 def byte_fallback() -> PreTrainedTokenizerFast:
-    """Built like Llama-2's: a blank is part of the piece it begins, a letter without a piece is its bytes."""
+    """Built like Llama-2's: a blank is part of the piece it begins, and stands before every text; a letter without a
+    piece is its bytes."""
     trained = Tokenizer(pieces.BPE())
     trained.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="never", split=False)
     trained.train_from_iterator(TEXTS[:2], trainers.BpeTrainer(vocab_size=60, show_progress=False))
@@ -50,7 +52,7 @@ def byte_fallback() -> PreTrainedTokenizerFast:
     vocabulary = {name: i for i, name in enumerate(names)}
     merges = [tuple(pair) for pair in learnt["merges"]]
     built = Tokenizer(pieces.BPE(vocabulary, merges, unk_token="<unk>", fuse_unk=True, byte_fallback=True))
-    built.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="never", split=False)
+    built.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="first", split=False)
     built.decoder = decoders.Sequence(
         [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
     )
@@ -161,7 +163,7 @@ def test_model_goes_on_from_the_prior(folder: Path, prompt: Prompt) -> None:
     rows = chosen.decode(ITEMS)
     assert len({row["continuation"] for found in rows for row in found}) > 4
     for item, prompt_ids, found in zip(ITEMS, chosen.prompts(ITEMS), rows, strict=True):
-        answer = tokenizer(seam + item.reference, add_special_tokens=False)["input_ids"]
+        answer = inside(tokenizer)(seam + item.reference, add_special_tokens=False)["input_ids"]
         for n, row in enumerate(found):
             ids = [*prompt_ids, *answer[:n]]
             with torch.inference_mode():
@@ -212,8 +214,9 @@ def test_rules_for_the_end_and_the_score(folder: Path) -> None:
     preamble = {"kind": "preamble", "text": "Well,\n{target_language}:"}
     for score_prior in (True, False):
         chosen = decoder(folder, preamble, n=["all"], stop_at_newline=True, score_prior=score_prior)
+        written = inside(chosen.tokenizer)("chat", add_special_tokens=False)["input_ids"]
         chosen.tokenizer.add_tokens(["!\n?"])
-        written = [*chosen.tokenizer("chat", add_special_tokens=False)["input_ids"], len(chosen.tokenizer) - 1]
+        written = [*written, len(chosen.tokenizer) - 1]
         chosen.ends.append(written[-1])
         chosen.continuations = lambda given, ids=written: [ids]  # type: ignore[method-assign]
         ((row,),) = chosen.decode(ITEMS[:1])

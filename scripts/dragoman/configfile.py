@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import reprlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -197,6 +198,8 @@ def problems_in(error: ValidationError, data: Any, model: Any, at: KeyPath = ())
             message, value = f"the key {key!r} is required", None
         elif kind == "string_pattern_mismatch":
             message = "a name is lower-case letters and digits, joined by '-', '.' or '_'"
+        elif kind == "float_type" and re.fullmatch(r"[-+]?\d+e[-+]?\d+", str(value), flags=re.IGNORECASE):
+            message = f"YAML reads this as text; write {re.sub('e', '.0e', str(value), flags=re.IGNORECASE)}"
         elif kind == "value_error":
             message = str(context["error"])
             if isinstance(value, Mapping):

@@ -1,14 +1,18 @@
 """A prompt is a list of segments with roles; what the model sees is their token ids, one after the other.
 
 Every segment is tokenised by itself and ids are joined, never text: so training, decoding, masks and prior tokens agree
-on every boundary, whatever the tokenizer would merge across it.
+on every boundary, whatever the tokenizer would merge across it. Tokenizers in sentencepiece's manner begin every text
+with a blank; here only the first segment is such a beginning, so that what a prompt glues together stays glued.
 """
 
 from __future__ import annotations
 
+import copy
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 from dragoman.config import Prompt
 from dragoman.languages import NAMES, split_pair
@@ -60,6 +64,49 @@ def name(prompt: Prompt, code: str) -> str:
     return names[code]
 
 
+def tokenize(tokenizer: PreTrainedTokenizerBase, place: int, texts: Sequence[str], **options: Any) -> Any:
+    """What a tokenizer makes of the texts of one segment, without tokens that no text holds.
+
+    Args:
+        tokenizer: any; one without a tokenizer.json is taken as it is.
+        place: of the segment in the prompt, from 0.
+        texts: of every example.
+        options: for the tokenizer.
+    """
+    return (inside(tokenizer) if place else tokenizer)(list(texts), add_special_tokens=False, **options)
+
+
+@lru_cache(maxsize=4)
+def inside(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
+    """A tokenizer for text that goes on: the same, but for the blank that it would put before a text."""
+    if not tokenizer.is_fast:
+        return tokenizer
+    from tokenizers import Tokenizer
+
+    whole = json.loads(tokenizer.backend_tokenizer.to_str())
+    bare = {part: _without_blank(whole[part]) for part in ("normalizer", "pre_tokenizer")}
+    if all(whole[part] == bare[part] for part in bare):
+        return tokenizer
+    made = copy.copy(tokenizer)
+    made._tokenizer = Tokenizer.from_str(json.dumps(whole | bare))
+    return made
+
+
+def _without_blank(part: Any) -> Any:
+    """A normalizer or pre-tokenizer, in the form of tokenizer.json, that puts nothing before a text."""
+    match part:
+        case {"type": "Prepend"}:
+            return None
+        case {"type": "Metaspace"}:
+            return part | {"prepend_scheme": "never"}
+        case {"type": "ByteLevel"}:
+            return part | {"add_prefix_space": False}
+        case {"type": "Sequence"}:
+            inner = "normalizers" if "normalizers" in part else "pretokenizers"
+            return part | {inner: [kept for each in part[inner] if (kept := _without_blank(each))]}
+    return part
+
+
 def encode(
     prompt: Prompt,
     tokenizer: PreTrainedTokenizerBase,
@@ -89,7 +136,7 @@ def encode(
             texts = [render(prompt, pair, "", "")[index][1]]
         else:
             texts = [render(prompt, pair, sentence, sentence)[index][1] for sentence in fill]
-        ids = tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []
+        ids = tokenize(tokenizer, index, texts)["input_ids"] if texts else []
         if segment.role == "target":
             ids = [[*row, tokenizer.eos_token_id] for row in ids]
         if index == 0 and first:

@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 
 from dragoman.config import Prompt
-from dragoman.prompts import render
+from dragoman.prompts import render, tokenize
 
 if TYPE_CHECKING:
     import torch
@@ -284,15 +284,15 @@ def visible_sources(
         sides = {"source": sources[first : first + CHUNK], "target": targets[first : first + CHUNK]}
         found: dict[str, Words] = {}
         fixed = {"source": int(prompt.bos), "target": 0}  # tokens before the source, and between it and the target
-        for role, text in render(prompt, pair, "{source}", "{target}"):
+        for place, (role, text) in enumerate(render(prompt, pair, "{source}", "{target}")):
             if role in sides:
                 lead, _, tail = text.partition(f"{{{role}}}")
                 texts = [f"{lead}{sentence}{tail}" for sentence in sides[role]]
-                offsets = tokenizer(texts, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
+                offsets = tokenize(tokenizer, place, texts, return_offsets_mapping=True)["offset_mapping"]
                 found[role] = words(texts, offsets, role, unit=unit, lead=len(lead), tail=len(tail))
             else:
                 side = "target" if "source" in found else "source"
-                fixed[side] += len(tokenizer(text, add_special_tokens=False)["input_ids"])
+                fixed[side] += len(tokenize(tokenizer, place, [text])["input_ids"][0])
         source, target = found["source"], found["target"]
         counts = zip(source.count.tolist(), target.count.tolist(), strict=True)
         schedules = [schedule(number, *pair_counts) for number, pair_counts in enumerate(counts, first)]

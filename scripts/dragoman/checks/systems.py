@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,9 @@ def _decoder(at: KeyPath, experiment: Experiment, decoder: Any, tuning: str | No
         if missing:
             text = f"the tuning is swept over {sweep.axis}, and the decoder lacks {', '.join(missing)}"
             yield Problem((*at, "decoder", sweep.axis), text, points)
+    if getattr(decoder, "engine", "") == "vllm" and find_spec("vllm") is None:
+        text = "vllm is not installed; make an environment around it that has our packages, too, or leave `engine` out"
+        yield Problem((*at, "decoder", "engine"), text, "vllm")
     if isinstance(decoder, DictionaryDecoder):
         for pair in experiment.test.pairs:
             yield from named("pair", (*at, "decoder", "files"), pair, decoder.files)

@@ -14,6 +14,7 @@ from transformers import PreTrainedTokenizerBase
 
 from dragoman.config import Prompt
 from dragoman.decoding.cost import Work
+from dragoman.prompts import tokenize
 
 PUNCTUATION = frozenset(".,:;?!")
 
@@ -115,7 +116,7 @@ class LegacySentence:
         before = self.shown
         self.read = min(self.wanted(len(self.target) + 1), len(self.ends) - 1)
         self.work.feed(self.shown - before, before)
-        ids = self.tokenizer(self.lead + " ".join(self.target), add_special_tokens=False)["input_ids"]
+        (ids,) = tokenize(self.tokenizer, -1, [self.lead + " ".join(self.target)])["input_ids"]
         whole = [*self.response[: self.mark], *ids]
         self.response = [*self.response[:kept], *(whole[kept:] or whole[-1:])]
         self.fed = 0 if self.recompute else kept

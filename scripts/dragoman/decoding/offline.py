@@ -1,4 +1,4 @@
-"""The whole source first, then the target: batched greedy or beam search with a KV cache, by `generate`.
+"""The whole source first, then the target: batched greedy or beam search with a KV cache, by `generate` or by vLLM.
 
 On request it also measures the model as what it was before any instruction, a model of language: see `nats`.
 """
@@ -23,8 +23,8 @@ MEASURED_AT_ONCE = 16
 class Decoder:
     """A loaded model that translates batches of sentences.
 
-    Weights and arithmetic are float32: in lower precision padding changes the last bits, and with them which of two
-    near-equal words wins, so that a sentence's translation would depend on its neighbours.
+    Weights and arithmetic are float32 (but for vLLM's): in lower precision padding changes the last bits, and with
+    them which of two near-equal words wins, so that a sentence's translation would depend on its neighbours.
     """
 
     def __init__(self, context: Context, options: OfflineDecoder) -> None:
@@ -32,13 +32,19 @@ class Decoder:
         self.context, self.options = context, options
         self.tokenizer = models.load_tokenizer(context.model)
         self.tokenizer.padding_side = "left"
+        self.ends = [self.tokenizer.eos_token_id]
+        if options.stop_at_newline:
+            self.ends += self._tokens_with_newline()
+        self.engine = None
+        if isinstance(options, OfflineDecoder) and options.engine == "vllm":
+            from dragoman.decoding.vllm import Engine
+
+            self.engine = Engine(context.model, options, self.ends)
+            return
         self.model = models.load(context.model).to(models.device()).eval()
         # a checkpoint's own settings (repetition penalties and the like) would change what greedy and beam mean
         self.model.generation_config = GenerationConfig()
         self.price = Price(self.model)
-        self.ends = [self.tokenizer.eos_token_id]
-        if options.stop_at_newline:
-            self.ends += self._tokens_with_newline()
 
     def _tokens_with_newline(self) -> list[int]:
         texts = self.tokenizer.batch_decode([[i] for i in range(len(self.tokenizer))])
@@ -56,6 +62,8 @@ class Decoder:
     @torch.inference_mode()
     def continuations(self, prompts: Sequence[Sequence[int]]) -> list[list[int]]:
         """Token ids that the model writes after each of the given ids, up to and with the one that ends them."""
+        if self.engine is not None:
+            return [self._written(ids) for ids in self.engine.continuations(prompts)]
         padded = self.tokenizer.pad({"input_ids": prompts}, return_tensors="pt").to(self.model.device)
         output = self.model.generate(
             **padded,
@@ -70,12 +78,12 @@ class Decoder:
 
     def decode(self, items: Sequence[Item]) -> list[list[Row]]:
         """One row per item: hypothesis, delays (every word comes after the whole source), number of tokens, whether it
-        ended by itself, and, of greedy search, what it cost."""
+        ended by itself, and, of greedy search by `generate`, what it cost."""
         rows, prompts = [], self.prompts(items)
         for item, prompt, ids in zip(items, prompts, self.continuations(prompts), strict=True):
             row = self._row(ids)
             row["delays"] = [len(item.source.split())] * len(row["hypothesis"].split())
-            if self.options.beam == 1:
+            if self.options.beam == 1 and self.engine is None:
                 row["gflops"] = self.price.gflops(self._work(len(prompt), len(ids)))
             rows.append([row])
         if self.options.monolingual:

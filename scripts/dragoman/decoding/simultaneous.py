@@ -21,7 +21,7 @@ from dragoman.decoding.cost import Price, Work
 from dragoman.decoding.legacy import LegacySentence
 from dragoman.decoding.lockstep import Batch, Vocabulary
 from dragoman.decoding.writer import Writer, ahead
-from dragoman.prompts import encode, render
+from dragoman.prompts import encode, render, tokenize
 from dragoman.visibility import words
 
 
@@ -60,7 +60,7 @@ def cut(prompt: Prompt, tokenizer: PreTrainedTokenizerBase, pair: str, sources: 
     text = render(prompt, pair, "{source}", "")[place][1]
     lead, _, tail = text.partition("{source}")
     texts = [f"{lead}{source}{tail}" for source in sources]
-    offsets = tokenizer(texts, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
+    offsets = tokenize(tokenizer, place, texts, return_offsets_mapping=True)["offset_mapping"]
     found = words(texts, offsets, "source", lead=len(lead), tail=len(tail))
     numbers, cuts = iter(found.word.tolist()), []
     for pieces, count in zip(encode(prompt, tokenizer, pair, sources), found.count.tolist(), strict=True):

@@ -22,7 +22,7 @@ import numpy as np
 from dragoman.config import Prompt
 from dragoman.methods import IGNORE, Example, ParallelText
 from dragoman.methods.reading import Reading, schedules
-from dragoman.prompts import encode, joined, render
+from dragoman.prompts import encode, joined, render, tokenize
 from dragoman.visibility import CHUNK, Unit, words
 
 if TYPE_CHECKING:
@@ -110,8 +110,10 @@ def _words(
     """The word of each token of the side's segment, and the number of words, of every sentence."""
     if not tokenizer.is_fast:
         raise ValueError(f"{tokenizer.name_or_path} has no offset mapping; a fast tokenizer (tokenizer.json) is needed")
-    lead, _, tail = dict(render(prompt, pair, "{source}", "{target}"))[side].partition(f"{{{side}}}")
+    roles, shown = zip(*render(prompt, pair, "{source}", "{target}"), strict=True)
+    place = roles.index(side)
+    lead, _, tail = shown[place].partition(f"{{{side}}}")
     texts = [f"{lead}{sentence}{tail}" for sentence in sentences]
-    offsets = tokenizer(texts, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
+    offsets = tokenize(tokenizer, place, texts, return_offsets_mapping=True)["offset_mapping"]
     found = words(texts, offsets, side, unit=unit, lead=len(lead), tail=len(tail))
     return list(zip(np.split(found.word, np.cumsum(found.tokens)[:-1]), found.count.tolist(), strict=True))

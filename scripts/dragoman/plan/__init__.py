@@ -9,11 +9,12 @@ they read (`inputs.py`), and, here, what their results depend on.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from dragoman.command import REPOSITORY
 from dragoman.config import Experiment, InstructionsCorpus, Prompt, System, Tuning
@@ -160,5 +161,6 @@ class Plan(Inputs):
         path = self.results / ".config" / f"{self.digest}.yaml"
         if not path.exists():
             with replacing(path) as file:
-                file.write(json.dumps(self._content, indent=1, ensure_ascii=False) + "\n")
+                # no JSON, whose 2e-05 would be read as text
+                yaml.safe_dump(self._content, file, allow_unicode=True, sort_keys=False)
         return path
