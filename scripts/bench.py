@@ -379,7 +379,7 @@ def divergence() -> Iterator[Timing]:
         with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
             seconds, megabytes, found = pool.submit(_compared, way).result()
         averages.append(found)
-        off = max(abs(found[name] - averages[0][name]) for name in found if name != "rank")
+        off = max(abs(found[name] - averages[0][name]) for name in found.keys() - {"rank", "intervals"})
         how = f"{how}, {megabytes:.0f} MiB" + (f", within {off:.0e}" if len(averages) > 1 else "")
         yield Timing(f"divergence {ENTRIES // 1000}k", how, ANSWERS, "sentences", seconds)
 

@@ -42,6 +42,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     elif given.records is None:
         parser.error("--experiment needs --records")
     else:
+        plan.experiment(given.experiment)  # an unknown one is named before anything is read
         laid, numbers = sheets(plan, given.experiment, records.read(given.records))
         name, contents = given.experiment, {"csv": numbers}
         contents |= {"md": "\n".join(map(markdown, laid)), "tex": "\n".join(map(latex, laid))}

@@ -47,7 +47,10 @@ def test_both_ways_to_compare_models_find_the_same() -> None:
     _, _, streamed = bench._compared(divergence.compare)
     _, _, whole = bench._compared(bench._with_full_logits)
     assert streamed.keys() == whole.keys()
-    assert all(streamed[name] == pytest.approx(whole[name], rel=1e-4, abs=1e-6) for name in whole if name != "rank")
+    assert all(
+        streamed[name] == pytest.approx(whole[name], rel=1e-4, abs=1e-6)
+        for name in whole.keys() - {"rank", "intervals"}
+    )
     assert whole["positions"] > 50
 
 

@@ -91,6 +91,8 @@ def test_a_tuning_goes_on_from_another(tmp_path: Path) -> None:
         ("{1: 5, 3: 7}", "{1: 5, 3: 0}", "sweep.values = 0"),
         ("{1: 5, 3: 7}", "{1: 5, 4: 8}", "the decoder lacks 4"),
         ("{1: 5, 3: 7}", "{}", "at least 1"),
+        ("{1: 5, 3: 7}", "[[1], 3]", "[1] is no name; write {name: [1]}"),
+        ("{1: 5, 3: 7}", "[1, '1']", "two of these have one name"),
         ("{1: 5, 3: 7}", "{'a b': 5}", "a setting is one word"),
         ("start: first", "start: frist", "did you mean 'first'"),
         ("start: first", "start: second", "circle: second -> second"),

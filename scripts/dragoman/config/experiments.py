@@ -78,6 +78,10 @@ class Sweep(Strict):
     def _named(cls, values: Any) -> Any:
         """A list names itself; YAML's numbers are names, too."""
         if isinstance(values, list):
+            if unnamed := [value for value in values if isinstance(value, list | dict)]:
+                raise ValueError(f"{unnamed[0]} is no name; write {{name: {unnamed[0]}}}")
+            if len({str(value) for value in values}) < len(values):
+                raise ValueError("two of these have one name")
             values = {value: value for value in values}
         return {str(name): value for name, value in values.items()} if isinstance(values, dict) else values
 
