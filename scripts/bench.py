@@ -121,7 +121,7 @@ def visibility() -> Iterator[Timing]:
     spent = 0.0
 
     class Watched:
-        is_fast = True
+        is_fast, backend_tokenizer = True, tokenizer.backend_tokenizer
 
         def __call__(self, *arguments: Any, **options: Any) -> Any:
             nonlocal spent
