@@ -83,7 +83,7 @@ def with_model(name, training=None):
 
 
 def asked_to_train(trained):
-    """The resources of a rule that trains: `trained` gives a model and its `training:`, from the wildcards.
+    """What a job that trains asks for; `trained` gives its model and its `training`, from the wildcards.
 
     On several nodes the job starts its own processes on each (dragoman/launch.py), which SLURM's executor calls MPI.
     """
