@@ -5,8 +5,11 @@ from __future__ import annotations
 
 import multiprocessing
 import random
+import re
 import resource
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -39,6 +42,9 @@ ROW = 256
 """Tokens of a packed row: five of the embedded world's examples."""
 TAUGHT = 150
 """Steps that teach a model when to stop."""
+PAPERS = ("simulmask", "langaware-revised", "langaware-v1", "pretty")
+CONFIGURATIONS = ("config.yaml", *(f"papers/{name}.yaml" for name in PAPERS))
+"""Of which dry runs are measured."""
 
 
 class Timing(NamedTuple):
@@ -369,6 +375,29 @@ def scores() -> Iterator[Timing]:
         yield Timing(name, "with interval, by sacrebleu", *_with_unit(timed(library), "sentences"))
 
 
+def workflow() -> Iterator[Timing]:
+    """What comes before any work: dry runs of the demonstration and of the papers, and what a decoding imports."""
+    python = [sys.executable, "-m", "snakemake", "--snakefile", command.REPOSITORY / "Snakefile", "--cores", "1"]
+    for path in CONFIGURATIONS:
+        config = command.REPOSITORY / "config" / path
+        with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / "config").symlink_to(command.REPOSITORY / "config")
+
+            def plan(config: Path = config, folder: str = folder) -> int:
+                dry = [*python, "--configfile", config, "--dry-run", "--forceall"]
+                said = subprocess.run(dry, cwd=folder, capture_output=True, text=True, check=True).stdout
+                return int(re.findall(r"^total +(\d+)$", said, flags=re.MULTILINE)[-1])
+
+            yield Timing("dry run", path, *_with_unit(timed(plan), "jobs"))
+
+    def start() -> int:
+        imports = "import dragoman.corpora, dragoman.plan, dragoman.decoding.offline"
+        subprocess.run([sys.executable, "-c", imports], cwd=command.REPOSITORY / "scripts", check=True)
+        return 1
+
+    yield Timing("start of a job", "what a decoding imports", *_with_unit(timed(start), "jobs"))
+
+
 def divergence() -> Iterator[Timing]:
     """A foundation model and its twin compared along answers, streamed and with full logits; memory beyond the models.
 
@@ -450,6 +479,7 @@ BENCHMARKS = {
     "simultaneous": simultaneous_decoding,
     "scores": scores,
     "divergence": divergence,
+    "workflow": workflow,
 }
 
 

@@ -21,6 +21,7 @@ def little(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench, "TAUGHT", 15)
     monkeypatch.setattr(bench, "ANSWERS", 5)
     monkeypatch.setattr(bench, "ENTRIES", 400)
+    monkeypatch.setattr(bench, "CONFIGURATIONS", ("smoke.yaml",))
 
 
 @pytest.mark.parametrize(
@@ -41,6 +42,11 @@ def test_benchmark_runs(name: str, rows: int, count: int | None) -> None:
     assert all(row.seconds > 0 for row in found)
     assert {row.count for row in found} == {count} or (count is None and min(row.count for row in found) > 100)
     assert len({(row.what, row.how) for row in found}) == rows
+
+
+def test_dry_runs_count_their_jobs() -> None:
+    dry, start = bench.workflow()
+    assert (dry.how, dry.count > 100, start.count) == ("smoke.yaml", True, 1)
 
 
 def test_both_ways_to_compare_models_find_the_same() -> None:
