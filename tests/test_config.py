@@ -119,6 +119,7 @@ MISTAKES = [
         ["models.tiny.seed = -1", "greater than or equal to 0"],
     ),
     ("pretraining: {steps: 2}", "pretraining: {steps: 2, learning_rate: .inf}", ["learning_rate", "finite number"]),
+    ("pretraining: {steps: 2}", "pretraining: {steps: 2, learning_rate: 2e-5}", ["'2e-5'", "text", "write 2.0e-5"]),
     ("pretraining: {steps: 2}", "pretraining: {steps: 2, weight_decay: .nan}", ["weight_decay", "finite number"]),
     ("corpora:", "results: /tmp/x\ncorpora:", ["results = '/tmp/x'", "below the working directory"]),
     ("corpora:", "results: ../x\ncorpora:", ["below the working directory"]),

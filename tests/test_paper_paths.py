@@ -64,6 +64,13 @@ def saved(repository: dict[str, bytes], folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.parametrize("paper", CONFIGS)
+def test_jobs_read_what_was_configured(paper: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jobs read the file that Snakemake saves, small learning rates included."""
+    monkeypatch.chdir(tmp_path)
+    assert Plan(load_config(PLANS[paper].save())).digest == PLANS[paper].digest
+
+
 # --------------------------------------------------------------------------------------------- SimulMask, falcon-rw-1b
 
 
