@@ -118,6 +118,7 @@ MISTAKES = [
         "architecture: llama\n    seed: -1",
         ["models.tiny.seed = -1", "greater than or equal to 0"],
     ),
+    ("corpora:", '"a\\r\\nb": 1\ncorpora:', [r"a\r\nb: unknown key 'a\r\nb'"]),
     ("pretraining: {steps: 2}", "pretraining: {steps: 2, learning_rate: .inf}", ["learning_rate", "finite number"]),
     ("pretraining: {steps: 2}", "pretraining: {steps: 2, learning_rate: 2e-5}", ["'2e-5'", "text", "write 2.0e-5"]),
     ("pretraining: {steps: 2}", "pretraining: {steps: 2, weight_decay: .nan}", ["weight_decay", "finite number"]),

@@ -237,7 +237,8 @@ def _explain(problems: Sequence[Problem], files: Sequence[tuple[str, dict[KeyPat
             if near:
                 place = f"{name}:{marks[near]}"
                 break
-        key = ".".join(str(part) for part in problem.path)
+        # a line break in a key must not break the line
+        key = ".".join(part if (part := str(each)).isprintable() else repr(part)[1:-1] for each in problem.path)
         value = "" if problem.value is None else f" = {_shown(problem.value)}"
         lines.append(f"{place}: {key}{value}: {problem.message}" if key else f"{place}: {problem.message}")
     return "\n".join(dict.fromkeys(lines))
