@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import pytest
+import torch
+from transformers import AutoModelForCausalLM
 
 import bench
+from dragoman import benchmarks
+from dragoman.benchmarks import decoding, divergence, scale, text, training, workflow
 from dragoman.methods import ParallelText
-from dragoman.metrics import divergence
+from dragoman.metrics import divergence as analysis
 
 
 @pytest.fixture(autouse=True)
 def little(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = bench.sentences
+    whole = benchmarks.sentences
 
     def some(count: int, *more: str, **named: str) -> ParallelText:
         return whole(min(count, 40), *more, **named)
 
-    monkeypatch.setattr(bench, "sentences", some)
-    monkeypatch.setattr(bench, "STEPS", 1)
-    monkeypatch.setattr(bench, "TAUGHT", 15)
-    monkeypatch.setattr(bench, "ANSWERS", 5)
-    monkeypatch.setattr(bench, "ENTRIES", 400)
-    monkeypatch.setattr(bench, "CONFIGURATIONS", ("smoke.yaml",))
+    for module in (decoding, scale, text, training):
+        monkeypatch.setattr(module, "sentences", some)
+    monkeypatch.setattr(training, "STEPS", 1)
+    monkeypatch.setattr(decoding, "TAUGHT", 15)
+    monkeypatch.setattr(divergence, "ANSWERS", 5)
+    monkeypatch.setattr(divergence, "ENTRIES", 400)
+    monkeypatch.setattr(workflow, "CONFIGURATIONS", ("smoke.yaml",))
+    monkeypatch.setattr(scale, "PAIRS", 8)
+    monkeypatch.setattr(scale, "ANSWER", 5)
 
 
 @pytest.mark.parametrize(
@@ -45,13 +52,13 @@ def test_benchmark_runs(name: str, rows: int, count: int | None) -> None:
 
 
 def test_dry_runs_count_their_jobs() -> None:
-    dry, start = bench.workflow()
+    dry, start = workflow.workflow()
     assert (dry.how, dry.count > 100, start.count) == ("smoke.yaml", True, 1)
 
 
 def test_both_ways_to_compare_models_find_the_same() -> None:
-    _, _, streamed = bench._compared(divergence.compare)
-    _, _, whole = bench._compared(bench._with_full_logits)
+    _, _, streamed = divergence._compared(analysis.compare)
+    _, _, whole = divergence._compared(divergence._with_full_logits)
     assert streamed.keys() == whole.keys()
     assert all(
         streamed[name] == pytest.approx(whole[name], rel=1e-4, abs=1e-6)
@@ -63,3 +70,63 @@ def test_both_ways_to_compare_models_find_the_same() -> None:
 def test_unknown_benchmark_is_named() -> None:
     with pytest.raises(ValueError, match="unknown benchmark 'maskd'; did you mean 'masked'"):
         bench.main(["maskd"])
+
+
+# ----------------------------------------------------------------------------------------------------- on a GPU, tiny
+
+
+@pytest.mark.parametrize(
+    ("name", "lines"),
+    [
+        ("finetuning-1b", ["matrix product", *["fine-tune"] * 5]),
+        (
+            "simultaneous-1b",
+            ["matrix product", *["step of a batch"] * 3, *["simultaneous kept"] * 2, *["simultaneous recomputed"] * 2],
+        ),
+        ("prefilling-7b", ["answers"] * 5),
+    ],
+)
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU times other kernels besides")
+def test_what_needs_a_gpu_runs_tiny(name: str, lines: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    bench.main([name, "--tiny"])
+    table = [[cell.strip() for cell in line.split("|")[1:-1]] for line in capsys.readouterr().out.splitlines()[2:]]
+    assert [row[0] for row in table] == lines
+    assert len({row[1] for row in table}) >= len(table) - 1, "ways are told apart"
+    for _, how, done, _, per_second in table:
+        assert int(done.split()[0].replace(",", "")) > 0
+        assert int(per_second.replace(",", "")) > 0
+        if "translations are others" in how:
+            assert ", 0 of 4 translations are others" in how, "batched and word by word, the same words"
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+@pytest.mark.parametrize("name", bench.SCALE)
+def test_the_papers_sizes_need_a_gpu(name: str) -> None:
+    with pytest.raises(ValueError, match=f"{name} is for a GPU, and there is none; --tiny tries small models"):
+        bench.main(["align", name])
+
+
+def test_sizes_are_the_papers() -> None:
+    """Parameters as published: 1.31e9 (falcon-rw-1b's page) and 6,738,415,616 (arXiv 2307.09288's checkpoint)."""
+    for config, expected in ((scale._falcon(False), 1_311_625_216), (scale._llama(False), 6_738_415_616)):
+        with torch.device("meta"):
+            model = AutoModelForCausalLM.from_config(config)
+        assert model.num_parameters() == expected
+
+
+def test_work_of_a_batch_by_hand() -> None:
+    """Two examples of 3 and 2 tokens see 6 + 3 pairs, padded or packed; a hidden source token makes none."""
+    ids, labels = [[7, 7, 7], [7, 7, 0]], [[-100, 7, 7], [-100, 7, -100]]
+    padded = {"input_ids": ids, "labels": labels, "attention_mask": [[1, 1, 1], [1, 1, 0]]}
+    packed = {"input_ids": [[7] * 5], "labels": [[-100, 7, 7, -100, 7]], "attention_mask": [[1] * 5]}
+    for batch in (padded, packed | {"documents": [[1, 1, 1, 2, 2]]}):
+        work = scale._work({name: torch.tensor(rows) for name, rows in batch.items()})
+        assert (work.tokens, work.pairs, work.predictions) == (5, 9, 3)
+    masked = {
+        "input_ids": [[7] * 5],
+        "labels": [[-100, -100, -100, -100, 7]],
+        "attention_mask": [[1] * 5],
+        "visible": [[0, 1, 2, 1, 2]],  # an instruction, two source tokens, a mark that sees one of them, an answer
+    }
+    work = scale._work({name: torch.tensor(rows) for name, rows in masked.items()})
+    assert (work.tokens, work.pairs, work.predictions) == (5, 1 + 2 + 3 + 3 + 5, 1)

@@ -1,0 +1,140 @@
+"""Decoding: sentence by sentence and in batches."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from dragoman import decoding, training
+from dragoman.benchmarks import K, Timing, model_of, sentences, timed, with_unit
+from dragoman.benchmarks.training import reading_by
+from dragoman.config import OfflineDecoder, SimultaneousDecoder, Training
+from dragoman.configfile import prompts
+from dragoman.decoding import offline, simultaneous, streaming
+from dragoman.methods import ParallelText, simulmask
+
+TAUGHT = 150
+"""Steps that teach a model when to stop."""
+
+
+def decode() -> Iterator[Timing]:
+    """Offline decoding, sentence by sentence and in batches; an untrained model answers at full length."""
+    text = sentences(64)
+    items = [decoding.Item(i, source, "") for i, source in enumerate(text.sources)]
+    with tempfile.TemporaryDirectory() as folder:
+        model, tokenizer = model_of("llama", text)
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+        context = decoding.Context(Path(folder), "en-fr", prompts()["short"])
+        for batch_size, beam in ((1, 1), (64, 1), (64, 4)):
+            decoder = offline.Decoder(
+                context, OfflineDecoder(name="offline", batch_size=batch_size, beam=beam, max_new_tokens=30)
+            )
+
+            def work(decoder=decoder) -> int:
+                rows = [decoder.decode([items[i] for i in batch]) for batch in decoder.batches(items)]
+                return sum(row[0]["tokens"] for batch in rows for row in batch)
+
+            how = f"batches of {batch_size}, beam {beam}"
+            yield Timing("decode llama", how, *with_unit(timed(work), "tokens"))
+
+
+def simultaneous_decoding() -> Iterator[Timing]:
+    """500 sentences under 4 k: all at once, and word by word as a reader would get them; the same words, when due.
+
+    The models are trained a little, so that translations have natural lengths and come to an end. Word by word only
+    every twentieth sentence is translated; its time is scaled by the number of words.
+    """
+    text, test, prompt = sentences(4000), sentences(500, split="test"), prompts()["short"]
+    items = [decoding.Item(i, source, "") for i, source in enumerate(test.sources)]
+    for architecture, positions in (("falcon-alibi", "modified"), ("llama", "group")):
+        with tempfile.TemporaryDirectory() as folder:
+            _trained(architecture, positions, text, Path(folder))
+            context = decoding.Context(Path(folder) / "model", "en-fr", prompt)
+            for kept in (True, False):
+                options = SimultaneousDecoder(
+                    name="simultaneous", k=K, recompute=not kept, positions="group" if positions == "group" else "plain"
+                )
+                what = f"simultaneous {architecture}, {'kept' if kept else 'recomputed'}"
+                compared = batched_and_alone(context, options, items)
+                assert not compared.others, f"{what}: batched, {compared.others} translations are others"
+                yield from compared.lines(what)
+
+
+class Compared(NamedTuple):
+    """Simultaneous decoding of the same sentences, batched and word by word."""
+
+    words: int
+    batched: float
+    """Seconds of all words, at once."""
+    alone: float
+    """Seconds of all words, one by one, scaled from those of some sentences."""
+    sentences: int
+    """How many these are."""
+    others: int
+    """Their translations, of every k, that batching changed: none but by rounding."""
+    gflop: float
+    """What all words take by formula."""
+
+    def lines(self, what: str, more: str = "") -> Iterator[Timing]:
+        """Both ways; `more` to say of the batched one."""
+        how = f"word by word, scaled from {self.sentences} sentences"
+        yield Timing(what, how, self.words, "words", self.alone)
+        how = f"batched, {self.alone / self.batched:.0f} times as fast{more}"
+        yield Timing(what, how, self.words, "words", self.batched)
+
+
+def batched_and_alone(
+    context: decoding.Context, options: SimultaneousDecoder, items: Sequence[decoding.Item], every: int = 20
+) -> Compared:
+    """Decode all `items` at once, and one of `every` so many word by word."""
+    found, batched = _translated(simultaneous.Decoder(context, options), items)
+    streamed, alone = _translated(streaming.Decoder(context, options), items[::every])
+    pairs = [pair for number, rows in streamed.items() for pair in zip(found[number], rows, strict=True)]
+    others = sum(any(ours[key] != value for key, value in theirs.items()) for ours, theirs in pairs)
+    words, sampled = (sum(len(row["delays"]) for rows in each.values() for row in rows) for each in (found, streamed))
+    gflop = sum(row["gflops"] for rows in found.values() for row in rows)
+    return Compared(words, batched, alone * words / sampled, len(streamed), others, gflop)
+
+
+def _translated(
+    decoder: simultaneous.Decoder | streaming.Decoder, items: Sequence[decoding.Item]
+) -> tuple[dict[int, list[decoding.Row]], float]:
+    """Rows of each item, and seconds."""
+    rows: dict[int, list[decoding.Row]] = {}
+
+    def work() -> int:
+        for batch in decoder.batches(items):
+            chosen = [items[i] for i in batch]
+            rows.update((item.id, found) for item, found in zip(chosen, decoder.decode(chosen), strict=True))
+        return len(rows)
+
+    return rows, timed(work)[1]
+
+
+def _trained(architecture: str, positions: Literal["modified", "group"], text: ParallelText, folder: Path) -> None:
+    """A model that some steps of SimulMask have taught when to stop, in `folder`/model."""
+    model, tokenizer = model_of(architecture, text)
+    options = reading_by(positions)
+    training.fit(
+        model,
+        tokenizer,
+        simulmask.examples([text], prompts()["short"], tokenizer, options),
+        Training(
+            steps=TAUGHT,
+            batch_size=32,
+            optimizer="muon",
+            muon_learning_rate=0.02,
+            learning_rate=0.005,
+            log_every=TAUGHT,
+        ),
+        seed=1,
+        work=folder / "work",
+        label=f"bench {architecture}",
+        loss=partial(simulmask.loss, options=options),
+    )
+    model.save_pretrained(folder / "model")
+    tokenizer.save_pretrained(folder / "model")

@@ -1,0 +1,241 @@
+"""The papers' sizes, with random weights: what a GPU makes of fine-tuning and decoding, beside its own measured best.
+
+Any words will do, as any weights: speed does not ask what a sentence means. A share of the peak counts the operations
+that a model needs (twice the weights and four times the width of every pair of tokens that see each other, thrice that
+with the backward pass), not those of padding, nor of anything computed again.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+from transformers import AutoModelForCausalLM, FalconConfig, LlamaConfig, PreTrainedModel, PreTrainedTokenizerBase
+
+from dragoman import attention, decoding, models, training
+from dragoman.attention import View
+from dragoman.benchmarks import K, Timing, sentences, timed
+from dragoman.benchmarks.decoding import batched_and_alone
+from dragoman.benchmarks.training import WARM, Batch, Work, batches_of, in_turn, reading_by, tokens
+from dragoman.config import OfflineDecoder, PrefilledDecoder, SimultaneousDecoder
+from dragoman.config.decoders import GoldPrior
+from dragoman.configfile import prompts
+from dragoman.decoding import cost, offline, prefilled
+from dragoman.decoding.lockstep import Places
+from dragoman.methods import IGNORE, ParallelText, prefix, sft, simulmask
+from dragoman.policies import WaitK
+
+FALCON_RW_1B = {"vocab_size": 50304, "hidden_size": 2048, "num_hidden_layers": 24, "num_attention_heads": 32}
+LLAMA_2_7B = {"vocab_size": 32000, "hidden_size": 4096, "num_hidden_layers": 32, "num_attention_heads": 32}
+TINY = {"vocab_size": 1700, "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
+"""To see that all of this runs, on any machine."""
+
+PAIRS = 64
+"""Sentence pairs of a training step."""
+ROW = 2048
+"""Tokens of a packed row."""
+SENTENCES = 500
+"""To decode."""
+ANSWER = 60
+"""Tokens of an answer; random weights go on that long."""
+ROWS = (1, 16, 256)
+"""Translations that take a step together."""
+
+
+def finetuning(tiny: bool) -> Iterator[Timing]:
+    """Steps of every way that SimulMask's models are trained, at Falcon-RW-1B's size."""
+    text, (best, peak) = _talks(2000), _peak("auto", tiny)
+    yield best
+    tokenizer = _tokenizer(text)
+    model = _random(_falcon(tiny))
+    given = [text], prompts()["short"], tokenizer
+    causal = sft.examples(*given, sft.Options())
+    options = reading_by("modified")
+    masked = simulmask.examples(*given, options)
+    prefixes = prefix.examples(*given, prefix.Options(policies=[WaitK(name="wait-k", k=3)]))
+    work: Work = {
+        "causal": (training.cross_entropy, batches_of(causal, tokenizer, PAIRS)),
+        "causal, packed": (training.cross_entropy, batches_of(causal, tokenizer, PAIRS, True, ROW)),
+        "prefix": (training.cross_entropy, batches_of(prefixes, tokenizer, PAIRS)),
+    }
+    for kernel in ("sdpa", "flex") if model.device.type == "cuda" else ("sdpa",):  # flex has no backward on a CPU
+        loss = partial(simulmask.loss, options=options.model_copy(update={"kernel": kernel}))
+        work |= {
+            f"SimulMask, {kernel}": (loss, batches_of(masked, tokenizer, PAIRS)),
+            f"SimulMask, {kernel}, packed": (loss, batches_of(masked, tokenizer, PAIRS, True, ROW)),
+        }
+    price = cost.Price(model)
+    for how, steps in in_turn(model, work).items():
+        rate = median(3e9 * price.gflops(_work(step.batch)) / step.seconds for step in steps)
+        speed = median(tokens(step.batch) / step.seconds for step in steps)
+        count = sum(tokens(step.batch) for step in steps)
+        how = f"{how}, {rate / peak:.0%} of the peak{_gibibytes(max(step.peak for step in steps))}"
+        yield Timing("fine-tune", how, count, "tokens", count / speed)
+
+
+def simultaneous(tiny: bool) -> Iterator[Timing]:
+    """Simultaneous decoding at Falcon-RW-1B's size, batched and word by word; and steps of ever more translations.
+
+    As long as a step of many takes hardly longer than of one, it is the calls that take the time, not the arithmetic.
+    """
+    text, (best, peak) = _talks(SENTENCES), _peak("float32", tiny)
+    yield best
+    items = _items(text)
+    with _saved(_falcon(tiny), text) as context:
+        yield from _steps(context)
+        for kept in (True, False):
+            options = SimultaneousDecoder(
+                name="simultaneous", k=K, recompute=not kept, max_word_tokens=2, max_lag=2, batch_tokens=100_000
+            )
+            _forget_peak()
+            found = batched_and_alone(context, options, items)
+            share = 1e9 * found.gflop / found.batched / peak
+            same = f"{found.others} of {len(K) * found.sentences} translations are others"
+            what = f"simultaneous {'kept' if kept else 'recomputed'}"
+            yield from found.lines(what, f", {share:.1%} of the peak, {same}{_memory()}")
+
+
+def prefilling(tiny: bool) -> Iterator[Timing]:
+    """Answers that go on from given tokens, at LLaMA-2-7B's size: `generate` alone, in batches, and with priors."""
+    text = _talks(SENTENCES // 2)
+    items = _items(text)
+    with _saved(_llama(tiny), text) as context:
+        plain = {"max_new_tokens": ANSWER, "beam": 1}
+        ways: list[tuple[str, Any, Any, int]] = [
+            ("generate, one by one", offline.Decoder, OfflineDecoder(name="offline", batch_size=1, **plain), 20),
+            ("generate, batches of 64", offline.Decoder, OfflineDecoder(name="offline", batch_size=64, **plain), 1),
+        ]
+        for n in (0, 1, 2):
+            options = PrefilledDecoder(name="prefilled", prior=GoldPrior(kind="gold"), n=[n], batch_size=64, **plain)
+            ways.append((f"prefilled, batches of 64, n={n}", prefilled.Decoder, options, 1))
+        for how, kind, options, every in ways:
+            decoder, chosen = kind(context, options), items[::every]
+
+            def work(decoder: Any = decoder, chosen: Any = chosen) -> int:
+                found = [decoder.decode([chosen[i] for i in batch]) for batch in decoder.batches(chosen)]
+                return sum(row["tokens"] for batch in found for rows in batch for row in rows)
+
+            _forget_peak()
+            count, seconds = timed(work)
+            yield Timing("answers", f"{how}{_memory()}", count, "tokens", seconds)
+            del decoder, work
+
+
+# ----------------------------------------------------------------------------------------------------- what they share
+
+
+def _falcon(tiny: bool) -> Any:
+    sizes = TINY if tiny else FALCON_RW_1B
+    one_by_one = {"multi_query": False, "parallel_attn": False, "new_decoder_architecture": False}
+    return FalconConfig(**sizes, **one_by_one, alibi=True, bias=True)
+
+
+def _llama(tiny: bool) -> Any:
+    return LlamaConfig(**TINY, intermediate_size=176) if tiny else LlamaConfig(**LLAMA_2_7B, intermediate_size=11008)
+
+
+def _random(config: Any) -> PreTrainedModel:
+    """Weights drawn where they are to stay: on a CPU, billions take minutes."""
+    with torch.device(models.device()):
+        return AutoModelForCausalLM.from_config(config, attn_implementation="sdpa")
+
+
+def _talks(count: int) -> ParallelText:
+    """Two of the embedded world's sentences a line, which makes it about as long as one of a TED talk."""
+    text = sentences(2 * count)
+    sources, targets = (
+        [f"{a} {b}" for a, b in zip(side[::2], side[1::2], strict=True)] for side in (text.sources, text.targets)
+    )
+    return ParallelText(text.pair, sources, targets, [""] * len(sources))
+
+
+def _items(text: ParallelText) -> list[decoding.Item]:
+    return [decoding.Item(i, *pair) for i, pair in enumerate(zip(text.sources, text.targets, strict=True))]
+
+
+def _tokenizer(text: ParallelText) -> PreTrainedTokenizerBase:
+    return models.train_tokenizer([*text.sources, *text.targets], 1600)
+
+
+@contextmanager
+def _saved(config: Any, text: ParallelText) -> Iterator[decoding.Context]:
+    """A model of random weights in a folder, as decoders want it; in bfloat16, which halves the disk it takes."""
+    with tempfile.TemporaryDirectory() as folder:
+        _random(config).to(torch.bfloat16).save_pretrained(folder)
+        _tokenizer(text).save_pretrained(folder)
+        yield decoding.Context(Path(folder), text.pair, prompts()["short"])
+
+
+def _peak(precision: str, tiny: bool) -> tuple[Timing, float]:
+    """Operations a second of one large matrix product: as many as are to be had."""
+    size = 512 if tiny else 8192
+    kind = torch.bfloat16 if models.use_bfloat16(precision) else torch.float32
+    a, b = (torch.randn((size, size), device=models.device(), dtype=kind) for _ in range(2))
+    seconds = _seconds(lambda: a @ b)
+    rate = 2 * size**3 / seconds
+    how = f"{size} x {size} in {str(kind).removeprefix('torch.')}, {rate / 1e12:.3g} TFLOP/s"
+    return Timing("matrix product", how, 1, "products", seconds), rate
+
+
+@torch.inference_mode()
+def _steps(context: decoding.Context, read: int = 64) -> Iterator[Timing]:
+    """Translations that have `read` tokens behind them get one more, as a batch takes them."""
+    assert context.model is not None
+    model = models.load(context.model).to(models.device()).eval()
+    for rows in ROWS:
+        ids = torch.randint(model.config.vocab_size, (rows, read), device=model.device)
+        cache = attention.new_cache()
+        view = attention.whole(torch.zeros_like(ids), torch.ones_like(ids), "plain")
+        attention.forward(model, ids, view, cache, keep=1)
+        places = Places(cache, torch.arange(rows, device=model.device), room=1)
+        places.write(None, torch.full((rows, 1), read + 1, device=model.device), read + 2)
+        key = torch.arange(read + 2, device=model.device).expand(rows, 1, -1)
+        view = View(key > 0, key[:, :, -1] - 1, (key - 1).clamp(min=0))
+        seconds = _seconds(partial(attention.forward, model, ids[:, :1], view, places, keep=1))
+        yield Timing("step of a batch", f"{rows} translations, {1000 * seconds:.1f} ms", rows, "tokens", seconds)
+
+
+def _seconds(work: Callable[[], Any], times: int = 10) -> float:
+    """Median of some calls, each until its last operation is done."""
+    found = []
+    for _ in range(WARM + times):
+        _wait()
+        began = time.perf_counter()
+        work()
+        _wait()
+        found.append(time.perf_counter() - began)
+    return median(found[WARM:])
+
+
+def _wait() -> None:
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+def _work(batch: Batch) -> cost.Work:
+    """What a batch takes: its tokens, the pairs of which one sees the other, and what is predicted."""
+    documents = batch.get("documents", batch["attention_mask"])
+    visible = batch.get("visible", torch.zeros_like(documents))
+    seen = attention.whole(visible, documents, "plain").seen & (documents > 0)[:, :, None]
+    return cost.Work(tokens(batch), int(seen.sum()), int((batch["labels"][:, 1:] != IGNORE).sum()))
+
+
+def _forget_peak() -> None:
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+
+
+def _memory() -> str:
+    """The most GPU memory since `_forget_peak`; nothing without a GPU."""
+    return _gibibytes(torch.cuda.max_memory_allocated()) if torch.cuda.is_available() else ""
+
+
+def _gibibytes(count: int) -> str:
+    return f", {count / 2**30:.1f} GiB" if count else ""
