@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -124,6 +125,21 @@ def test_resumed_on_two_devices_equals_unbroken(tokenizer: PreTrainedTokenizerBa
     assert twice(lambda rank: keep(broken, fit(tokenizer, broken, "llama", **options), rank)) == [0, 0]
     assert (broken / "curve.json").read_text() == (whole / "curve.json").read_text()
     assert (broken / "weights").read_bytes() == (whole / "weights").read_bytes()
+
+
+def test_one_of_two_that_is_told_to_stop_stops_both(tokenizer: PreTrainedTokenizerBase, tmp_path: Path) -> None:
+    def tell(self: training.Progress, args: object, state: object, *rest: object, **kwargs: object) -> None:
+        if state.global_step == 2 and launch.world()[0] == 1:  # type: ignore[attr-defined]
+            signal.raise_signal(signal.SIGTERM)
+
+    def told(rank: int) -> None:
+        training.Progress.on_step_begin = tell  # type: ignore[method-assign]
+        with pytest.raises(SystemExit):
+            fit(tokenizer, tmp_path, "llama", log_every=2, checkpoint_every=6)
+
+    assert twice(told) == [0, 0]
+    (checkpoint,) = (tmp_path / "work" / "checkpoints").iterdir()
+    assert read_manifest(checkpoint)["step"] == 4
 
 
 STUBS = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -102,6 +103,42 @@ def test_resumed_equals_unbroken(
     resumed, resumed_curve = train(tokenizer, tmp_path / "broken", architecture, **options)
     assert same(parameters(whole), parameters(resumed))
     assert resumed_curve == curve
+
+
+def test_a_training_that_is_told_to_stop_saves_first(
+    tokenizer: PreTrainedTokenizerBase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SIGTERM in step 3: the checkpoint is of step 4, the next logged one, and the run goes on to the same weights."""
+    options = {"steps": 10, "log_every": 2, "checkpoint_every": 10}
+    whole, curve = train(tokenizer, tmp_path / "whole", **options)
+    before = signal.getsignal(signal.SIGTERM)
+
+    def tell(self: training.Progress, args: object, state: object, *rest: object, **kwargs: object) -> None:
+        if state.global_step == 2:  # type: ignore[attr-defined]
+            signal.raise_signal(signal.SIGTERM)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training.Progress, "on_step_begin", tell)
+        with pytest.raises(SystemExit) as stopped:
+            train(tokenizer, tmp_path / "told", **options)
+    assert stopped.value.code == 143, "what a shell says of a program that SIGTERM ended"
+    assert signal.getsignal(signal.SIGTERM) == before
+    assert [path.name for path in (tmp_path / "told" / "checkpoints").iterdir()] == ["step-4"]
+    resumed, resumed_curve = train(tokenizer, tmp_path / "told", **options)
+    assert same(parameters(whole), parameters(resumed))
+    assert resumed_curve == curve
+
+
+def test_a_training_told_to_stop_in_its_last_step_is_done(
+    tokenizer: PreTrainedTokenizerBase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def tell(self: training.Progress, args: object, state: object, *rest: object, **kwargs: object) -> None:
+        if state.global_step == 3:  # type: ignore[attr-defined]
+            signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(training.Progress, "on_step_begin", tell)
+    _, curve = train(tokenizer, tmp_path, steps=4, log_every=2)
+    assert [row["step"] for row in curve] == [2, 4]
 
 
 def test_seed_decides_an_adapters_weights(tokenizer: PreTrainedTokenizerBase, tmp_path: Path) -> None:

@@ -44,6 +44,7 @@ from dragoman.entropy import LARGE, summed
 from dragoman.methods import IGNORE, Example
 from dragoman.models import device, made_with, use_bfloat16
 from dragoman.optimizers import muon_with_adamw
+from dragoman.preemption import Notice
 from dragoman.progress import Progress
 from dragoman.storage import read_manifest, write_manifest
 from dragoman.trainable import trainable
@@ -301,6 +302,10 @@ def fit(
         label: what to call the run in progress lines.
         loss: cross-entropy on `labels` unless given.
         tensorboard: folder for TensorBoard's event files, where they are wanted.
+
+    Raises:
+        SystemExit: SIGTERM came; there is a checkpoint to go on from.
+        ValueError: the loss is no longer a number, or the batch cannot be cut as asked.
     """
     set_seed(seed)  # an adapter's weights are drawn here
     checkpoints = work / "checkpoints"
@@ -350,7 +355,7 @@ def fit(
         train_dataset=examples,
         data_collator=Collator(tokenizer.pad_token_id, training.packing),
         optimizers=(optimizer, None),
-        callbacks=[Progress(label)],
+        callbacks=[Progress(label), notice := Notice(label)],
         batches=batches,
         loss=loss or cross_entropy,
         checkpoints=checkpoints,
@@ -368,7 +373,11 @@ def fit(
         run._load_from_checkpoint(str(start))
         run.state = TrainerState.load_from_json(str(start / "trainer_state.json"))
     else:
-        run.train(resume_from_checkpoint=str(start) if start else None)
+        with notice:
+            run.train(resume_from_checkpoint=str(start) if start else None)
+    if notice.obeyed:
+        log.info(f"{label}: saved and stopped at step {run.state.global_step}; run again to go on")
+        sys.exit(Notice.CODE)
     timing = timing_of(run, steps)
     if world > 1:
         model = sharding.gathered(model, spare)
