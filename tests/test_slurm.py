@@ -35,7 +35,7 @@ experiments:
     train: {corpus: demo, pairs: [en-fr]}
     test: {corpus: demo, pairs: [en-fr]}
     tunings:
-      sft: {method: sft, training: {steps: 500, batch_size: 4, log_every: 20, checkpoint_every: 20}}
+      sft: {method: sft, training: {steps: 2000, batch_size: 4, log_every: 20, checkpoint_every: 300}}
     systems:
       copy: {decoder: {name: copy}}
       tuned: {tuning: sft, decoder: {name: offline, max_new_tokens: 8}}
@@ -120,7 +120,7 @@ def test_disturbed_run_on_slurm_equals_a_local_one(slurm: None, tmp_path: Path) 
         return str(max(steps)) if max(steps, default=0) > after else None
 
     try:
-        step = waiting("a first checkpoint", checkpoint, run)
+        waiting("a first checkpoint", checkpoint, run)
         first = waiting("a training to cancel", training_job, run)
         subprocess.run(["scancel", first], check=True)
         second = waiting("a second attempt", lambda: training_job(first), run)
@@ -128,7 +128,10 @@ def test_disturbed_run_on_slurm_equals_a_local_one(slurm: None, tmp_path: Path) 
         assert "Partition=gpu" in asked
         assert "gres:gpu:1" in asked or "gres/gpu=1" in asked
         assert "MinMemoryNode=9000M" in asked, "half as much again as the first attempt's 6000"
-        waiting("progress", lambda: checkpoint(int(step)), run)
+        saved = checkpoint()
+        assert saved is not None
+        assert int(saved) % 300, "a training that is told to stop saves where it stands"
+        waiting("progress", lambda: checkpoint(int(saved)), run)
         urgent = ["sbatch", "--partition", "urgent", "--ntasks", "8", "--output", "/dev/null", "--wrap", "true"]
         subprocess.run(urgent, check=True, capture_output=True)
         assert run.wait(timeout=1800) == 0, log.read_text(encoding="utf-8")[-5000:]
@@ -138,7 +141,9 @@ def test_disturbed_run_on_slurm_equals_a_local_one(slurm: None, tmp_path: Path) 
     said = log.read_text(encoding="utf-8")
     assert f"SLURM-job '{first}' failed, SLURM status is: 'CANCELLED'" in said
     assert re.search(rf"STEP {second}\.0 ON \S+ CANCELLED", said), "SIGTERM came, and SIGKILL was not waited for"
-    assert said.count("going on from step-") >= 1, "the log of a failed attempt is shown"
+    assert f"going on from step-{saved}" in said, "the log of a failed attempt is shown"
+    last = (cluster / "results/logs/finetune/e/sft/all/seed-1.log").read_text(encoding="utf-8")
+    assert int(re.search(r"going on from step-(\d+)", last)[1]) > int(saved), "preempted, it saved again"
     one, other = contents(local / "results"), contents(cluster / "results")
     assert one.keys() == other.keys()
     assert [name for name in one if one[name] != other[name]] == []
