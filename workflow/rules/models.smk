@@ -41,7 +41,7 @@ rule fetch_model:
         f"{RESULTS}/logs/fetch_model/{{model}}.log",
     wildcard_constraints:
         model=models_from("hub", "local"),
-    retries: 2
+    retries: 0  # the script asks a hub again itself; a model that is refused then stays refused
     conda:
         "../../envs/main.yaml"
     params:
