@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from dragoman import registry
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 TEXT = (REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8")
 FILE = re.compile(r"^`([\w./-]+)`:\n\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -97,3 +99,20 @@ def test_hooks_are_those_of_make_lint() -> None:
     lint = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
     for hook in hooks[0]["hooks"]:
         assert hook["entry"].split("/")[-1].split()[0] in lint
+
+
+@pytest.mark.parametrize("line", ["dragoman.methods.sfd", "dragoman.methods.sft:loss_of"])
+def test_a_line_of_the_registry_that_leads_nowhere_is_named(monkeypatch: pytest.MonkeyPatch, line: str) -> None:
+    monkeypatch.setitem(registry.REGISTRY["method"], "mine", line)
+    with pytest.raises(registry.UnknownNameError, match=f"the method 'mine' stands in {line}, and there is none"):
+        registry.module_of("method", "mine")
+
+
+def test_what_a_registered_module_lacks_itself_is_not_blamed_on_its_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "mine.py").write_text("import nowhere_to_be_found\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(registry.REGISTRY["method"], "mine", "mine")
+    with pytest.raises(ModuleNotFoundError, match="No module named 'nowhere_to_be_found'"):
+        registry.module_of("method", "mine")

@@ -95,10 +95,17 @@ def module_of(kind: str, name: str) -> Any:
     """The module behind a registered name, imported; or what stands in it, where the table says `module:attribute`.
 
     Raises:
-        UnknownNameError: the name is not registered; the message names the nearest one.
+        UnknownNameError: the name is not registered, and the message names the nearest one; or nothing is where the
+            table says.
     """
     if name not in REGISTRY[kind]:
         raise UnknownNameError(unknown(kind, name, REGISTRY[kind]))
     module, _, attribute = REGISTRY[kind][name].partition(":")
-    found = importlib.import_module(module)
-    return getattr(found, attribute) if attribute else found
+    try:
+        found = importlib.import_module(module)
+        return getattr(found, attribute) if attribute else found
+    except (ModuleNotFoundError, AttributeError) as error:
+        if error.name not in (module, attribute):
+            raise  # something that the module itself needs
+        where = f"the {kind} {name!r} stands in {REGISTRY[kind][name]}"
+        raise UnknownNameError(f"registry.py says that {where}, and there is none; correct its line") from error
