@@ -411,6 +411,16 @@ def test_shipped_configurations_are_planned_whole(tmp_path: Path, path: Path, wa
     assert jobs["score"] == jobs["decode"]
 
 
+def test_an_experiment_is_made_by_itself(tmp_path: Path) -> None:
+    """One table of six: its model, six tunings, eight pairs for each of six systems, and nothing of the others."""
+    config = (REPOSITORY / "config" / "examples" / "langaware-ablations.yaml").read_text(encoding="utf-8")
+    done = snakemake(tmp_path, "--dry-run", "results/ablations/tables/steps.md", config=config)
+    assert done.returncode == 0, done.stderr[-3000:]
+    jobs = planned(done)
+    wanted = {"pretrain": 1, "finetune": 6, "decode": 48, "score": 48, "experiment_records": 1, "table": 1}
+    assert {rule: count for rule, count in jobs.items() if rule not in ("prepare", "total")} == wanted
+
+
 def test_published_systems_are_the_papers(tmp_path: Path) -> None:
     """What the published table compares has the same name here."""
     lines = (REPOSITORY / "config" / "published" / "langaware.tsv").read_text(encoding="utf-8").splitlines()

@@ -1,6 +1,6 @@
 # Tables, figures, and the page that shows them.
 #
-# needs    RESULTS/records.jsonl, hypotheses, loss curves, manifests, timings
+# needs    RESULTS/records.jsonl and those of each experiment, hypotheses, loss curves, manifests, timings
 # makes    RESULTS/tables/<experiment>.{csv,md,tex}, RESULTS/tables/training-cost.{csv,md,tex},
 #          RESULTS/figures/<experiment>-<figure>.{svg,png,pdf}, RESULTS/report/index.html
 
@@ -16,7 +16,7 @@ wildcard_constraints:
 rule table:
     input:
         lambda w: gallery.inputs(PLAN, w.experiment, "relative") if gallery.has_twin(PLAN, w.experiment) else [],
-        records=rules.records.output[0],
+        records=rules.experiment_records.output[0],
     output:
         csv=report(
             f"{RESULTS}/tables/{{experiment}}.csv",
@@ -49,7 +49,7 @@ rule table:
 rule plot:
     input:
         lambda w: gallery.inputs(PLAN, w.experiment, w.figure),
-        records=rules.records.output[0],
+        records=rules.experiment_records.output[0],
     output:
         svg=report(
             f"{RESULTS}/figures/{{experiment}}-{{figure}}.svg",

@@ -1,8 +1,10 @@
-# Scores: every number a record; all records of a run in one file.
+# Scores: every number a record; those of an experiment in one file, and all in another.
 #
 # needs    RESULTS/decodes/..., RESULTS/divergence/... where a model is compared with a twin
 # makes    RESULTS/requisites/<experiment>.txt, RESULTS/scores/<experiment>/<system>/<pair>/seed-<n>.jsonl,
-#          RESULTS/judgements/..., RESULTS/records.jsonl, RESULTS/claims.jsonl
+#          RESULTS/judgements/..., RESULTS/scores/<experiment>.jsonl, RESULTS/records.jsonl, RESULTS/claims.jsonl
+
+import re
 
 from dragoman import judging, registry
 
@@ -11,6 +13,7 @@ localrules:
     judge,
     neural_environment,
     requisites,
+    experiment_records,
     records,
 
 
@@ -99,10 +102,26 @@ rule judge:
         " 2>&1 | tee {log:q}"
 
 
+# A table or a figure needs no other experiment's scores, so each can be made by itself.
+rule experiment_records:
+    input:
+        lambda w: [PLAN.score_file(run) for run in PLAN.decode_runs if run.experiment == w.experiment],
+        lambda w: [PLAN.judgement_file(run) for run in PLAN.judge_runs if run.experiment == w.experiment],
+    output:
+        f"{RESULTS}/scores/{{experiment}}.jsonl",
+    log:
+        f"{RESULTS}/logs/scores/{{experiment}}.log",
+    wildcard_constraints:
+        experiment="|".join(map(re.escape, PLAN.config.experiments)),
+    conda:
+        "../../envs/main.yaml"
+    shell:
+        "cat /dev/null {input:q} > {output:q} 2> {log:q}"
+
+
 rule records:
     input:
-        [PLAN.score_file(run) for run in PLAN.decode_runs],
-        [PLAN.judgement_file(run) for run in PLAN.judge_runs],
+        expand(rules.experiment_records.output, experiment=PLAN.config.experiments),
     output:
         f"{RESULTS}/records.jsonl",
     log:
