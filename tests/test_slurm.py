@@ -35,7 +35,7 @@ experiments:
     train: {corpus: demo, pairs: [en-fr]}
     test: {corpus: demo, pairs: [en-fr]}
     tunings:
-      sft: {method: sft, training: {steps: 2000, batch_size: 4, log_every: 20, checkpoint_every: 300}}
+      sft: {method: sft, training: {steps: 2000, batch_size: 4, log_every: 20, checkpoint_every: 2000}}
     systems:
       copy: {decoder: {name: copy}}
       tuned: {tuning: sft, decoder: {name: offline, max_new_tokens: 8}}
@@ -89,6 +89,13 @@ def training_job(other_than: str = "") -> str | None:
     return found[1] if found and found[1] != other_than else None
 
 
+def going_on(said: str) -> int:
+    """The step at which an attempt took up what another had left."""
+    found = re.search(r"going on from step-(\d+)", said)
+    assert found is not None, said
+    return int(found[1])
+
+
 @pytest.mark.workflow
 def test_disturbed_run_on_slurm_equals_a_local_one(slurm: None, tmp_path: Path) -> None:
     local, cluster = (tmp_path / name for name in ("local", "cluster"))
@@ -114,13 +121,19 @@ def test_disturbed_run_on_slurm_equals_a_local_one(slurm: None, tmp_path: Path) 
     with open(log, "wb") as file:
         run = subprocess.Popen(command, cwd=cluster, stdout=file, stderr=subprocess.STDOUT, env=environment)
 
-    def checkpoint(after: int = 0) -> str | None:
-        found = (cluster / "results/.work").glob("finetune-*/checkpoints/step-*/manifest.json")
-        steps = [int(path.parent.name.removeprefix("step-")) for path in found]
-        return str(max(steps)) if max(steps, default=0) > after else None
+    trained = cluster / "results/logs/finetune/e/sft/all/seed-1.log"
+
+    def progress(text: str) -> Callable[[], str | None]:
+        """What the running attempt says, once that is more than nothing and has `text` in it."""
+
+        def found() -> str | None:
+            said = trained.read_text(encoding="utf-8") if trained.exists() else ""
+            return said if "/2000" in said and text in said else None
+
+        return found
 
     try:
-        waiting("a first checkpoint", checkpoint, run)
+        waiting("progress", progress(""), run)
         first = waiting("a training to cancel", training_job, run)
         subprocess.run(["scancel", first], check=True)
         second = waiting("a second attempt", lambda: training_job(first), run)
@@ -128,10 +141,8 @@ def test_disturbed_run_on_slurm_equals_a_local_one(slurm: None, tmp_path: Path) 
         assert "Partition=gpu" in asked
         assert "gres:gpu:1" in asked or "gres/gpu=1" in asked
         assert "MinMemoryNode=9000M" in asked, "half as much again as the first attempt's 6000"
-        saved = checkpoint()
-        assert saved is not None
-        assert int(saved) % 300, "a training that is told to stop saves where it stands"
-        waiting("progress", lambda: checkpoint(int(saved)), run)
+        saved = going_on(waiting("progress of what was saved when it was told to stop", progress("going on"), run))
+        assert 0 < saved < 2000
         urgent = ["sbatch", "--partition", "urgent", "--ntasks", "8", "--output", "/dev/null", "--wrap", "true"]
         subprocess.run(urgent, check=True, capture_output=True)
         assert run.wait(timeout=1800) == 0, log.read_text(encoding="utf-8")[-5000:]
@@ -142,8 +153,7 @@ def test_disturbed_run_on_slurm_equals_a_local_one(slurm: None, tmp_path: Path) 
     assert f"SLURM-job '{first}' failed, SLURM status is: 'CANCELLED'" in said
     assert re.search(rf"STEP {second}\.0 ON \S+ CANCELLED", said), "SIGTERM came, and SIGKILL was not waited for"
     assert f"going on from step-{saved}" in said, "the log of a failed attempt is shown"
-    last = (cluster / "results/logs/finetune/e/sft/all/seed-1.log").read_text(encoding="utf-8")
-    assert int(re.search(r"going on from step-(\d+)", last)[1]) > int(saved), "preempted, it saved again"
+    assert going_on(trained.read_text(encoding="utf-8")) > saved, "preempted, it saved again"
     one, other = contents(local / "results"), contents(cluster / "results")
     assert one.keys() == other.keys()
     assert [name for name in one if one[name] != other[name]] == []
