@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
+import torch
+
 from dragoman import grammar, models
 from dragoman.config import Pages, ScratchModel
 from dragoman.methods import ParallelText
@@ -30,6 +32,12 @@ def timed(work: Callable[[], int]) -> tuple[int, float]:
     """Run `work`, which says how much it did; its count and its seconds."""
     began = time.perf_counter()
     return work(), time.perf_counter() - began
+
+
+def wait() -> None:
+    """Until a GPU has done all it was given."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
 
 
 def sentences(count: int, target: str = "fr", split: str = "train") -> ParallelText:

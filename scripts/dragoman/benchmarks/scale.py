@@ -21,7 +21,7 @@ from transformers import AutoModelForCausalLM, FalconConfig, LlamaConfig, PreTra
 
 from dragoman import attention, decoding, models, training
 from dragoman.attention import View
-from dragoman.benchmarks import K, Timing, sentences, timed
+from dragoman.benchmarks import K, Timing, sentences, timed, wait
 from dragoman.benchmarks.decoding import batched_and_alone
 from dragoman.benchmarks.training import WARM, Batch, Work, batches_of, in_turn, reading_by, tokens
 from dragoman.config import OfflineDecoder, PrefilledDecoder, SimultaneousDecoder
@@ -206,17 +206,12 @@ def _seconds(work: Callable[[], Any], times: int = 10) -> float:
     """Median of some calls, each until its last operation is done."""
     found = []
     for _ in range(WARM + times):
-        _wait()
+        wait()
         began = time.perf_counter()
         work()
-        _wait()
+        wait()
         found.append(time.perf_counter() - began)
     return median(found[WARM:])
-
-
-def _wait() -> None:
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
 
 
 def _work(batch: Batch) -> cost.Work:

@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 import torch
 
 from dragoman import models, training
-from dragoman.benchmarks import K, Timing, model_of, sentences, timed, with_unit
+from dragoman.benchmarks import K, Timing, model_of, sentences, timed, wait, with_unit
 from dragoman.config import Training
 from dragoman.configfile import prompts
 from dragoman.methods import IGNORE, Example, ParallelText, language_aware, sft, simulmask
@@ -57,7 +57,7 @@ def _step(model: models.PreTrainedModel, optimizer: torch.optim.Optimizer, loss:
     on_gpu = model.device.type == "cuda"
     if on_gpu:
         torch.cuda.reset_peak_memory_stats()
-        torch.cuda.synchronize()
+    wait()
     began = time.perf_counter()
     with torch.autocast(model.device.type, torch.bfloat16, enabled=models.use_bfloat16("auto")):
         found = loss(model, given, (given["labels"] != IGNORE).sum())
@@ -65,8 +65,7 @@ def _step(model: models.PreTrainedModel, optimizer: torch.optim.Optimizer, loss:
     torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
     optimizer.step()
     optimizer.zero_grad()
-    if on_gpu:
-        torch.cuda.synchronize()
+    wait()
     seconds = time.perf_counter() - began
     return Step(batch, seconds, torch.cuda.max_memory_allocated() if on_gpu else 0)
 
