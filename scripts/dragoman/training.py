@@ -47,7 +47,7 @@ from dragoman.optimizers import muon_with_adamw
 from dragoman.preemption import Notice
 from dragoman.progress import Progress
 from dragoman.storage import read_manifest, write_manifest
-from dragoman.trainable import trainable
+from dragoman.trainable import merged, trainable
 
 log = logging.getLogger(__name__)
 
@@ -391,7 +391,7 @@ def fit(
     if not all(math.isfinite(row["loss"]) for row in curve):
         raise ValueError(f"{label}: the loss is no longer a number; lower learning_rate or max_grad_norm and run again")
     if training.adapter is not None:
-        model = model.merge_and_unload()
+        model = merged(model)
     return Fitted(model, curve, timing)
 
 

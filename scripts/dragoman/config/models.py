@@ -16,7 +16,8 @@ class Lora(Strict):
     alpha: PositiveFloat = 16.0
     dropout: Share = 0.1
     targets: list[str] | Literal["all-linear"] = "all-linear"
-    """Names of the layers that get an adapter."""
+    """Names of the layers that get an adapter; `all-linear` means all matrices but the output layer. The embeddings and
+    the output layer share one weight in many models; with an adapter on either, the finished model has two."""
 
 
 class Training(Strict):
