@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from dragoman import command, models, registry
-from dragoman.benchmarks import decoding, divergence, scale, text, training, workflow
+from dragoman.benchmarks import decoding, divergence, scale, text, training, vocabulary, workflow
 
 BENCHMARKS = {
     "corpora": text.corpora,
@@ -22,6 +22,7 @@ BENCHMARKS = {
     "simultaneous": decoding.simultaneous_decoding,
     "scores": text.scores,
     "divergence": divergence.divergence,
+    "vocabulary": vocabulary.vocabulary,
     "workflow": workflow.workflow,
 }
 SCALE = {

@@ -12,6 +12,7 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 
 from dragoman import command, hub, models
+from dragoman.checks import masks
 from dragoman.config import HubModel, LocalModel
 from dragoman.configfile import load_config
 from dragoman.plan import Plan
@@ -63,6 +64,18 @@ def check_tokenizer(folder: Path) -> None:
         )
 
 
+def check_masks(plan: Plan, name: str, folder: Path) -> None:
+    """Refuse, before anything is trained, a model that takes no mask of ours where an experiment needs one.
+
+    Raises:
+        ValueError: that, or a configuration that cannot be read.
+    """
+    described = models.described(folder).to_dict()
+    for experiment_name, experiment in plan.config.experiments.items():
+        for keys, text, _ in masks.refused(described, experiment) if experiment.model == name else ():
+            raise ValueError(f"experiments.{experiment_name}.{'.'.join(map(str, keys))}: {text} (its model is {name})")
+
+
 def link_or_copy(source: Path, target: Path) -> None:
     """A hard link where the file system allows it, since nobody changes what we downloaded; else a copy."""
     try:
@@ -81,6 +94,7 @@ def bring(plan: Plan, name: str, spec: HubModel | LocalModel) -> None:
         source = Path(spec.path)
     facts["parameters"] = parameters_in(source)
     check_tokenizer(source)
+    check_masks(plan, name, source)
     with building(plan.model_folder(name), facts) as place:
         for path in sorted(source.iterdir()):
             if path.suffix in SUFFIXES and path.name != "manifest.json":

@@ -45,7 +45,8 @@ def tune(plan: Plan, run: TuningRun) -> None:
     if mixed and tuning.mix:
         text = read(mixed, instructions.PAIR, tuning.mix.limit)
         made = [*made, *method.examples([text], instructions.PROMPT, tokenizer, options)]
-    examples = training.drop_long(made, tuning.training.max_length)
+    positions = models.positions(models.described(before))
+    examples = training.drop_long(made, min(tuning.training.max_length, positions or tuning.training.max_length))
     loss = getattr(method, "loss", None)
     made_with = models.made_with(tuning.training.precision)
     fingerprint = code("finetune", ("method", tuning.method))

@@ -7,8 +7,9 @@ import torch
 from transformers import AutoModelForCausalLM
 
 import bench
-from dragoman import benchmarks
-from dragoman.benchmarks import decoding, divergence, scale, text, training, workflow
+from dragoman import benchmarks, entropy, trainable
+from dragoman import training as fitting
+from dragoman.benchmarks import decoding, divergence, scale, text, training, vocabulary, workflow
 from dragoman.methods import ParallelText
 from dragoman.metrics import divergence as analysis
 
@@ -49,6 +50,16 @@ def test_benchmark_runs(name: str, rows: int, count: int | None) -> None:
     assert all(row.seconds > 0 for row in found)
     assert {row.count for row in found} == {count} or (count is None and min(row.count for row in found) > 100)
     assert len({(row.what, row.how) for row in found}) == rows
+
+
+def test_steps_of_a_large_vocabulary_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (entropy, fitting, trainable):
+        monkeypatch.setattr(module, "LARGE", 100)  # and put back afterwards
+    monkeypatch.setattr(vocabulary, "ENTRIES", 400)
+    monkeypatch.setattr(vocabulary, "LAYERS", 1)
+    for way in reversed(vocabulary.WAYS):
+        seconds, megabytes = vocabulary._steps(way, None, 1)
+        assert seconds > 0 and megabytes > 100
 
 
 def test_dry_runs_count_their_jobs() -> None:

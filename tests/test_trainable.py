@@ -17,7 +17,7 @@ from dragoman.configfile import ConfigError, load_config
 from dragoman.methods import IGNORE, sft
 from dragoman.prompts import encode, joined
 from dragoman.trainable import merged, with_adapter
-from small_models import gemma3
+from small_models import described
 from test_config import GOOD
 from test_mirror import ARCHITECTURES
 from test_training import PROMPT, SENTENCES, TEXT, parameters, same, spec
@@ -106,7 +106,7 @@ def small(architecture: str, tokenizer: PreTrainedTokenizerBase) -> PreTrainedMo
     if architecture != "gemma3":
         return models.build(spec(architecture), tokenizer)
     torch.manual_seed(1)
-    return AutoModelForCausalLM.from_config(gemma3(len(tokenizer)), attn_implementation="sdpa")
+    return AutoModelForCausalLM.from_config(described("gemma3", len(tokenizer)), attn_implementation="sdpa")
 
 
 def layers(model: PreTrainedModel) -> list[str]:

@@ -14,6 +14,7 @@ from transformers import PreTrainedModel
 
 from dragoman import registry
 from dragoman.config import Lora, Training
+from dragoman.entropy import LARGE
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +32,7 @@ def trainable(model: PreTrainedModel, training: Training) -> Any:
         ValueError: it is to be compiled, and nothing here can; or as `with_adapter`.
     """
     model = with_adapter(model, training.adapter)
+    _spare_embeddings(model, training)
     if training.gradient_checkpointing:
         model.activation_checkpointing_enable()
     if training.compile:
@@ -42,6 +44,15 @@ def trainable(model: PreTrainedModel, training: Training) -> Any:
         for block in blocks(model):
             block.compile(dynamic=True)
     return model
+
+
+def _spare_embeddings(model: Any, training: Training) -> None:
+    """Let the gradient of large embeddings be that of the batch's tokens alone, where the output layer has the same
+    weight and gives it a whole gradient: else there would be a second one, nearly all zeros."""
+    embeddings, layer = model.get_input_embeddings(), model.get_output_embeddings()
+    shared = layer is not None and layer.weight is embeddings.weight and layer.weight.requires_grad
+    if shared and layer.weight.numel() > LARGE and training.devices == 1:
+        embeddings.sparse = True
 
 
 def with_adapter(model: PreTrainedModel, adapter: Lora | None) -> Any:

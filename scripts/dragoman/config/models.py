@@ -46,7 +46,8 @@ class Training(Strict):
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """`auto`: bfloat16 autocast where the device computes it natively, else float32. Weights stay float32."""
     max_length: PositiveInt = 512
-    """Longer examples are left out, counted, and named in the run's manifest."""
+    """Longer examples are left out, and counted in the run's manifest; so are those longer than the model has positions
+    for."""
     packing: PositiveInt | None = None
     """Lay examples out in rows of at most so many tokens, several in a row, none of which sees another; null = one a
     row, padded, in batches of like length. `batch_size` still counts examples, now drawn at random; `micro_batch` only

@@ -6,7 +6,8 @@ A decoder is a module with
       .batches(items)           lists of item indices that are decoded together
       .decode(items)            per item, its rows
 
-A row is a mapping with at least `hypothesis`, and `setting` where one decoding sweeps an axis (every k, every n).
+A row is a mapping with at least `hypothesis`, and `setting` where one decoding sweeps an axis (every k, every n). A row
+that had to end before its time has a `note`, which says why; the others are decoded all the same.
 Batches are cut from the whole test set before the first is decoded, so a decoding that goes on after an interruption
 forms the very batches an undisturbed one would, and writes the same bytes.
 """
@@ -39,6 +40,11 @@ class Item(NamedTuple):
     alignment: str = ""
     before: str = ""
     """The reference before this one in the test set; of the first, the last."""
+
+
+def noted(note: str) -> Row:
+    """What a note adds to a row."""
+    return {"note": note} if note else {}
 
 
 @dataclass(frozen=True)

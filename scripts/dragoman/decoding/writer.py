@@ -12,7 +12,7 @@ from typing import Literal
 
 from transformers import PreTrainedTokenizerBase
 
-from dragoman.decoding.lockstep import Vocabulary
+from dragoman.decoding.vocabulary import Vocabulary
 from dragoman.policies import WaitK, WaitKStride, schedule
 
 Action = Literal["write", "read", "end"]
@@ -92,7 +92,7 @@ class Writer:
                 return "end"
             if not begins or (not over and self.want > read):
                 return "read"
-        if best == self.vocabulary.end:
+        if best in self.vocabulary.ends:
             self.ended = True
             return "end"
         self.word.append(best)
