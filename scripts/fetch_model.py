@@ -8,6 +8,7 @@ import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from safetensors import SafetensorError, safe_open
 
@@ -17,6 +18,9 @@ from dragoman.config import HubModel, LocalModel
 from dragoman.configfile import load_config
 from dragoman.plan import Plan
 from dragoman.storage import building
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 SUFFIXES = {".json", ".safetensors", ".model", ".txt", ".jinja"}
 """Weights, configuration and tokenizer; nothing that could hold code."""
@@ -41,8 +45,9 @@ def parameters_in(folder: Path) -> int:
     return count
 
 
-def check_tokenizer(folder: Path) -> None:
-    """Refuse, before anything is trained, a tokenizer whose answers could not end or whose ids have no weights.
+def check_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    """The tokenizer of a checkpoint, unless its answers could not end or its ids have no weights: such a one is refused
+    before anything is trained.
 
     Raises:
         ValueError: that, or a tokenizer or configuration that cannot be read.
@@ -62,6 +67,7 @@ def check_tokenizer(folder: Path) -> None:
             f"the tokenizer in {folder} has a token {beyond}, but the model's vocabulary ends at {known - 1}; take the "
             "tokenizer and the config.json of one model"
         )
+    return tokenizer
 
 
 def check_masks(plan: Plan, name: str, folder: Path) -> None:
@@ -93,13 +99,14 @@ def bring(plan: Plan, name: str, spec: HubModel | LocalModel) -> None:
     else:
         source = Path(spec.path)
     facts["parameters"] = parameters_in(source)
-    check_tokenizer(source)
+    tokenizer = check_tokenizer(source)
     check_masks(plan, name, source)
     with building(plan.model_folder(name), facts) as place:
         for path in sorted(source.iterdir()):
             if path.suffix in SUFFIXES and path.name != "manifest.json":
                 # a folder of the user's is copied: he may train on in it
                 (link_or_copy if isinstance(spec, HubModel) else shutil.copyfile)(path, place / path.name)
+        models.quicken(tokenizer, place)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -75,6 +75,7 @@ def tune(plan: Plan, run: TuningRun) -> None:
     with building(plan.tuning_folder(run), facts) as place:
         fitted.model.save_pretrained(place)
         tokenizer.save_pretrained(place)
+        models.quicken(tokenizer, place)
         write_json(place / "curve.json", fitted.curve)
     write_json(plan.timing_file(run), fitted.timing | {"examples": len(examples), "threads": plan.config.threads})
     shutil.rmtree(work, ignore_errors=True)

@@ -9,12 +9,11 @@ from transformers import PreTrainedTokenizerBase
 
 
 def texts(tokenizer: PreTrainedTokenizerBase, before: Sequence[int] = ()) -> list[str]:
-    """The text of every token after the tokens `before`, as `tokenizer.decode` gives it."""
+    """The text of every token after the tokens `before`, blanks before punctuation included."""
     rows = [[*before, token] for token in range(len(tokenizer))]
-    if tokenizer.is_fast and not tokenizer.clean_up_tokenization_spaces:
-        # in one call: with 262,144 tokens, one by one takes 1.6 seconds
+    if tokenizer.is_fast:  # in one call: of 262,144 tokens, one by one, each takes three times as long
         return tokenizer.backend_tokenizer.decode_batch(rows, skip_special_tokens=False)
-    return tokenizer.batch_decode(rows)
+    return tokenizer.batch_decode(rows, clean_up_tokenization_spaces=False)
 
 
 def with_newline(tokenizer: PreTrainedTokenizerBase) -> list[int]:
@@ -37,7 +36,7 @@ class Vocabulary:
         count = len(tokenizer)
         size = size or count
         anchor = tokenizer.encode("a", add_special_tokens=False)[-1]
-        alone = len(tokenizer.decode([anchor]))
+        alone = len(tokenizer.decode([anchor], clean_up_tokenization_spaces=False))
         special = set(tokenizer.all_special_ids)
         self.ends = frozenset(ends or [tokenizer.eos_token_id])
         self.starts = [text[alone : alone + 1].isspace() for text in texts(tokenizer, [anchor])]
