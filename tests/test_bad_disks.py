@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import resource
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
+from conftest import REPOSITORY
 from refusals import Bad, called, lay, refuse
 from test_bad_input import NONE, RECORD, WORLD
 
@@ -95,21 +98,38 @@ def test_refused_closed_disk(command: str, small_disk: Path, world: Path) -> Non
     refuse(Bad("a disk that cannot be written to", command, ["read-only file system", "may write to"]), small_disk)
 
 
+CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH = 1, 2
+"""Capabilities with which root reads and writes whatever the mode of a file (linux/capability.h)."""
+
+
 @contextmanager
-def _nobody(folder: Path, top: Path) -> Iterator[None]:
-    """Root, whom no mode stops, is nobody for this long; every folder from `top` down to `folder` lets it pass."""
+def _held_to_modes(folder: Path, top: Path) -> Iterator[None]:
+    """Root, whom no mode stops, is held to modes like anybody for this long; folders from `top` to `folder` let it pass.
+
+    It becomes the owner of the checkout, which must stay readable, and where that is root itself, it goes without the
+    capabilities that make the difference.
+    """
     if os.geteuid() != 0:
         yield
         return
+    if sys.platform != "linux":
+        pytest.skip("root is held to modes on Linux only")
     way = [each for each in (folder, *folder.parents) if each.is_relative_to(top)]
     modes = {each: each.stat().st_mode & 0o777 for each in way}
     for each in way[1:]:
         each.chmod(0o755)
-    os.seteuid(65534)
+    libc, header = ctypes.CDLL(None, use_errno=True), (ctypes.c_uint32 * 2)(0x20080522, 0)
+    before, less = (ctypes.c_uint32 * 6)(), (ctypes.c_uint32 * 6)()
+    assert libc.capget(header, before) == 0
+    less[:] = before[:]
+    less[0] &= ~(1 << CAP_DAC_OVERRIDE | 1 << CAP_DAC_READ_SEARCH)  # of those in force, not of those permitted
+    assert libc.capset(header, less) == 0
+    os.seteuid(REPOSITORY.stat().st_uid)
     try:
         yield
     finally:
         os.seteuid(0)
+        assert libc.capset(header, before) == 0
         for each, mode in modes.items():
             each.chmod(mode)
 
@@ -119,7 +139,7 @@ def test_refused_forbidden(command: str, world: Path, tmp_path_factory: pytest.T
     here = world / "here"
     here.mkdir(mode=0o555)
     said = ["ermission denied", "may write to"]
-    refuse(Bad("no permission to write", command, said), here, _nobody(here, tmp_path_factory.getbasetemp().parent))
+    refuse(Bad("no permission to write", command, said), here, _held_to_modes(here, tmp_path_factory.getbasetemp().parent))
 
 
 def test_refused_unreadable(world: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -131,4 +151,4 @@ def test_refused_unreadable(world: Path, tmp_path_factory: pytest.TempPathFactor
     command = "prepare.py --config c.yaml --corpus none --pair en-fr --downloads raw --out out"
     said = ["secret.tsv cannot be read: Permission denied"]
     bad = Bad("no permission to read", command, said)
-    refuse(bad, here, _nobody(here, tmp_path_factory.getbasetemp().parent))
+    refuse(bad, here, _held_to_modes(here, tmp_path_factory.getbasetemp().parent))
