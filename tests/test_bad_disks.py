@@ -139,7 +139,9 @@ def test_refused_forbidden(command: str, world: Path, tmp_path_factory: pytest.T
     here = world / "here"
     here.mkdir(mode=0o555)
     said = ["ermission denied", "may write to"]
-    refuse(Bad("no permission to write", command, said), here, _held_to_modes(here, tmp_path_factory.getbasetemp().parent))
+    refuse(
+        Bad("no permission to write", command, said), here, _held_to_modes(here, tmp_path_factory.getbasetemp().parent)
+    )
 
 
 def test_refused_unreadable(world: Path, tmp_path_factory: pytest.TempPathFactory) -> None:

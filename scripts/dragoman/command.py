@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from dragoman import running
 from dragoman.registry import UnknownNameError
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -76,6 +77,8 @@ def run(main: Callable[[Sequence[str] | None], None]) -> None:
     `--debug` shows the traceback too.
     """
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    if results := os.environ.get("DRAGOMAN_RESULTS"):  # a job of the workflow
+        running.job(Path(results))
     try:
         main(None)
     except KeyboardInterrupt:
