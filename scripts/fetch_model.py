@@ -15,10 +15,8 @@ from dragoman import command, hub, models
 from dragoman.config import HubModel, LocalModel
 from dragoman.configfile import load_config
 from dragoman.plan import Plan
+from dragoman.plan.inputs import CHECKPOINT
 from dragoman.storage import building
-
-SUFFIXES = {".json", ".safetensors", ".model", ".txt", ".jinja"}
-"""Weights, configuration and tokenizer; nothing that could hold code."""
 
 
 def parameters_in(folder: Path) -> int:
@@ -83,7 +81,7 @@ def bring(plan: Plan, name: str, spec: HubModel | LocalModel) -> None:
     check_tokenizer(source)
     with building(plan.model_folder(name), facts) as place:
         for path in sorted(source.iterdir()):
-            if path.suffix in SUFFIXES and path.name != "manifest.json":
+            if path.suffix in CHECKPOINT and path.name != "manifest.json":
                 # a folder of the user's is copied: he may train on in it
                 (link_or_copy if isinstance(spec, HubModel) else shutil.copyfile)(path, place / path.name)
 

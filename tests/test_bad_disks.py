@@ -104,9 +104,9 @@ CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH = 1, 2
 
 @contextmanager
 def _held_to_modes(folder: Path, top: Path) -> Iterator[None]:
-    """Root, whom no mode stops, is held to modes like anybody for this long; folders from `top` to `folder` let it pass.
+    """Root, whom no mode stops, must obey modes for this long. Folders from `top` to `folder` let it pass.
 
-    It becomes the owner of the checkout, which must stay readable, and where that is root itself, it goes without the
+    It becomes the owner of the checkout, which must stay readable. Where that is root itself, it does without the
     capabilities that make the difference.
     """
     if os.geteuid() != 0:

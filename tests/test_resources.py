@@ -14,7 +14,7 @@ import yaml
 from snakemake_executor_plugin_slurm.submit_string import get_submit_command
 from snakemake_executor_plugin_slurm.utils import set_gres_string
 
-from dragoman import estimates, models, resources
+from dragoman import models, resources
 from dragoman.config import HubModel
 from dragoman.configfile import ConfigError, load_config
 from dragoman.estimates import UNFINISHED, Forecast, forecast, jobs
@@ -208,7 +208,6 @@ def test_instructions_that_are_mixed_in_count_too(tmp_path: Path, monkeypatch: p
 @pytest.mark.parametrize("metric", neural.METRICS)
 def test_neural_metrics_bring_their_environment(metric: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(estimates, "REPOSITORY", tmp_path)
     spoken = yaml.safe_load(yaml.safe_dump(HUB))
     spoken["experiments"]["e"]["metrics"] = [metric]
     found = estimated(spoken, tmp_path)

@@ -117,9 +117,9 @@ def other(folder: Path, kind: str) -> Iterator[subprocess.Popen[bytes]]:
 def test_lock_ends_with_its_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     results = Path("results")
-    with other(tmp_path, "run") as process:
-        with pytest.raises(BlockingIOError, match=rf"another run is at work there \(process {process.pid} on "):
-            running.run(results).__enter__()
+    with other(tmp_path, "run") as process, pytest.raises(BlockingIOError) as refused, running.run(results):
+        pass
+    assert f"another run is at work there (process {process.pid} on " in str(refused.value)
     left = running.folder(results) / running.RUN
     assert f"process {process.pid}" in left.read_text(), "killed, it left its file"
     with running.run(results):

@@ -32,6 +32,11 @@ REMEDIES = {
 """What to do about an error of the operating system."""
 
 
+def located(path: str) -> Path:
+    """The file that a configuration names: from the working directory, else from the checkout, for its own examples."""
+    return next((each for each in (Path(path), REPOSITORY / path) if each.exists()), Path(path))
+
+
 DEBUG = "--debug"
 
 

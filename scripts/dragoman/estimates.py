@@ -17,7 +17,6 @@ from statistics import mean
 from typing import Any, Literal
 
 from dragoman import resources
-from dragoman.command import REPOSITORY
 from dragoman.config import (
     DemoCorpus,
     FilesCorpus,
@@ -77,7 +76,6 @@ class Forecast:
 def jobs(plan: Plan) -> dict[str, int]:
     """Jobs by rule, were nothing done yet; rules in the order of the workflow."""
     scratch = [name for name in plan.models_used() if plan.model(name).source == "scratch"]
-    environment = {*neural.METRICS} & {*plan.metrics_used} and not (REPOSITORY / ".venv-neural" / ".ready").exists()
     found = {
         "download": sum(plan.needs_download(corpus) for corpus, _ in plan.corpora_used()),
         "prepare": len(plan.corpora_used()),
@@ -88,7 +86,7 @@ def jobs(plan: Plan) -> dict[str, int]:
         "decode": len(plan.decode_runs),
         "answer": len(plan.answer_runs),
         "diverge": len(plan.divergence_runs),
-        "neural_environment": int(bool(environment)),
+        "neural_environment": int(bool({*neural.METRICS} & {*plan.metrics_used})),
         "requisites": sum(bool(plan.requisites(name)) for name in plan.experiments),
         "score": len(plan.decode_runs),
         "judge": len(plan.judge_runs),

@@ -1,9 +1,9 @@
 """Who works in a results folder: one run of the workflow at a time, and its jobs.
 
-`RESULTS/.running` has a file for each of these processes. The process keeps it locked while it lives, and removes it when
-it ends. The lock is the operating system's, so it ends with its process, also by a kill or a power loss. Snakemake's own
-lock and its marks on incomplete files are files that remain: after a kill it refuses to run until --unlock and
---rerun-incomplete are given.
+`RESULTS/.running` has a file for each of these processes. The process keeps it locked while it lives, and removes it
+when it ends. The lock is the operating system's, so it ends with its process, also by a kill or a power loss.
+Snakemake's own lock and its marks on incomplete files are files that remain: after a kill it refuses to run until
+--unlock and --rerun-incomplete are given.
 """
 
 from __future__ import annotations
@@ -125,9 +125,9 @@ def _clear(results: Path, wait: bool) -> None:
 def guard(workflow: Any, results: Path) -> None:
     """Make a Snakemake workflow the only run of its results folder, and let it make incomplete files again by itself.
 
-    A Snakefile is read before Snakemake has put the settings of the command line into `workflow`, and whatever it set
-    there would be overwritten. `workflow.execute` is what Snakemake calls next, with all settings in force, and it calls
-    it for runs and dry runs only: not for --unlock, --report and the like. So that is what is wrapped here.
+    A Snakefile is read before Snakemake puts the settings of the command line into `workflow`, so it cannot change them
+    itself. `workflow.execute` is called next, with all settings in force, and only for runs and dry runs: not for
+    --unlock, --report and the like. So this wraps it.
 
     Raises:
         SystemExit: by `workflow.execute`, where another run is at work.

@@ -12,7 +12,7 @@ sys.path.insert(0, SCRIPTS)
 
 from dragoman import resources as table, running
 from dragoman.configfile import ConfigError, parse as parsed
-from dragoman.imports import code
+from dragoman.imports import code, fingerprint
 from dragoman.metrics import neural
 from dragoman.plan import Plan
 from dragoman.storage import digest

@@ -12,7 +12,7 @@ rule decode:
     input:
         model=lambda w: [folder / "manifest.json" for folder in [PLAN.model_behind(decode_run(w))] if folder],
         text=lambda w: [folder / "manifest.json" for folder in PLAN.decode_corpora(decode_run(w))],
-        prior=lambda w: PLAN.prior_files(decode_run(w)),
+        read=lambda w: PLAN.decoder_files(decode_run(w)),
         shards=lambda w: PLAN.shard_files(decode_run(w)),
     output:
         hypotheses=f"{RESULTS}/decodes/{{experiment}}/{{system}}/{{pair}}/seed-{{seed}}/hypotheses.jsonl",
@@ -54,7 +54,7 @@ rule decode_shard:
     input:
         model=lambda w: PLAN.model_behind(decode_run(w)) / "manifest.json",
         text=lambda w: [folder / "manifest.json" for folder in PLAN.decode_corpora(decode_run(w))],
-        prior=lambda w: PLAN.prior_files(decode_run(w)),
+        read=lambda w: PLAN.decoder_files(decode_run(w)),
     output:
         part=temp(
             f"{RESULTS}/decodes/{{experiment}}/{{system}}/{{pair}}/seed-{{seed}}/shard-{{shard}}-of-{{shards}}.jsonl"
@@ -93,7 +93,6 @@ rule decode_shard:
 rule answer:
     input:
         model=lambda w: PLAN.model_behind(answer_run(w)) / "manifest.json",
-        instructions=lambda w: PLAN.instructed(answer_run(w)).path,
     output:
         answers=f"{RESULTS}/answers/{{experiment}}/{{system}}/seed-{{seed}}.json",
     log:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dragoman.checks.names import named, page_pairs, pair_in
+from dragoman.command import located
 from dragoman.config import (
     Config,
     Corpus,
@@ -33,7 +34,7 @@ def problems_of(at: KeyPath, corpus: Corpus) -> Iterator[Problem]:
         yield from _patterns(at, corpus)
     elif isinstance(corpus, SacrebleuCorpus):
         yield from _test_sets(at, corpus)
-    elif isinstance(corpus, InstructionsCorpus) and corpus.path and not Path(corpus.path).is_file():
+    elif isinstance(corpus, InstructionsCorpus) and corpus.path and not located(corpus.path).is_file():
         yield Problem((*at, "path"), NO_FILE, corpus.path)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from dragoman import metrics, registry
 from dragoman.checks.names import languages_in, named, pair_in
 from dragoman.checks.tunings import fits, problems_of_twin
+from dragoman.command import located
 from dragoman.config import (
     Config,
     ConversationDecoder,
@@ -156,7 +157,7 @@ def _shots(config: Config, at: KeyPath, experiment: Experiment, shots: Shots) ->
 def problems_of_instructions(at: KeyPath, experiment: Experiment, spec: Instructed) -> Iterator[Problem]:
     """Instructions that can be read, and systems that are one model each."""
     try:
-        questions(Path(spec.path))
+        questions(located(spec.path))
     except ValueError as error:
         yield Problem((*at, "path"), str(error), spec.path)
     for index, name in enumerate(spec.systems):

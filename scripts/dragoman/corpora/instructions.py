@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dragoman import hub
+from dragoman.command import located
 from dragoman.config import InstructionsCorpus
 from dragoman.corpora import CorpusError, Row, lines, parquet
 from dragoman.corpora.hub import fetched
@@ -37,9 +38,9 @@ def read(corpus: InstructionsCorpus, pair: str, split: str, folder: Path) -> Ite
         for name in names:
             yield from _parquet(folder / name, f"{corpus.dataset}: {name}")
     elif str(corpus.path).endswith(".parquet"):
-        yield from _parquet(Path(str(corpus.path)), str(corpus.path))
+        yield from _parquet(located(str(corpus.path)), str(corpus.path))
     else:
-        for place, entry in objects(Path(str(corpus.path))):
+        for place, entry in objects(located(str(corpus.path))):
             given = (field(entry, "instruction", place), field(entry, "input", place, ""))
             yield _row(*given, field(entry, "output", place))
 
@@ -47,7 +48,7 @@ def read(corpus: InstructionsCorpus, pair: str, split: str, folder: Path) -> Ite
 def describe(corpus: InstructionsCorpus, pair: str, folder: Path) -> dict[str, Any]:
     """The file and its hash, or the commit and its files' hashes."""
     if corpus.path is not None:
-        return {"files": {corpus.path: sha256(Path(corpus.path))}}
+        return {"files": {corpus.path: sha256(located(corpus.path))}}
     manifest = fetched(corpus, folder)
     files = {name: file["sha256"] for name, file in manifest["files"].items()}
     return {key: manifest[key] for key in ("repo", "revision", "commit")} | {"files": files}
