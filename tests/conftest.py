@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # as jobs have it; r
 pytest_plugins = ["browser", "hub_server"]
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+DATA = REPOSITORY.parent / "shared" / "data"
+NO_DATA = "../shared/data, a folder of real corpora, is not there"
 
 
 @pytest.fixture
@@ -26,10 +29,9 @@ def in_repository(monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """A folder of real corpora beside the checkout; tests that want it skip where it is absent."""
-    folder = REPOSITORY.parent / "shared" / "data"
-    if not folder.is_dir():
-        pytest.skip(f"{folder.relative_to(REPOSITORY.parent)} is not beside the checkout")
-    return folder
+    if not DATA.is_dir():
+        pytest.skip(NO_DATA)
+    return DATA
 
 
 def save_model(folder: Path, architecture: str = "llama", sharpness: float = 1) -> None:
@@ -57,6 +59,16 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str,
         save_model(folder, architecture)
         made[architecture] = {path.name: path.read_bytes() for path in folder.iterdir()}
     return made
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Name what was skipped: one line for each reason, with the number of tests."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    reasons = Counter(" ".join(report.longrepr[2].removeprefix("Skipped: ").split()) for report in skipped)
+    if reasons:
+        terminalreporter.section("skipped")
+    for reason, number in sorted(reasons.items(), key=lambda item: (-item[1], item[0])):
+        terminalreporter.write_line(f"{number:4} {'test' if number == 1 else 'tests'}: {reason}")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -2,17 +2,16 @@ import csv
 import gzip
 import json
 import os
-from pathlib import Path
 
 import numpy as np
 import pytest
 
+from conftest import DATA, NO_DATA
 from dragoman import metrics
 from dragoman.metrics import MetricError, bleu, chrf, score
 from dragoman.metrics.bootstrap import interval, resampled_sums
 
-DATA = Path(__file__).parents[1] / ".." / "shared" / "data"
-needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="the real test sets (../shared/data) are not here")
+needs_data = pytest.mark.skipif(not DATA.is_dir(), reason=NO_DATA)
 EVERY = 1 if os.environ.get("DRAGOMAN_GOLDEN") == "full" else 12
 """Of the golden scores one in so many is computed again; DRAGOMAN_GOLDEN=full takes all of them (five minutes)."""
 
