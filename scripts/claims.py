@@ -35,7 +35,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             file.write(canonical(asdict(result)) + "\n")
     for result in found:
         p = "" if result.p is None else f", p = {result.p:.4f}"
-        logging.info("%-9s  %s%s%s", result.verdict, result.id, p, f" ({result.note})" if result.note else "")
+        near = f", near to {' and '.join(result.near)}" if result.near else ""
+        logging.info("%-9s  %s%s%s%s", result.verdict, result.id, p, near, f" ({result.note})" if result.note else "")
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from dragoman.configfile import ConfigError, parse
 from dragoman.metrics import MetricError, score, significance
 from dragoman.metrics.scoring import score_hypotheses
 from dragoman.plan import Plan
+from dragoman.storage import canonical
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SETTINGS = {"good": ["k=1", "k=3"], "bad": ["k=1", "k=3"], "offline": [""]}
@@ -322,6 +323,28 @@ def test_seeds_must_agree(tmp_path):
     assert missing.note == "no decodes/simulmask/bad/en-de/seed-3/hypotheses.jsonl"
 
 
+def test_near_is_a_quarter_of_half_an_interval(world):
+    """A threshold moved by hand: the margin moves as much the other way, and the interval keeps its width."""
+    place = {"pairs": ["en-fr"], "settings": ["k=1"]}
+    [start] = world.ask(by=0.001, **place).evidence
+    half = (start.high - start.low) / 2
+    upper, lower = start.high - start.margin, start.margin - start.low  # a margin of more than `upper` holds
+    for steps, verdict, near in [
+        (0.5, "holds", []),
+        (0.1, "holds", ["undecided"]),
+        (-0.1, "undecided", ["holds"]),
+        (-0.5, "undecided", []),
+    ]:
+        moved = start.margin - upper - steps * half
+        found = world.ask(by=0.001 + moved, **place)
+        assert (found.verdict, found.near) == (verdict, near), steps
+    for steps, verdict, near in [(0.1, "undecided", ["fails"]), (-0.1, "fails", ["undecided"]), (-0.5, "fails", [])]:
+        moved = start.margin + lower - steps * half
+        found = world.ask(by=0.001 + moved, **place)
+        assert (found.verdict, found.near) == (verdict, near), steps
+    assert world.ask().near == []
+
+
 def test_only_shared_sentences_count(world):
     world.write("bad", 0.4, pairs=["en-fr"], keep=range(10, 60))
     [one] = world.ask(pairs=["en-fr"], settings=["k=1"]).evidence
@@ -398,7 +421,9 @@ def test_agreement_is_tested_over_pairs_and_seeds(tmp_path):
     found = world.ask(**keys)
     assert (found.verdict, found.p) == ("holds", 2 / 64)
     assert (found.evidence[0].value, found.evidence[0].margin) == (pytest.approx(0.32), pytest.approx(0.1))
-    assert world.ask(**keys, pairs=["en-fr"]).verdict == "undecided"  # three seeds of one pair say too little
+    assert found.near == ["undecided"]  # five of six would have p = 14 / 64
+    few = world.ask(**keys, pairs=["en-fr"])
+    assert (few.verdict, few.near) == ("undecided", [])  # three seeds of one pair say too little, and so would two
 
 
 # ------------------------------------------------------------------------------------------------ command and page
@@ -420,5 +445,9 @@ def test_the_command_writes_what_can_be_read_again_and_the_page_shows_it(world, 
     text = page.render(world.plan, [])
     assert text == page.render(world.plan, [])
     assert "What the papers claim" in text and "good &gt; bad" in text and "no system &#39;best&#39;" in text
+    assert "0 of the 1 verdicts are." in text
+    (tmp_path / "claims.jsonl").write_text(canonical(asdict(found[0]) | {"near": ["undecided"]}) + "\n")
+    text = page.render(world.plan, [])
+    assert "near its threshold: holds, almost undecided" in text and "1 of the 1 verdicts are." in text
     (tmp_path / "claims.jsonl").unlink()
     assert "What the papers claim" not in page.render(world.plan, [])

@@ -1,6 +1,6 @@
 """COMET and BLEURT, with tiny random models of the real architectures, in an environment of their own.
 
-`make test` makes that environment, which takes half a minute and 1.3 GB. Without it, the tests that need it are skipped;
+`make test` makes that environment, which takes half a minute and 1.3 GB. Tests that need it are skipped without it;
 those of the process and its protocol have a scorer of their own and always run.
 """
 

@@ -18,6 +18,7 @@ from __future__ import annotations
 from dragoman.claims.evaluation import evaluate
 from dragoman.claims.outcomes import (
     ALPHA,
+    NEAR,
     OUTCOMES,
     Evidence,
     Outcome,
@@ -35,6 +36,7 @@ from dragoman.claims.statements import FILE, Claim, load
 __all__ = [
     "ALPHA",
     "FILE",
+    "NEAR",
     "OUTCOMES",
     "Claim",
     "Evidence",

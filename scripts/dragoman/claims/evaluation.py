@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from dragoman import registry
 from dragoman.claims.margins import RESAMPLES, average, parts_of
-from dragoman.claims.outcomes import Evidence, Outcome, Result, any_of, every, sign_test, verdict_of
+from dragoman.claims.outcomes import NEAR, Evidence, Outcome, Result, any_of, every, instead_of, sign_test, verdict_of
 from dragoman.claims.results import NotRun, Results
 from dragoman.claims.statements import Claim
 from dragoman.metrics import parse
@@ -40,14 +40,17 @@ def evaluate(claims: Iterable[Claim], plan: Plan, records: Iterable[Record] = ()
 def evaluated(claim: Claim, results: Results) -> Result:
     """One claim; what is missing makes it `not run`, with the reason."""
 
-    def result(outcome: Outcome, p: float | None, evidence: list[Evidence], test: str, note: str) -> Result:
+    def result(
+        outcome: Outcome, p: float | None, evidence: list[Evidence], test: str, note: str, near: Sequence[Outcome] = ()
+    ) -> Result:
         facts = (claim.id, claim.paper, claim.statement, claim.source, claim.experiment, claim.metric, claim.comparison)
-        return Result(*facts, outcome, p, None, evidence, test, note)
+        return Result(*facts, outcome, p, None, evidence, test, note, list(near))
 
     try:
         pairs, note = _pairs(claim, results)
         if claim.reading:
-            return result(*_agreement(claim, results, pairs), "sign test over pairs and seeds", note)
+            *found, near = _agreement(claim, results, pairs)
+            return result(*found, "sign test over pairs and seeds", note, near)
         grid = [parts_of(claim, results, pair) for pair in pairs]
     except NotRun as reason:
         return result("not run", None, [], "", str(reason))
@@ -58,14 +61,19 @@ def evaluated(claim: Claim, results: Results) -> Result:
         grid = [[average(column, name, column[0].setting) for column in zip(*grid, strict=True)]]
     join: Callable[[Sequence[tuple[float, float]]], tuple[float, float]]
     join = any_of if claim.over_settings == "any" else every
-    outcome, p = verdict_of(every([join([part.sides() for part in row]) for row in grid]))
+
+    def verdict(shift: float) -> tuple[Outcome, float]:
+        return verdict_of(every([join([part.sides(shift * part.half_width) for part in row]) for row in grid]))
+
+    outcome, p = verdict(0.0)
     test = f"paired-bootstrap|bs:{RESAMPLES}|seed:{SEED}"
     if claim.plain:
         test = f"approximate-randomisation|ar:{TRIALS}|bs:{RESAMPLES}|seed:{SEED}"
     parts = [part for row in grid for part in row]
     if any(len({margin > 0 for margin in part.margins}) > 1 for part in parts):
         note = "; ".join(filter(None, (note, "seeds disagree")))
-    return result(outcome, p, [part.evidence() for part in parts], test, note)
+    near = instead_of(outcome, (verdict(shift)[0] for shift in (NEAR, -NEAR)))
+    return result(outcome, p, [part.evidence() for part in parts], test, note, near)
 
 
 def _pairs(claim: Claim, results: Results) -> tuple[list[str], str]:
@@ -96,7 +104,9 @@ def _pairs(claim: Claim, results: Results) -> tuple[list[str], str]:
     return found, f"not tested: {', '.join(absent)}" if absent else ""
 
 
-def _agreement(claim: Claim, results: Results, pairs: Sequence[str]) -> tuple[Outcome, float | None, list[Evidence]]:
+def _agreement(
+    claim: Claim, results: Results, pairs: Sequence[str]
+) -> tuple[Outcome, float, list[Evidence], list[Outcome]]:
     """A number of the comparison with the twin at one n of prior tokens against another, by a sign test."""
     plan = results.plan
     evidence, counts = [], []
@@ -132,5 +142,8 @@ def _agreement(claim: Claim, results: Results, pairs: Sequence[str]) -> tuple[Ou
                 Evidence(pair, f"{setting} / {other}", *means, None, None, spread, None, sentences, len(own))
             )
         counts += [all(each > 0 for each in seed) for seed in zip(*margins, strict=True)]
-    sides = sign_test(sum(counts), len(counts))
-    return *verdict_of(sides), evidence
+    successes, trials = sum(counts), len(counts)
+    outcome, p = verdict_of(sign_test(successes, trials))
+    shifted = [each for each in (successes + 1, successes - 1) if 0 <= each <= trials]
+    near = instead_of(outcome, (verdict_of(sign_test(each, trials))[0] for each in shifted))
+    return outcome, p, evidence, near

@@ -34,6 +34,7 @@ class ClaimRow:
     metric: str
     weakest: str
     """The comparison with the smallest margin, in a line; empty where there is none."""
+    note: str
     p: str
     evidence: list[EvidenceRow]
 
@@ -86,7 +87,9 @@ def claim_row(result: claims.Result) -> ClaimRow:
     if rows:
         row = rows[min(range(len(rows)), key=lambda number: result.evidence[number].margin)]
         weakest = f"{row.place}: {row.value}, threshold {row.threshold}, margin {row.margin}"
-    return ClaimRow(result, look.label, weakest, probability(result.p), rows)
+    near = f"near its threshold: {result.verdict}, almost {' or '.join(result.near)}" if result.near else ""
+    note = "; ".join(filter(None, (near, result.note)))
+    return ClaimRow(result, look.label, weakest, note, probability(result.p), rows)
 
 
 def published_rows(judged: Sequence[verdicts.Verdict], experiment: str, labels: dict[str, str]) -> list[PublishedRow]:
@@ -125,7 +128,7 @@ def claims_csv(results: Sequence[claims.Result]) -> str:
     facts = ("id", "paper", "statement", "experiment", "metric", "comparison", "verdict", "p", "p_holm", "test", "note")
     rows = []
     for result in results:
-        start = {name: getattr(result, name) for name in facts}
+        start = {name: getattr(result, name) for name in facts} | {"near": " ".join(result.near)}
         rows += [start | {f"evidence_{key}": v for key, v in asdict(each).items()} for each in result.evidence] or [
             start
         ]

@@ -209,6 +209,7 @@ def render(plan: Plan, records: Sequence[Record]) -> str:
         claims=[evidence.claim_row(result) for result in tested],
         claim_counts=claims.counts(tested),
         claim_alpha=f"{100 * claims.ALPHA:g}",
+        claim_near=claims.NEAR,
         claim_survivors=sum(1 for each in tested if each.p_holm is not None and each.p_holm < claims.ALPHA),
         claim_tests=sum(1 for each in tested if each.p is not None),
         claim_downloads=[
