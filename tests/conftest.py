@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
+import stat
+import subprocess
 from collections import Counter
 from pathlib import Path
 
@@ -32,6 +35,27 @@ def shared_data() -> Path:
     if not DATA.is_dir():
         pytest.skip(NO_DATA)
     return DATA
+
+
+def copy_checkout(folder: Path) -> None:
+    """Copy all files that git knows or would take in, wherever the checkout lies and whoever owns it."""
+    listed = ["git", "-c", "safe.directory=*", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    done = subprocess.run(listed, cwd=REPOSITORY, capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip("this is no git checkout")
+    for name in filter(None, done.stdout.split("\0")):
+        if (REPOSITORY / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(REPOSITORY / name, folder / name)  # scripts stay executable
+            (folder / name).chmod((folder / name).stat().st_mode | stat.S_IWUSR)
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A copy of the checkout."""
+    folder = tmp_path / "checkout"
+    copy_checkout(folder)
+    return folder
 
 
 def save_model(folder: Path, architecture: str = "llama", sharpness: float = 1) -> None:

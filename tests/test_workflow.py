@@ -7,22 +7,25 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from browser import grave, watch
+import browser
+from browser import grave
 from dragoman import models, records
 from dragoman.configfile import load_config
+from dragoman.grammar import lexicon
 from dragoman.judging import OUTCOMES, metric
 from dragoman.metrics import instances
 from dragoman.plan import Plan
 from dragoman.reporting.gather import points
 from dragoman.storage import read_jsonl, read_manifest, sha256
 from hub_server import Hub
+from opened import seen, watch
 from test_training import spec
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -37,23 +40,20 @@ EVERYTHING = {
 }
 
 
-def snakemake(folder: Path, *arguments: str, config: str = SMOKE) -> subprocess.CompletedProcess[str]:
-    """Run the workflow in `folder`, with `config` as its configuration file."""
+def snakemake(
+    folder: Path,
+    *arguments: str,
+    config: str = SMOKE,
+    repository: Path = REPOSITORY,
+    variables: Mapping[str, str] | None = None,
+) -> subprocess.CompletedProcess[str]:
+    """Run the workflow of a checkout in `folder`, with `config` as its configuration file."""
     path = folder / "config.yaml"
     path.write_text(config, encoding="utf-8")
-    (folder / "config").mkdir(exist_ok=True)
-    (folder / "config" / "examples").unlink(missing_ok=True)
-    (folder / "config" / "examples").symlink_to(REPOSITORY / "config" / "examples")
-    command = [
-        sys.executable,
-        "-m",
-        "snakemake",
-        "--snakefile",
-        str(REPOSITORY / "Snakefile"),
-        "--configfile",
-        str(path),
-    ]
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(repository / "Snakefile")]
+    command += ["--configfile", str(path)]
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "OMP_NUM_THREADS": "1"}
+    environment |= variables or {}
     return subprocess.run([*command, *arguments], cwd=folder, capture_output=True, text=True, env=environment)
 
 
@@ -87,7 +87,7 @@ def repeated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
 @pytest.fixture(scope="module")
 def finished(repeated: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("workflow")
-    done = snakemake(folder, "--cores", "2")
+    done = snakemake(folder, "--cores", "2", variables=watch(folder / "opened"))
     assert done.returncode == 0, done.stderr[-5000:]
     return folder
 
@@ -148,7 +148,7 @@ class TestFinished:
     def test_page_works_in_a_browser(self, finished: Path, chromium: Any) -> None:
         complaints: list[str] = []
         tab = chromium.new_page()
-        watch(tab, complaints)
+        browser.watch(tab, complaints)
         tab.goto((finished / "results/smoke/report/index.html").as_uri())
         drawn = tab.locator("svg[role=img]").count()
         assert drawn == tab.locator('a[download$=".pdf"]').count() > len(PLAN.config.experiments)
@@ -177,6 +177,41 @@ class TestFinished:
         assert old in SMOKE
         jobs = planned(snakemake(finished, "--dry-run", config=SMOKE.replace(old, new)))
         assert {rule: count for rule, count in jobs.items() if rule in {*again, "pretrain", "finetune"}} == again
+
+    def test_copy_of_the_checkout_has_nothing_to_do(self, finished: Path, checkout: Path) -> None:
+        """Neither where it lies counts, nor when it was written, nor comments and docstrings."""
+        for path in (checkout / "scripts").rglob("*.py"):
+            text = path.read_text(encoding="utf-8").replace('"""', '"""New. ', 1)
+            path.write_text(f"{text}\n# a comment at the end\n", encoding="utf-8")
+        done = snakemake(finished, "--dry-run", repository=checkout)
+        assert done.returncode == 0, done.stderr
+        assert "Nothing to be done" in done.stdout + done.stderr
+
+    def test_every_file_of_the_checkout_that_a_step_reads_counts(self, finished: Path, checkout: Path) -> None:
+        """What was opened in the run is known here; and each such file, changed, changes the step's parameters."""
+        readers: dict[str, set[str]] = {}
+        for script, paths in seen(finished / "opened").items():
+            for path in paths if (REPOSITORY / "scripts" / f"{script}.py").exists() else ():
+                if path.is_relative_to(REPOSITORY) and path.suffix != ".py" and path.is_file():
+                    readers.setdefault(path.relative_to(REPOSITORY).as_posix(), set()).add(script)
+        readers = {name: scripts for name, scripts in readers.items() if "__pycache__" not in name}
+        by_all = {"config/prompts.yaml", "config/prompts-target-language.yaml", "config/examples/instructions.json"}
+        templates = {name for name in readers if name.startswith("scripts/dragoman/reporting/page.")}
+        assert by_all < readers.keys()
+        assert {name: scripts for name, scripts in readers.items() if name not in by_all | templates} == {
+            "config/claims.yaml": {"claims"},
+            **{f"config/lexicon/{name}.tsv": {"prepare"} for name in lexicon.TABLES},
+            **{f"config/published/{paper}.tsv": {"report"} for paper in ("langaware", "pretty", "simulmask")},
+        }
+        for name in readers.keys() - {"config/prompts.yaml"}:
+            with open(checkout / name, "a", encoding="utf-8") as file:
+                file.write("\n")
+        prompts = checkout / "config/prompts.yaml"
+        prompts.write_text(prompts.read_text(encoding="utf-8").replace("Assistant:", "Answer:"), encoding="utf-8")
+        done = snakemake(finished, "--dry-run", repository=checkout)
+        assert done.returncode == 0, done.stderr
+        own = re.findall(r"rule (\w+):\n(?:    .*\n)*?    reason: .*Params have changed", done.stdout + done.stderr)
+        assert {"prepare", "answer", "finetune", "decode", "claims", "page"} <= {*own}
 
     def test_words_that_are_piped_give_what_was_decoded(self, finished: Path) -> None:
         folder = finished / "results/smoke/decodes/simulmask/sm-norec-mod,k=3/en-fr/seed-1"
