@@ -22,7 +22,7 @@ from typing import Any
 
 from dragoman import registry
 from dragoman.command import REPOSITORY
-from dragoman.storage import digest
+from dragoman.storage import digest, sha256
 
 SCRIPTS = REPOSITORY / "scripts"
 HALL = {
@@ -84,20 +84,20 @@ def fingerprint(paths: Iterable[Path]) -> str:
     return digest([[path.name, content(path)] for path in paths])
 
 
-@cache
 def content(path: Path) -> str:
-    """A digest of a Python file's syntax tree without docstrings, of any other file's bytes.
+    """A digest of a Python file's syntax tree without docstrings, of any other file's bytes."""
+    return _code_of(path) if path.suffix == ".py" else sha256(path)
 
-    Empty fields of the tree are left out, since newer Pythons have added some. So it is the same from 3.11 to 3.13.
-    """
-    if path.suffix != ".py":
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+
+@cache
+def _code_of(path: Path) -> str:
     parts: list[str] = []
     _write(_tree(path), parts)
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 def _write(node: Any, parts: list[str]) -> None:
+    """Append a syntax tree to a list. The same for Python 3.11 to 3.13: fields that newer ones have added are empty."""
     if isinstance(node, ast.AST):
         parts.append(type(node).__name__)
         for name in node._fields:
