@@ -6,9 +6,9 @@
 
 A round gives the README's commands, `make smoke` and plain `snakemake` in turn, in a copy of the checkout. After a
 random time SIGKILL is sent to one job, to Snakemake alone (its jobs continue), or to every process of the run. Then the
-next command is given, and so on; the last one runs to its end. Every file that does not hold a time of day must have the
-bytes of an undisturbed run. With `--slurm`, a small run goes through a SLURM that is started here (root, Debian). There,
-a job of the cluster is killed, or Snakemake, whose jobs are then cancelled. `make chaos` does the first.
+next command is given, and so on; the last one runs to its end. Every file that does not hold a time of day must have
+the bytes of an undisturbed run. With `--slurm`, a small run goes through a SLURM that is started here (root, Debian).
+There, a job of the cluster is killed, or Snakemake, whose jobs are then cancelled. `make chaos` does the first.
 """
 
 from __future__ import annotations

@@ -63,7 +63,8 @@ OTHER = [
     ("text", '"no" " names"', '"no" "  names"'),
     ("text that is formatted", '"{name!r:>{limit}}"', '"{name!s:>{limit}}"'),
     ("name", "short", "shorter"),
-    ("order", "{**rest, ", "{"),
+    ("order", '{**rest, "first": first, 1.5: 2j', '{"first": first, 1.5: 2j, **rest'),
+    ("empty text in a list", "case [first, *_]", 'case [first, "", *_]'),
 ]
 
 

@@ -97,12 +97,14 @@ def _code_of(path: Path) -> str:
 
 
 def _write(node: Any, parts: list[str]) -> None:
-    """Append a syntax tree to a list. The same for Python 3.11 to 3.13: fields that newer ones have added are empty."""
+    """Append a syntax tree to a list. The list is the same for Python 3.11 to 3.13."""
     if isinstance(node, ast.AST):
         parts.append(type(node).__name__)
         for name in node._fields:
             value = getattr(node, name, None)
-            if value is not None and value != []:
+            if isinstance(node, ast.JoinedStr):  # Python 3.12 puts empty texts into some f-strings
+                value = [each for each in value if not (_is_text(each) and each.value == "")]
+            if value is not None and value != []:  # fields that a newer Python has added are empty
                 parts.append(name)
                 _write(value, parts)
         parts.append(")")
