@@ -38,9 +38,9 @@ HALL = {
     "running",
 }
 """The hub client among them: what it fetches is pinned by its revision."""
-LONG = {"answer", "decode", "diverge", "finetune", "pretrain"}
-"""Scripts that hold a model. For these `languages` is of the hall too, so that a new language trains nothing again: the
-names that a prompt uses are in `spec`."""
+QUICK = {"claims", "judge", "plot", "report", "score", "table"}
+"""Scripts after which nothing long has to run again. For all others `languages` is of the hall too, so that a new
+language trains nothing again: the names that prompts and pages use are in `spec`."""
 OTHER = {".j2", ".css", ".js", ".tsv"}
 """Files that may lie beside a module and are part of it."""
 LIBRARIES = REPOSITORY / "envs" / "main.txt"
@@ -150,7 +150,7 @@ def closure(script: str, *names: tuple[str, str]) -> list[Path]:
     """Files behind `scripts/<script>.py`: itself, all it imports, and what the registry holds under `(kind, name)`."""
     todo = [SCRIPTS / f"{script}.py"]
     todo += [path for kind, name in names if (path := _file_of(registry.REGISTRY[kind][name].partition(":")[0]))]
-    hall = HALL | {"languages"} if script in LONG else HALL
+    hall = HALL if script in QUICK else HALL | {"languages"}
     seen: set[Path] = set()
     while todo:
         path = todo.pop()
