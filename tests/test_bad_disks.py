@@ -9,7 +9,7 @@ import resource
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -144,13 +144,20 @@ def test_refused_forbidden(command: str, world: Path, tmp_path_factory: pytest.T
     )
 
 
+@contextmanager
+def _unreadable(path: Path, within: AbstractContextManager[None]) -> Iterator[None]:
+    """Take a file's permissions away for this long."""
+    path.chmod(0)
+    with within:
+        yield
+    path.chmod(0o644)
+
+
 def test_refused_unreadable(world: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     here = world / "here"
     here.mkdir()
-    here.chmod(0o777)
     lay(here, {"secret.tsv": NONE, "c.yaml": WORLD.replace("none.tsv", "secret.tsv"), "model/config.json": "{}"})
-    (here / "secret.tsv").chmod(0)
     command = "prepare.py --config c.yaml --corpus none --pair en-fr --downloads raw --out out"
     said = ["secret.tsv cannot be read: Permission denied"]
     bad = Bad("no permission to read", command, said)
-    refuse(bad, here, _held_to_modes(here, tmp_path_factory.getbasetemp().parent))
+    refuse(bad, here, _unreadable(here / "secret.tsv", _held_to_modes(here, tmp_path_factory.getbasetemp().parent)))

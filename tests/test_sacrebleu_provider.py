@@ -17,6 +17,10 @@ from dragoman.config import SacrebleuCorpus
 from dragoman.corpora import CorpusError
 from dragoman.text import TextError
 
+pytestmark = pytest.mark.skipif(
+    not hasattr(tarfile, "data_filter"), reason="Python before 3.11.4 unpacks nothing safely"
+)
+
 
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -166,3 +170,9 @@ def test_archives_write_only_into_their_folder(
         corpora.fetch(corpus("local17"), "de-en", tmp_path / "out" / "de-en")
     raw = cache / "local17" / "raw"
     assert [found for found in tmp_path.rglob("evil*") if not found.is_relative_to(raw)] == []
+
+
+def test_python_that_cannot_unpack_safely_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(tarfile, "data_filter")
+    with pytest.raises(CorpusError, match=r"Python 3\.\S+ cannot unpack archives safely; .* needs 3\.11\.4 or newer"):
+        corpora.fetch(corpus("wmt17"), "de-en", tmp_path)

@@ -11,6 +11,7 @@ import contextlib
 import copy
 import http.client
 import os
+import platform
 import shutil
 import socket
 import tarfile
@@ -47,6 +48,11 @@ def fetch(corpus: SacrebleuCorpus, pair: str, folder: Path) -> None:
     for path in folder.iterdir() if folder.is_dir() else ():
         if path.suffix not in (".source", ".target") and path.name != MANIFEST:
             raise CorpusError(f"{folder} holds {path.name}, which would be lost; name or make an empty folder")
+    if not hasattr(tarfile, "data_filter"):
+        version = platform.python_version()
+        raise CorpusError(
+            f"Python {version} cannot unpack archives safely; the provider sacrebleu needs 3.11.4 or newer"
+        )
     home = os.environ.get("SACREBLEU")
     cache = Path(home).expanduser() if home else folder.parent / "sacrebleu"
     facts = {**asked, "sacrebleu": sacrebleu.__version__, "references": {}, "archives": {}}
