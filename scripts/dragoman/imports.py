@@ -132,7 +132,7 @@ def versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
         tops = {name.lower().replace("-", "_")}
-        if find_spec(*tops) is None:  # another name than the library's own; its files say which, and that takes longer
+        if not any(map(find_spec, tops)):  # imported by another name, which its files say; to read them takes longer
             tops = {path.parts[0].removesuffix(".py") for path in library.files or () if path.suffix == ".py"}
         found |= dict.fromkeys(tops, library.version.partition("+")[0])
     return found
