@@ -14,19 +14,15 @@ from typing import Any
 
 import pytest
 
-import browser
-from browser import grave
-from conftest import copy_checkout
+from browser import grave, watch
 from dragoman import models, records
 from dragoman.configfile import load_config
-from dragoman.grammar import lexicon
 from dragoman.judging import OUTCOMES, metric
 from dragoman.metrics import instances
 from dragoman.plan import Plan
 from dragoman.reporting.gather import points
 from dragoman.storage import read_jsonl, read_manifest, sha256
 from hub_server import Hub
-from opened import seen, watch
 from test_training import spec
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -88,7 +84,7 @@ def repeated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
 @pytest.fixture(scope="module")
 def finished(repeated: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("workflow")
-    done = snakemake(folder, "--cores", "2", variables=watch(folder / "opened"))
+    done = snakemake(folder, "--cores", "2")
     assert done.returncode == 0, done.stderr[-5000:]
     return folder
 
@@ -149,7 +145,7 @@ class TestFinished:
     def test_page_works_in_a_browser(self, finished: Path, chromium: Any) -> None:
         complaints: list[str] = []
         tab = chromium.new_page()
-        browser.watch(tab, complaints)
+        watch(tab, complaints)
         tab.goto((finished / "results/smoke/report/index.html").as_uri())
         drawn = tab.locator("svg[role=img]").count()
         assert drawn == tab.locator('a[download$=".pdf"]').count() > len(PLAN.config.experiments)
@@ -178,56 +174,6 @@ class TestFinished:
         assert old in SMOKE
         jobs = planned(snakemake(finished, "--dry-run", config=SMOKE.replace(old, new)))
         assert {rule: count for rule, count in jobs.items() if rule in {*again, "pretrain", "finetune"}} == again
-
-    def test_copy_of_the_checkout_has_nothing_to_do(self, finished: Path, checkout: Path) -> None:
-        """Neither where it lies counts, nor when it was written, nor comments and docstrings."""
-        for path in (checkout / "scripts").rglob("*.py"):
-            text = path.read_text(encoding="utf-8").replace('"""', '"""New. ', 1)
-            path.write_text(f"{text}\n# a comment at the end\n", encoding="utf-8")
-        done = snakemake(finished, "--dry-run", repository=checkout)
-        assert done.returncode == 0, done.stderr
-        assert "Nothing to be done" in done.stdout + done.stderr
-
-    def test_every_file_of_the_checkout_that_a_step_reads_counts(self, finished: Path, tmp_path: Path) -> None:
-        """What was opened in the run is known here; and each such file, changed, changes the step's parameters."""
-        readers: dict[str, set[str]] = {}
-        for script, paths in seen(finished / "opened").items():
-            for path in paths if (REPOSITORY / "scripts" / f"{script}.py").exists() else ():
-                if path.is_relative_to(REPOSITORY) and path.suffix != ".py" and path.is_file():
-                    readers.setdefault(path.relative_to(REPOSITORY).as_posix(), set()).add(script)
-        readers = {name: scripts for name, scripts in readers.items() if "__pycache__" not in name}
-        by_all = {"config/prompts.yaml", "config/prompts-target-language.yaml", "config/examples/instructions.json"}
-        by_all |= {"envs/main.txt"}  # to know which libraries' versions count
-        templates = {name for name in readers if name.startswith("scripts/dragoman/reporting/page.")}
-        assert by_all < readers.keys()
-        assert {name: scripts for name, scripts in readers.items() if name not in by_all | templates} == {
-            "config/claims.yaml": {"claims"},
-            **{f"config/lexicon/{name}.tsv": {"prepare"} for name in lexicon.TABLES},
-            **{f"config/published/{paper}.tsv": {"report"} for paper in ("langaware", "pretty", "simulmask")},
-        }
-        made = {
-            "prepare": "corpora/demo/en-fr/manifest.json",
-            "answer": "answers/langaware/mt/seed-1.json",
-            "claims": "claims.jsonl",
-            "page": "report/index.html",
-        }
-        for number, (rules, changed) in enumerate(
-            (
-                (["prepare", "answer", "claims"], readers.keys() - templates),
-                (["page"], {name for name in readers if name.startswith("config/published/")}),
-            )
-        ):
-            copy = tmp_path / str(number)
-            copy_checkout(copy)
-            for name in changed:
-                with open(copy / name, "a", encoding="utf-8") as file:
-                    file.write("\n")
-            # no rule that comes before another, so that every reason is a job's own
-            targets = [f"results/smoke/{made[rule]}" for rule in rules]
-            done = snakemake(finished, "--dry-run", "--allowed-rules", *rules, "--", *targets, repository=copy)
-            assert done.returncode == 0, done.stderr
-            reasons = r"rule (\w+):\n(?:    .*\n)*?    reason: Params have changed"
-            assert {*re.findall(reasons, done.stdout + done.stderr)} == {*rules}
 
     def test_words_that_are_piped_give_what_was_decoded(self, finished: Path) -> None:
         folder = finished / "results/smoke/decodes/simulmask/sm-norec-mod,k=3/en-fr/seed-1"
