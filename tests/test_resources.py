@@ -236,7 +236,7 @@ def test_earlier_runs_count_more_than_formulas(tmp_path: Path, monkeypatch: pyte
     write_json(tmp_path / "results/timings/e/sft/all/seed-1.json", {"seconds": 720.0})
     benchmark = tmp_path / "results/benchmarks/decode/e/tuned/en-de/seed-2.tsv"
     benchmark.parent.mkdir(parents=True)
-    benchmark.write_text("s\th:m:s\n36.0\t0:00:36\n", encoding="utf-8")
+    benchmark.write_text("s\tmax_rss\tcpu_time\n36.0\t100.0\t20.0\n", encoding="utf-8")
     found = estimated(HUB, tmp_path)
     assert (found.rules["finetune"].measured, found.rules["decode"].measured) == (2, 2)
     assert found.gpu_hours == pytest.approx((2 * 720 + 2 * 36) / 3600)

@@ -6,7 +6,9 @@ import argparse
 import errno
 import logging
 import os
+import resource
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -38,6 +40,8 @@ def located(path: str) -> Path:
 
 
 DEBUG = "--debug"
+BENCHMARK = "DRAGOMAN_BENCHMARK"
+"""Environment variable: the file to which a script that ends well writes how much time and memory it took."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -84,8 +88,11 @@ def run(main: Callable[[Sequence[str] | None], None]) -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     if results := os.environ.get("DRAGOMAN_RESULTS"):  # a job of the workflow
         running.job(Path(results))
+    began = time.monotonic()
     try:
         main(None)
+        if path := os.environ.get(BENCHMARK):
+            write_cost(Path(path), time.monotonic() - began)
     except KeyboardInterrupt:
         sys.exit(130)
     except Exception as error:
@@ -93,6 +100,29 @@ def run(main: Callable[[Sequence[str] | None], None]) -> None:
             raise
         print(printable(told(error)), file=sys.stderr)
         sys.exit(1)
+
+
+def peak_memory() -> float:
+    """The most memory that this process, or the largest it started and waited for, held so far, in MB."""
+    peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def write_cost(path: Path, seconds: float) -> None:
+    """Write a table of one row, with the column names that Snakemake's benchmarks have.
+
+    Args:
+        path: file to write; of several processes that share a training, the first writes what it took itself.
+        seconds: from start to end.
+    """
+    if os.environ.get("RANK", "0") != "0":
+        return
+    from dragoman.storage import replacing
+
+    both = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    busy = sum(each.ru_utime + each.ru_stime for each in both)
+    with replacing(path) as file:
+        file.write(f"s\tmax_rss\tcpu_time\n{seconds:.2f}\t{peak_memory():.1f}\t{busy:.2f}\n")
 
 
 def printable(text: str) -> str:

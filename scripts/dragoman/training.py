@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import logging
 import math
-import resource
 import shutil
 import sys
 import time
@@ -39,6 +38,7 @@ from transformers.trainer_callback import PrinterCallback, TrainerState
 
 from dragoman import attention, launch, sharding
 from dragoman.batches import Batches, Collator
+from dragoman.command import peak_memory
 from dragoman.config import Training
 from dragoman.entropy import LARGE, summed
 from dragoman.methods import IGNORE, Example
@@ -262,16 +262,13 @@ class Fitted(NamedTuple):
 def timing_of(run: Run, steps: int) -> dict[str, Any]:
     """Seconds, speed and memory of a finished training."""
     tokens, seconds = int(run.state.num_input_tokens_seen), run.seconds
-    if device() == "cuda":
-        peak = torch.cuda.max_memory_allocated()
-    else:
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    memory = torch.cuda.max_memory_allocated() / 2**20 if device() == "cuda" else peak_memory()
     return {
         "seconds": round(seconds, 2),
         "steps": steps,
         "tokens": tokens,
         "tokens_per_second": round(tokens / seconds, 1),
-        "peak_memory_mb": round(peak / 2**20, 1),
+        "peak_memory_mb": round(memory, 1),
         "device": made_with()["device"],
     }
 

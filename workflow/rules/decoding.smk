@@ -18,8 +18,6 @@ rule decode:
         hypotheses=f"{RESULTS}/decodes/{{experiment}}/{{system}}/{{pair}}/seed-{{seed}}/hypotheses.jsonl",
     log:
         f"{RESULTS}/logs/decode/{{experiment}}/{{system}}/{{pair}}/seed-{{seed}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/decode/{{experiment}}/{{system}}/{{pair}}/seed-{{seed}}.tsv"
     conda:
         "../../envs/main.yaml"
     threads: THREADS
@@ -32,6 +30,7 @@ rule decode:
             )
         ),
     params:
+        benchmark=f"{RESULTS}/benchmarks/decode/{{experiment}}/{{system}}/{{pair}}/seed-{{seed}}.tsv",
         code=lambda w: code(
             "decode",
             ("decoder", PLAN.system(decode_run(w)).decoder.name),
@@ -40,7 +39,7 @@ rule decode:
         spec=lambda w: digest(PLAN.decode_spec(decode_run(w))),
         gather=lambda w, input: ["--gather", *input.shards] if input.shards else [],
     shell:
-        "OMP_NUM_THREADS={threads} decode.py"
+        "DRAGOMAN_BENCHMARK={params.benchmark:q} decode.py"
         " --experiment {wildcards.experiment:q}"
         " --system {wildcards.system:q}"
         " --pair {wildcards.pair:q}"
@@ -61,8 +60,6 @@ rule decode_shard:
         ),
     log:
         f"{RESULTS}/logs/decode/{{experiment}}/{{system}}/{{pair}}/seed-{{seed}}/shard-{{shard}}-of-{{shards}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/decode/{{experiment}}/{{system}}/{{pair}}/seed-{{seed}}/shard-{{shard}}-of-{{shards}}.tsv"
     wildcard_constraints:
         shard=r"\d+",
         shards=r"\d+",
@@ -72,6 +69,7 @@ rule decode_shard:
     resources:
         **asked(lambda w: with_model(PLAN.experiment(w.experiment).model)),
     params:
+        benchmark=f"{RESULTS}/benchmarks/decode/{{experiment}}/{{system}}/{{pair}}/seed-{{seed}}/shard-{{shard}}-of-{{shards}}.tsv",
         code=lambda w: code(
             "decode",
             ("decoder", PLAN.system(decode_run(w)).decoder.name),
@@ -79,7 +77,7 @@ rule decode_shard:
         ),
         spec=lambda w: digest(PLAN.decode_spec(decode_run(w))),
     shell:
-        "OMP_NUM_THREADS={threads} decode.py"
+        "DRAGOMAN_BENCHMARK={params.benchmark:q} decode.py"
         " --experiment {wildcards.experiment:q}"
         " --system {wildcards.system:q}"
         " --pair {wildcards.pair:q}"
@@ -97,18 +95,17 @@ rule answer:
         answers=f"{RESULTS}/answers/{{experiment}}/{{system}}/seed-{{seed}}.json",
     log:
         f"{RESULTS}/logs/answer/{{experiment}}/{{system}}/seed-{{seed}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/answer/{{experiment}}/{{system}}/seed-{{seed}}.tsv"
     conda:
         "../../envs/main.yaml"
     threads: THREADS
     resources:
         **asked(lambda w: with_model(PLAN.experiment(w.experiment).model)),
     params:
+        benchmark=f"{RESULTS}/benchmarks/answer/{{experiment}}/{{system}}/seed-{{seed}}.tsv",
         code=code("answer"),
         spec=lambda w: digest(PLAN.answer_spec(answer_run(w))),
     shell:
-        "OMP_NUM_THREADS={threads} answer.py"
+        "DRAGOMAN_BENCHMARK={params.benchmark:q} answer.py"
         " --experiment {wildcards.experiment:q}"
         " --system {wildcards.system:q}"
         " --seed {wildcards.seed:q}"
@@ -125,18 +122,17 @@ rule diverge:
         positions=f"{RESULTS}/divergence/{{experiment}}/{{pair}}/seed-{{seed}}.jsonl",
     log:
         f"{RESULTS}/logs/diverge/{{experiment}}/{{pair}}/seed-{{seed}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/diverge/{{experiment}}/{{pair}}/seed-{{seed}}.tsv"
     conda:
         "../../envs/main.yaml"
     threads: THREADS
     resources:
         **asked(lambda w: with_model(PLAN.experiment(w.experiment).model)),
     params:
+        benchmark=f"{RESULTS}/benchmarks/diverge/{{experiment}}/{{pair}}/seed-{{seed}}.tsv",
         code=code("diverge"),
         spec=lambda w: digest(PLAN.divergence_spec(divergence_run(w))),
     shell:
-        "OMP_NUM_THREADS={threads} diverge.py"
+        "DRAGOMAN_BENCHMARK={params.benchmark:q} diverge.py"
         " --experiment {wildcards.experiment:q}"
         " --pair {wildcards.pair:q}"
         " --seed {wildcards.seed:q}"
