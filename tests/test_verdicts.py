@@ -3,13 +3,14 @@ from dataclasses import replace
 
 import pytest
 
-from dragoman import published, verdicts
+from dragoman import comparable, published, verdicts
 from dragoman.configfile import parse
 from dragoman.plan import DecodeRun, Plan
 from dragoman.records import Record
 from dragoman.reporting import page
 from dragoman.verdicts import judge
 
+KNOWN = comparable.load()
 BLEU = "BLEU|nrefs:1|bs:1000|seed:12345|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0"
 
 
@@ -84,7 +85,8 @@ def test_bleurt_is_printed_times_100():
     made = record(number.value / 100, metric="bleurt", signature=signature)
 
     def said(*records):
-        return verdicts.against(verdicts.in_our_unit(number), tested, "e", records)
+        ours = verdicts.in_our_unit(number, KNOWN)
+        return verdicts.against(ours, tested, "e", [(ours, records)], KNOWN)
 
     assert said(made).verdict == "reproduced"
     assert said(made).published.tolerance == number.tolerance / 100
@@ -154,14 +156,14 @@ def test_what_has_no_record_or_no_value_was_not_run():
 
 def test_no_tolerance_is_no_comparison():
     number = next(n for n in published.load("simulmask") if n.metric == "gflops")
-    found = verdicts.against(number, plan(FALCON, IWSLT), "e", [record(163.0, metric="gflops")])
+    found = verdicts.against(number, plan(FALCON, IWSLT), "e", [(number, [record(163.0, metric="gflops")])], KNOWN)
     assert found.verdict == "not comparable"
     assert found.reason == f"no tolerance: {number.reason}"
 
 
 def test_every_model_of_the_tables_is_known_by_its_repositories():
     models = {number.model for paper in ("simulmask", "langaware") for number in published.load(paper)}
-    assert models == set(verdicts.MODELS)
+    assert models == set(KNOWN.models)
 
 
 def test_the_page_shows_both_numbers_only_where_they_meet():

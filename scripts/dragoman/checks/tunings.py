@@ -51,11 +51,10 @@ def _tuning(
         text = f"per_pair: true leaves no model for the test pairs {', '.join(sorted(missing))}, which {where}"
         yield Problem((*at, "per_pair"), text, tuning.per_pair)
     name = experiment.train.corpus if experiment.train else ""
-    if tuning.pairs is not None and (corpus := config.corpora.get(name)) is not None:
-        for index, pair in enumerate(tuning.pairs):
-            yield from pair_in((*at, "pairs"), index, corpus, name, pair, "train")
-            if pair in tuning.pairs[:index]:
-                yield Problem((*at, "pairs", index), "stands twice; remove one", pair)
+    for index, pair in enumerate(tuning.pairs or ()):
+        yield from pair_in((*at, "pairs"), index, config.corpora, name, pair, "train")
+        if pair in (tuning.pairs or [])[:index]:
+            yield Problem((*at, "pairs", index), "stands twice; remove one", pair)
     yield from named("prompt", (*at, "prompt"), tuning.prompt, known_prompts)
     yield from named("method", (*at, "method"), tuning.method, registry.REGISTRY["method"])
     if tuning.mix is not None:

@@ -134,6 +134,9 @@ class System(Strict):
 
     label: str | None = None
     """How tables and figures name it; the key otherwise."""
+    variant: Annotated[str, Field(min_length=1)] | None = None
+    """In what it differs from the paper's own system, without a full stop, where it stands in a paper's experiment and
+    is not the paper's. Printed under the tables; no published number and no claim of the paper is about it."""
     tuning: Name | None = None
     """null is the untuned foundation model."""
     prompt: Name | None = None
