@@ -102,10 +102,10 @@ class Comparison(Strict):
 
     @model_validator(mode="after")
     def _sets_that_are_there(self) -> Comparison:
-        for paper in self.papers.values():
+        for name, paper in self.papers.items():
             for each in paper.tests:
                 if each.set is not None and each.set not in self.test_sets:
-                    raise ValueError(registry.unknown("test set", each.set, self.test_sets))
+                    raise ValueError(f"papers.{name}.tests: {registry.unknown('test set', each.set, self.test_sets)}")
         return self
 
     def tested(self, paper: str, version: str, table: str, pair: str) -> Tested | None:

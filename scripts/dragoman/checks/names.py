@@ -43,10 +43,12 @@ def page_pairs(pages: Pages, corpus: Corpus) -> list[str]:
 def has_split(corpora: Mapping[str, Corpus], name: str, pair: str, split: str) -> bool:
     """Whether the configuration gives that split of a corpus any sentences."""
     corpus = corpora[name]
-    if corpus.provider == "pivot":
-        return corpus.corpus not in corpora or all(
+    if corpus.provider == "pivot":  # a corpus or pair that is not there is another mistake, which is named elsewhere
+        other = corpora.get(corpus.corpus)
+        bases = [] if other is None or other.provider == "pivot" else corpus.bases(pair)
+        return all(
             base not in pairs_of(corpora[corpus.corpus]) or has_split(corpora, corpus.corpus, base, split)
-            for base in corpus.bases(pair)
+            for base in bases
         )
     if corpus.provider == "demo":
         return getattr(corpus, split) > 0

@@ -1,8 +1,8 @@
 """What fine-tuning takes, as a claim compares it: seconds of one pass over the training text, by the clock.
 
 Another run measures other seconds, so these claims are kept apart from the others, in `timings/claims.jsonl`. A
-comparison is of one fine-tuning of each system, for the same pair and seed, and at the same setting where both are swept.
-Comparisons are put together by a sign test, as nothing is known of the spread of a single measurement.
+comparison is of one fine-tuning of each system, for the same pair and seed, and at the same setting where both are
+swept. Comparisons are put together by a sign test, as nothing is known of the spread of a single measurement.
 """
 
 from __future__ import annotations

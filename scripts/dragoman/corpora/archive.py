@@ -1,7 +1,7 @@
 """Parallel text in an archive that somebody publishes: IWSLT's and WMT's test sets come as XML or SGML in a .tgz.
 
 The archive is kept next to the pair folders, so that the pairs of a corpus share it. A path inside it may lead through
-further archives (`texts/it/nl/it-nl.tgz/it-nl/test.it.xml`). Of a file that ends in .xml or .sgm, each `<seg>` is a line;
+further archives (`texts/it/nl/it-nl.tgz/it-nl/test.it.xml`). In a file that ends in .xml or .sgm, a `<seg>` is a line;
 any other file is plain text. Blanks at the ends of a line go, and nothing else is changed.
 """
 
