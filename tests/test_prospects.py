@@ -26,7 +26,7 @@ def langaware() -> list[prospects.Prospect]:
 
 
 def test_every_score_that_can_be_had_can_get_a_verdict(langaware: list[prospects.Prospect]) -> None:
-    """1,008 scores. Of 120 the test set is not public: pairs of German with Chinese or Korean, and means over them. Four
+    """1,008 scores. Of 120 the test set is not public: German with Chinese or Korean, and means over these pairs. Four
     others are misprints. BLEU and BLEURT of the rest can be compared, and the off-target ratio where the configurations
     ask the paper's identifier for it."""
     assert len(langaware) == 1008

@@ -60,9 +60,10 @@ def _tuning(
     if tuning.mix is not None:
         fitting = [name for name, corpus in config.corpora.items() if isinstance(corpus, InstructionsCorpus)]
         yield from named("corpus of instructions", (*at, "mix", "corpus"), tuning.mix.corpus, fitting)
-        if tuning.method != "sft":
-            text = "only `method: sft` can learn from instructions, too; write a tuning of that and `start` from it"
-            yield Problem((*at, "mix"), text, tuning.method)
+        mixing = [name for name in registry.names("method") if getattr(registry.module_of("method", name), "MIXES", 0)]
+        if tuning.method not in mixing:
+            text = f"only these methods can learn from instructions, too: {', '.join(mixing)}"
+            yield Problem((*at, "mix"), f"{text}; write a tuning of one of them and `start` from it", tuning.method)
     if tuning.method not in registry.REGISTRY["method"]:
         return
     method = registry.module_of("method", tuning.method)
@@ -96,6 +97,11 @@ def _trainable(
     yield from unnamed
     if name not in known or unnamed or not hasattr(method, "check"):
         return
+    if tuning.mix is not None and hasattr(method, "check_mixed"):
+        try:
+            method.check_mixed(known[name], options)
+        except ValueError as error:
+            yield Problem((*at, "mix"), str(error))
     for scope in [[pair] for pair in pairs] if tuning.per_pair else [pairs]:
         try:
             method.check(scope, known[name], options)

@@ -113,7 +113,8 @@ class Tuning(Strict):
     start: Name | None = None
     """Another tuning of the experiment whose model this one goes on from; the experiment's model otherwise."""
     mix: Mix | None = None
-    """Train on instructions, too, in Alpaca's templates. For `method: sft`; other tunings can go on from it."""
+    """Train on instructions, too, in Alpaca's templates. For `method: sft` and `language-aware`, whose conflicting
+    instructions are then drawn from all of them; other tunings can continue from these."""
     training: Training
     sweep: Sweep | None = None
     """Train it several times, with another value of one key each time."""
