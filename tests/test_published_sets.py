@@ -186,7 +186,7 @@ def packed(files: dict[str, bytes], mode: str = "w:gz") -> bytes:
 
 def zipped(files: dict[str, bytes]) -> bytes:
     sink = io.BytesIO()
-    with zipfile.ZipFile(sink, "w") as made:
+    with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as made:
         for name, content in files.items():
             made.writestr(name, content)
     return sink.getvalue()
@@ -245,6 +245,14 @@ def test_plain_text_in_an_archive(tmp_path: Path) -> None:
     assert taken(corpus, tmp_path) == [("uno\u2028due", "een twee"), ("tre", "drie")]
 
 
+def damaged(content: bytes, place: int, bits: int) -> bytes:
+    return content[:place] + bytes([content[place] ^ bits]) + content[place + 1 :]
+
+
+SAME = {"test": Sides(source="a", target="a")}
+LONG = {"a": "".join(hashlib.sha256(bytes([n])).hexdigest() for n in range(200)).encode()}
+LOCKED = damaged(damaged(zipped(LONG), 6, 1), zipped(LONG).index(b"PK\x01\x02") + 8, 1)
+"""The flag of an encrypted file, in both places where it is."""
 NO_SEGMENTS = packed({"top/it/nl/it-nl.tgz": packed({"it-nl/tst.it-nl.it.xml": b"<mteval/>"})})
 
 
@@ -265,7 +273,22 @@ NO_SEGMENTS = packed({"top/it/nl/it-nl.tgz": packed({"it-nl/tst.it-nl.it.xml": b
             ["it-nl.tgz has no 'it-nl/tst.it-nl.it.xml'", "it has: b"],
         ),
         (NO_SEGMENTS, {}, ["tst.it-nl.it.xml has no <seg>"]),
-        (packed({"a": b"\xff"}), {"files": {"test": Sides(source="a", target="a")}}, ["a is not UTF-8"]),
+        (damaged(zipped(LONG), 40, 255), {"files": SAME}, ["is not a whole archive", "archives/"]),
+        (damaged(packed(LONG), len(packed(LONG)) // 2, 255), {"files": SAME}, ["is not a whole archive", "archives/"]),
+        (LOCKED, {"files": SAME}, ["a cannot be read (File 'a' is encrypted"]),
+        (packed({"a": b"\xff"}), {"files": SAME}, ["a is not UTF-8"]),
+    ],
+    ids=[
+        "a page",
+        "another archive",
+        "no such archive in it",
+        "cut",
+        "no such file in it",
+        "no segment",
+        "a damaged zip",
+        "a damaged tgz",
+        "a password",
+        "no UTF-8",
     ],
 )
 def test_archives_that_do_not_hold_what_they_should(

@@ -28,7 +28,7 @@ def problems_of(config: Config) -> Iterator[Problem]:
     for name, experiment in config.experiments.items():
         yield from _experiment(config, ("experiments", name), experiment, known_prompts)
     if any(system.variant for each in config.experiments.values() for system in each.systems.values()):
-        from dragoman.claims import statements
+        from dragoman.claims import statements  # it reads plans, which read configurations
 
         for experiment_name, name, text in statements.refused(statements.load(), config):
             yield Problem(("experiments", experiment_name, "systems", name, "variant"), text)

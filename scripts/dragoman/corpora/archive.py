@@ -8,6 +8,7 @@ any other file is plain text. Blanks at the ends of a line go, and nothing else 
 from __future__ import annotations
 
 import contextlib
+import gzip
 import html
 import io
 import re
@@ -16,6 +17,7 @@ import tarfile
 import urllib.error
 import urllib.request
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -54,7 +56,7 @@ def fetch(corpus: ArchiveCorpus, pair: str, folder: Path) -> None:
         for split, sides in corpus.files.items():
             for side in ("source", "target"):
                 name = _filled(getattr(sides, side), pair)
-                content = _member(path.read_bytes(), PurePosixPath(name).parts, corpus.url)
+                content = _member(path.read_bytes(), PurePosixPath(name).parts, f"{corpus.url} ({path})")
                 text = "".join(line + "\n" for line in _lines(name, content, corpus.url))
                 (place / f"{split}.{side}").write_bytes(text.encode())
 
@@ -144,13 +146,17 @@ def _extracted(content: bytes, name: str, where: str) -> bytes:
                 if name in names:
                     return packed.read(name)
         else:
+            if content.startswith(b"\x1f\x8b"):  # to its end: tarfile stops at the file, before gzip's checksum
+                content = gzip.decompress(content)
             with tarfile.open(fileobj=io.BytesIO(content)) as tar:
                 names = tar.getnames()
                 found = [each for each in names if PurePosixPath(each) == PurePosixPath(name)]
                 if found and (file := tar.extractfile(found[0])) is not None:
                     return file.read()
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError) as error:
+    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
         raise CorpusError(f"{where} is not a whole archive ({error}); remove it, and it is fetched again") from None
+    except RuntimeError as error:  # zipfile's, of a file with a password or a compression that it lacks
+        raise CorpusError(f"{where}: {name} cannot be read ({error}); give an archive without that") from None
     raise CorpusError(f"{where} has no {name!r}; correct `files` (it has: {few(sorted(names))})")
 
 
