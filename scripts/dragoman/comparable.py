@@ -87,7 +87,8 @@ class PublishedMetric(Strict):
     times: PositiveFloat = 1
     """What papers multiply it with before they print it, and we do not."""
     signature: list[str | Annotated[list[str], Field(min_length=1)]] = []
-    """How parts of a signature of ours must begin for the number to be the paper's; of a list one is enough.
+    """How parts of a signature of ours must begin for the number to be the paper's; of a list one is enough, the first
+    is the paper's own, and a verdict names another one.
     `{tokenizer}` is sacrebleu's for the target language."""
 
 

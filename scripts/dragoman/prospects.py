@@ -57,6 +57,8 @@ def signature(metric: str, pair: str, options: Sequence[tuple[str, str]]) -> str
     if isinstance(module, Network):
         return f"{module.title}|model:{written.get('model', module.MODEL)}|nrefs:{int('references' in module.NEEDS)}"
     try:
+        if own := getattr(module, "signature", None):  # of a metric that would have to fetch a model
+            return own(pair, **dict(options), **written)
         return metrics.trial(metric, pair, **dict(options)).signature
     except MetricError as error:
         return f"{metric} cannot be tried here ({error})"

@@ -147,7 +147,19 @@ def against(number: Published, plan: Plan, name: str, own: Counterpart, known: C
         reason = f"no tolerance: {number.reason}"
     if reason:
         return Verdict(number, name, "not comparable", reason, value, low, high, spread)
-    return Verdict(number, name, compared(number, value), number.reason, value, low, high, spread)
+    reason = "; ".join(filter(None, [number.reason, *stand_ins(own, known)]))
+    return Verdict(number, name, compared(number, value), reason, value, low, high, spread)
+
+
+def stand_ins(own: Counterpart, known: Comparison) -> list[str]:
+    """Which accepted parts of our signatures are not the paper's own, in words."""
+    found: dict[str, None] = {}
+    for part, records in own:
+        for first, *others in signature(part, known):
+            for other in others:
+                if any(each.startswith(other) for record in records for each in record.signature.split("|")):
+                    found[f"ours with {other}, the paper's with {first}"] = None
+    return list(found)
 
 
 def _planned_seeds(plan: Plan, experiment: str, record: Record) -> set[int]:
