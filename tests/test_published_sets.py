@@ -17,6 +17,7 @@ from dragoman import comparable, corpora
 from dragoman.config import ArchiveCorpus, FilePair, FilesCorpus, FileSet, PivotCorpus, Sides
 from dragoman.configfile import ConfigError, parse
 from dragoman.corpora import CorpusError
+from dragoman.imports import closure
 from dragoman.plan import Plan
 from dragoman.storage import read_manifest
 
@@ -361,8 +362,15 @@ def test_what_a_corpus_stands_for_is_part_of_what_it_depends_on(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "t.tsv").write_text("en\tde\tfr\n")
-    plain, named = (
-        Plan(parse(configured(**more))).corpus_spec("joined", "de-fr") for more in ({}, {"stands_for": "wmt22"})
-    )
-    assert "published" not in plain["corpus"] and "stands_for" not in plain["corpus"]
-    assert named["corpus"]["published"][0] == "wmt22" and named["corpus"]["published"][1]["lines"]["en-de"] == 2037
+    plain, named = (Plan(parse(configured(**more))) for more in ({}, {"stands_for": "wmt22"}))
+    facts = plain.corpus_spec("joined", "en-de")["corpus"]
+    assert not facts.keys() & {"published", "stands_for"}
+    known = ["wmt22", 2037, KNOWN.test_sets["wmt22"].sha256["en-de"]]
+    assert named.corpus_spec("joined", "en-de")["corpus"]["published"] == known
+    assert named.corpus_spec("joined", "de-fr")["corpus"]["published"] == ["wmt22", None, None]
+
+
+def test_a_new_published_set_prepares_and_trains_nothing_again() -> None:
+    """What is known of a set is in the parameters of the corpora that stand for it; the page depends on all."""
+    steps = [("prepare", ("provider", "files")), ("finetune", ("method", "sft")), ("report",)]
+    assert [any(path.name == "comparable.py" for path in closure(*step)) for step in steps] == [False, False, True]
