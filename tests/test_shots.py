@@ -15,6 +15,7 @@ from dragoman.languages import NAMES
 from dragoman.prompts import encode, joined, render
 from dragoman.shots import chosen, with_shots
 
+PROMPTS = prompts()
 SHOTS = [("One.", "Uno."), ("Two {three}?", "Due, tre?")]
 
 
@@ -101,12 +102,12 @@ AUTHORS = {
 
 def rendered(name: str, pair: str, source: str) -> str:
     """All that a model reads before it answers."""
-    return "".join(text for _, text in render(prompts()[name], pair, source, ""))
+    return "".join(text for _, text in render(PROMPTS[name], pair, source, ""))
 
 
 @pytest.mark.parametrize("language", AUTHORS)
 def test_ptl_prompts_are_the_authors(language: str) -> None:
-    names = prompts()[f"ptl-in-{language}"].names or {}
+    names = PROMPTS[f"ptl-in-{language}"].names or {}
     pairs = sorted(permutations(names, 2))
     shown = "\n".join(rendered(f"ptl-in-{language}", f"{source}-{target}", "<INPUT>") for source, target in pairs)
     assert (len(pairs), hashlib.sha256(shown.encode()).hexdigest()[:16]) == AUTHORS[language]
