@@ -186,11 +186,11 @@ def problems_of_metric(at: KeyPath, spec: str, experiment: Experiment) -> Iterat
         try:  # a value that the metric refuses is refused here, not after all the training
             module = registry.module_of("metric", name)
             if check := getattr(module, "check", None):
-                check(**options)
+                check(experiment.test.pairs, **options)
                 return
             columns = {"delays": [[1]], "gflops": [1.0], "nats": [1.0]}
-            text = "a" if metrics.columns_of(name) else getattr(module, "TRIAL", "one two three four")
+            text = "a" if metrics.columns_of(name) else "one two three four"
             for pair in experiment.test.pairs:
-                metrics.score(spec, [text], [[text]] if text else [], [text], pair, columns)
+                metrics.score(spec, [text], [[text]], [text], pair, columns)
         except metrics.MetricError as error:
             yield Problem(at, str(error), spec)

@@ -20,6 +20,10 @@ class MetricError(ValueError):
     """A number that cannot be computed, and what to do about it."""
 
 
+class NoValueError(MetricError):
+    """A number that is not defined on these texts, which is no mistake: its record has no value but a note on why."""
+
+
 @dataclass(frozen=True, slots=True)
 class Score:
     """A number, how sure it is, and how to compute it again."""
@@ -32,8 +36,8 @@ class Score:
     """Metric, options, library, version."""
     n: int
     """Number of sentences."""
-    segments: tuple[float, ...] | None = None
-    """One value per sentence, where the metric is defined on sentences."""
+    segments: tuple[float | None, ...] | None = None
+    """One value per sentence, where the metric is defined on sentences; None for a sentence that is not counted."""
     note: str = ""
     """What to know before reading the value."""
 
@@ -41,9 +45,8 @@ class Score:
 class Metric(Protocol):
     """What a metric module offers. Beside this it may have
 
-    check(**options)               raises MetricError over options that cannot be meant, without work or a network;
+    check(pairs, **options)        raises MetricError over options that cannot be meant, without work or a network;
                                    where it is missing, options are tried on a sentence before anything runs
-    TRIAL                          that sentence, where the usual one would cost something
     requisites(pairs, **options)   what it needs besides packages and texts, see the function of that name below
     """
 
@@ -147,6 +150,7 @@ def score(
     Raises:
         KeyError: no such metric; the message names the nearest.
         MetricError: unknown options, lists of unequal length, or nothing to score.
+        NoValueError: the metric is not defined on these texts.
     """
     name, written = parse(spec)
     module = registry.module_of("metric", name)
