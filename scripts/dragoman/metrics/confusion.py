@@ -160,7 +160,7 @@ def compute(
         raise NoValueError(f"{KINDS[of]} has no value: {why}")
     low = high = None
     if bootstrap:
-        low, high = interval([100 * a / b for a, b in resampled_sums(statistics, bootstrap) if b])
+        low, high = interval([100 * float(a / b) for a, b in resampled_sums(statistics, bootstrap) if b])
     notes = [f"{int(all_)} of {len(found)} hypotheses counted"] if all_ < len(found) else []
     floor = [each for reference in references for each in counted(reference) if each is not None]
     notes += [f"references: {100 * sum(floor) / len(floor):.1f} %"] if floor else []
