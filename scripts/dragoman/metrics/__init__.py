@@ -9,8 +9,9 @@ from __future__ import annotations
 import inspect
 import json
 import re
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
 
 from dragoman import registry
@@ -167,7 +168,18 @@ def score(
             raise MetricError(f"{name} needs the {column} of a decoding, which texts alone do not have")
         options[column] = columns[column]
     require(hypotheses, references, sources or None)
-    return module.compute(list(hypotheses), [list(r) for r in references], list(sources), pair, **options)
+    found = module.compute(list(hypotheses), [list(r) for r in references], list(sources), pair, **options)
+    return replace(found, note="; ".join(filter(None, (found.note, *forms(hypotheses, references)))))
+
+
+def forms(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> list[str]:
+    """A note where letters are decomposed (e and a combining accent) on one side only: equal text then differs."""
+    sides = {"hypotheses": hypotheses, "references": [line for lines in references for line in lines]}
+    split = {side: sum(not unicodedata.is_normalized("NFC", line) for line in lines) for side, lines in sides.items()}
+    if not references or min(split.values()) or not (count := max(split.values())):
+        return []
+    side = next(side for side in split if split[side])
+    return [f"letters are decomposed (not NFC) in {count} of {len(sides[side])} {side} alone: most metrics take them for others"]
 
 
 def requisites(spec: str, pairs: Sequence[str]) -> list[Callable[[], str]]:
