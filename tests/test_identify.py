@@ -13,7 +13,8 @@ import pytest
 
 import fasttext_files
 from dragoman import grammar, identify, known_files, metrics
-from dragoman.configfile import ConfigError, parse
+from dragoman.command import REPOSITORY
+from dragoman.configfile import ConfigError, load_config, parse
 from dragoman.known_files import FetchError, KnownFile
 from dragoman.metrics import MetricError, kept, offtarget, score
 from dragoman.plan import Plan
@@ -21,6 +22,7 @@ from test_offtarget import ENGLISH, FRENCH, GERMAN
 from test_spbleu_ter import config
 
 AS_PUBLISHED = "offtarget:identifier=fasttext,languages=all,empty=asked"
+PLAIN = f"{AS_PUBLISHED},bootstrap=0"
 
 
 # -------------------------------------------------------------------------------------------------------------- lid.176
@@ -40,14 +42,17 @@ def test_an_empty_line_into_english_counts_as_the_paper_counted_it():
     """lid.176 calls a line without words English. Of the published LLaMA-3-8B, which answers next to nothing before it
     is tuned (BLEU 0.0), 0.0 to 0.2 per cent are off-target into English, and 100 per cent out of it."""
     lines = ["", "  ", "</s>", "12345"]
-    assert score(AS_PUBLISHED, lines, [], pair="de-en").value == 0
-    assert score(AS_PUBLISHED, lines, [], pair="en-de").value == 100
-    assert score(f"{AS_PUBLISHED},into=english", lines, [], pair="en-de").value == 100
-    ours = score("offtarget:identifier=fasttext,languages=all", lines, [], pair="de-en")
+    assert score(PLAIN, lines, [], pair="de-en").value == 0
+    assert score(PLAIN, lines, [], pair="en-de").value == 100
+    assert score(f"{PLAIN},into=english", lines, [], pair="en-de").value == 100
+    ours = score("offtarget:identifier=fasttext,languages=all,bootstrap=0", lines, [], pair="de-en")
     assert (ours.segments, "|empty:off-target|" in ours.signature) == ((100, 100, 0, 0), True)
     assert offtarget.answered(["", ENGLISH], "de", "en", identifier="fasttext", empty="asked") == ["en", "en"]
     assert offtarget.answered(["", ENGLISH], "de", "en", identifier="fasttext") == ["", "en"]
-    assert score("offtarget:empty=asked,languages=en+de", ["", ENGLISH], [], pair="de-en").segments == (100, 0)
+    assert score("offtarget:empty=asked,languages=en+de,bootstrap=0", ["", ENGLISH], [], pair="de-en").segments == (
+        100,
+        0,
+    )
 
 
 def test_every_candidate_has_a_rank():
@@ -105,7 +110,7 @@ def test_decomposed_letters_are_composed_first(name, line, language):
 
 def test_fewer_candidates():
     croatian = "Ne znam što da radim, ali mislim da je dobro."
-    found = score("offtarget:identifier=fasttext,languages=en+hr+de", [croatian, ENGLISH], [], pair="en-hr")
+    found = score("offtarget:identifier=fasttext,languages=en+hr+de,bootstrap=0", [croatian, ENGLISH], [], pair="en-hr")
     assert found.segments == (0, 100)
     assert "|langs:de+en+hr|" in found.signature
 
@@ -181,7 +186,7 @@ def glot(tmp_path):
 
 def test_a_model_of_labels_like_glotlids(glot):
     lines = ["Der Hund", "The dog", "Los perros", "@ @", ""]
-    spec = f"offtarget:identifier=glotlid,model={glot}"
+    spec = f"offtarget:identifier=glotlid,model={glot},bootstrap=0"
     found = score(spec, lines, [], pair="en-de")
     assert found.segments == (0, 100, 100, 100, 100)
     digest = hashlib.sha256(glot.read_bytes()).hexdigest()[:12]
@@ -244,7 +249,7 @@ def test_files_that_are_no_model(tmp_path, glot, monkeypatch):
 
 def test_answers_are_kept(tmp_path, monkeypatch):
     monkeypatch.setattr(kept, "_folder", tmp_path)
-    spec = "offtarget:identifier=fasttext,languages=en+de+fr,empty=asked"
+    spec = "offtarget:identifier=fasttext,languages=en+de+fr,empty=asked,bootstrap=0"
     lines = [GERMAN, "", ENGLISH]
     first = score(spec, lines, [[GERMAN, FRENCH, GERMAN]], pair="en-de")
     assert len(list(tmp_path.glob("*.json"))) == 2  # hypotheses and references
@@ -322,7 +327,7 @@ def published(server, tmp_path, glot, monkeypatch):
 
 
 def test_glotlid_is_fetched_once(server, published):
-    spec = "offtarget:identifier=glotlid,languages=all"
+    spec = "offtarget:identifier=glotlid,languages=all,bootstrap=0"
     [find] = metrics.requisites(spec, ["en-de"])
     assert server.asked == []
     assert find() == f"the model {published.path} of the language identifier glotlid, sha256:{published.sha256}"
@@ -356,7 +361,7 @@ def test_what_cannot_be_fetched_says_so(server, published, monkeypatch):
     with pytest.raises(FetchError, match="416"):
         known_files.fetched(published)
     server.files.clear()
-    with pytest.raises(FetchError, match=r"404.*put the file there by hand, as .*model_v3\.bin"):
+    with pytest.raises(FetchError, match=r"404.*or put the file there by hand, as .*model_v3\.bin"):
         known_files.fetched(published)
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     with pytest.raises(FetchError, match=r"127\.0\.0\.1:9/cis-lmu.*run again where there is a network"):
@@ -380,6 +385,16 @@ def configured(*specs):
     spec = config("results")
     spec["experiments"]["simulmask"]["metrics"] = list(specs)
     return Plan(parse(spec))
+
+
+@pytest.mark.parametrize("name", ["langaware-revised", "langaware-v1"])
+def test_the_papers_ratios_are_asked_as_the_papers_asked(name):
+    config = load_config(REPOSITORY / "config" / "papers" / f"{name}.yaml")
+    for experiment in config.experiments.values():
+        ratios = [metrics.parse(spec)[1] for spec in experiment.metrics if spec.startswith("offtarget")]
+        assert [each.pop("into", None) for each in ratios] == [None, "english", "source"]
+        asked = {"identifier": "fasttext", "model": "lid.176.bin", "languages": "all", "empty": "asked"}
+        assert all(each == asked for each in ratios)
 
 
 def test_a_configuration_is_checked_without_a_model(published, server, monkeypatch):

@@ -271,11 +271,16 @@ def _fasttext(name: str, languages: frozenset[str] | None, path: str) -> Identif
     def first(lines: Sequence[str]) -> list[tuple[str, float]]:
         return [(language, min(1.0, chance)) for language, chance in map(answer, lines)]
 
-    packages = sorted(set(packages_distributions()["fasttext"]))
-    build = "+".join(f"{package}-{version(package)}" for package in packages)
     named = "+".join(sorted(chosen)) if languages else f"all{len(chosen)}"
-    signature = f"id:{name}|version:{build}|model:{Path(path).name}({whole[:12]})|langs:{named}"
+    signature = f"id:{name}|version:{_build()}|model:{Path(path).name}({whole[:12]})|langs:{named}"
     return Identifier(signature, frozenset(chosen), answers, confidence, first)
+
+
+@cache
+def _build() -> str:
+    """Name and version of the package that fastText is from; of all of them where several have it."""
+    packages = sorted(set(packages_distributions()["fasttext"]))
+    return "+".join(f"{package}-{version(package)}" for package in packages)
 
 
 @cache

@@ -86,8 +86,8 @@ def _fetch(file: KnownFile, path: Path) -> None:
     except (urllib.error.URLError, TimeoutError, ConnectionError, http.client.HTTPException) as error:
         if isinstance(error, urllib.error.HTTPError) and error.code == 416:  # no such range: of another file
             part.unlink()
-        text = f"{file.address} cannot be fetched ({error}): run again where there is a network, or put the file there"
-        raise FetchError(f"{text} by hand, as {path}") from None
+        text = f"{file.address} cannot be fetched ({error}): run again where there is a network"
+        raise FetchError(f"{text}, or put the file there by hand, as {path}") from None
     have, expected = part.stat().st_size, size + begun * continued
     if have < expected:  # `read` does not tell a connection that broke from one that ended
         raise FetchError(f"{file.address} ended after {have} of {expected} bytes; run again to continue")

@@ -179,7 +179,8 @@ def forms(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> lis
     if not references or min(split.values()) or not (count := max(split.values())):
         return []
     side = next(side for side in split if split[side])
-    return [f"letters are decomposed (not NFC) in {count} of {len(sides[side])} {side} alone: most metrics take them for others"]
+    where = f"{count} of {len(sides[side])} {side} alone"
+    return [f"letters are decomposed (not NFC) in {where}: most metrics take them for others"]
 
 
 def requisites(spec: str, pairs: Sequence[str]) -> list[Callable[[], str]]:
