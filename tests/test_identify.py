@@ -49,10 +49,8 @@ def test_an_empty_line_into_english_counts_as_the_paper_counted_it():
     assert (ours.segments, "|empty:off-target|" in ours.signature) == ((100, 100, 0, 0), True)
     assert offtarget.answered(["", ENGLISH], "de", "en", identifier="fasttext", empty="asked") == ["en", "en"]
     assert offtarget.answered(["", ENGLISH], "de", "en", identifier="fasttext") == ["", "en"]
-    assert score("offtarget:empty=asked,languages=en+de,bootstrap=0", ["", ENGLISH], [], pair="de-en").segments == (
-        100,
-        0,
-    )
+    lingua = "offtarget:empty=asked,languages=en+de,bootstrap=0"
+    assert score(lingua, ["", ENGLISH], [], pair="de-en").segments == (100, 0)
 
 
 def test_every_candidate_has_a_rank():

@@ -37,6 +37,11 @@ SHORT = {"epochs": None, "steps": 2, "batch_size": 8, "micro_batch": 4}
 """A training of two steps."""
 
 
+def measured(paper: str, experiment: str) -> list[str]:
+    """The metrics of an experiment, with the language identifier that needs no download."""
+    return [each.replace("model=lid.176.bin,", "") for each in PLANS[paper].experiment(experiment).metrics]
+
+
 def snakemake(folder: Path, config: Path, over: dict[str, Any], *targets: str) -> None:
     """Make targets in `folder`, by a paper's configuration and what lies over it."""
     (folder / "over.yaml").write_text(yaml.safe_dump(over), encoding="utf-8")
@@ -146,6 +151,7 @@ def test_language_aware_tuning(hub: Hub, tmp_path: Path, monkeypatch: pytest.Mon
                 "test": {"limit": 4},
                 "tunings": {"mt": short, "ours": short},
                 "systems": {"ours": system},
+                "metrics": measured("langaware-revised", "wmt-llama-2-7b"),
             }
         },
     }
@@ -163,7 +169,8 @@ def test_language_aware_tuning(hub: Hub, tmp_path: Path, monkeypatch: pytest.Mon
     rows = read_jsonl(results / "decodes" / "wmt-llama-2-7b" / "ours" / "fr-de" / "seed-42" / "hypotheses.jsonl")
     assert [row["reference"] for row in rows] == [papers.text("de", n) for n in range(400, 404)]
     found = {record.metric: record for record in records.read(tmp_path / score)}
-    assert set(PLANS["langaware-revised"].experiment("wmt-llama-2-7b").metrics) == found.keys()
+    assert set(measured("langaware-revised", "wmt-llama-2-7b")) == found.keys()
+    assert "|model:lid.176.ftz(8f3472cfe873)|langs:all175|empty:asked|" in found[list(found)[1]].signature
 
 
 def wmt(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
