@@ -50,7 +50,7 @@ def test_lines_by_hand() -> None:
     assert found.n == 7
     assert found.note == f"5 of 7 hypotheses counted; references: {100 * 6 / 7:.1f} %"
     assert found.signature.startswith("LPR|id:fasttext|version:fasttext-predict-")
-    assert "|model:lid.176.ftz(8f3472cfe873)|langs:all175|least:0.3|words:5|tok:blanks|bs:1000|" in found.signature
+    assert "|model:lid.176.ftz(8f3472cfe873)|langs:all|least:0.3|words:5|tok:blanks|bs:1000|" in found.signature
 
 
 def test_words_by_hand(words: Path) -> None:

@@ -33,7 +33,7 @@ def test_lid_176_is_found_by_itself():
     assert found.segments == (0, 100, 100, 100)
     assert found.signature == (
         f"OTR|id:fasttext|version:fasttext-predict-{version('fasttext-predict')}|model:lid.176.ftz(8f3472cfe873)"
-        "|langs:all175|empty:asked|into:any|bs:1000|seed:12345"
+        "|langs:all|empty:asked|into:any|bs:1000|seed:12345"
     )
     assert metrics.requisites(AS_PUBLISHED, ["en-de"]) == []
 
@@ -192,7 +192,7 @@ def test_a_model_of_labels_like_glotlids(glot):
         f"|id:glotlid|version:fasttext-predict-{version('fasttext-predict')}|model:glot.bin({digest})|"
         in found.signature
     )
-    assert "|langs:all4|" in found.signature
+    assert "|langs:all|" in found.signature
     narrow = score(f"{spec},languages=en+de", lines, [], pair="en-de")
     assert narrow.segments == (0, 100, 0, 100, 100)
     assert "langs:de+en|" in narrow.signature
@@ -393,6 +393,24 @@ def test_the_papers_ratios_are_asked_as_the_papers_asked(name):
         assert [each.pop("into", None) for each in ratios] == [None, "english", "source"]
         asked = {"identifier": "fasttext", "model": "lid.176.bin", "languages": "all", "empty": "asked"}
         assert all(each == asked for each in ratios)
+
+
+def test_a_signature_needs_no_model(published, server, monkeypatch):
+    monkeypatch.setattr(identify, "_load", lambda path: pytest.fail(f"{path} was loaded"))
+    build = f"version:fasttext-predict-{version('fasttext-predict')}"
+    published_as = {"identifier": "fasttext", "model": "lid.176.bin", "languages": "all", "empty": "asked"}
+    assert offtarget.signature("en-de", **published_as) == (
+        f"OTR|id:fasttext|{build}|model:lid.176.bin(7e69ec5451bc)|langs:all|empty:asked|into:any|bs:1000|seed:12345"
+    )
+    glotlid = offtarget.signature("en-de", identifier="glotlid", languages="en+de", into="english", bootstrap=0)
+    digest = published.sha256[:12]
+    assert glotlid == f"OTR|id:glotlid|{build}|model:model_v3.bin({digest})|langs:de+en|empty:off-target|into:english"
+    assert server.asked == []
+    monkeypatch.undo()
+    assert (
+        offtarget.signature("en-fr", languages="en+fr+de")
+        == score("offtarget:languages=en+fr+de", [""], [], pair="en-fr").signature
+    )
 
 
 def test_a_configuration_is_checked_without_a_model(published, server, monkeypatch):

@@ -170,7 +170,7 @@ def test_language_aware_tuning(hub: Hub, tmp_path: Path, monkeypatch: pytest.Mon
     assert [row["reference"] for row in rows] == [papers.text("de", n) for n in range(400, 404)]
     found = {record.metric: record for record in records.read(tmp_path / score)}
     assert set(measured("langaware-revised", "wmt-llama-2-7b")) == found.keys()
-    assert "|model:lid.176.ftz(8f3472cfe873)|langs:all175|empty:asked|" in found[list(found)[1]].signature
+    assert "|model:lid.176.ftz(8f3472cfe873)|langs:all|empty:asked|" in found[list(found)[1]].signature
 
 
 def wmt(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -58,6 +58,7 @@ MODELS: dict[str, dict[str, KnownFile]] = {
 """Identifiers that read a fastText model -> files that are known for each, by name; the first is the usual one."""
 IDENTIFIERS = ("lingua", *MODELS)
 
+MISSING = "fastText is not installed: run `make env`, or pip install fasttext-predict"
 NO_LEAST = -1.0
 """The threshold at which fastText returns every label: at its default, 0, a model with hierarchical softmax (lid.176)
 leaves out labels that are less likely than 0.00001."""
@@ -188,6 +189,21 @@ def identifier(name: str, languages: frozenset[str] | None = None, model: str | 
     return _fasttext(name, languages, str(_here(name, model) or fetched(_known(name, model))))
 
 
+def signature(name: str, languages: frozenset[str] | None = None, model: str | None = None) -> str:
+    """How signatures name an identifier; its model need not be here. Arguments and errors as of `identifier`."""
+    check(name, model)
+    if name == "lingua":
+        chosen = _chosen("lingua", languages, lingua_languages())
+        named = "+".join(chosen) if languages else f"all{len(chosen)}"
+        return f"id:lingua|version:{version('lingua-language-detector')}|langs:{named}"
+    if path := _here(name, model):
+        file, whole = path.name, _sha256(path)
+    else:
+        file, _, whole = _known(name, model)
+    named = "+".join(sorted(languages)) if languages else "all"
+    return f"id:{name}|version:{_build()}|model:{file}({whole[:12]})|langs:{named}"
+
+
 def require_known(name: str, model: str | None, languages: Iterable[str]) -> None:
     """Refuse a language that an identifier does not know, where that can be seen without loading a large model.
 
@@ -237,17 +253,14 @@ def _lingua(languages: frozenset[str] | None) -> Identifier:
         highest = (detector.compute_language_confidence_values(composed(line))[0].value for line in lines)
         return list(zip(answers(lines), highest, strict=True))
 
-    named = "+".join(chosen) if languages else f"all{len(chosen)}"
-    signature = f"id:lingua|version:{version('lingua-language-detector')}|langs:{named}"
-    return Identifier(signature, frozenset(chosen), answers, confidence, first)
+    return Identifier(signature("lingua", languages), frozenset(chosen), answers, confidence, first)
 
 
 @cache
 def _fasttext(name: str, languages: frozenset[str] | None, path: str) -> Identifier:
-    whole = sha256(Path(path))
-    for file in MODELS[name].values():
-        if Path(path).name == file.name and whole != file.sha256:  # fastText may crash over a file that was cut off
-            raise MetricError(f"{path} is not the published {file.name} (its SHA-256 is {whole}); fetch it again")
+    whole, known = _sha256(Path(path)), MODELS[name].get(Path(path).name)
+    if known is not None and whole != known.sha256:  # fastText may crash over a file that was cut off
+        raise MetricError(f"{path} is not the published {known.name} (its SHA-256 is {whole}); fetch it again")
     labels = _labels(path)
     chosen = set(_chosen(f"{name} ({path})", languages, set(labels.values()) - {UNDETERMINED}))
 
@@ -271,15 +284,20 @@ def _fasttext(name: str, languages: frozenset[str] | None, path: str) -> Identif
     def first(lines: Sequence[str]) -> list[tuple[str, float]]:
         return [(language, min(1.0, chance)) for language, chance in map(answer, lines)]
 
-    named = "+".join(sorted(chosen)) if languages else f"all{len(chosen)}"
-    signature = f"id:{name}|version:{_build()}|model:{Path(path).name}({whole[:12]})|langs:{named}"
-    return Identifier(signature, frozenset(chosen), answers, confidence, first)
+    return Identifier(signature(name, languages, path), frozenset(chosen), answers, confidence, first)
+
+
+@cache
+def _sha256(path: Path) -> str:
+    return sha256(path)
 
 
 @cache
 def _build() -> str:
     """Name and version of the package that fastText is from; of all of them where several have it."""
-    packages = sorted(set(packages_distributions()["fasttext"]))
+    packages = sorted(set(packages_distributions().get("fasttext", ())))
+    if not packages:
+        raise MetricError(MISSING)
     return "+".join(f"{package}-{version(package)}" for package in packages)
 
 
@@ -303,7 +321,7 @@ def _load(path: str) -> Any:
     try:
         import fasttext
     except ImportError:
-        raise MetricError("fastText is not installed: run `make env`, or pip install fasttext-predict") from None
+        raise MetricError(MISSING) from None
     try:
         model = fasttext.load_model(path)
         model.f.predict("\n", 1, NO_LEAST, "strict")  # which a model of word vectors refuses

@@ -110,8 +110,25 @@ def compute(
     note = f"references: {100 * sum(floor) / len(floor):.1f} %" if floor else ""
     if (into, source) == ("source", "en"):
         note = "the source is English, and what went there is counted as English"
-    signature = f"OTR|{chosen.signature}|empty:{empty}|into:{into or 'any'}{drawn(bootstrap)}"
-    return Score(100 * sum(missed) / len(missed), low, high, signature, len(missed), segments, note)
+    named = signature(
+        pair, into=into, identifier=identifier, languages=languages, model=model, empty=empty, bootstrap=bootstrap
+    )
+    return Score(100 * sum(missed) / len(missed), low, high, named, len(missed), segments, note)
+
+
+def signature(
+    pair: str,
+    *,
+    into: str | None = None,
+    identifier: str = "lingua",
+    languages: str | Sequence[str] | None = None,
+    model: str | None = None,
+    empty: str = "off-target",
+    bootstrap: int = RESAMPLES,
+) -> str:
+    """The signature that `compute` gives, for which no model needs to be here."""
+    named = identify.signature(identifier, candidates(*languages_of(pair), identifier, languages), model)
+    return f"OTR|{named}|empty:{empty}|into:{into or 'any'}{drawn(bootstrap)}"
 
 
 def answered(
