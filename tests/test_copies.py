@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from conftest import REPOSITORY, copy_checkout
+from dragoman.configfile import PROMPTS
 from dragoman.grammar import lexicon
 from opened import seen, watch
 from test_workflow import snakemake
@@ -76,17 +77,19 @@ def test_every_file_of_the_checkout_that_a_step_reads_counts(finished: Path, tmp
         if path.startswith("scripts/dragoman/reporting/page."):  # named like the module that they belong to
             assert readers.pop(path) == {"report"}
     # prompts are in the parameter `spec`; of the libraries named there, the versions are in `code`
-    for path in ("config/prompts.yaml", "config/prompts-target-language.yaml", "envs/main.txt"):
+    for path in ("envs/main.txt", *(f"config/{name}" for name in PROMPTS)):
         del readers[path]
     assert readers == {
         "config/claims.yaml": {"claims"},
+        # to see whether a claim's paper is known, which no result depends on
+        "config/published/comparison.yaml": {"claims", "report"},
         "config/published/simulmask.tsv": {"report"},
         **{f"config/lexicon/{name}.tsv": {"prepare"} for name in lexicon.TABLES},
     }
     made = {"prepare": "corpora/demo/en-fr/manifest.json", "claims": "claims.jsonl", "page": "report/index.html"}
     for rules, changed in (
         (["prepare", "claims"], [name for name in readers if "published" not in name]),
-        (["page"], ["config/published/simulmask.tsv"]),
+        (["page"], [name for name in readers if "published" in name]),
     ):
         checkout = tmp_path / rules[0]
         copy_checkout(checkout)

@@ -286,6 +286,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("comet", "comet", "COMET|model:comet|sha256:"),
         ("comet", "unite", "COMET|model:unite|sha256:"),
         ("comet", "kiwi", "COMET|model:kiwi|sha256:"),
+        ("comet", "xcomet", "COMET|model:xcomet|sha256:"),
         ("bleurt", "bleurt", "BLEURT|model:bleurt|sha256:"),
     ],
 )
@@ -307,7 +308,7 @@ def test_scores_are_the_librarys(models: Path, spec: str, name: str, signature: 
     for batch in (1, 2):
         alone = score(f"{spec}:model={models / name},batch={batch}")
         assert alone.segments == pytest.approx(found.segments, abs=2e-6)
-    if name == "unite":  # works without references, too, and says so
+    if name in ("unite", "xcomet"):  # works without references, too, and says so
         without = score(f"{spec}:model={models / name}", references=[])
         assert "|nrefs:0|" in without.signature
         assert without.segments != found.segments

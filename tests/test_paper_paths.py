@@ -23,6 +23,7 @@ from dragoman import corpora, models, records
 from dragoman.config import HubCorpus, RefinedPrior, SacrebleuCorpus
 from dragoman.configfile import load_config
 from dragoman.decoding.simultaneous import cut
+from dragoman.metrics import neural, parse
 from dragoman.plan import Plan
 from dragoman.prompts import encode, joined, render
 from dragoman.shots import with_shots
@@ -38,8 +39,9 @@ SHORT = {"epochs": None, "steps": 2, "batch_size": 8, "micro_batch": 4}
 
 
 def measured(paper: str, experiment: str) -> list[str]:
-    """The metrics of an experiment, with the language identifier that needs no download."""
-    return [each.replace("model=lid.176.bin,", "") for each in PLANS[paper].experiment(experiment).metrics]
+    """The metrics of an experiment, without those that are networks; the language identifier needs no download."""
+    own = [each for each in PLANS[paper].experiment(experiment).metrics if parse(each)[0] not in neural.METRICS]
+    return [each.replace("model=lid.176.bin,", "") for each in own]
 
 
 def snakemake(folder: Path, config: Path, over: dict[str, Any], *targets: str) -> None:
@@ -99,6 +101,7 @@ def test_simulmask(hub: Hub, tmp_path: Path) -> None:
     tuning = "tunings/simulmask/sm-modified,k=3/en-fr/seed-42"
     system = "simulmask/sm-norec-mod,k=3/en-fr/seed-42"
     short = {"tunings": {"sm-modified": {"training": SHORT}}, "test": {"limit": 4}}
+    short["metrics"] = measured("simulmask", "simulmask")
     over = {"threads": 1, "experiments": {"simulmask": short}}
     snakemake(tmp_path, config, over, f"results/simulmask/scores/{system}.jsonl")
 
@@ -199,6 +202,7 @@ def test_prior_tokens(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
                 "test": {"limit": 4},
                 "tunings": {"twin": {"training": SHORT}},
                 "systems": {"sft": shorter, "refined": shorter},
+                "metrics": measured("pretty", "pretty-mistral"),
             }
         },
     }

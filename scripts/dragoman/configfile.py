@@ -19,6 +19,8 @@ from dragoman.config import Config, Prompt
 KeyPath = tuple[str | int, ...]
 MOST_NODES = 200_000
 """Keys and values that a configuration may have, aliases written out: a few lines of them can stand for billions."""
+PROMPTS = ("prompts.yaml", "prompts-target-language.yaml", "prompts-ptl.yaml")
+"""Files of config/ with prompts that every configuration may name."""
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = 60
 
@@ -250,9 +252,9 @@ def explained(error: ValidationError, data: Any, model: Any, path: Path, lines: 
 
 
 def prompts(own: Mapping[str, Prompt] | None = None) -> dict[str, Prompt]:
-    """The prompts of config/prompts.yaml and config/prompts-target-language.yaml, and `own` over them."""
+    """The prompts of `PROMPTS`, and `own` over them."""
     library: dict[str, Prompt] = {}
-    for name in ("prompts.yaml", "prompts-target-language.yaml"):
+    for name in PROMPTS:
         path = REPOSITORY / "config" / name
         data, lines = read_yaml(path)
         try:

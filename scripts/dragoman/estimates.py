@@ -18,11 +18,13 @@ from typing import Any, Literal
 
 from dragoman import resources
 from dragoman.config import (
+    ArchiveCorpus,
     DemoCorpus,
     FilesCorpus,
     HubCorpus,
     HubModel,
     InstructionsCorpus,
+    PivotCorpus,
     SacrebleuCorpus,
     Training,
     UdCorpus,
@@ -156,12 +158,16 @@ class _Forecaster:
                 return sum(1 for _ in instructions.read(spec, pair, split, Path()))
             case InstructionsCorpus():
                 given = split == "train"
-            case HubCorpus():
+            case HubCorpus() | ArchiveCorpus():
                 given = split in spec.files
             case SacrebleuCorpus():
                 given = bool(getattr(spec, split))
             case UdCorpus():
                 given = True
+            case PivotCorpus():  # at most as many as the smaller pair has
+                found = [self._sentences(spec.corpus, base, split) for base in spec.bases(pair)]
+                known = [count for count in found if count is not None]
+                return spec.sizes.get(split, min(known) if len(known) == len(found) else None)
         if given and split not in spec.sizes:
             self._missing(f"how many sentences {corpus} has: say corpora.{corpus}.sizes.{split}")
             return None

@@ -39,8 +39,10 @@ HALL = {
 }
 """The hub client among them: what it fetches is pinned by its revision."""
 QUICK = {"claims", "judge", "plot", "report", "score", "table"}
-"""Scripts after which nothing long has to run again. For all others `languages` is of the hall too, so that a new
-language trains nothing again: the names that prompts and pages use are in `spec`."""
+"""Scripts after which nothing long has to run again."""
+FACTS = {"comparable", "languages"}
+"""Of the hall for all other scripts, so that a new language or published test set trains nothing again: the names that
+prompts and pages use, and what is known of a test set, are in `spec`."""
 OTHER = {".j2", ".css", ".js", ".tsv"}
 """Files that may lie beside a module and are part of it."""
 LIBRARIES = REPOSITORY / "envs" / "main.txt"
@@ -150,7 +152,7 @@ def closure(script: str, *names: tuple[str, str]) -> list[Path]:
     """Files behind `scripts/<script>.py`: itself, all it imports, and what the registry holds under `(kind, name)`."""
     todo = [SCRIPTS / f"{script}.py"]
     todo += [path for kind, name in names if (path := _file_of(registry.REGISTRY[kind][name].partition(":")[0]))]
-    hall = HALL if script in QUICK else HALL | {"languages"}
+    hall = HALL if script in QUICK else HALL | FACTS
     seen: set[Path] = set()
     while todo:
         path = todo.pop()

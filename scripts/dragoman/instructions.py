@@ -33,10 +33,36 @@ PROMPT = Prompt(segments=[Segment(role="source", text="{source}"), Segment(role=
 
 def asked(instruction: str, given: str = "") -> str:
     """An instruction, and the input it is about where it has one, in Alpaca's template."""
+    return "".join(with_input(instruction, given))
+
+
+def with_input(instruction: str, given: str = "") -> tuple[str, str, str]:
+    """The template before the input, the input, and the template after it; all of it before, where there is none."""
     if not given:
-        return WITHOUT_INPUT.replace("{instruction}", instruction)
+        return WITHOUT_INPUT.replace("{instruction}", instruction), "", ""
     before, after = WITH_INPUT.split("{input}")
-    return before.replace("{instruction}", instruction) + given + after
+    return before.replace("{instruction}", instruction), given, after
+
+
+def parts(text: str) -> tuple[str, str] | None:
+    """The instruction and the input that were put into Alpaca's template; None of a text that is not of its shape."""
+    for template in (WITH_INPUT, WITHOUT_INPUT):
+        start, rest = template.split("{instruction}")
+        middle, _, end = rest.rpartition("{input}")
+        if not text.startswith(start) or not text.endswith(end):
+            continue
+        inner = text[len(start) : len(text) - len(end)]
+        if template is WITHOUT_INPUT:
+            return inner, ""
+        if middle in inner:  # an instruction that holds this line itself cannot be told from an input
+            instruction, _, given = inner.partition(middle)
+            return instruction, given
+    return None
+
+
+def prompt_for(pair: str, prompt: Prompt) -> Prompt:
+    """What text of a pair is read under: instructions come with a template of their own."""
+    return PROMPT if pair == PAIR else prompt
 
 
 def objects(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -17,6 +17,8 @@ REGISTRY: dict[str, dict[str, str]] = {
         "files": "dragoman.corpora.files",
         "hub": "dragoman.corpora.hub",
         "sacrebleu": "dragoman.corpora.sacrebleu",
+        "archive": "dragoman.corpora.archive",
+        "pivot": "dragoman.corpora.pivot",
         "ud": "dragoman.corpora.ud",
         "instructions": "dragoman.corpora.instructions",
     },

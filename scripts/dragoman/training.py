@@ -124,9 +124,11 @@ def token_mean(logits: Callable[[int], torch.Tensor], labels: torch.Tensor, pred
 class Run(Trainer):
     """A Trainer whose batches, loss and checkpoints are ours."""
 
-    def __init__(self, *, batches: Batches, loss: Loss, checkpoints: Path, spent: float, **kwargs: Any) -> None:
+    def __init__(
+        self, *, batches: Batches, loss: Loss, checkpoints: Path, spent: float, horizon: int, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
-        self.batches, self.loss, self.checkpoints = batches, loss, checkpoints
+        self.batches, self.loss, self.checkpoints, self.horizon = batches, loss, checkpoints, horizon
         self.began = time.monotonic() - spent
         self.args.save_only_model = False  # see `fit`
         self.model_accepts_loss_kwargs = True  # our loss is already divided by the tokens of the whole global batch
@@ -135,6 +137,9 @@ class Run(Trainer):
     def seconds(self) -> float:
         """What training took so far, attempts that were stopped included (up to their last checkpoint)."""
         return time.monotonic() - self.began
+
+    def create_scheduler(self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None) -> Any:
+        return super().create_scheduler(self.horizon, optimizer)
 
     def get_train_dataloader(self) -> DataLoader:
         loader = DataLoader(self.train_dataset, batch_sampler=self.batches, collate_fn=self.data_collator)
@@ -313,6 +318,7 @@ def fit(
     packed = training.packing is not None
     batches = Batches(lengths, training.batch_size, micro_batch, seed, rank, world, packed)
     steps = training.steps or max(1, math.ceil(training.epochs * batches.steps))
+    horizon = training.schedule_steps or steps
     every = -(-min(training.checkpoint_every, steps) // training.log_every) * training.log_every
     arguments = TrainingArguments(
         output_dir=str(work / "staging"),
@@ -321,7 +327,7 @@ def fit(
         gradient_accumulation_steps=training.batch_size // (micro_batch * world),
         learning_rate=training.learning_rate,
         lr_scheduler_type={"constant": "constant_with_warmup"}.get(training.schedule, training.schedule),
-        warmup_steps=math.ceil(training.warmup * steps),
+        warmup_steps=math.ceil(training.warmup * horizon),
         weight_decay=training.weight_decay,
         max_grad_norm=training.max_grad_norm,
         optim={"adamw-8bit": "adamw_8bit"}.get(training.optimizer, "adamw_torch_fused"),
@@ -357,6 +363,7 @@ def fit(
         loss=loss or cross_entropy,
         checkpoints=checkpoints,
         spent=read_manifest(start)["seconds"] if start else 0.0,
+        horizon=horizon,
     )
     run.remove_callback(PrinterCallback)
     if tensorboard is not None and rank == 0:

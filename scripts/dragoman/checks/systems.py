@@ -104,9 +104,8 @@ def _prior(config: Config, at: KeyPath, experiment: Experiment, own: str, prior:
             yield from named(kind, (*at, "files"), key, prior.files)
     if prior.corpus is not None:
         yield from named("corpus", (*at, "corpus"), prior.corpus, config.corpora)
-        if (corpus := config.corpora.get(prior.corpus)) is not None:
-            for pair in pairs:
-                yield from pair_in(at, "corpus", corpus, prior.corpus, pair, "train")
+        for pair in pairs:
+            yield from pair_in(at, "corpus", config.corpora, prior.corpus, pair, "train")
 
 
 def _refined(config: Config, at: KeyPath, experiment: Experiment, own: str, prior: RefinedPrior) -> Iterator[Problem]:
@@ -146,10 +145,8 @@ def _prompts(at: KeyPath, experiment: Experiment, system: System, known: dict[st
 def _shots(config: Config, at: KeyPath, experiment: Experiment, shots: Shots) -> Iterator[Problem]:
     yield from named("corpus", (*at, "corpus"), shots.corpus, config.corpora)
     name = shots.corpus or experiment.test.corpus
-    if (corpus := config.corpora.get(name)) is not None:
-        key = "corpus" if shots.corpus else "split"
-        for pair in experiment.test.pairs:
-            yield from pair_in(at, key, corpus, name, pair, shots.split)
+    for pair in experiment.test.pairs:
+        yield from pair_in(at, "corpus" if shots.corpus else "split", config.corpora, name, pair, shots.split)
     if shots.corpus in (None, experiment.test.corpus) and shots.split == experiment.test.split:
         yield Problem((*at, "split"), "demonstrations would be of the very text that is tested on", shots.split)
 
@@ -184,13 +181,10 @@ def problems_of_metric(at: KeyPath, spec: str, experiment: Experiment) -> Iterat
     yield from named("metric", at, name, registry.REGISTRY["metric"])
     if name in registry.REGISTRY["metric"] and options:
         try:  # a value that the metric refuses is refused here, not after all the training
-            module = registry.module_of("metric", name)
-            if check := getattr(module, "check", None):
+            if check := getattr(registry.module_of("metric", name), "check", None):
                 check(experiment.test.pairs, **options)
                 return
-            columns = {"delays": [[1]], "gflops": [1.0], "nats": [1.0]}
-            text = "a" if metrics.columns_of(name) else "one two three four"
             for pair in experiment.test.pairs:
-                metrics.score(spec, [text], [[text]], [text], pair, columns)
+                metrics.trial(spec, pair)
         except metrics.MetricError as error:
             yield Problem(at, str(error), spec)

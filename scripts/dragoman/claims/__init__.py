@@ -31,7 +31,7 @@ from dragoman.claims.outcomes import (
     verdict_of,
 )
 from dragoman.claims.results import NotRun, Results
-from dragoman.claims.statements import FILE, Claim, load
+from dragoman.claims.statements import FILE, Claim, load, refused
 
 __all__ = [
     "ALPHA",
@@ -50,6 +50,7 @@ __all__ = [
     "every",
     "load",
     "read",
+    "refused",
     "sign_test",
     "verdict_of",
 ]

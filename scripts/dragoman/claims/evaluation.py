@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from dragoman import registry
+from dragoman.claims import taken
 from dragoman.claims.margins import RESAMPLES, average, parts_of
 from dragoman.claims.outcomes import NEAR, Evidence, Outcome, Result, any_of, every, instead_of, sign_test, verdict_of
 from dragoman.claims.results import NotRun, Results
@@ -48,6 +49,10 @@ def evaluated(claim: Claim, results: Results) -> Result:
 
     try:
         pairs, note = _pairs(claim, results)
+        if claim.timed:
+            return result(
+                *taken.compare(claim, results.plan, pairs), taken.TEST, "; ".join(filter(None, (taken.NOTE, note)))
+            )
         if claim.reading:
             *found, near = _agreement(claim, results, pairs)
             return result(*found, "sign test over pairs and seeds", note, near)
@@ -86,7 +91,7 @@ def _pairs(claim: Claim, results: Results) -> tuple[list[str], str]:
         if name not in experiment.systems:
             raise NotRun(f"no system {name!r} in experiment {claim.experiment!r}")
     metric = parse(claim.metric)[0]
-    if not claim.reading and metric not in registry.names("metric"):
+    if not (claim.reading or claim.timed) and metric not in registry.names("metric"):
         raise NotRun(registry.unknown("metric", metric, registry.names("metric")))
     trained = set(experiment.train.pairs) if experiment.train else set()
     tested = experiment.test.pairs

@@ -51,7 +51,7 @@ class Result:
     """A claim and what became of it."""
 
     id: str
-    paper: str
+    paper: str | None
     statement: str
     source: str
     experiment: str

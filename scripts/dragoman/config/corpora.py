@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from dragoman.config.base import Language, Pair, Strict
+from dragoman.config.base import Language, Name, Pair, Strict
 
 Split = Literal["train", "validation", "test"]
 Align = Annotated[
@@ -21,6 +21,15 @@ Sizes = Annotated[
     Field(
         description="How many sentence pairs a language pair has, about: scripts/plan.py estimates with them. No "
         "result does."
+    ),
+]
+
+StandsFor = Annotated[
+    Name | None,
+    Field(
+        description="The published test set that the test split is, by its name under `test_sets` in "
+        "config/published/comparison.yaml, so that numbers made with it can be compared with a paper's. Its lines are "
+        "counted, and their words compared, where these are known."
     ),
 ]
 
@@ -115,6 +124,7 @@ class FilesCorpus(Strict):
     provider: Literal["files"]
     pairs: dict[Pair, FilePair]
     """The reverse of a listed pair is served from the same files."""
+    stands_for: StandsFor = None
     align: Align = False
     limits: Limits = Limits()
 
@@ -137,6 +147,7 @@ class HubCorpus(Strict):
     """Column holding a {language: text} mapping; null when each language is a column of its own."""
     columns: dict[Language, str] = {}
     """Key or column of each language where it is not the language code (`en: sentence_eng_Latn`)."""
+    stands_for: StandsFor = None
     sizes: Sizes = {}
     align: Align = False
     limits: Limits = Limits()
@@ -157,6 +168,55 @@ class SacrebleuCorpus(Strict):
     sizes: Sizes = {}
     align: Align = False
     limits: Limits = Limits()
+
+
+class Sides(Strict):
+    """Where the two sides of one split are inside an archive."""
+
+    source: str
+    """A path with `{source}` and `{target}` for the languages. It may lead through further archives, as in
+    `texts/{source}/{target}/{source}-{target}.tgz/{source}-{target}/test.{source}.xml`."""
+    target: str
+
+
+class ArchiveCorpus(Strict):
+    """Parallel text in a .tar, .tar.gz or .zip file that somebody publishes: plain text, or the XML or SGML of an
+    evaluation campaign."""
+
+    provider: Literal["archive"]
+    url: str
+    """Its address; `file:///...` for one that was downloaded by hand."""
+    page: str = ""
+    """Where a person gets it if the address does not give it; shown in the message that says so."""
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    """Of the archive; null where it is not known."""
+    pairs: Annotated[list[Pair], Field(min_length=1)]
+    files: Annotated[dict[Split, Sides], Field(min_length=1)]
+    stands_for: StandsFor = None
+    sizes: Sizes = {}
+    align: Align = False
+    limits: Limits = Limits()
+
+
+class PivotCorpus(Strict):
+    """Another corpus of this configuration, joined on a language that it is parallel with: a line of French and a line
+    of German with the same English line are a pair."""
+
+    provider: Literal["pivot"]
+    corpus: Name
+    """It has pairs of the language below with every other language of `pairs`."""
+    through: Language = "en"
+    pairs: Annotated[list[Pair], Field(min_length=1)]
+    """A pair with that language itself is served as it is there."""
+    stands_for: StandsFor = None
+    sizes: Sizes = {}
+    align: Align = False
+    limits: Limits = Limits()
+
+    def bases(self, pair: str) -> list[str]:
+        """Pairs of the other corpus that a pair is made of: itself, or one for each language, in alphabetical order."""
+        languages = pair.split("-")
+        return [pair] if self.through in languages else [f"{self.through}-{code}" for code in sorted(languages)]
 
 
 class UdCorpus(Strict):
@@ -209,6 +269,13 @@ class InstructionsCorpus(Strict):
 
 
 Corpus = Annotated[
-    DemoCorpus | FilesCorpus | HubCorpus | SacrebleuCorpus | UdCorpus | InstructionsCorpus,
+    DemoCorpus
+    | FilesCorpus
+    | HubCorpus
+    | SacrebleuCorpus
+    | ArchiveCorpus
+    | PivotCorpus
+    | UdCorpus
+    | InstructionsCorpus,
     Field(discriminator="provider"),
 ]

@@ -22,7 +22,7 @@ from typing import IO, Any, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from dragoman import registry
+from dragoman import comparable, registry
 from dragoman.config import Corpus, Limits
 from dragoman.corpora import lines
 from dragoman.storage import MANIFEST, building, read_manifest
@@ -60,7 +60,8 @@ def prepare(corpus: Corpus, pair: str, downloads: Path, out: Path) -> dict[str, 
     of the raw split from 0), `dropped.jsonl` and `manifest.json`. The same input gives the same bytes.
 
     Raises:
-        CorpusError: the text cannot be read, or `out` holds files of somebody else.
+        CorpusError: the text cannot be read, is not the published set that it stands for, or `out` holds files of
+            somebody else.
     """
     provider, downloads, out = registry.module_of("provider", corpus.provider), Path(downloads), Path(out)
     _refuse_foreign_files(out)
@@ -71,6 +72,8 @@ def prepare(corpus: Corpus, pair: str, downloads: Path, out: Path) -> dict[str, 
         for split in reversed(SPLITS):
             rows = provider.read(corpus, pair, split, downloads)
             facts["splits"][split] = _write(rows, checker, split, place / f"{split}.parquet", dropped)
+        if name := getattr(corpus, "stands_for", None):
+            _check_published(name, pair, place / "test.parquet")
         if getattr(corpus, "align", False):
             facts["aligned"] = _align(place / "train.parquet")
         facts["raw"] = provider.describe(corpus, pair, downloads)
@@ -152,6 +155,14 @@ def _align(path: Path) -> int:
         with _writer(path) as writer:
             writer.write_table(table.set_column(SCHEMA.get_field_index("alignment"), "alignment", column), CHUNK)
     return missing
+
+
+def _check_published(name: str, pair: str, path: Path) -> None:
+    """Refuse a test split that is not the published set it stands for, as far as that is known."""
+    table = pq.read_table(path, schema=SCHEMA)
+    rows = list(zip(table["source"].to_pylist(), table["target"].to_pylist(), strict=True))
+    if found := comparable.mismatch(comparable.load().test_sets[name], pair, rows):
+        raise CorpusError(f"stands_for: {name}, but {found}; take the published text as it is, or leave stands_for out")
 
 
 def _warning(splits: dict[str, dict[str, Any]]) -> str:

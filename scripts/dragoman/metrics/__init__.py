@@ -48,6 +48,7 @@ class Metric(Protocol):
 
     check(pairs, **options)        raises MetricError over options that cannot be meant, without work or a network;
                                    where it is missing, options are tried on a sentence before anything runs
+    signature(pair, **options)     the signature that `compute` gives, where computing would load or fetch a model
     requisites(pairs, **options)   what it needs besides packages and texts, see the function of that name below
     """
 
@@ -181,6 +182,18 @@ def forms(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> lis
     side = next(side for side in split if split[side])
     where = f"{count} of {len(sides[side])} {side} alone"
     return [f"letters are decomposed (not NFC) in {where}: most metrics take them for others"]
+
+
+def trial(spec: str, pair: str, **options: Any) -> Score:
+    """A metric with its options computed on one sentence: of what it cannot do, and of its signature, before all work.
+
+    Raises:
+        KeyError, MetricError: as `score`.
+    """
+    name, _ = parse(spec)
+    columns = {"delays": [[1]], "gflops": [1.0], "nats": [1.0]}
+    line = "a" if columns_of(name) else "one two three four"
+    return score(spec, [line], [[line]], [line], pair, columns, **options)
 
 
 def requisites(spec: str, pairs: Sequence[str]) -> list[Callable[[], str]]:

@@ -16,6 +16,7 @@ from typing import Any
 
 import yaml
 
+from dragoman import comparable
 from dragoman.command import REPOSITORY, located
 from dragoman.config import Experiment, InstructionsCorpus, Prompt, System, Tuning
 from dragoman.imports import fingerprint
@@ -39,7 +40,7 @@ class Plan(Inputs):
 
     def corpus_spec(self, corpus: str, pair: str) -> dict[str, Any]:
         """What the checked text of one pair depends on, besides the files of `raw_files`."""
-        facts = self.config.corpora[corpus].model_dump(mode="json", exclude={"sizes"})
+        facts = self.config.corpora[corpus].model_dump(mode="json", exclude={"sizes", "page"})
         if facts["provider"] == "files":
             pairs = facts.pop("pairs")
             facts["files"] = pairs.get(pair) or pairs[reverse(pair)]
@@ -48,6 +49,9 @@ class Plan(Inputs):
         if facts["provider"] == "demo":
             facts["lexicon"] = fingerprint(sorted((REPOSITORY / "config" / "lexicon").glob("*.tsv")))
         facts.pop("pairs", None)
+        if name := facts.pop("stands_for", None):
+            known = comparable.load().test_sets[name]
+            facts["published"] = [name, known.lines.get(pair), known.sha256.get(pair)]
         return {"corpus": facts, "pair": pair}
 
     def model_spec(self, model: str) -> dict[str, Any]:
@@ -148,13 +152,15 @@ class Plan(Inputs):
         """What an experiment's tables and figures depend on, besides its records."""
         experiment = self.experiment(name)
         runs = [vars(run) for run in self.decode_runs if run.experiment == name]
-        labels = {key: system.label for key, system in experiment.systems.items()}
+        labels = {key: [system.label, system.variant] for key, system in experiment.systems.items()}
         return [experiment.title, labels, experiment.assumptions, runs]
 
     def needs_download(self, corpus: str) -> bool:
         """Whether a corpus comes over the network."""
         spec = self.config.corpora[corpus]
-        return spec.provider in ("hub", "sacrebleu", "ud") or (isinstance(spec, InstructionsCorpus) and not spec.path)
+        return spec.provider in ("hub", "sacrebleu", "archive", "ud") or (
+            isinstance(spec, InstructionsCorpus) and not spec.path
+        )
 
     @property
     def digest(self) -> str:

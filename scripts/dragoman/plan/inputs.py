@@ -13,6 +13,7 @@ from dragoman.config import (
     LocalModel,
     OfflineDecoder,
     Pages,
+    PivotCorpus,
     PrefilledDecoder,
     PseudoPrior,
     RandomPrior,
@@ -151,8 +152,11 @@ class Inputs(Folders):
         return [path.parent / MANIFEST if path.suffix == ".parquet" else path for path in paths]
 
     def raw_files(self, corpus: str, pair: str) -> list[str]:
-        """The user's own files behind one pair, so that a change of them is seen; instructions are in `corpus_spec`."""
+        """The user's own files behind one pair, so that a change of them is seen, or the text that it is joined from;
+        instructions are in `corpus_spec`."""
         spec = self.config.corpora[corpus]
+        if isinstance(spec, PivotCorpus):
+            return [(self.corpus_folder(spec.corpus, base) / MANIFEST).as_posix() for base in spec.bases(pair)]
         if not isinstance(spec, FilesCorpus):
             return []
         splits = spec.pairs.get(pair) or spec.pairs[reverse(pair)]
@@ -188,6 +192,8 @@ class Inputs(Folders):
             shown = {shots.corpus for system in experiment.systems.values() if (shots := system.shots)}
             shown |= {getattr(prior_of(system), "corpus", None) for system in experiment.systems.values()}
             used += [(corpus, pair) for corpus in shown if corpus for pair in experiment.test.pairs]
+        joined = [(spec, pair) for name, pair in used if isinstance(spec := self.config.corpora[name], PivotCorpus)]
+        used += [(spec.corpus, base) for spec, pair in joined for base in spec.bases(pair)]
         return sorted(set(used))
 
     def models_used(self) -> list[str]:

@@ -145,7 +145,7 @@ def published_csv(judged: Sequence[verdicts.Verdict]) -> str:
     return pd.DataFrame(rows).to_csv(index=False, lineterminator="\n")
 
 
-def claims_downloads(results: Sequence[claims.Result]) -> list[Download]:
+def claims_downloads(results: Sequence[claims.Result], name: str = "claims") -> list[Download]:
     """All claims in every format; none where none was tested."""
     if not results:
         return []
@@ -156,9 +156,9 @@ def claims_downloads(results: Sequence[claims.Result]) -> list[Download]:
         rows.append((result.id, result.statement, result.verdict, row.p, probability(result.p_holm), row.weakest))
     title, columns = "What the papers claim", r"@{}lp{0.3\linewidth}lllp{0.25\linewidth}@{}"
     return [
-        download("claims.csv", claims_csv(results)),
-        download("claims.md", markdown_rows(title, header, rows)),
-        download("claims.tex", latex_rows(title, header, rows, columns)),
+        download(f"{name}.csv", claims_csv(results)),
+        download(f"{name}.md", markdown_rows(title, header, rows)),
+        download(f"{name}.tex", latex_rows(title, header, rows, columns)),
     ]
 
 
