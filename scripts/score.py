@@ -101,7 +101,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     plain.add_argument(
         "--bootstrap", type=int, help=f"resamples behind the intervals (default: {RESAMPLES}); 0: no intervals"
     )
-    plain.add_argument("--keep", type=Path, help="folder that keeps what neural metrics give, to be used again")
+    plain.add_argument(
+        "--keep",
+        type=Path,
+        help="folder that keeps what models say of sentences, to be used again",
+    )
     plain.set_defaults(do=text)
 
     timed = commands.add_parser("instances", help="latency of simultaneous translations: SimulEval's instances.log")

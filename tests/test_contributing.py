@@ -57,7 +57,7 @@ def test_the_worked_example(checkout: Path) -> None:
     assert style.returncode == 0, style.stdout
 
 
-@pytest.mark.parametrize("name", ["CONTRIBUTING.md", "config/traps.md"])
+@pytest.mark.parametrize("name", ["CONTRIBUTING.md", "config/traps.md", "findings/README.md"])
 def test_links_lead_somewhere(name: str) -> None:
     path = REPOSITORY / name
     for target in re.findall(r"\]\((?!https?:)([^)#]+)", path.read_text(encoding="utf-8")):

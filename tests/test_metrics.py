@@ -2,6 +2,7 @@ import csv
 import gzip
 import json
 import os
+import unicodedata
 
 import numpy as np
 import pytest
@@ -35,6 +36,20 @@ def test_chrf_by_hand():
     recall = (2 / 3 + 1 / 2) / 2
     assert found.value == pytest.approx(100 * 5 * recall / (4 + recall))
     assert found.segments == pytest.approx((found.value,))
+
+
+@pytest.mark.parametrize("spec", ["bleu", "chrf", "ter", "rouge"])
+def test_letters_decomposed_on_one_side_are_noted(spec):
+    composed = ["나는 학생입니다 그리고 책을 읽었습니다.", "책을 읽었습니다."]
+    decomposed = [unicodedata.normalize("NFD", composed[0]), composed[1]]
+    said = "letters are decomposed (not NFC) in 1 of 2 {} alone: most metrics take them for others"
+    for hypotheses, references, side in (
+        (decomposed, composed, "hypotheses"),
+        (composed, decomposed, "references"),
+        (decomposed, decomposed, ""),
+        (composed, composed, ""),
+    ):
+        assert score(spec, hypotheses, [references], pair="en-ko").note == (said.format(side) if side else "")
 
 
 def test_several_references_help():

@@ -86,8 +86,8 @@ def test_only_known_variables_of_the_environment_are_read() -> None:
     for path in SOURCES:
         found |= set(re.findall(r"environ(?:\.get\(|\.setdefault\(|\[)\"(\w+)\"", path.read_text(encoding="utf-8")))
     assert found == {
-        "CXX", "DRAGOMAN_CONFIG", "DRAGOMAN_DEBUG", "DRAGOMAN_NEURAL_PYTHON", "DRAGOMAN_RESULTS", "HF_ENDPOINT",
-        "HF_HUB_DISABLE_PROGRESS_BARS", "HF_HUB_DOWNLOAD_TIMEOUT", "RANK", "SACREBLEU", "SLURM_JOB_ID",
+        "CXX", "DRAGOMAN_CACHE", "DRAGOMAN_CONFIG", "DRAGOMAN_DEBUG", "DRAGOMAN_NEURAL_PYTHON", "DRAGOMAN_RESULTS",
+        "HF_ENDPOINT", "HF_HUB_DISABLE_PROGRESS_BARS", "HF_HUB_DOWNLOAD_TIMEOUT", "RANK", "SACREBLEU", "SLURM_JOB_ID",
         "SLURM_JOB_NODELIST", "TOKENIZERS_PARALLELISM", "UD_ENDPOINT", "WORLD_SIZE",
     }  # fmt: skip
 

@@ -60,6 +60,7 @@ REGISTRY: dict[str, dict[str, str]] = {
         "gflops": "dragoman.metrics.cost",
         "bits": "dragoman.metrics.bits",
         "offtarget": "dragoman.metrics.offtarget",
+        "confusion": "dragoman.metrics.confusion",
         "tags": "dragoman.metrics.tags",
         "rouge": "dragoman.metrics.rouge",
         "lase": "dragoman.metrics.lase",

@@ -182,7 +182,7 @@ def problems_of_metric(at: KeyPath, spec: str, experiment: Experiment) -> Iterat
     if name in registry.REGISTRY["metric"] and options:
         try:  # a value that the metric refuses is refused here, not after all the training
             if check := getattr(registry.module_of("metric", name), "check", None):
-                check(**options)
+                check(experiment.test.pairs, **options)
                 return
             for pair in experiment.test.pairs:
                 metrics.trial(spec, pair)

@@ -85,7 +85,14 @@ def _model_of(tokenize: str) -> tuple[Path, str]:
     return Path(SACREBLEU_DIR) / "models" / url.rpartition("/")[2], url
 
 
-def check(*, tokenize: Any = None, lowercase: Any = False, bootstrap: Any = RESAMPLES, **others: Any) -> None:
+def check(
+    pairs: Iterable[str] = (),
+    *,
+    tokenize: Any = None,
+    lowercase: Any = False,
+    bootstrap: Any = RESAMPLES,
+    **others: Any,
+) -> None:
     """Refuse options that cannot be meant, without fetching anything.
 
     Raises:

@@ -17,8 +17,8 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from dragoman import registry
-from dragoman.identify import IDENTIFIERS, code
+from dragoman import identify, registry
+from dragoman.identify import code
 from dragoman.metrics import MetricError, Score, neural, require, target_language
 from dragoman.metrics.bootstrap import RESAMPLES, drawn, of_mean
 from dragoman.metrics.offtarget import identifier_for
@@ -41,6 +41,7 @@ def label(**options: Any) -> str:
 
 
 def check(
+    pairs: Iterable[str] = (),
     *,
     model: Any = MODEL,
     revision: Any = None,
@@ -56,15 +57,15 @@ def check(
         known = ["model", "revision", "batch", "bootstrap", "identifier", "languages", "identifier_model"]
         raise MetricError(registry.unknown("option", option, known))
     neural.check(model, revision, batch, bootstrap)
-    if identifier not in IDENTIFIERS:
-        raise MetricError(registry.unknown("identifier", str(identifier), IDENTIFIERS))
+    identify.check(identifier, identifier_model)
 
 
 def requisites(
     pairs: Iterable[str], *, model: str = MODEL, revision: str | None = None, **others: Any
 ) -> list[Callable[[], str]]:
-    """The model, which is fetched where it is not on this machine."""
-    return [neural.requisite("labse", model, revision)]
+    """The model, and that of the identifier, which are fetched where they are not on this machine."""
+    of_identifier = identify.requisites(others.get("identifier", "lingua"), others.get("identifier_model"))
+    return [neural.requisite("labse", model, revision), *of_identifier]
 
 
 def compute(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dragoman import registry
-from dragoman.metrics import MetricError, columns_of, parse, score, unwritten
+from dragoman.metrics import MetricError, NoValueError, columns_of, parse, score, unwritten
 from dragoman.records import Record
 from dragoman.storage import read_jsonl, sha256
 from dragoman.sweeps import joined, split
@@ -36,7 +36,10 @@ def record(
     columns: dict[str, list[Any]] | None = None,
 ) -> Record:
     """One metric of one system as a record; `place` says whose: paper, experiment, system, pair, setting, seed."""
-    result = score(metric, hypotheses, references, sources, place["pair"], columns, **(options or {}))
+    try:
+        result = score(metric, hypotheses, references, sources, place["pair"], columns, **(options or {}))
+    except NoValueError as reason:
+        return Record(**place, metric=metric, **NO_VALUE, n=len(hypotheses), made_from=made_from, note=str(reason))
     return Record(
         **place,
         metric=metric,

@@ -31,7 +31,7 @@ MANY = 12
 """Curves that can still be named each by itself."""
 EXAMPLES = 60
 """Sentences of an experiment that the page shows at most."""
-IDENTIFYING = ("identifier", "languages", "model")
+IDENTIFYING = ("identifier", "languages", "model", "empty")
 """Options of the off-target ratio that say how a line's language is told."""
 
 
