@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dragoman import registry
+from dragoman.languages import LanguageError
+from dragoman.languages import read as read_language
 from dragoman.metrics import MetricError
 from dragoman.storage import sha256
 
@@ -47,9 +49,15 @@ class Identifier:
 
 
 def code(language: str) -> str:
-    """`"pt_BR"` -> `"pt"`, `"nb"` -> `"no"`: the codes that a language is compared by."""
-    first = language.replace("-", "_").split("_")[0].lower()
-    return _ONE_STANDARD.get(first, first)
+    """`"pt_BR"` -> `"pt"`, `"nb"` -> `"no"`: the codes that a language is compared by.
+
+    Raises:
+        MetricError: an unknown language; with what may have been meant.
+    """
+    try:
+        return read_language(language).code
+    except LanguageError as error:
+        raise MetricError(str(error)) from None
 
 
 def identifier(name: str, languages: frozenset[str] | None = None, model: str | None = None) -> Identifier:
@@ -159,7 +167,7 @@ def code_of_label(label: str) -> str:
     """`"__label__en"` (lid.176) or `"__label__eng_Latn"` (GlotLID) -> `"en"`; the script does not count."""
     language, script, _ = label.removeprefix("__label__").partition("_")
     if not script:
-        return code(language)
+        return _ONE_STANDARD.get(language, language)
     return UNDETERMINED if language in ("und", "zxx") else _two_letters().get(language, language)
 
 

@@ -16,8 +16,7 @@ from typing import Literal, get_args
 
 from dragoman import published
 from dragoman.config import Experiment, HubCorpus, HubModel, LocalModel, SacrebleuCorpus
-from dragoman.metrics import parse, presentation, target_language
-from dragoman.metrics.bleu import TOKENIZERS
+from dragoman.metrics import bleu, parse, presentation
 from dragoman.metrics.bleurt import BLEURT
 from dragoman.plan import Plan
 from dragoman.published import Key, Published
@@ -179,7 +178,7 @@ def signature(number: Published) -> list[str]:
     """What parts of a metric's signature must begin with to be the paper's."""
     name = parse(number.metric)[0]
     if name == "bleu":
-        return ["nrefs:1", "case:mixed", f"tok:{TOKENIZERS.get(target_language(number.pair), '13a')}", "smooth:exp"]
+        return ["nrefs:1", "case:mixed", f"tok:{bleu.tokenizer(number.pair)}", "smooth:exp"]
     return {
         "bleurt": [f"model:{BLEURT.MODEL}", "nrefs:1"],
         "laal": ["time:delays", "source:words", "target:word"],

@@ -14,7 +14,7 @@ from dragoman import registry
 from dragoman.identify import Identifier, code, lingua_languages
 from dragoman.identify import identifier as identifier_of
 from dragoman.languages import NAMES
-from dragoman.metrics import MetricError, Score, require, target_language
+from dragoman.metrics import MetricError, Score, languages_of, require
 from dragoman.metrics.bootstrap import RESAMPLES, drawn, of_mean
 
 BETTER = "lower"
@@ -56,8 +56,7 @@ def compute(
     require(hypotheses, references)
     if into is not None and into not in INTO:
         raise MetricError(registry.unknown("class of off-target lines", into, INTO))
-    target = code(target_language(pair))
-    source = code(pair.partition("-")[0])
+    source, target = (language.code for language in languages_of(pair))
     chosen = identifier_for(source, target, identifier, languages, model)
 
     def misses(lines: Sequence[str]) -> list[bool]:
