@@ -192,5 +192,7 @@ def problems_of_metric(at: KeyPath, spec: str, experiment: Experiment) -> Iterat
             text = "a" if metrics.columns_of(name) else getattr(module, "TRIAL", "one two three four")
             for pair in experiment.test.pairs:
                 metrics.score(spec, [text], [[text]] if text else [], [text], pair, columns)
+        except metrics.NoValueError:
+            return  # of this text alone
         except metrics.MetricError as error:
             yield Problem(at, str(error), spec)
