@@ -134,7 +134,14 @@ ROWS = [
     ),
     bad("fewer tokens than words", [HOUSE | {"source_length": 3, "delays": [1, 2, 3, 3, 3]}], "", "neither"),
     bad("seconds", [SECONDS], "", "bad.log:1: source_length 0.9", "seconds?"),
-    bad("seconds, said to be speech", [SECONDS], "--source-type speech", "shorter than 20 ms", "seconds?"),
+    bad(
+        "seconds, said to be speech",
+        [SECONDS],
+        "--source-type speech",
+        "bad.log:1: its source",
+        "shorter than 20 ms",
+        "seconds?",
+    ),
     bad("half a word", [WORDS | {"delays": [1, 2, 2.5]}], "", "bad.log:1", "neither words nor milliseconds"),
     bad(
         "half a word, said to be text", [WORDS | {"delays": [1, 2, 2.5]}], "--source-type text", "count words", "whole"

@@ -41,16 +41,17 @@ def metric(
     """
     from sacrebleu.metrics import TER
 
+    unspaced_script = languages_of(pair)[1].script in CHINESE | JAPANESE
+    if normalized is None:
+        normalized = unspaced_script
+    if asian_support is None:
+        asian_support = unspaced_script and (normalized or no_punct)
     options = {"normalized": normalized, "asian_support": asian_support}
-    options = {name: value for name, value in options.items() if value is not None}
     options |= {"no_punct": no_punct, "case_sensitive": case_sensitive}
     for name, value in options.items():
         if not isinstance(value, bool):
             raise MetricError(f"{name} is true or false, not {value!r}")
-    if languages_of(pair)[1].script in CHINESE | JAPANESE:
-        options.setdefault("normalized", True)
-        options.setdefault("asian_support", options["normalized"] or no_punct)
-    if options.get("asian_support") and not options.get("normalized") and not no_punct:
+    if asian_support and not normalized and not no_punct:
         raise MetricError(
             f"asian_support=true does nothing in {pair} without normalized=true or no_punct=true; write "
             "ter:normalized=true,asian_support=true"

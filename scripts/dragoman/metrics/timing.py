@@ -133,10 +133,11 @@ def timing(
         text = "every elapsed time is 0, so nobody measured them (SimulEval does not on text)"
         refuse(np.repeat(idle, counts), names, text, owner)
         if source == "text":
-            raise MetricError(
+            text = (
                 "elapsed times are milliseconds and the delays of text are words, so text has no computation-aware "
                 "latency; ask for the plain one (or choose --source-type speech, if the delays are milliseconds)"
             )
+            refuse(np.ones(1, dtype=bool), names, text, owner)
         text = "an elapsed time is earlier than its delay; both are milliseconds, and elapsed times count computing too"
         refuse(clock < flat - ROUNDED, names, text, owner)
         back[1:] = (clock[1:] < clock[:-1] - ROUNDED) & (position[1:] > 0)
@@ -173,10 +174,13 @@ def _refuse_units(
         text = "delays and source_length of text count words, and so are whole (milliseconds: --source-type speech)"
         refuse((delays % 1 != 0) | (lengths % 1 != 0), names, text, owner)
         refuse(delays > lengths, names, "a delay counts more words than the source has", owner)
-    elif lengths[last].mean() < SHORTEST:
-        raise MetricError(f"sources of speech are shorter than {SHORTEST} ms on average; are they in seconds?")
-    if delays.any() and not LEAST_SHARE <= delays[last].sum() / lengths[last].sum() <= MOST_SHARE:
-        raise MetricError("delays and source_length are not in the same unit: one of them may be in seconds")
+    whole = lengths[last]
+    if source == "speech":
+        text = f"its source and the others are shorter than {SHORTEST} ms on average; are they in seconds?"
+        refuse(np.array([whole.mean() < SHORTEST]), names, text, owner)
+    share = delays[last].sum() / whole.sum()
+    text = "its delays and source_length, like the others, are not in the same unit: one of them may be in seconds"
+    refuse(np.array([delays.any() and not LEAST_SHARE <= share <= MOST_SHARE]), names, text, owner)
 
 
 def _flat(values: Any, lengths: Sequence[int] | None, kind: str) -> tuple[np.ndarray, np.ndarray]:
