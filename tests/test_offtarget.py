@@ -75,7 +75,8 @@ def test_candidates():
 @pytest.mark.parametrize(
     ("options", "pair", "message"),
     [
-        ("languages=en+xx+fr+de", "fr-de", "lingua does not know the language 'xx'.*known: af, ar"),
+        ("languages=en+xx+fr+de", "fr-de", "unknown language 'xx'"),
+        ("languages=en+mt+fr+de", "fr-de", "lingua does not know the language 'mt'.*known: af, ar"),
         ("", "en-mt", "lingua does not know the language 'mt'"),
         ("languages=en+de", "fr-de", "leaves out 'fr' of fr-de.*write languages=de[+]en[+]fr"),
         ("languages=en+fr", "fr-de", "leaves out 'de'"),

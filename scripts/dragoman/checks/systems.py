@@ -186,5 +186,7 @@ def problems_of_metric(at: KeyPath, spec: str, experiment: Experiment) -> Iterat
                 return
             for pair in experiment.test.pairs:
                 metrics.trial(spec, pair)
+        except metrics.NoValueError:
+            return  # of this text alone
         except metrics.MetricError as error:
             yield Problem(at, str(error), spec)

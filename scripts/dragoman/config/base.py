@@ -8,25 +8,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from dragoman import registry
-from dragoman.languages import NAMES
-
-
-def _check_language(code: str) -> str:
-    if code not in NAMES:
-        raise ValueError(registry.unknown("language", code, NAMES))
-    return code
-
-
-def _check_pair(pair: str) -> str:
-    source, dash, target = pair.partition("-")
-    if not dash:
-        raise ValueError(f"a pair is two language codes joined by '-', like 'en-fr', not {pair!r}")
-    for code in (source, target):
-        _check_language(code)
-    if source == target:
-        raise ValueError(f"a pair joins two different languages, not {pair!r}")
-    return pair
+from dragoman.languages import named, named_pair
 
 
 def _check_folder(path: str) -> str:
@@ -38,8 +20,8 @@ def _check_folder(path: str) -> str:
     return path
 
 
-Language = Annotated[str, AfterValidator(_check_language)]
-Pair = Annotated[str, AfterValidator(_check_pair)]
+Language = Annotated[str, AfterValidator(named)]
+Pair = Annotated[str, AfterValidator(named_pair)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._]*(-[a-z0-9._]+)*$", max_length=60)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Folder = Annotated[str, AfterValidator(_check_folder)]
