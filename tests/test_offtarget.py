@@ -181,7 +181,7 @@ def test_real_systems_come_out_as_another_identifier_says(shared_data, pair, sys
         spec = "offtarget:languages=cs+de+en+fr+ja+ru+uk+zh,bootstrap=0"
         whole = score(spec, hypotheses, references, pair=pair)
         assert whole.value == pytest.approx(float(rows[system]["langid_off_target_pct"]), abs=2), system
-        assert float(whole.note.removeprefix("references: ").removesuffix(" %")) <= 1
+        assert float(whole.note.removeprefix("references: ").partition(" %")[0]) <= 1
         english = score(f"{spec},into=english", hypotheses, [], pair=pair)
         assert english.value == pytest.approx(float(rows[system]["langid_is_en_pct"]), abs=2.5), system
         empty = score(f"{spec},into=empty", hypotheses, [], pair=pair)
