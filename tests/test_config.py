@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 import subprocess
@@ -15,8 +16,9 @@ import yaml
 
 from dragoman import registry
 from dragoman.config import Strict
-from dragoman.configfile import ConfigError, load_config, read_yaml
+from dragoman.configfile import ConfigError, load_config
 from dragoman.plan import Plan
+from dragoman.yamlfile import read_yaml
 from refusals import Bad, over, refuse
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -182,8 +184,8 @@ ROWS = [
             ("an alias of nothing", "a: &x 1\nb: *y\n", ["c.yaml:2", "undefined alias"]),
             ("a tab for blanks", "\tcorpora: 1\n", ["c.yaml:1: not YAML"]),
             ("a Python object", "a: !!python/object/apply:os.system ['touch pwned']\n", ["c.yaml:1: not YAML"]),
-            ("Latin-1", "title: café\n".encode("latin-1"), ["cannot be read", "byte 0xe9", "position 10"]),
-            ("UTF-16", GOOD.encode("utf-16"), ["cannot be read", "byte 0xff"]),
+            ("Latin-1", "title: café\n".encode("latin-1"), ["c.yaml:1: byte 10 (0xe9)", "iconv -f CP1252"]),
+            ("UTF-16", GOOD.encode("utf-16"), ["byte 0 (0xff)", "iconv -f UTF-16 -t UTF-8 c.yaml"]),
             ("a NUL", "title: a\0b\n", ["not YAML", "special characters are not allowed"]),
             ("a part that holds itself", "a: &a [*a]\n", ["holds itself"]),
             ("brackets in brackets", "a: " + "[" * 5000, ["nested too deeply"]),
@@ -192,7 +194,7 @@ ROWS = [
         ]
     ),
     Bad("no such file", CHECK, ["c.yaml: no such configuration file"]),
-    Bad("a folder", CHECK, ["c.yaml: cannot be read"], {"c.yaml/x": ""}),
+    Bad("a folder", CHECK, ["c.yaml cannot be read"], {"c.yaml/x": ""}),
     *(
         Bad(f"name {name!r}", CHECK, ["experiments", "a name is lower-case letters"], {"c.yaml": _called(name)})
         for name in (
@@ -285,7 +287,7 @@ def test_example_needs_nothing_but_its_files(in_repository: Path, tmp_path: Path
     named = set(re.findall(r"data/([\w.-]+\.gz)", text))
     assert "train.en-fr.tsv.gz" in named
     for name in named:
-        (tmp_path / name).touch()
+        (tmp_path / name).write_bytes(gzip.compress(b"the\tle\n"))
     config = load_config(_write(tmp_path, text.replace("data/", f"{tmp_path}/")))
     assert list(config.experiments) == list(data["experiments"])
 

@@ -466,7 +466,7 @@ def test_differences_are_between_first_settings_and_other_languages_are_named():
 
 def test_words_stand_where_they_were_written():
     pieces = compare("der alte Mann will", "der alte  Mann geht")
-    hypothesis = Hypothesis("a", "k=1", False, pieces, delays=[0, 2, 2, 4])
+    hypothesis = Hypothesis("a", "k=1", False, pieces, words=["der", "alte", "Mann", "geht"], delays=[0, 2, 2, 4])
     assert hypothesis.columns(5) == ["der", "alte Mann", "", "geht", ""]
     with pytest.raises(ValueError, match="shorter"):
         replace(hypothesis, delays=[1]).columns(5)

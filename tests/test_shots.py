@@ -7,10 +7,11 @@ import pytest
 from conftest import REPOSITORY
 from dragoman import models
 from dragoman.config import Prompt, Segment
-from dragoman.configfile import prompts, read_yaml
+from dragoman.configfile import prompts
 from dragoman.languages import NAMES
 from dragoman.prompts import encode, joined
 from dragoman.shots import chosen, with_shots
+from dragoman.yamlfile import read_yaml
 
 SHOTS = [("One.", "Uno."), ("Two {three}?", "Due, tre?")]
 

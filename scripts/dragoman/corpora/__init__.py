@@ -41,11 +41,16 @@ class CorpusError(ValueError):
 
 
 class Row(NamedTuple):
-    """A sentence and its translation; `alignment` links their words (`"0-0 1-2"`), empty where it is not known."""
+    """A sentence and its translation."""
 
     source: str
     target: str
     alignment: str = ""
+    """Links of their words (`"0-0 1-2"`), empty where they are not known."""
+    fault: str = ""
+    """Why this row cannot be used, by a short name; the rows around it can."""
+    why: str = ""
+    """The same as a message with file and line."""
 
 
 def fetch(corpus: Corpus, pair: str, folder: Path) -> None:
@@ -69,7 +74,7 @@ def prepare(corpus: Corpus, pair: str, downloads: Path, out: Path) -> dict[str, 
     with building(out, facts) as place, open(place / DROPPED, "w", encoding="utf-8", newline="\n") as dropped:
         # The test set comes first: it is never changed, and lines of the other splits are held against it.
         for split in reversed(SPLITS):
-            rows = provider.read(corpus, pair, split, downloads)
+            rows = _usable(provider.read(corpus, pair, split, downloads), split)
             facts["splits"][split] = _write(rows, checker, split, place / f"{split}.parquet", dropped)
         if getattr(corpus, "align", False):
             facts["aligned"] = _align(place / "train.parquet")
@@ -103,6 +108,19 @@ def require_pair(pair: str, pairs: Iterable[str], name: str) -> None:
         raise CorpusError(f"{name}: {registry.unknown('pair', pair, pairs)}")
 
 
+def _usable(rows: Iterator[Row], split: str) -> Iterator[Row]:
+    """The rows of a split, unless all of them are faulty, which is the fault of the file, or one cannot be read and
+    would be missing from a test set."""
+    count, faulty, first = 0, 0, ""
+    for row in rows:
+        if row.fault and split == "test" and not (row.source or row.target):
+            raise CorpusError(f"{row.why} (no row can be left out of a test set)")
+        count, faulty, first = count + 1, faulty + bool(row.fault), first or row.why
+        yield row
+    if faulty == count > 0:
+        raise CorpusError(first)
+
+
 def _write(
     rows: Iterator[Row], checker: lines.Checker, split: str, path: Path, dropped: IO[str]
 ) -> dict[str, int | dict[str, int]]:
@@ -117,12 +135,14 @@ def _write(
                 source, target = row.source.strip(), row.target.strip()
                 if (kept_words := lines.beginning(source, checker.limits)) != source:
                     source, row = kept_words, row._replace(alignment="")
-                reason = checker.reason(split, source, target)
+                reason = row.fault if split != "test" else ""
+                reason = reason or checker.reason(split, source, target) or row.fault
                 if reason and split == "test":
                     counts["warnings"][reason] = counts["warnings"].get(reason, 0) + 1
                 elif reason:
                     counts["dropped"][reason] = counts["dropped"].get(reason, 0) + 1
                     facts = {"split": split, "id": number, "reason": reason, "source": source, "target": target}
+                    facts |= {"why": row.why} if row.why else {}
                     dropped.write(json.dumps(facts, ensure_ascii=False) + "\n")
                     continue
                 kept.append((number, source, target, row.alignment))
