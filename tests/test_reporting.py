@@ -472,6 +472,14 @@ def test_words_stand_where_they_were_written():
         replace(hypothesis, delays=[1]).columns(5)
 
 
+def test_separators_of_lines_part_words_as_decoders_do():
+    row = {"id": 0, "source": "one\u2028two\x85three", "reference": "eins", "hypothesis": "eins\u2029zwei\ufeffdrei"}
+    (example,) = choose({"en-de": [Output("a", "k=1", [row | {"delays": [1, 3]}])]}, 1)
+    assert (example.source, example.words) == ("one⟨U+2028⟩two⟨U+0085⟩three", ["one", "two", "three"])
+    assert example.hypotheses[0].columns(len(example.words)) == ["eins", "", "zwei\ufeffdrei"]
+    assert example.timed
+
+
 def test_invisible_characters_become_visible():
     assert visible("a\x00b\u202ec\u2028\t") == "a␀b⟨U+202E⟩c⟨U+2028⟩␉"
 
