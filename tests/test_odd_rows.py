@@ -68,7 +68,7 @@ def test_one_odd_row_is_dropped(what: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("what", ODD)
 def test_test_set_is_never_changed(what: str, tmp_path: Path) -> None:
     name, content, _, why = ODD[what]
-    with pytest.raises(CorpusError, match="no row can be left out of a test set") as caught:
+    with pytest.raises(TextError, match="no row can be left out of a test set") as caught:
         prepared(lay(tmp_path / name, content), "test")
     assert why in str(caught.value)
     assert not (tmp_path / "out" / "manifest.json").exists()
@@ -119,16 +119,17 @@ def test_copy_of_an_odd_row_is_no_duplicate(tmp_path: Path) -> None:
 
 
 def test_odd_instructions_are_dropped(tmp_path: Path) -> None:
-    rows: list[dict[str, Any]] = [
+    rows: list[Any] = [
         {"instruction": "Add.", "input": "1 2", "output": "3"},
         {"instruction": 7, "output": "3"},
         {"instruction": "Say.", "input": "", "output": None},
         {"instruction": "Go.", "output": "Gone."},
+        [],
     ]
     for name, content in {"a.json": json.dumps(rows), "a.jsonl": "\n".join(map(json.dumps, rows))}.items():
         corpus = InstructionsCorpus(provider="instructions", path=str(lay(tmp_path / name, content)))
         made = corpora.prepare(corpus, "en-en", tmp_path / "none", tmp_path / "out")
-        assert made["splits"]["train"] == {"rows_in": 4, "rows_kept": 2, "dropped": {"not-text": 2}}
+        assert made["splits"]["train"] == {"rows_in": 5, "rows_kept": 2, "dropped": {"not-text": 3}}
 
 
 # ------------------------------------------------------------------------------------------------------------- layouts

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from dragoman import corpora
 from dragoman.config import Limits, UdCorpus
 from dragoman.corpora import CorpusError, ud
+from dragoman.text import TextError
 
 CONLLU = """\
 # sent_id = 1
@@ -130,7 +131,7 @@ def test_low_line_is_a_word(tmp_path: Path, server: Path) -> None:
     ],
 )
 def test_treebank_without_any_text_or_tags(text: str, message: str, tmp_path: Path, server: Path) -> None:
-    with pytest.raises(CorpusError, match=message):
+    with pytest.raises(TextError, match=message):
         prepared(english(tmp_path, train=text, test=EWT), tmp_path)
 
 

@@ -26,6 +26,7 @@ from dragoman import registry
 from dragoman.config import Corpus, Limits
 from dragoman.corpora import lines
 from dragoman.storage import MANIFEST, building, read_manifest
+from dragoman.text import TextError
 
 SPLITS = ("train", "validation", "test")
 SCHEMA = pa.schema([("id", pa.int64()), ("source", pa.string()), ("target", pa.string()), ("alignment", pa.string())])
@@ -109,16 +110,19 @@ def require_pair(pair: str, pairs: Iterable[str], name: str) -> None:
 
 
 def _usable(rows: Iterator[Row], split: str) -> Iterator[Row]:
-    """The rows of a split, unless all of them are faulty, which is the fault of the file, or one cannot be read and
-    would be missing from a test set."""
+    """The rows of a split.
+
+    Raises:
+        TextError: all of them are faulty, so that the fault is the file's; or one of a test set cannot be read.
+    """
     count, faulty, first = 0, 0, ""
     for row in rows:
         if row.fault and split == "test" and not (row.source or row.target):
-            raise CorpusError(f"{row.why} (no row can be left out of a test set)")
+            raise TextError(f"{row.why} (no row can be left out of a test set)")
         count, faulty, first = count + 1, faulty + bool(row.fault), first or row.why
         yield row
     if faulty == count > 0:
-        raise CorpusError(first)
+        raise TextError(first)
 
 
 def _write(

@@ -44,7 +44,7 @@ def read(corpus: InstructionsCorpus, pair: str, split: str, folder: Path) -> Ite
             try:
                 given = (field(entry, "instruction", place), field(entry, "input", place, ""))
                 yield _row(*given, field(entry, "output", place))
-            except TextError as error:
+            except TextError as error:  # no object, or a text is missing
                 yield Row("", "", fault="not-text", why=str(error))
 
 
