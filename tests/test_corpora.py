@@ -240,7 +240,7 @@ FILES = [
     ("a.tsv", b"en\tfr\n\n1\n", ["a.tsv:2", "1 columns", "empty lines"]),
     ("a.tsv", b"en\tfr\n" + b"x" * 1_000_000 + b"\n", ["a.tsv:2", "1 columns"]),
     ("a.tsv", b"en\tfr\n1\x002\n", ["a.tsv:2", "1 columns"]),
-    ("a.tsv", "en\u2028fr\n1\t2\n".encode(), ["a.tsv:1", "no 'en'", "cells are parted by tabs"]),
+    ("a.tsv", "en\u2028fr\n1\t2\n".encode(), ["a.tsv:1", "no 'en'", "cells are separated by tabs"]),
     ("a.tsv.gz", GZ[:-3000], ["a.tsv.gz is cut off after line", "again"]),
     ("a.tsv.gz", GZ[:200] + bytes(200) + GZ[400:], ["a.tsv.gz is not a whole gzip file"]),
     ("a.tsv.gz", b"en\tfr\n1\t2\n", ["a.tsv.gz is not a whole gzip file", "without .gz"]),

@@ -91,6 +91,12 @@ def test_file_of_odd_rows_or_cut_off_is_refused(name: str, content: str, said: s
     assert not (tmp_path / "out" / "manifest.json").exists()
 
 
+def test_file_of_another_kind_is_refused_early(tmp_path: Path) -> None:
+    rows = "\n".join(f'{{"en": "{n}", "de": "{n}"}}' for n in range(corpora.EARLY)) + "\nno JSON"
+    with pytest.raises(TextError, match=r"a\.jsonl:1: no 'fr'; it has: en, de"):
+        prepared(lay(tmp_path / "a.jsonl", rows))
+
+
 def test_odd_alignment_costs_the_row_in_training_and_itself_in_a_test_set(tmp_path: Path) -> None:
     content = "en\tfr\talignment\na b\tc d\t0-0 1-1\ne f\tg\t0-0 1-1\nh\ti\t0:0\nk\tl\t\n"
     sides, counts, listed = prepared(lay(tmp_path / "a.tsv", content))
@@ -177,8 +183,8 @@ def test_columns_of_their_own_come_first(kind: str, tmp_path: Path) -> None:
         ("a.tsv", "No\tNo\nYes\tOui\n", ["a.tsv:1", "name every column once", "the header is missing"]),
         ("a.tsv", "1276\tGo.\t77\tVa !\n", [r"'column1\ten\tcolumn3\tfr\n'"]),
         ("a.tsv", "eng_Latn\tfra_Latn\nGo.\tVa !\n", ["has: eng_Latn, fra_Latn", "`columns`"]),
-        ("a.tsv", "en,fr\nGo.,Va !\n", ["cells are parted by tabs, and not by commas"]),
-        ("a.tsv", "en;fr\nGo.;Va !\n", ["cells are parted by tabs, and not by semicolons"]),
+        ("a.tsv", "en,fr\nGo.,Va !\n", ["cells are separated by tabs, and not by commas"]),
+        ("a.tsv", "en;fr\nGo.;Va !\n", ["cells are separated by tabs, and not by semicolons"]),
         ("a.tsv", '<?xml version="1.0"?>\n<tmx>\n', ["XML (TMX?)"]),
         ("a.tsv", '{"en": "Go."}\n', ["name the file .jsonl"]),
         ("a.jsonl", '[{"en": "Go.", "fr": "Va !"}]\n', ["jq -c '.[]'"]),

@@ -289,6 +289,7 @@ def test_latex_escapes_every_special_character():
         r"a\_b \& 5\% \#1 \$x\$ \{y\} \textasciitilde{}\textasciicircum{}\textbackslash{} \textless{}z\textgreater{}"
     )
     assert markup.latex_text("日é\x00") == "U+65E5éU+0000"
+    assert markup.latex_text("e\u0301") == "é", "decomposed"
 
 
 # ----------------------------------------------------------------------------------------------------------- figures

@@ -122,8 +122,9 @@ def _is_header(cells: list[str], pair: str) -> bool:
 
 def _expected(line: str, width: int) -> str:
     wanted = "a word, a tab, its translation, a tab and a score" if width == 3 else "a word, a tab and its translation"
-    hint = "" if "\t" in line else "; commas do not part them" * ("," in line) or "; blanks part only two single words"
-    return f"expected {wanted}, found {line[:80]!r}{hint}"
+    blanks = "\t" not in line
+    hint = "; commas do not separate them" if "," in line else "; blanks separate single words only"
+    return f"expected {wanted}, found {line[:80]!r}{hint if blanks else ''}"
 
 
 def _number(cell: str) -> float | None:

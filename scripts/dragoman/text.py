@@ -79,17 +79,17 @@ def parallel(source: Path, target: Path) -> Iterator[tuple[str, str]]:
         )
 
 
-def table(path: Path, needed: Sequence[str] = ()) -> Iterator[tuple[int, dict[str, str]]]:
-    """Line number and cells of a tab-separated file by the names in its header row. A quote is a character.
-
-    Raises:
-        TextError: no header, one without a `needed` column, or a row of more or fewer cells.
-    """
-    return _strictly(table_rows(path, needed))
+def table(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
+    """Line number and cells of a tab-separated file by the names in its header row. A quote is a character."""
+    return _strictly(table_rows(path))
 
 
 def table_rows(path: Path, needed: Sequence[str] = ()) -> Iterator[tuple[int, dict[str, str] | TextError]]:
-    """As `table`, but a row of more or fewer cells is given as an error, and the next one follows."""
+    """As `table`, but a row of more or fewer cells is given as an error, and the next one follows.
+
+    Raises:
+        TextError: the first row names a column twice, or not all that are needed.
+    """
     rows = _without_end(lines(path))
     first = next(rows, "")
     header = first.split("\t")
@@ -200,7 +200,7 @@ def _header_missing(path: Path, first: str, needed: Sequence[str]) -> str:
         return "this looks like JSON: name the file .jsonl"
     if "\t" not in first:
         kind = "commas" if "," in first else "semicolons" if ";" in first else ""
-        return f"cells are parted by tabs{kind and f', and not by {kind}'}"
+        return f"cells are separated by tabs{kind and f', and not by {kind}'}"
     languages = iter(needed)
     names = [
         f"column{at}" if cell.isdecimal() else next(languages, f"column{at}")

@@ -4,6 +4,7 @@ A provider is a module with
 
     fetch(corpus, pair, folder)          bring raw files into `folder`; nothing to do where there is no network in it
     read(corpus, pair, split, folder)    the rows of a split in their own order; none where the corpus has no such split
+                                         (what is wrong with one row alone is its `fault`, with the file, an error)
     describe(corpus, pair, folder)       what the text was made from: names, revisions, hashes
     CHECKS                               those of `lines.CHECKS` that apply; all, where it says nothing (optional)
 
@@ -33,6 +34,8 @@ SCHEMA = pa.schema([("id", pa.int64()), ("source", pa.string()), ("target", pa.s
 DROPPED = "dropped.jsonl"
 CHUNK = 20_000
 """Rows held in memory and written together: one row group of the parquet file."""
+EARLY = 1000
+"""Faulty rows at the beginning of a file after which no good ones are waited for."""
 MANY = 0.05
 """Share of dropped lines above which the report should say so."""
 
@@ -120,6 +123,8 @@ def _usable(rows: Iterator[Row], split: str) -> Iterator[Row]:
         if row.fault and split == "test" and not (row.source or row.target):
             raise TextError(f"{row.why} (no row can be left out of a test set)")
         count, faulty, first = count + 1, faulty + bool(row.fault), first or row.why
+        if faulty == count == EARLY:
+            break
         yield row
     if faulty == count > 0:
         raise TextError(first)
