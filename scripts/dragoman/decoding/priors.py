@@ -179,12 +179,13 @@ def _of_hypotheses(prior: RefinedPrior) -> Callable[[Sequence[Item]], list[str]]
     path = Path(str(prior.hypotheses))
     found: dict[int, tuple[str, str]] = {}
     for number, row in objects(path):
+        if row.get("setting", "") != prior.setting:
+            continue
         for key, kind in (("id", int | str), ("source", str), ("hypothesis", str)):
             if not isinstance(row.get(key), kind):
                 problem = f"{key!r} holds {row[key]!r}" if key in row else f"no {key!r}"
                 raise ValueError(f"{path}:{number}: {problem} in this row; give a hypotheses.jsonl of this project")
-        if row.get("setting", "") == prior.setting:
-            found[row["id"]] = row["source"], row["hypothesis"]
+        found[row["id"]] = row["source"], row["hypothesis"]
 
     def texts(items: Sequence[Item]) -> list[str]:
         for item in items:
