@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import urllib.request
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -163,6 +164,7 @@ def test_files_that_a_mirror_over_http_lists(
     (tmp_path / "server" / "UD_English-EWT" / "r2.5" / f"en_ewt-ud-{missing}.conllu").unlink()
     handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path / "server"))
     monkeypatch.setattr(SimpleHTTPRequestHandler, "log_message", lambda *_: None)
+    monkeypatch.setattr(urllib.request, "_opener", None)  # it keeps the proxies that another test had set
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as mirror:
         Thread(target=mirror.serve_forever, daemon=True).start()
         monkeypatch.setenv("UD_ENDPOINT", f"http://127.0.0.1:{mirror.server_port}")
