@@ -373,7 +373,7 @@ LINES = [
     (instance(1, source_length=math.nan), "bad.log:2"),
     (instance(1, source_length=-1), "bad.log:2"),
     (json.dumps(instance(1))[:-1] + ', "x": ' + "1" * 5000 + "}", ":2: not JSON"),
-    ("", ":2: not JSON"),
+    (" ", ":2: not JSON"),
 ]
 ROWS = [
     *(

@@ -190,7 +190,7 @@ def test_what_a_prior_is_made_from(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "x").mkdir()
     for name in ("fr", "de", "it", "a", "b", "en-fr.jsonl", "en-de.jsonl"):
-        (tmp_path / "x" / name).touch()
+        (tmp_path / "x" / name).write_text("word\tmot\n")
     plan = plan_with(tmp_path, prior)
     decoder = plan.decoder(RUN)
     assert isinstance(decoder, PrefilledDecoder)

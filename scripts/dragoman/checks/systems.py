@@ -28,13 +28,19 @@ from dragoman.config import (
     System,
 )
 from dragoman.configfile import KeyPath, Problem
+from dragoman.dictionaries import read_dictionary
 from dragoman.instructions import questions
 from dragoman.languages import split_pair
+from dragoman.text import TextError
 
 MODEL_FREE = ("copy", "dictionary")
 """Decoders that use no model."""
 SINGLE = (*MODEL_FREE, "offline", "contrastive")
 """Decoders that give one answer to a sentence, under one setting."""
+
+
+LOOKED_AT = 20_000
+"""Rows of a dictionary that are read whenever a configuration is."""
 
 
 def problems_of(
@@ -72,8 +78,18 @@ def _decoder(at: KeyPath, experiment: Experiment, decoder: Any, tuning: str | No
         for pair in experiment.test.pairs:
             yield from named("pair", (*at, "decoder", "files"), pair, decoder.files)
         for pair, path in decoder.files.items():
-            if not Path(path).is_file():
-                yield Problem((*at, "decoder", "files", pair), "no such file", path)
+            yield from _dictionary((*at, "decoder", "files", pair), path, pair)
+
+
+def _dictionary(at: KeyPath, path: str, pair: str) -> Iterator[Problem]:
+    """Whether a dictionary is there and can be read, by its first rows."""
+    if not Path(path).is_file():
+        yield Problem(at, "no such file", path)
+        return
+    try:
+        read_dictionary(Path(path), pair, LOOKED_AT)
+    except TextError as error:
+        yield Problem(at, str(error), path)
 
 
 def _prior(config: Config, at: KeyPath, experiment: Experiment, own: str, prior: Any) -> Iterator[Problem]:
@@ -90,7 +106,9 @@ def _prior(config: Config, at: KeyPath, experiment: Experiment, own: str, prior:
     if not isinstance(prior, PseudoPrior | RandomPrior):
         return
     for key, path in prior.files.items():
-        if not Path(path).is_file():
+        if isinstance(prior, PseudoPrior):
+            yield from _dictionary((*at, "files", key), path, key)
+        elif not Path(path).is_file():
             yield Problem((*at, "files", key), "no such file", path)
     languages = targets if prior.corpus else set(prior.files)
     if isinstance(prior, RandomPrior) and prior.kind == "wrong-language":

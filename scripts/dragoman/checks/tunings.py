@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import regex
 from pydantic import ValidationError
 
 from dragoman import registry, sweeps
@@ -131,12 +131,16 @@ def _sweep(
     assert tuning.sweep is not None
     here: KeyPath = (*at, "sweep", "values")
     for value, given in tuning.sweep.values.items():
-        if not re.fullmatch(r"[\w.+-]+", value):
+        if not regex.fullmatch(r"[\p{L}\p{M}\p{N}_.+-]+", value):
             yield Problem(here, "a setting is one word: letters, digits and . + - _", value)
         try:
             each = sweeps.at(tuning, value)
         except ValidationError as error:
-            yield Problem(here, f"{tuning.sweep.key}: {error.errors()[0]['msg']}", given)
+            item = error.errors()[0]
+            text = f"{tuning.sweep.key}: {item['msg']}"
+            if isinstance(given, bool) and item["type"] in ("literal_error", "string_type"):
+                text += "; YAML reads on, off, yes and no as true and false, so put such a word in quotes"
+            yield Problem(here, text, given)
             return
         except (KeyError, IndexError, TypeError, ValueError):
             text = "this tuning has no such key; write the keys that lead to it with dots, as in options.alpha"

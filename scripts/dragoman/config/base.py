@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import PurePosixPath
 from typing import Annotated
 
+import regex
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from dragoman.languages import named, named_pair
@@ -15,7 +15,7 @@ def _check_folder(path: str) -> str:
     parts = PurePosixPath(path).parts
     if PurePosixPath(path).is_absolute() or ".." in parts or not parts:
         raise ValueError(f"must be a folder below the working directory, not {path!r}")
-    if any(part.startswith("-") for part in parts) or not re.fullmatch(r"[\w ./@+,=~-]+", path):
+    if any(part.startswith("-") for part in parts) or not regex.fullmatch(r"[\p{L}\p{M}\p{N}_ ./@+,=~-]+", path):
         raise ValueError(f"holds a character that is not for names of folders, or begins one with '-': {path!r}")
     return path
 

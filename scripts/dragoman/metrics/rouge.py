@@ -8,7 +8,6 @@ here cuts Chinese, Japanese or Thai; the multilingual fork of XL-Sum cuts and st
 
 from __future__ import annotations
 
-import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -17,6 +16,7 @@ from dragoman import registry
 from dragoman.languages import Language
 from dragoman.metrics import MetricError, Score, languages_of, require, unspaced
 from dragoman.metrics.bootstrap import RESAMPLES, drawn, of_mean
+from dragoman.words import RUN, folded
 
 BETTER = "higher"
 DIGITS = 1
@@ -64,14 +64,7 @@ def compute(
 
 def words(text: str, language: Language) -> list[str]:
     """Lower-case words of a text: runs of letters, marks and digits, or each of them where no blanks part words."""
-    letters = []
-    for letter in unicodedata.normalize("NFC", text.lower()):
-        category = unicodedata.category(letter)
-        if category[0] in "LMN":
-            letters.append(letter)
-        elif category != "Cf":  # joiners, which stand inside words and are not seen
-            letters.append(" ")
-    found = "".join(letters).split()
+    found = RUN.findall(folded(text))
     return found if language.spaced else [letter for run in found for letter in run]
 
 
