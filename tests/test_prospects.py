@@ -78,6 +78,7 @@ def test_signatures_are_those_that_runs_write() -> None:
     assert glotlid.startswith("OTR|id:glotlid|"), "although its model is not here"
     missing = prospects.signature("offtarget:identifier=glot", "en-fr", ())
     assert missing.startswith("offtarget:identifier=glot cannot be tried here (unknown identifier 'glot'")
+    assert prospects.signature("bleu:tokenize=no", "en-fr", ()).startswith("bleu:tokenize=no cannot be tried here (")
 
 
 def test_the_nearest_of_several_configurations_counts(tmp_path: Path) -> None:
