@@ -15,6 +15,9 @@ IN_VENV := export PATH="$(CURDIR)/$(VENV)/bin:$$PATH"; hash -r;
 # Bytecode that is not kept is compiled anew by every job.
 export PYTHONDONTWRITEBYTECODE :=
 
+# Whether `make test` makes the environment of COMET and BLEURT and tests them.
+NEURAL ?= 1
+
 # The environment of envs/ that `make lock` is about.
 LOCK ?= main
 
@@ -56,7 +59,7 @@ demo: env ## run the embedded demonstration: a corpus, two models, a fine-tuning
 smoke: ## the same with config/smoke.yaml: every rule in a few minutes, learns nothing
 	@$(MAKE) --no-print-directory demo CONFIG=config/smoke.yaml
 
-test: env lint ## style checks and the whole test suite
+test: env lint $(if $(filter 0,$(NEURAL)),,env-neural) ## style checks and the whole test suite (NEURAL=0: without COMET and BLEURT)
 	@$(IN_VENV) OMP_NUM_THREADS=1 python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
 
 fuzz: env ## a hundred times as many odd configurations and texts as `make test` tries, new ones every time

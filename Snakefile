@@ -35,4 +35,5 @@ include: "workflow/rules/report.smk"
 
 
 onsuccess:
-    print(f"The report: {RESULTS}/report/index.html")
+    if Path(f"{RESULTS}/report/index.html").exists():
+        print(f"The report: {RESULTS}/report/index.html")

@@ -4,10 +4,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from dragoman import command, decoding, instructions, models
-from dragoman.config import OfflineDecoder
 from dragoman.configfile import load_config
 from dragoman.decoding import offline
 from dragoman.imports import code
@@ -18,13 +16,13 @@ from dragoman.storage import digest, read_manifest, write_json
 def answer(plan: Plan, run: DecodeRun) -> None:
     """A list of instruction, output, generator and dataset, in the order of the file."""
     asked, spec = plan.instructed(run), plan.answer_spec(run)
-    questions = instructions.questions(Path(asked.path))[: asked.limit]
+    questions = instructions.questions(command.located(asked.path))[: asked.limit]
     items = [decoding.Item(i, instructions.asked(row["instruction"]), "") for i, row in enumerate(questions)]
     model = plan.model_behind(run)
     assert model is not None  # checked when the configuration was read
     models.use_threads(plan.config.threads)
-    options = OfflineDecoder(name="offline", max_new_tokens=asked.max_new_tokens, batch_size=asked.batch_size)
-    decoder = offline.Decoder(decoding.Context(model, run.pair, instructions.PROMPT), options)
+    context = decoding.Context(model, run.pair, instructions.PROMPT)
+    decoder = offline.Decoder(context, plan.answer_decoder(run))
     files = digest(read_manifest(model)["files"])
     key = decoding.journal_key([vars(run), spec, code("answer"), models.made_with()], items, files)
     journal = decoding.Journal(plan.results / ".work" / f"answer-{key}.jsonl", key)

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from dragoman import claims, command, records
-from dragoman.configfile import load_config
+from dragoman.configfile import ConfigError, load_config
 from dragoman.metrics import kept
 from dragoman.plan import Plan
 from dragoman.storage import canonical, replacing
@@ -28,14 +28,25 @@ def main(argv: Sequence[str] | None = None) -> None:
     plan = Plan(load_config(given.config))
     plan.results = given.results or plan.results
     kept.use(plan.kept_scores)
+    asked = claims.load(given.claims)
+    if refused := list(claims.refused(asked, plan.config)):
+        raise ConfigError(
+            "\n".join(f"{given.claims}: {text} ({experiment}, {name})" for experiment, name, text in refused)
+        )
     path = plan.results / "records.jsonl"
-    found = claims.evaluate(claims.load(given.claims), plan, records.read(path) if path.is_file() else [])
-    with replacing(given.out) as file:
-        for result in found:
-            file.write(canonical(asdict(result)) + "\n")
+    scores = records.read(path) if path.is_file() else []
+    timed = [claim for claim in asked if claim.timed]
+    found = claims.evaluate([claim for claim in asked if not claim.timed], plan, scores)
+    by_clock = claims.evaluate(timed, plan)
+    for out, results in ((given.out, found), (plan.timed_claims, by_clock)):
+        with replacing(out) as file:
+            for result in results:
+                file.write(canonical(asdict(result)) + "\n")
+    found += by_clock
     for result in found:
         p = "" if result.p is None else f", p = {result.p:.4f}"
-        logging.info("%-9s  %s%s%s", result.verdict, result.id, p, f" ({result.note})" if result.note else "")
+        near = f", near to {' and '.join(result.near)}" if result.near else ""
+        logging.info("%-9s  %s%s%s%s", result.verdict, result.id, p, near, f" ({result.note})" if result.note else "")
 
 
 if __name__ == "__main__":

@@ -25,8 +25,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--markdown", type=Path, help="file to write what differs to")
     parser.add_argument("--html", type=Path, help="the same as a page")
     given = parser.parse_args(argv)
-    if given.a.resolve() == given.b.resolve():
-        raise ValueError(f"{given.a} and {given.b} are one folder; give two")
     a, b = comparison.Folder(given.a), comparison.Folder(given.b)
     kept.use(None, *(folder / ".cache" / "scores" for folder in (given.a, given.b)))
     sides = sidebyside.Sides(given.a, given.b, comparison.compare(a, b), comparison.compare_claims(a, b))

@@ -38,8 +38,8 @@ def decode(plan: Plan, run: DecodeRun, out: Path, shard: int = 1, shards: int = 
     options = plan.decoder(run)
     decoder = registry.module_of("decoder", options.name).Decoder(context, options)
     fingerprint = code("decode", ("decoder", options.name), ("task", experiment.task))
-    prior = [sha256(path) for path in plan.prior_files(run)]
-    depends = [vars(run), spec, prompt.model_dump(mode="json"), fingerprint, models.made_with() if model else {}, prior]
+    read = [sha256(path) for path in plan.decoder_files(run)]
+    depends = [vars(run), spec, prompt.model_dump(mode="json"), fingerprint, models.made_with() if model else {}, read]
     key = decoding.journal_key(depends, items, files)
     journal = decoding.Journal(plan.results / ".work" / f"decode-{key}.jsonl", key)
     label = f"{run.experiment}/{run.system}/{run.pair} seed {run.seed}"

@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dragoman import command, corpora, decoding, models
-from dragoman.config import OfflineDecoder
 from dragoman.configfile import load_config
 from dragoman.decoding import offline
 from dragoman.metrics import divergence
@@ -27,12 +26,7 @@ def diverge(plan: Plan, run: DivergenceRun) -> None:
     items = [decoding.Item(row["id"], row["source"], row["target"]) for row in rows]
     twin_run = plan.twin_of(run)
     prompt = plan.prompt_of(experiment, experiment.tunings[twin_run.tuning])
-    options = OfflineDecoder(
-        name="offline",
-        max_new_tokens=spec.max_new_tokens,
-        batch_size=spec.batch_size,
-        stop_at_newline=spec.stop_at_newline,
-    )
+    options = plan.divergence_decoder(run)
     folders = plan.model_folder(experiment.model), plan.tuning_folder(twin_run)
     foundation, twin = (offline.Decoder(decoding.Context(folder, run.pair, prompt), options) for folder in folders)
     if twin.tokenizer.get_vocab() != foundation.tokenizer.get_vocab():

@@ -17,13 +17,11 @@ from dragoman.checks import masks
 from dragoman.config import HubModel, LocalModel
 from dragoman.configfile import load_config
 from dragoman.plan import Plan
+from dragoman.plan.inputs import CHECKPOINT
 from dragoman.storage import building
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
-
-SUFFIXES = {".json", ".safetensors", ".model", ".txt", ".jinja"}
-"""Weights, configuration and tokenizer; nothing that could hold code."""
 
 
 def parameters_in(folder: Path) -> int:
@@ -103,7 +101,7 @@ def bring(plan: Plan, name: str, spec: HubModel | LocalModel) -> None:
     check_masks(plan, name, source)
     with building(plan.model_folder(name), facts) as place:
         for path in sorted(source.iterdir()):
-            if path.suffix in SUFFIXES and path.name != "manifest.json":
+            if path.suffix in CHECKPOINT and path.name != "manifest.json":
                 # a folder of the user's is copied: he may train on in it
                 (link_or_copy if isinstance(spec, HubModel) else shutil.copyfile)(path, place / path.name)
         models.quicken(tokenizer, place)

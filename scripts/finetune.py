@@ -41,10 +41,9 @@ def tune(plan: Plan, run: TuningRun) -> None:
     tokenizer = models.load_tokenizer(before)
     method = registry.module_of("method", tuning.method)
     options = options_of(tuning)
-    made = method.examples(texts, plan.prompt_of(experiment, tuning), tokenizer, options)
     if mixed and tuning.mix:
-        text = read(mixed, instructions.PAIR, tuning.mix.limit)
-        made = [*made, *method.examples([text], instructions.PROMPT, tokenizer, options)]
+        texts.append(read(mixed, instructions.PAIR, tuning.mix.limit))
+    made = method.examples(texts, plan.prompt_of(experiment, tuning), tokenizer, options)
     positions = models.positions(models.described(before))
     examples = training.drop_long(made, min(tuning.training.max_length, positions or tuning.training.max_length))
     loss = getattr(method, "loss", None)

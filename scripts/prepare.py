@@ -23,7 +23,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     command.add_config(parser)
     parser.add_argument("--corpus", required=True, help="a name under `corpora:`")
     parser.add_argument("--pair", required=True, help="source and target language, like en-fr")
-    parser.add_argument("--downloads", required=True, type=Path, help="what scripts/download.py fetched, if it had to")
+    parser.add_argument(
+        "--downloads",
+        required=True,
+        type=Path,
+        help="what scripts/download.py fetched, if it had to; for a corpus that joins another, its checked pairs",
+    )
     parser.add_argument(
         "--out", required=True, type=Path, help="folder of the checked text; a manifest is written last"
     )

@@ -4,10 +4,11 @@
     python tests/chaos.py --rounds 5 --kills 4 --seed 1
     python tests/chaos.py --rounds 5 --kills 4 --slurm
 
-A round starts Snakemake and after a random time sends SIGKILL to one job, or to Snakemake and all its jobs; so often,
-each time a while later; then the workflow is run to its end. Every file that does not hold a time of day must have the
-bytes of an undisturbed run. With `--slurm`, a small run goes through a SLURM that is started here (root, Debian), where
-what is killed is a job of the cluster, or Snakemake, whose jobs are then cancelled. `make chaos` does the first.
+A round gives the README's commands, `make smoke` and plain `snakemake` in turn, in a copy of the checkout. After a
+random time SIGKILL is sent to one job, to Snakemake alone (its jobs continue), or to every process of the run. Then the
+next command is given, and so on; the last one runs to its end. Every file that does not hold a time of day must have
+the bytes of an undisturbed run. With `--slurm`, a small run goes through a SLURM that is started here (root, Debian).
+There, a job of the cluster is killed, or Snakemake, whose jobs are then cancelled. `make chaos` does the first.
 """
 
 from __future__ import annotations
@@ -29,9 +30,12 @@ sys.path.insert(0, str(REPOSITORY / "scripts"))
 
 import test_slurm  # noqa: E402
 import test_workflow  # noqa: E402
+from conftest import copy_checkout  # noqa: E402
 
-LOCAL = ["--cores", str(os.cpu_count() or 1)]
-CLUSTER = ["--workflow-profile", str(test_slurm.PROFILE), *test_slurm.ALONE]
+COMMANDS = [["make", "smoke"], ["snakemake", "--cores", "all", "--configfile", "config/smoke.yaml"]]
+"""As the README has them."""
+CLUSTER = ["snakemake", "--snakefile", str(REPOSITORY / "Snakefile"), "--configfile", "config.yaml"]
+CLUSTER += ["--workflow-profile", str(test_slurm.PROFILE), *test_slurm.ALONE]
 
 
 def prepared(folder: Path, slurm: bool) -> Path:
@@ -39,9 +43,9 @@ def prepared(folder: Path, slurm: bool) -> Path:
     folder.mkdir()
     if slurm:
         return test_slurm.given(folder)
-    (folder / "config.yaml").write_text(test_workflow.SMOKE, encoding="utf-8")
-    (folder / "config").mkdir()
-    (folder / "config" / "examples").symlink_to(REPOSITORY / "config" / "examples")
+    copy_checkout(folder)
+    (folder / ".venv").symlink_to(Path(sys.executable).parents[1])
+    (folder / ".venv" / ".ready").touch()  # newer than the lists that were copied, so `make` makes no environment
     return folder
 
 
@@ -50,19 +54,17 @@ def results(folder: Path, slurm: bool) -> dict[str, str]:
     return test_workflow.contents(folder / ("results" if slurm else "results/smoke"))
 
 
-def start(folder: Path, slurm: bool) -> subprocess.Popen[bytes]:
-    """Snakemake in a session of its own, so that all its jobs can be found."""
-    command = [sys.executable, "-m", "snakemake", "--snakefile", REPOSITORY / "Snakefile"]
-    command += ["--configfile", "config.yaml", "--rerun-incomplete", "--nolock", "--quiet", "rules"]
+def start(folder: Path, slurm: bool, number: int = 0) -> subprocess.Popen[bytes]:
+    """Give the nth command in a session of its own, so that all its processes can be found."""
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     options = {"cwd": folder, "stderr": subprocess.STDOUT, "env": environment, "start_new_session": True}
     with open(folder / "snakemake.log", "ab") as log:
-        return subprocess.Popen([*command, *(CLUSTER if slurm else LOCAL)], stdout=log, **options)
+        return subprocess.Popen(CLUSTER if slurm else COMMANDS[number % len(COMMANDS)], stdout=log, **options)
 
 
-def finish(folder: Path, slurm: bool) -> None:
+def finish(folder: Path, slurm: bool, number: int = 0) -> None:
     """Run to the end."""
-    if start(folder, slurm).wait() != 0:
+    if start(folder, slurm, number).wait() != 0:
         sys.exit(f"a run failed that nobody disturbed:\n{(folder / 'snakemake.log').read_text()[-5000:]}")
 
 
@@ -85,10 +87,15 @@ def killed(pids: list[str]) -> None:
             os.kill(int(pid), signal.SIGKILL)
 
 
-def disturb(run: subprocess.Popen[bytes], rng: random.Random, slurm: bool) -> str:
-    """Kill something of a run, a single job or everything, and wait until Snakemake has ended; what it was."""
-    jobs = queued("--states", "RUNNING") if slurm else processes_of(run.pid, f"{REPOSITORY}/scripts/")
-    if jobs and rng.random() < 0.5:
+def disturb(run: subprocess.Popen[bytes], rng: random.Random, slurm: bool, folder: Path) -> str:
+    """Kill something of a run, a single job, Snakemake or everything, and wait until it has ended; what it was."""
+    jobs = queued("--states", "RUNNING") if slurm else processes_of(run.pid, f"{folder}/scripts/")
+    choice = rng.random()
+    if not slurm and choice < 1 / 3:
+        killed(processes_of(run.pid, "bin/snakemake "))
+        run.wait()
+        return "Snakemake"
+    if jobs and choice < 2 / 3:
         job = rng.choice(jobs)
         if slurm:
             subprocess.run(["scancel", "--signal", "KILL", job], check=False)
@@ -108,14 +115,14 @@ def disturb(run: subprocess.Popen[bytes], rng: random.Random, slurm: bool) -> st
 def round_of(folder: Path, slurm: bool, kills: int, usual: float, rng: random.Random) -> str:
     """Disturb one run so often, then let it end; what was done to it."""
     done = []
-    for _ in range(kills):
-        run, moment = start(folder, slurm), rng.uniform(0, 2 * usual / (kills + 1))
+    for number in range(kills):
+        run, moment = start(folder, slurm, number), rng.uniform(0, 2 * usual / (kills + 1))
         try:
             run.wait(timeout=moment)
             done.append("nothing (it was over)")
         except subprocess.TimeoutExpired:
-            done.append(f"{disturb(run, rng, slurm)} after {moment:.0f} s")
-    finish(folder, slurm)
+            done.append(f"{disturb(run, rng, slurm, folder)} after {moment:.0f} s")
+    finish(folder, slurm, kills)
     return ", ".join(done)
 
 

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
+import stat
+import subprocess
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -14,6 +18,8 @@ os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # as jobs have it; r
 pytest_plugins = ["browser", "hub_server"]
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+DATA = REPOSITORY.parent / "shared" / "data"
+NO_DATA = "../shared/data, a folder of real corpora, is not there"
 
 
 @pytest.fixture
@@ -26,9 +32,29 @@ def in_repository(monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """A folder of real corpora beside the checkout; tests that want it skip where it is absent."""
-    folder = REPOSITORY.parent / "shared" / "data"
-    if not folder.is_dir():
-        pytest.skip(f"{folder.relative_to(REPOSITORY.parent)} is not beside the checkout")
+    if not DATA.is_dir():
+        pytest.skip(NO_DATA)
+    return DATA
+
+
+def copy_checkout(folder: Path) -> None:
+    """Copy all files that git knows or would take in, wherever the checkout lies and whoever owns it."""
+    listed = ["git", "-c", "safe.directory=*", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    done = subprocess.run(listed, cwd=REPOSITORY, capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip("this is no git checkout")
+    for name in filter(None, done.stdout.split("\0")):
+        if (REPOSITORY / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(REPOSITORY / name, folder / name)  # scripts stay executable
+            (folder / name).chmod((folder / name).stat().st_mode | stat.S_IWUSR)
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A copy of the checkout."""
+    folder = tmp_path / "checkout"
+    copy_checkout(folder)
     return folder
 
 
@@ -57,6 +83,16 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str,
         save_model(folder, architecture)
         made[architecture] = {path.name: path.read_bytes() for path in folder.iterdir()}
     return made
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Name what was skipped: one line for each reason, with the number of tests."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    reasons = Counter(" ".join(report.longrepr[2].removeprefix("Skipped: ").split()) for report in skipped)
+    if reasons:
+        terminalreporter.section("skipped")
+    for reason, number in sorted(reasons.items(), key=lambda item: (-item[1], item[0])):
+        terminalreporter.write_line(f"{number:4} {'test' if number == 1 else 'tests'}: {reason}")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

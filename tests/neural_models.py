@@ -17,7 +17,7 @@ import yaml
 from bleurt_pytorch import BleurtConfig, BleurtForSequenceClassification, BleurtTokenizer
 from bleurt_pytorch.bleurt.tokenization_bleurt_sp import BleurtSPTokenizer
 from comet import load_from_checkpoint
-from comet.models import RegressionMetric, UnifiedMetric
+from comet.models import RegressionMetric, UnifiedMetric, XCOMETMetric
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 from transformers import XLMRobertaConfig, XLMRobertaTokenizerFast
 
@@ -103,7 +103,7 @@ def expected(folder: Path) -> dict[str, list[float]]:
     """Scores of the sentences in `texts.json`, by the libraries' own ways to score."""
     texts = json.loads((folder / "texts.json").read_text())
     found = {}
-    for name in ("comet", "kiwi", "unite"):
+    for name in ("comet", "kiwi", "unite", "xcomet"):
         model = load_from_checkpoint(str(folder / name / "checkpoints" / "model.ckpt"), local_files_only=True)
         found[name] = model.predict(texts, batch_size=3, gpus=0, num_workers=0, progress_bar=False).scores
     tokenizer = BleurtTokenizer.from_pretrained(folder / "bleurt")
@@ -123,6 +123,7 @@ def main(folder: Path) -> None:
     kiwi = {**sparse, "word_layer": 1, "word_level_training": True}
     comet(folder / "kiwi", UnifiedMetric, input_segments=["mt", "src"], **kiwi)  # like wmt22-cometkiwi-da
     comet(folder / "unite", UnifiedMetric, input_segments=["mt", "src", "ref"], **kiwi)
+    comet(folder / "xcomet", XCOMETMetric, sent_layer="mix", word_layer=1, **sparse)  # like XCOMET-XL
     comet(folder / "lacking", RegressionMetric, lack="estimator.", **sparse)
     comet(folder / "pickled", RegressionMetric, more={"extra": Surprise()}, **sparse)
     comet(folder / "elsewhere", RegressionMetric, **sparse)

@@ -13,7 +13,7 @@ import pytest
 
 from dragoman import corpora, grammar
 from dragoman.config import DemoCorpus, FilesCorpus
-from dragoman.corpora import CorpusError, aligner
+from dragoman.corpora import aligner
 
 Sentences = list[list[str]]
 
@@ -207,8 +207,11 @@ def test_alignment_given_in_a_file_is_checked(tmp_path: Path) -> None:
     corpus = FilesCorpus.model_validate(
         {"provider": "files", "align": True, "pairs": {"en-de": {"train": {"path": str(tmp_path / "a.jsonl")}}}}
     )
-    with pytest.raises(CorpusError, match=r"a\.jsonl:2: the alignment links 0-2, but the sides have 1 and 2 words"):
-        corpora.prepare(corpus, "en-de", tmp_path / "none", tmp_path / "out")
+    manifest = corpora.prepare(corpus, "en-de", tmp_path / "none", tmp_path / "out")
+    assert manifest["splits"]["train"]["dropped"] == {"alignment": 1}
+    assert corpora.load(tmp_path / "out", "train")["alignment"].to_pylist() == ["0-0"]
+    dropped = (tmp_path / "out" / "dropped.jsonl").read_text(encoding="utf-8")
+    assert "a.jsonl:2: the alignment links 0-2, but the sides have 1 and 2 words" in dropped
 
 
 def test_grammar_has_alignments_already() -> None:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import resource
 import subprocess
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
-from refusals import Bad, called, lay, refuse
+from conftest import REPOSITORY
+from refusals import Bad, lay, refuse
 from test_bad_input import NONE, RECORD, WORLD
 
 
@@ -73,19 +76,20 @@ def test_refused_full_disk(command: str, small_disk: Path, world: Path) -> None:
 
 @contextmanager
 def _small_files() -> Iterator[None]:
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    limits, bytecode = resource.getrlimit(resource.RLIMIT_FSIZE), sys.dont_write_bytecode
+    sys.dont_write_bytecode = True  # Python would keep the first hundred bytes, and fail on them ever after
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
     try:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        sys.dont_write_bytecode = bytecode
 
 
 @pytest.mark.parametrize("command", WRITERS, ids=[command.split()[0] for command in WRITERS])
 def test_refused_file_limit(command: str, world: Path) -> None:
     """As on a full disk, where mounting is not allowed: files may not grow beyond a hundred bytes."""
     (world / "here").mkdir()
-    called(command.replace("../h", "../no"))  # whatever is imported, and kept as bytecode, is so by now
     refuse(Bad("files may not grow", command, ["ile too large"]), world / "here", _small_files())
 
 
@@ -95,21 +99,38 @@ def test_refused_closed_disk(command: str, small_disk: Path, world: Path) -> Non
     refuse(Bad("a disk that cannot be written to", command, ["read-only file system", "may write to"]), small_disk)
 
 
+CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH = 1, 2
+"""Capabilities with which root reads and writes whatever the mode of a file (linux/capability.h)."""
+
+
 @contextmanager
-def _nobody(folder: Path, top: Path) -> Iterator[None]:
-    """Root, whom no mode stops, is nobody for this long; every folder from `top` down to `folder` lets it pass."""
+def _held_to_modes(folder: Path, top: Path) -> Iterator[None]:
+    """Root, whom no mode stops, must obey modes for this long. Folders from `top` to `folder` let it pass.
+
+    It becomes the owner of the checkout, which must stay readable. Where that is root itself, it does without the
+    capabilities that make the difference.
+    """
     if os.geteuid() != 0:
         yield
         return
+    if sys.platform != "linux":
+        pytest.skip("root is held to modes on Linux only")
     way = [each for each in (folder, *folder.parents) if each.is_relative_to(top)]
     modes = {each: each.stat().st_mode & 0o777 for each in way}
     for each in way[1:]:
         each.chmod(0o755)
-    os.seteuid(65534)
+    libc, header = ctypes.CDLL(None, use_errno=True), (ctypes.c_uint32 * 2)(0x20080522, 0)
+    before, less = (ctypes.c_uint32 * 6)(), (ctypes.c_uint32 * 6)()
+    assert libc.capget(header, before) == 0
+    less[:] = before[:]
+    less[0] &= ~(1 << CAP_DAC_OVERRIDE | 1 << CAP_DAC_READ_SEARCH)  # of those in force, not of those permitted
+    assert libc.capset(header, less) == 0
+    os.seteuid(REPOSITORY.stat().st_uid)
     try:
         yield
     finally:
         os.seteuid(0)
+        assert libc.capset(header, before) == 0
         for each, mode in modes.items():
             each.chmod(mode)
 
@@ -119,16 +140,25 @@ def test_refused_forbidden(command: str, world: Path, tmp_path_factory: pytest.T
     here = world / "here"
     here.mkdir(mode=0o555)
     said = ["ermission denied", "may write to"]
-    refuse(Bad("no permission to write", command, said), here, _nobody(here, tmp_path_factory.getbasetemp().parent))
+    refuse(
+        Bad("no permission to write", command, said), here, _held_to_modes(here, tmp_path_factory.getbasetemp().parent)
+    )
+
+
+@contextmanager
+def _unreadable(path: Path, within: AbstractContextManager[None]) -> Iterator[None]:
+    """Take a file's permissions away for this long."""
+    path.chmod(0)
+    with within:
+        yield
+    path.chmod(0o644)
 
 
 def test_refused_unreadable(world: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     here = world / "here"
     here.mkdir()
-    here.chmod(0o777)
     lay(here, {"secret.tsv": NONE, "c.yaml": WORLD.replace("none.tsv", "secret.tsv"), "model/config.json": "{}"})
-    (here / "secret.tsv").chmod(0)
     command = "prepare.py --config c.yaml --corpus none --pair en-fr --downloads raw --out out"
     said = ["secret.tsv cannot be read: Permission denied"]
     bad = Bad("no permission to read", command, said)
-    refuse(bad, here, _nobody(here, tmp_path_factory.getbasetemp().parent))
+    refuse(bad, here, _unreadable(here / "secret.tsv", _held_to_modes(here, tmp_path_factory.getbasetemp().parent)))

@@ -113,7 +113,7 @@ LINES = [
     *(Bad("nothing", name, [f"{needs}", "usage:"], code=2, lines=0) for name, (needs, _) in NEEDS.items()),
     *(
         Bad("an unknown option", f"{name} --nonsense", ["usage:"], code=2, lines=0)
-        for name in ("speak.py", "generate.py")
+        for name in ("speak.py", "generate.py", "verdicts.py")
     ),
     *(
         Bad(unknown, f"{name} --config c.yaml {unknown}", ["did you mean"], {"c.yaml": WORLD})
@@ -124,6 +124,7 @@ LINES = [
         Bad("no configuration", f"{name} {arguments}", ["no.yaml: no such configuration file"])
         for name, arguments in [
             ("validate.py", "no.yaml"),
+            ("verdicts.py", "no.yaml"),
             ("claims.py", "--config no.yaml --out x"),
             ("report.py", "--config no.yaml --out x"),
             ("finetune.py", "--config no.yaml --experiment a --tuning b"),

@@ -13,6 +13,7 @@ from dragoman.configfile import ConfigError, parse
 from dragoman.metrics import MetricError, score, significance
 from dragoman.metrics.scoring import score_hypotheses
 from dragoman.plan import Plan
+from dragoman.storage import canonical
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SETTINGS = {"good": ["k=1", "k=3"], "bad": ["k=1", "k=3"], "offline": [""]}
@@ -157,6 +158,24 @@ def test_claims_are_true_of_the_published_numbers():
     assert held > 80
 
 
+def test_claims_about_time_are_true_of_the_published_times():
+    """Each by the published seconds of what is behind its systems."""
+    from dragoman import published
+
+    seconds = {n.system: n.value for n in published.load("simulmask") if (n.metric, n.quantity) == ("seconds", "score")}
+    behind = {
+        "sm-norec-mod": "simulmask",
+        "causal-offline": "causal",
+        "prefix-rec": "prefix",
+        "converse-norec": "converse",
+    }
+    timed = [each for each in claims.load() if each.timed]
+    assert len(timed) == 4
+    for each in timed:
+        limit = each.factor * seconds[behind[each.against]] + each.by
+        assert (seconds[behind[each.system]] > limit) == (each.relation == "above"), each.id
+
+
 def test_claims_are_true_of_the_published_means():
     """Of six tables of language-aware tuning, only one is short of a claim: 4.3 BLEU gained, not 5."""
     from dragoman import published
@@ -187,7 +206,7 @@ def test_mistakes_are_named_with_file_line_and_key(tmp_path):
     with pytest.raises(ConfigError) as error:
         claims.load(path)
     text = str(error.value)
-    assert f"{path}:9: claims.0.relation: unknown value 'over'" in text
+    assert f"{path}:9: claims.0.relation = 'over': unknown value 'over'" in text
     assert f"{path}:10: claims.0.agianst: unknown key 'agianst'; did you mean 'against'?" in text
 
 
@@ -198,6 +217,9 @@ def test_mistakes_are_named_with_file_line_and_key(tmp_path):
         ({"against_settings": ["k=1", "k=3", "k=5"]}, "one for all"),
         ({"lags": [2.0]}, "no settings"),
         ({"reading": "free", "over_pairs": "mean"}, "tested over pairs"),
+        ({"metric": "seconds"}, "it needs `against`, no settings"),
+        ({"metric": "seconds", "settings": [""], "against": None}, "it needs `against`, no settings"),
+        ({"paper": "simulmusk"}, "unknown paper 'simulmusk'; did you mean 'simulmask'"),
     ],
 )
 def test_keys_that_do_not_go_together_are_refused(keys, message):
@@ -322,6 +344,28 @@ def test_seeds_must_agree(tmp_path):
     assert missing.note == "no decodes/simulmask/bad/en-de/seed-3/hypotheses.jsonl"
 
 
+def test_near_is_a_quarter_of_half_an_interval(world):
+    """A threshold moved by hand: the margin moves as much the other way, and the interval keeps its width."""
+    place = {"pairs": ["en-fr"], "settings": ["k=1"]}
+    [start] = world.ask(by=0.001, **place).evidence
+    half = (start.high - start.low) / 2
+    upper, lower = start.high - start.margin, start.margin - start.low  # a margin of more than `upper` holds
+    for steps, verdict, near in [
+        (0.5, "holds", []),
+        (0.1, "holds", ["undecided"]),
+        (-0.1, "undecided", ["holds"]),
+        (-0.5, "undecided", []),
+    ]:
+        moved = start.margin - upper - steps * half
+        found = world.ask(by=0.001 + moved, **place)
+        assert (found.verdict, found.near) == (verdict, near), steps
+    for steps, verdict, near in [(0.1, "undecided", ["fails"]), (-0.1, "fails", ["undecided"]), (-0.5, "fails", [])]:
+        moved = start.margin + lower - steps * half
+        found = world.ask(by=0.001 + moved, **place)
+        assert (found.verdict, found.near) == (verdict, near), steps
+    assert world.ask().near == []
+
+
 def test_only_shared_sentences_count(world):
     world.write("bad", 0.4, pairs=["en-fr"], keep=range(10, 60))
     [one] = world.ask(pairs=["en-fr"], settings=["k=1"]).evidence
@@ -398,7 +442,117 @@ def test_agreement_is_tested_over_pairs_and_seeds(tmp_path):
     found = world.ask(**keys)
     assert (found.verdict, found.p) == ("holds", 2 / 64)
     assert (found.evidence[0].value, found.evidence[0].margin) == (pytest.approx(0.32), pytest.approx(0.1))
-    assert world.ask(**keys, pairs=["en-fr"]).verdict == "undecided"  # three seeds of one pair say too little
+    assert found.near == ["undecided"]  # five of six would have p = 14 / 64
+    few = world.ask(**keys, pairs=["en-fr"])
+    assert (few.verdict, few.near) == ("undecided", [])  # three seeds of one pair say too little, and so would two
+
+
+# ------------------------------------------------------------------------------------------ what fine-tuning takes
+
+
+class Timed(World):
+    """Two tunings, one of them swept over two k, on two pairs with a model each; seconds as a test wants them."""
+
+    def __init__(self, folder, seeds=(1,)):
+        whole = config("results", seeds=seeds)
+        experiment = whole["experiments"]["simulmask"]
+        steps = {"steps": 10, "batch_size": 8}
+        sweep = {"axis": "k", "key": "options.policies.0.k", "values": {1: 5, 3: 7}}
+        policies = {"policies": [{"name": "wait-k", "k": 1}]}
+        experiment["tunings"] = {
+            "mask": {"method": "simulmask", "options": policies, "per_pair": True, "training": steps, "sweep": sweep},
+            "plain": {"method": "sft", "per_pair": True, "training": steps | {"batch_size": 4}},
+        }
+        experiment["train"]["pairs"] = ["en-fr", "en-de"]
+        decoder = {"name": "simultaneous", "k": [1, 3]}
+        experiment["systems"] = {
+            "good": {"tuning": "mask", "decoder": decoder},
+            "bad": {"tuning": "plain", "decoder": decoder},
+            "raw": {"decoder": {"name": "offline"}},
+        }
+        self.plan = Plan(parse(whole))
+        self.plan.results = folder
+
+    def measure(self, seconds, device="cpu"):
+        """Of every fine-tuning; all have 40 examples, so `mask` makes two passes over them, and `plain` one."""
+        for run in self.plan.tuning_runs:
+            path = self.plan.timing_file(run)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            taken = {"seconds": seconds(run), "steps": 10, "examples": 40, "threads": 1, "device": device}
+            path.write_text(json.dumps(taken))
+
+    def ask(self, **keys):
+        return super().ask(**({"metric": "seconds", "settings": [""]} | keys))
+
+
+def test_seconds_of_one_pass_are_compared(tmp_path):
+    """By hand: `mask` took 30 s for two passes, so 15 for one; `plain` 10 for one; 15 is 1.5 times 10."""
+    world = Timed(tmp_path, seeds=(1, 2, 3))
+    world.measure(lambda run: 30.0 if run.tuning.startswith("mask") else 10.0)
+    found = world.ask(relation="below", factor=1.6)
+    assert [(each.pair, each.setting) for each in found.evidence] == [
+        ("en-fr", "k=1"), ("en-de", "k=1"), ("en-fr", "k=3"), ("en-de", "k=3")]  # fmt: skip
+    assert {(e.value, e.against, e.threshold, e.margin) for e in found.evidence} == {(15.0, 10.0, 16.0, 1.0)}
+    assert (found.verdict, found.p) == ("holds", pytest.approx(2 / 2**12)), "two pairs, two settings, three seeds"
+    assert "by the clock" in found.note
+    assert world.ask(relation="below", factor=1.4).verdict == "fails"
+    assert world.ask(relation="above", factor=1.4, pairs=["en-fr"]).evidence[0].pair == "en-fr"
+    assert world.ask(relation="above", against="good", system="bad", factor=0.6).verdict == "not run"
+
+
+def test_one_seed_of_few_models_decides_nothing(tmp_path):
+    world = Timed(tmp_path)
+    world.measure(lambda run: 30.0 if run.tuning.startswith("mask") else 10.0)
+    assert world.ask(relation="below", factor=1.6).verdict == "undecided"  # four of four: p = 1/8
+    world.measure(lambda run: 30.0 if "k=1" in run.tuning else 10.0)
+    found = world.ask(relation="below").evidence
+    assert {(each.setting, each.margin) for each in found} == {("k=1", -5.0), ("k=3", 5.0)}
+
+
+def test_times_that_cannot_be_compared(tmp_path):
+    world = Timed(tmp_path)
+    assert world.ask().note.startswith("no timings/simulmask/mask,k=1/en-fr/seed-1.json")
+    world.measure(lambda run: 1.0)
+    assert world.ask(against="raw").note == "raw has no fine-tuning"
+    world.plan.timing_file(world.plan.tuning_runs[-1]).write_text(
+        json.dumps({"seconds": 1, "steps": 10, "examples": 40, "threads": 2, "device": "cpu"})
+    )
+    assert "trained on different devices" in world.ask().note
+
+
+# ------------------------------------------------------------------------------------------------------------ variants
+
+
+def with_variant(name):
+    systems = {"good": {"tuning": "t", "decoder": {"name": "simultaneous", "k": [1, 3]}}}
+    whole = config("results")
+    whole["experiments"]["simulmask"]["systems"][name] = systems["good"] | {"variant": "half the steps"}
+    return whole
+
+
+@pytest.mark.parametrize("name", ["sm-norec-mod", "causal-rec", "prefix-rec", "converse-norec"])
+def test_no_claim_of_a_paper_is_tested_on_a_variant(name):
+    """Whether a claim is about it, or compares with it."""
+    with pytest.raises(ConfigError, match=rf"systems.{name}.variant.*the claim '.*' of simulmask is about this system"):
+        parse(with_variant(name))
+    parse(with_variant("own"))
+
+
+def test_claims_of_ones_own_may_be_about_a_variant(tmp_path):
+    found = list(
+        claims.refused([claim(), claim(id="d", paper=None), claim(id="e", experiment="x")], parse(with_variant("own")))
+    )
+    assert found == []
+    parsed = parse(with_variant("own"))
+    about = [claim(id="d", paper=None, system="own"), claim(system="own"), claim(id="f", against="own")]
+    assert [(experiment, name) for experiment, name, _ in claims.refused(about, parsed)] == [("simulmask", "own")] * 2
+    mine, configuration = tmp_path / "mine.yaml", tmp_path / "config.json"
+    configuration.write_text(json.dumps(with_variant("own")))
+    mine.write_text(json.dumps({"claims": [about[1].model_dump()]}))
+    command = [sys.executable, REPOSITORY / "scripts" / "claims.py", "--config", configuration, "--claims", mine]
+    done = subprocess.run([*command, "--out", tmp_path / "c"], capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 1 and "the claim 'c' of simulmask is about this system" in done.stderr
+    assert not (tmp_path / "c").exists()
 
 
 # ------------------------------------------------------------------------------------------------ command and page
@@ -410,15 +564,24 @@ def test_the_command_writes_what_can_be_read_again_and_the_page_shows_it(world, 
     configuration = tmp_path / "config.json"
     configuration.write_text(json.dumps(config("results")))
     mine = tmp_path / "mine.yaml"
-    mine.write_text(json.dumps({"claims": [claim().model_dump(), claim(id="d", system="best").model_dump()]}))
+    timed = claim(id="t", metric="seconds", settings=[""])
+    written = [claim(), timed, claim(id="d", system="best")]
+    mine.write_text(json.dumps({"claims": [each.model_dump() for each in written]}))
     command = [sys.executable, REPOSITORY / "scripts" / "claims.py", "--config", configuration, "--claims", mine]
     command += ["--results", tmp_path, "--out", tmp_path / "claims.jsonl"]
     subprocess.run(command, check=True, capture_output=True, text=True)
     found = claims.read(tmp_path / "claims.jsonl")
-    assert found == evaluate(claims.load(mine), world.plan)
+    assert found == evaluate([each for each in claims.load(mine) if not each.timed], world.plan)
+    assert [(each.id, each.verdict) for each in claims.read(tmp_path / "timings" / "claims.jsonl")] == [
+        ("t", "not run")
+    ]
     assert claims.counts(found) == {"holds": 1, "fails": 0, "undecided": 0, "not run": 1}
     text = page.render(world.plan, [])
     assert text == page.render(world.plan, [])
     assert "What the papers claim" in text and "good &gt; bad" in text and "no system &#39;best&#39;" in text
+    assert "0 of the 1 verdicts are." in text
+    (tmp_path / "claims.jsonl").write_text(canonical(asdict(found[0]) | {"near": ["undecided"]}) + "\n")
+    text = page.render(world.plan, [])
+    assert "near its threshold: holds, almost undecided" in text and "1 of the 1 verdicts are." in text
     (tmp_path / "claims.jsonl").unlink()
-    assert "What the papers claim" not in page.render(world.plan, [])
+    assert 'id="claims"' not in page.render(world.plan, [])

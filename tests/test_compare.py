@@ -6,6 +6,7 @@ import csv
 import json
 import random
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -215,12 +216,30 @@ def test_the_command_says_what_differs(tmp_path: Path, pair: tuple[Folder, Folde
     assert "<script" not in page
 
 
+@pytest.mark.parametrize("b", ["a", "./a", "copy"])
+def test_what_does_not_differ_is_said_in_one_line(tmp_path: Path, b: str, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copytree(results(tmp_path / "a", {"s": 0.1, "t": 0.2}, sentences=5), tmp_path / "copy")
+    script.main([str(tmp_path / "a"), f"{tmp_path}/{b}"])
+    said = capsys.readouterr()
+    assert said.out == f"Nothing differs between {tmp_path}/a and {tmp_path / b} (8 numbers compared).\n"
+    assert said.err == ""
+
+
+def test_an_experiment_that_one_folder_lacks_is_one_line(pair: tuple[Folder, Folder]) -> None:
+    place = comparison.Place("y", "s", "k=1", "en-fr", "bleu")
+    others = [Change(place._replace(system=name), "only in B", b=1.0) for name in "stu"]
+    sides = sidebyside.Sides(pair[0].path, pair[1].path, [*compare(*pair), *others], [])
+    assert sides.alone == [("x / gone", "only in A", 6), ("x / new", "only in B", 6), ("y", "only in B", 3)]
+    assert not sides.equal
+    claim = comparison.ClaimChange("c", "s", "holds", "fails")
+    assert not sidebyside.Sides(pair[0].path, pair[1].path, [], [claim]).equal
+
+
 @pytest.mark.parametrize(
     ("a", "b", "text"),
     [
         ("nowhere", "b", "nowhere: no such folder; give the results folder of a finished run"),
         ("empty", "b", "empty: no records.jsonl; finish its run"),
-        ("b", "./b", "are one folder; give two"),
         ("twice", "b", "twice/records.jsonl: two records for one number: x, s, k=1, en-fr, bleu, seed 1"),
         ("bad", "b", "bad/records.jsonl:1: unknown keys in a record: oops"),
     ],

@@ -4,37 +4,22 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
 
+from conftest import REPOSITORY, pytest_terminal_summary
 from dragoman import registry
 
-REPOSITORY = Path(__file__).resolve().parents[1]
 TEXT = (REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8")
 FILE = re.compile(r"^`([\w./-]+)`:\n\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINE = re.compile(r"in `([\w./-]+)`, under `([^`\n]+)`:\n\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 COMMANDS = re.compile(r"^```bash\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-
-
-@pytest.fixture(scope="module")
-def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of all that git knows or would take in."""
-    folder = tmp_path_factory.mktemp("checkout")
-    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
-    done = subprocess.run(listed, cwd=REPOSITORY, capture_output=True, text=True)
-    if done.returncode:
-        pytest.skip("not a checkout")
-    for name in filter(None, done.stdout.split("\0")):
-        if (REPOSITORY / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(REPOSITORY / name, folder / name)  # scripts stay executable
-    return folder
 
 
 def test_the_worked_example(checkout: Path) -> None:
@@ -72,7 +57,7 @@ def test_the_worked_example(checkout: Path) -> None:
     assert style.returncode == 0, style.stdout
 
 
-@pytest.mark.parametrize("name", ["CONTRIBUTING.md", "config/traps.md"])
+@pytest.mark.parametrize("name", ["CONTRIBUTING.md", "config/traps.md", "findings/README.md"])
 def test_links_lead_somewhere(name: str) -> None:
     path = REPOSITORY / name
     for target in re.findall(r"\]\((?!https?:)([^)#]+)", path.read_text(encoding="utf-8")):
@@ -91,6 +76,36 @@ def test_continuous_integration_is_the_test_command() -> None:
     assert [step["run"] for step in workflow["jobs"]["test"]["steps"] if "run" in step] == ["make test"]
     for path in (REPOSITORY / ".github/ISSUE_TEMPLATE").glob("*.yml"):
         assert yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def test_make_test_makes_the_environment_of_neural_metrics() -> None:
+    """As if its list had changed, so that there is something to make."""
+    for options, makes in (([], True), (["NEURAL=0"], False)):
+        command = ["make", "--dry-run", "--what-if=envs/neural.txt", "test", *options]
+        done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert ("-r envs/neural.txt" in done.stdout) == makes
+
+
+def test_skipped_tests_are_named_by_reason() -> None:
+    class Reporter:
+        """As much of pytest's as is used."""
+
+        def __init__(self, *reasons: str) -> None:
+            reports = [SimpleNamespace(longrepr=("test.py", 1, f"Skipped: {reason}")) for reason in reasons]
+            self.stats = {"skipped": reports} if reports else {}
+            self.lines: list[str] = []
+
+        def section(self, title: str) -> None:
+            self.lines.append(title)
+
+        write_line = section
+
+    reporter = Reporter("no LaTeX", "no SLURM:\ninstall it", "no LaTeX")
+    pytest_terminal_summary(reporter)
+    assert reporter.lines == ["skipped", "   2 tests: no LaTeX", "   1 test: no SLURM: install it"]
+    pytest_terminal_summary(reporter := Reporter())
+    assert reporter.lines == []
 
 
 def test_hooks_are_those_of_make_lint() -> None:

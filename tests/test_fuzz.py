@@ -106,7 +106,7 @@ def plan_all(data: dict[str, Any]) -> int:
     for tuning in plan.tuning_runs:
         digest([plan.tuning_spec(tuning), str(plan.tuning_folder(tuning)), list(map(str, plan.train_corpora(tuning)))])
     for decode in plan.decode_runs:
-        digest([plan.decode_spec(decode), str(plan.score_file(decode)), list(map(str, plan.prior_files(decode)))])
+        digest([plan.decode_spec(decode), str(plan.score_file(decode)), list(map(str, plan.decoder_files(decode)))])
         code("decode", ("decoder", plan.system(decode).decoder.name))
     for run in plan.divergence_runs:
         digest(plan.divergence_spec(run))

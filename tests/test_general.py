@@ -119,6 +119,13 @@ def test_templates_are_alpacas() -> None:
     )
 
 
+@pytest.mark.parametrize("given", ["", "an input", "two\nlines\n\n### Response:", "a {instruction}"])
+@pytest.mark.parametrize("instruction", ["Do it.", "Do {input}\n\nand more", " "])
+def test_what_was_put_into_a_template_comes_out_again(instruction: str, given: str) -> None:
+    assert instructions.parts(instructions.asked(instruction, given)) == (instruction, given)
+    assert instructions.parts(instruction + given) is None
+
+
 def prepared(corpus: InstructionsCorpus, folder: Path) -> list[tuple[str, str]]:
     corpora.fetch(corpus, instructions.PAIR, folder / "raw")
     corpora.prepare(corpus, instructions.PAIR, folder / "raw", folder / "out")
@@ -153,7 +160,7 @@ def test_instructions_of_the_hub(hub: Hub, tmp_path: Path) -> None:
     ("content", "message"),
     [
         ('{"instruction": "a"}', "expected one JSON list of objects, found dict"),
-        ('[{"instruction": "a", "output": "b"}, 3]', "entry 2 is no object, but 3"),
+        ("[3, 4]", "entry 1 is no object, but 3"),
         ('[{"instruction": "a", "answer": "b"}]', "entry 1: 'output' is missing; it has: instruction, answer"),
         ('[{"instruction": "a", "output": 3}]', "entry 1: 'output' holds 3, not text"),
         ('[\n{"instruction": \n', "a.json:2: not JSON"),
@@ -176,7 +183,16 @@ LAST = ("metrics: [bleu, offtarget]\n", f"metrics: [bleu, offtarget]\n    {ASKED
     [
         ("mt: {method: sft,", "mt: {method: sft, mix: {corpus: task},", "mix.corpus = 'task'.*did you mean 'tasks'"),
         ("mt: {method: sft,", "mt: {method: sft, mix: {corpus: demo},", "mix.corpus = 'demo'.*known: tasks"),
-        ("start: mt,", "start: mt, mix: {corpus: tasks},", "tunings.ours.mix.*only `method: sft`"),
+        (
+            "start: mt,",
+            "start: mt, mix: {corpus: tasks},",
+            "tunings.ours.mix.*instructions of a `mix` come in Alpaca's",
+        ),
+        (
+            "ours: {method: language-aware,",
+            "ours: {method: consistency, mix: {corpus: tasks},",
+            "only these methods can",
+        ),
         ("train: {corpus: demo,", "train: {corpus: tasks,", "corpus 'tasks' has no such pair"),
         ("systems: [ptl, ours]", "systems: [ptl, our]", "instructions.systems.1 = 'our'.*did you mean 'ours'"),
         ("systems: [ptl, ours]", "systems: [copy, ours]", "systems.0 = 'copy'.*answered by one model"),

@@ -14,6 +14,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from dragoman import models, training
 from dragoman.config import Prompt, Segment, Training
 from dragoman.configfile import prompts
+from dragoman.instructions import PAIR, asked, parts
 from dragoman.methods import IGNORE, Example, ParallelText, consistency, language_aware, paired, sft
 from test_training import PROMPT, same, spec
 
@@ -339,3 +340,75 @@ def test_training_makes_conflicting_answers_unlikely(tokenizer: PreTrainedTokeni
     plain, aware = likelihoods(0.0), likelihoods(0.5)
     assert aware[1] < plain[1] - 1, "answers of conflicting instructions, nats per token"
     assert aware[0] > plain[0] - 0.3, "answers of right instructions"
+
+
+# ------------------------------------------------------------------------ instructions that ask for no translation, too
+
+TASKS = [("Name a colour.", "", "Blue."), ("Count {them}.", "a b", "Two."), ("Count {them}.", "a b c", "Three.")]
+MIXED = [
+    ParallelText("en-it", ["see one", "see two"], ["vedi uno", "vedi due"], []),
+    ParallelText(PAIR, [asked(task, given) for task, given, _ in TASKS], [answer for *_, answer in TASKS], []),
+]
+TRANSLATE = "Translate the following sentences from English to Italian."
+
+
+def mixed(tokenizer: PreTrainedTokenizerBase, seed: int = 1234) -> list[Example]:
+    options = language_aware.Options(seed=seed)
+    return language_aware.examples(MIXED, prompts()["alpaca"], tokenizer, options)
+
+
+def test_mixed_examples_are_those_of_ordinary_fine_tuning(tokenizer: PreTrainedTokenizerBase) -> None:
+    ordinary = sft.examples(MIXED, prompts()["alpaca"], tokenizer, sft.Options())
+    made = mixed(tokenizer)
+    assert [{name: row[name] for name in ("input_ids", "labels")} for row in made] == ordinary
+    assert [tokenizer.decode(row["input_ids"]) for row in ordinary[2:]] == [
+        tokenizer.eos_token + asked(task, given) + answer + tokenizer.eos_token for task, given, answer in TASKS
+    ]
+
+
+def test_conflicting_instructions_come_from_everything(tokenizer: PreTrainedTokenizerBase) -> None:
+    """Over many seeds, each example is asked every other instruction, never its own; its input and answer stay."""
+    own = [TRANSLATE, TRANSLATE, *(task for task, *_ in TASKS)]
+    given = ["see one", "see two", *(text for _, text, _ in TASKS)]
+    answers = ["vedi uno", "vedi due", *(answer for *_, answer in TASKS)]
+    drawn: list[Counter[str]] = [Counter() for _ in own]
+    for seed in range(60):
+        for place, row in enumerate(mixed(tokenizer, seed)):
+            shown = tokenizer.decode(row["other_ids"]).removeprefix(tokenizer.eos_token)
+            assert shown.endswith(answers[place] + tokenizer.eos_token)
+            instruction, text = parts(shown.removesuffix(answers[place] + tokenizer.eos_token)) or ("", "")
+            assert text == given[place] and instruction != own[place]
+            assert row["other_ids"][0] == row["input_ids"][0]
+            drawn[place][instruction] += 1
+    for place, counts in enumerate(drawn):
+        assert set(counts) == set(own) - {own[place]}
+    # of the four others of the first task, two ask to translate and two to count
+    assert drawn[2][TRANSLATE] == pytest.approx(30, abs=12)
+
+
+def test_a_mix_makes_one_direction_enough(tokenizer: PreTrainedTokenizerBase) -> None:
+    """Translations of one direction conflict with instructions of other kinds; of one kind alone, nothing does."""
+    assert len(mixed(tokenizer)) == 5
+    lone = [ParallelText(PAIR, [asked("Same.")] * 2, ["a", "b"], [])]
+    with pytest.raises(ValueError, match="all training examples have one instruction"):
+        language_aware.examples(lone, prompts()["alpaca"], tokenizer, language_aware.Options())
+    with pytest.raises(ValueError, match=r"not in Alpaca's template: 'Do it.'"):
+        language_aware.examples(
+            [ParallelText(PAIR, ["Do it."], ["a"], [])], prompts()["alpaca"], tokenizer, language_aware.Options()
+        )
+
+
+@pytest.mark.parametrize(
+    ("prompt", "options", "message"),
+    [
+        ("alpaca", {"sampler": "target-differs"}, "`sampler: target-differs` goes by target languages"),
+        ("alpaca", {"sampler": "zero-shot-aware", "directions": ["it-nl"]}, "write `sampler: official` or leave `mix`"),
+        ("alpaca-post-ins", {}, r"this prompt has another.*write `prompt: alpaca`"),
+        ("short", {}, "this prompt has another"),
+        ("alpaca-in-de", {}, "this prompt has another"),
+    ],
+)
+def test_what_cannot_be_mixed(prompt: str, options: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        language_aware.check_mixed(prompts()[prompt], language_aware.Options(**options))
+    language_aware.check_mixed(prompts()["alpaca"], language_aware.Options())

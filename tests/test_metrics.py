@@ -2,17 +2,17 @@ import csv
 import gzip
 import json
 import os
-from pathlib import Path
+import unicodedata
 
 import numpy as np
 import pytest
 
+from conftest import DATA, NO_DATA
 from dragoman import metrics
 from dragoman.metrics import MetricError, bleu, chrf, score
 from dragoman.metrics.bootstrap import interval, resampled_sums
 
-DATA = Path(__file__).parents[1] / ".." / "shared" / "data"
-needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="the real test sets (../shared/data) are not here")
+needs_data = pytest.mark.skipif(not DATA.is_dir(), reason=NO_DATA)
 EVERY = 1 if os.environ.get("DRAGOMAN_GOLDEN") == "full" else 12
 """Of the golden scores one in so many is computed again; DRAGOMAN_GOLDEN=full takes all of them (five minutes)."""
 
@@ -36,6 +36,20 @@ def test_chrf_by_hand():
     recall = (2 / 3 + 1 / 2) / 2
     assert found.value == pytest.approx(100 * 5 * recall / (4 + recall))
     assert found.segments == pytest.approx((found.value,))
+
+
+@pytest.mark.parametrize("spec", ["bleu", "chrf", "ter", "rouge"])
+def test_letters_decomposed_on_one_side_are_noted(spec):
+    composed = ["나는 학생입니다 그리고 책을 읽었습니다.", "책을 읽었습니다."]
+    decomposed = [unicodedata.normalize("NFD", composed[0]), composed[1]]
+    said = "letters are decomposed (not NFC) in 1 of 2 {} alone: most metrics take them for others"
+    for hypotheses, references, side in (
+        (decomposed, composed, "hypotheses"),
+        (composed, decomposed, "references"),
+        (decomposed, decomposed, ""),
+        (composed, composed, ""),
+    ):
+        assert score(spec, hypotheses, [references], pair="en-ko").note == (said.format(side) if side else "")
 
 
 def test_several_references_help():
@@ -65,6 +79,24 @@ def test_equals_sacrebleu(spec):
     if found.segments:
         sentences = [theirs.sentence_score(h, [r]).score for h, r in zip(hypotheses, references, strict=True)]
         assert found.segments == pytest.approx(sentences)
+
+
+@pytest.mark.parametrize("word_order", [0, 2])
+@pytest.mark.parametrize("lowercase", [False, True])
+def test_ngrams_are_counted_as_by_sacrebleu(word_order, lowercase, monkeypatch):
+    """Over letters of all kinds, blanks of all kinds, empty lines, and sets of references of which the best counts."""
+    random = np.random.default_rng(11)
+    letters = [*"abcAé .,(e)", "\u00a0", "\u2028", "猫", "\U0001d518", "e\u0301", "\ud800"]
+
+    def lines(count):
+        return ["".join(random.choice(letters, random.choice([0, 1, 2, 7, 40]))) for _ in range(count)]
+
+    counter = chrf.metric(word_order=word_order, lowercase=lowercase)
+    for references in (1, 1, 3):
+        hypotheses, sets = lines(23), [lines(23) for _ in range(references)]
+        monkeypatch.setattr(chrf, "_COUNTED_AT_ONCE", int(random.choice([1, 10, 5000])))
+        expected = counter._extract_corpus_statistics(hypotheses, sets)
+        assert chrf.statistics(counter, hypotheses, sets).tolist() == expected
 
 
 def test_resamples_do_not_depend_on_how_many_are_drawn_at_once(monkeypatch):

@@ -45,7 +45,6 @@ rule words:
 @pytest.fixture
 def study(tmp_path: Path) -> Path:
     (tmp_path / "Snakefile").write_text(SNAKEFILE, encoding="utf-8")
-    (tmp_path / "config").symlink_to(REPOSITORY / "config")  # its instructions are a file there
     config = {"translation": yaml.safe_load(SMOKE.read_text(encoding="utf-8")), "ours": 1}
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
     return tmp_path

@@ -1,12 +1,10 @@
 """The off-target ratio: by hand, on the demo world, and on real text and real systems."""
 
-import contextlib
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
@@ -77,19 +75,18 @@ def test_candidates():
 @pytest.mark.parametrize(
     ("options", "pair", "message"),
     [
-        ("languages=en+xx+fr+de", "fr-de", "lingua does not know the language 'xx'.*known: af, ar"),
+        ("languages=en+xx+fr+de", "fr-de", "unknown language 'xx'"),
+        ("languages=en+mt+fr+de", "fr-de", "lingua does not know the language 'mt'.*known: af, ar"),
         ("", "en-mt", "lingua does not know the language 'mt'"),
         ("languages=en+de", "fr-de", "leaves out 'fr' of fr-de.*write languages=de[+]en[+]fr"),
         ("languages=en+fr", "fr-de", "leaves out 'de'"),
         ("languages=de", "de-de", "at least two languages"),
         ("languages=3", "fr-de", "written like en[+]fr[+]de, not 3"),
         ("identifier=linga", "fr-de", "did you mean 'lingua'"),
-        ("identifier=fasttext", "fr-de", "no model; download lid.176.bin"),
-        ("identifier=glotlid,model=absent.bin", "fr-de", "no file 'absent.bin'; download model_v3.bin"),
         ("model=lid.176.bin", "fr-de", "lingua carries its models"),
         ("into=englisch", "fr-de", "did you mean 'english'"),
         ("language=en+de", "fr-de", "unknown option of offtarget 'language'; did you mean 'languages'"),
-        ("bootstrap=-1", "fr-de", "negative"),
+        ("bootstrap=-1", "fr-de", "from 0, not -1"),
         ("", "german", "'en-fr', not 'german'"),
     ],
 )
@@ -103,88 +100,6 @@ def test_presentation():
     assert (shown.label, shown.better, shown.digits) == ("Off-target: English", "lower", 1)
     assert metrics.presentation("offtarget:identifier=glotlid,model=x.bin").label == "Off-target (glotlid)"
     assert metrics.presentation("offtarget").label == "Off-target"
-
-
-@pytest.mark.parametrize(
-    ("label", "code"),
-    [
-        ("__label__en", "en"),
-        ("__label__nn", "no"),
-        ("__label__als", "als"),  # Alemannic in lid.176, although ISO 639-3 calls Tosk Albanian so
-        ("__label__eng_Latn", "en"),
-        ("__label__cmn_Hani", "zh"),
-        ("__label__arb_Arab", "ar"),
-        ("__label__fas_Arab", "fa"),
-        ("__label__ekk_Latn", "et"),
-        ("__label__nob_Latn", "no"),
-        ("__label__ast_Latn", "ast"),
-        ("__label__zxx_Latn", identify.UNDETERMINED),
-    ],
-)
-def test_labels_of_fasttext_models(label, code):
-    assert identify.code_of_label(label) == code
-
-
-class Fake:
-    """A fastText model that has learnt four words, and prefers a language nobody asked for."""
-
-    LABELS = ("__label__ast_Latn", "__label__eng_Latn", "__label__deu_Latn", "__label__zxx_Latn")
-
-    def get_labels(self):
-        return list(self.LABELS)
-
-    def predict(self, lines, k):
-        first = {"the": (1, 0), "der": (2, 0), "los": (0, 2), "@": (3,)}
-        found = [[self.LABELS[i] for i in first[line.split()[0].lower()]] for line in lines]
-        return [each if k == -1 else each[:k] for each in found], None
-
-
-def test_fasttext_labels_and_candidates(monkeypatch, tmp_path):
-    module = ModuleType("fasttext")
-    module.load_model = lambda path: Fake()
-    monkeypatch.setitem(sys.modules, "fasttext", module)
-    monkeypatch.setattr(identify, "packages_distributions", lambda: {"fasttext": ["fasttext-numpy2"]})
-    monkeypatch.setattr(identify, "version", lambda package: "0.10.4")
-    model = tmp_path / "model_v3.bin"
-    model.write_bytes(b"weights")
-    lines = ["Der Hund", "The dog", "Los perros", "@ @", ""]
-    spec = f"offtarget:identifier=glotlid,model={model}"
-    found = score(spec, lines, [], pair="en-de")
-    assert found.segments == (0, 100, 100, 100, 100)
-    # the digest is that of `printf weights | sha256sum`
-    assert "|id:glotlid|version:fasttext-numpy2-0.10.4|model:model_v3.bin(9a129038d9a0)|langs:all3|" in found.signature
-    narrow = score(f"{spec},languages=en+de", lines, [], pair="en-de")
-    assert narrow.segments == (0, 100, 0, 100, 100)
-    assert "langs:de+en|" in narrow.signature
-    with pytest.raises(MetricError, match=r"does not know the language 'fr'.*known: ast, de, en"):
-        score(f"{spec},languages=en+de+fr", lines, [], pair="en-de")
-
-
-def test_fasttext_that_is_not_there(monkeypatch, tmp_path):
-    model = tmp_path / "lid.176.bin"
-    model.write_bytes(b"weights")
-    monkeypatch.setitem(sys.modules, "fasttext", None)
-    with pytest.raises(MetricError, match="pip install fasttext-numpy2"):
-        score(f"offtarget:identifier=fasttext,model={model}", [GERMAN], [], pair="en-de")
-
-
-def test_real_fasttext(tmp_path):
-    fasttext = pytest.importorskip("fasttext", reason="fastText is optional and not installed")
-    examples = tmp_path / "examples.txt"
-    sentences = {"en": ENGLISH, "fr": FRENCH, "de": GERMAN, "it": ITALIAN}
-    examples.write_text("".join(f"__label__{code} {line}\n" for code, line in sentences.items()), encoding="utf-8")
-    for _ in range(50):  # training, not prediction, meets NaN by chance in the current builds
-        with contextlib.suppress(RuntimeError):
-            model = fasttext.train_supervised(str(examples), epoch=400, lr=0.5, dim=4, bucket=100, thread=1, verbose=0)
-            break
-    path = tmp_path / "tiny.bin"
-    model.save_model(str(path))
-    spec = f"offtarget:identifier=fasttext,model={path}"
-    assert score(spec, ANSWERS, [[GERMAN] * 8], pair="fr-de").segments == (0, 100, 100, 100, 100, 0, 0, 100)
-    assert score(f"{spec},languages=fr+de", [ENGLISH], [], pair="fr-de").n == 1
-    examples.write_text("not a model", encoding="utf-8")
-    with pytest.raises(MetricError, match=r"Is it lid\.176\.bin"):
-        score(f"offtarget:identifier=fasttext,model={examples}", [GERMAN], [], pair="fr-de")
 
 
 def test_answers_do_not_depend_on_the_process():
@@ -266,7 +181,7 @@ def test_real_systems_come_out_as_another_identifier_says(shared_data, pair, sys
         spec = "offtarget:languages=cs+de+en+fr+ja+ru+uk+zh,bootstrap=0"
         whole = score(spec, hypotheses, references, pair=pair)
         assert whole.value == pytest.approx(float(rows[system]["langid_off_target_pct"]), abs=2), system
-        assert float(whole.note.removeprefix("references: ").removesuffix(" %")) <= 1
+        assert float(whole.note.removeprefix("references: ").partition(" %")[0]) <= 1
         english = score(f"{spec},into=english", hypotheses, [], pair=pair)
         assert english.value == pytest.approx(float(rows[system]["langid_is_en_pct"]), abs=2.5), system
         empty = score(f"{spec},into=empty", hypotheses, [], pair=pair)

@@ -23,6 +23,7 @@ from dragoman import corpora, models, records
 from dragoman.config import HubCorpus, RefinedPrior, SacrebleuCorpus
 from dragoman.configfile import load_config
 from dragoman.decoding.simultaneous import cut
+from dragoman.metrics import neural, parse
 from dragoman.plan import Plan
 from dragoman.prompts import encode, joined, render
 from dragoman.shots import with_shots
@@ -35,6 +36,12 @@ CONFIGS = {path.stem: path for path in sorted((REPOSITORY / "config" / "papers")
 PLANS = {name: Plan(load_config(path)) for name, path in CONFIGS.items()}
 SHORT = {"epochs": None, "steps": 2, "batch_size": 8, "micro_batch": 4}
 """A training of two steps."""
+
+
+def measured(paper: str, experiment: str) -> list[str]:
+    """The metrics of an experiment, without those that are networks; the language identifier needs no download."""
+    own = [each for each in PLANS[paper].experiment(experiment).metrics if parse(each)[0] not in neural.METRICS]
+    return [each.replace("model=lid.176.bin,", "") for each in own]
 
 
 def snakemake(folder: Path, config: Path, over: dict[str, Any], *targets: str) -> None:
@@ -94,6 +101,7 @@ def test_simulmask(hub: Hub, tmp_path: Path) -> None:
     tuning = "tunings/simulmask/sm-modified,k=3/en-fr/seed-42"
     system = "simulmask/sm-norec-mod,k=3/en-fr/seed-42"
     short = {"tunings": {"sm-modified": {"training": SHORT}}, "test": {"limit": 4}}
+    short["metrics"] = measured("simulmask", "simulmask")
     over = {"threads": 1, "experiments": {"simulmask": short}}
     snakemake(tmp_path, config, over, f"results/simulmask/scores/{system}.jsonl")
 
@@ -146,6 +154,7 @@ def test_language_aware_tuning(hub: Hub, tmp_path: Path, monkeypatch: pytest.Mon
                 "test": {"limit": 4},
                 "tunings": {"mt": short, "ours": short},
                 "systems": {"ours": system},
+                "metrics": measured("langaware-revised", "wmt-llama-2-7b"),
             }
         },
     }
@@ -163,7 +172,8 @@ def test_language_aware_tuning(hub: Hub, tmp_path: Path, monkeypatch: pytest.Mon
     rows = read_jsonl(results / "decodes" / "wmt-llama-2-7b" / "ours" / "fr-de" / "seed-42" / "hypotheses.jsonl")
     assert [row["reference"] for row in rows] == [papers.text("de", n) for n in range(400, 404)]
     found = {record.metric: record for record in records.read(tmp_path / score)}
-    assert set(PLANS["langaware-revised"].experiment("wmt-llama-2-7b").metrics) == found.keys()
+    assert set(measured("langaware-revised", "wmt-llama-2-7b")) == found.keys()
+    assert "|model:lid.176.ftz(8f3472cfe873)|langs:all|empty:asked|" in found[list(found)[1]].signature
 
 
 def wmt(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -192,6 +202,7 @@ def test_prior_tokens(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
                 "test": {"limit": 4},
                 "tunings": {"twin": {"training": SHORT}},
                 "systems": {"sft": shorter, "refined": shorter},
+                "metrics": measured("pretty", "pretty-mistral"),
             }
         },
     }

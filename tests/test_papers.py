@@ -5,9 +5,17 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from dragoman.config import HubCorpus, SimultaneousDecoder
+import pytest
+
+from dragoman import published as numbers
+from dragoman.config import Config, Experiment, HubCorpus, SimultaneousDecoder
 from dragoman.configfile import load_config
+from dragoman.methods import language_aware
 from dragoman.plan import Plan
+from dragoman.reporting import gather, markup, tables
+from dragoman.reporting.arrange import lay_out
+from dragoman.sweeps import written_out
+from dragoman.yamlfile import read_yaml
 from test_workflow import planned, snakemake
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -107,3 +115,65 @@ def test_pretty_says_what_it_assumes() -> None:
     for experiment in load_config(PRETTY).experiments.values():
         names = [name.split()[0] for name in experiment.assumptions]
         assert sorted(names) == ["A1", "A2", "A3", "A4", "A5", "A6", "L", "M", "P"]
+
+
+# --------------------------------------------------------------- what carries a paper's name is the paper's, everywhere
+
+CONFIGS = [*(REPOSITORY / "config").glob("config.yaml"), *(REPOSITORY / "config").glob("smoke.yaml")]
+CONFIGS += [*sorted((REPOSITORY / "config" / "papers").glob("*.yaml"))]
+CONFIGS += [*sorted((REPOSITORY / "config" / "examples").glob("*.yaml"))]
+EXPERIMENTS = [
+    (f"{path.stem}/{name}", experiment)
+    for path in CONFIGS
+    for name, experiment in Config.model_validate(read_yaml(path)[0]).experiments.items()  # its files need not be there
+]
+
+
+def papers_own(experiment: Experiment, *names: str) -> list[str]:
+    """Systems of these names that are not called variants."""
+    return [name for name in names if name in experiment.systems and not experiment.systems[name].variant]
+
+
+@pytest.mark.parametrize(("place", "experiment"), EXPERIMENTS, ids=[place for place, _ in EXPERIMENTS])
+def test_the_papers_systems_are_the_papers(place: str, experiment: Experiment) -> None:
+    """Stage 2: the official sampler, alpha 0.05. Whatever waits for k words is trained to wait for k + 4, one model for
+    each k. But where a sweep varies that very key, or a system calls itself a variant."""
+    for name in papers_own(experiment, "ours"):
+        tuning = experiment.tunings[experiment.systems[name].tuning or ""]
+        options = language_aware.Options.model_validate(tuning.options)
+        swept = tuning.sweep.key if tuning.sweep else ""
+        assert tuning.method == "language-aware"
+        assert options.sampler == "official"
+        assert options.alpha == 0.05 or swept == "options.alpha"
+    whole = written_out(experiment)
+    for name in papers_own(experiment, "sm-norec-mod", "sm-norec", "prefix-rec", "prefix-norec"):
+        points = [key for key in whole.systems if key.split(",")[0] == name]
+        assert len(points) > 1, "one model for each k"
+        for key in points:
+            system = whole.systems[key]
+            assert isinstance(system.decoder, SimultaneousDecoder)
+            [policy] = whole.tunings[system.tuning or ""].options["policies"]
+            assert [policy["k"]] == [k + 4 for k in system.decoder.k], key
+
+
+def test_every_system_besides_the_papers_says_so() -> None:
+    """In the experiments of a paper that has tables, a system is in one of these, or is called a variant, or is a
+    control: an untrained or solved task that nobody takes for the paper's."""
+    controls = {"copy", "foundation", "untuned-legacy", "consistency", "cpo", "cpo-all-pairs", "all-pairs"}
+    for place, experiment in EXPERIMENTS:
+        if experiment.paper in ("simulmask", "langaware"):
+            known = {number.system for number in numbers.load(experiment.paper)}
+            for name, system in experiment.systems.items():
+                assert name in known | controls or system.variant, f"{place}: {name}"
+
+
+def test_variants_are_printed_under_the_tables() -> None:
+    plan = Plan(load_config(REPOSITORY / "config" / "config.yaml"))
+    layout = gather.layout_from(plan, "langaware")
+    assert list(layout.variants) == ["stage 2, all directions"]
+    text = markup.markdown(lay_out(tables.cells([], layout), layout))
+    reason = layout.variants["stage 2, all directions"]
+    assert f"Variants, not the paper's own systems. stage 2, all directions: {reason}." in text
+    changed = plan.config.model_copy(deep=True)
+    changed.experiments["langaware"].systems["ours-all-directions"].__dict__["variant"] = "another reason"
+    assert Plan(changed).table_spec("langaware") != plan.table_spec("langaware"), "tables are made again"

@@ -142,8 +142,8 @@ def test_twin_is_a_folder_and_an_input(tmp_path: Path) -> None:
     decoder = plan.decoder(RUN)
     assert isinstance(decoder, PrefilledDecoder)
     assert decoder.prior.model_dump() == {"kind": "sft", "twin": folder.as_posix()}
-    assert plan.prior_files(RUN) == [folder / "manifest.json"]
-    assert plan.prior_files(DecodeRun("pretty", "twin", "en-de", 2)) == []
+    assert plan.decoder_files(RUN) == [folder / "manifest.json"]
+    assert plan.decoder_files(DecodeRun("pretty", "twin", "en-de", 2)) == []
 
 
 def test_twin_that_no_system_uses_is_trained(tmp_path: Path) -> None:
@@ -152,7 +152,7 @@ def test_twin_that_no_system_uses_is_trained(tmp_path: Path) -> None:
     assert plan_with(tmp_path, old=lone).tuning_runs == every
     assert plan_with(tmp_path, "{kind: gold}", lone).tuning_runs == every, "for the comparison"
     per_pair = plan_with(tmp_path, old="method: sft,", new="method: sft, per_pair: true,")
-    assert per_pair.prior_files(RUN) == [Path("results/tunings/pretty/twin/en-de/seed-2/manifest.json")]
+    assert per_pair.decoder_files(RUN) == [Path("results/tunings/pretty/twin/en-de/seed-2/manifest.json")]
     assert per_pair.twin_of(DivergenceRun("pretty", "en-fr", 1)) == TuningRun("pretty", "twin", "en-fr", 1)
 
 
@@ -190,12 +190,12 @@ def test_what_a_prior_is_made_from(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "x").mkdir()
     for name in ("fr", "de", "it", "a", "b", "en-fr.jsonl", "en-de.jsonl"):
-        (tmp_path / "x" / name).touch()
+        (tmp_path / "x" / name).write_text("word\tmot\n")
     plan = plan_with(tmp_path, prior)
     decoder = plan.decoder(RUN)
     assert isinstance(decoder, PrefilledDecoder)
     assert decoder.prior.model_dump().items() >= found.items()
-    assert plan.prior_files(RUN) == [Path(path) for path in files]
+    assert plan.decoder_files(RUN) == [Path(path) for path in files]
     assert (RUN in plan.decode_runs) is (prior == "{kind: refined, system: twin}"), "seeds only where the prior has any"
 
 
@@ -203,7 +203,7 @@ def test_task_model_is_fetched(tmp_path: Path) -> None:
     hub = "models:\n  task: {source: hub, id: a/b, revision: main}"
     plan = plan_with(tmp_path, "{kind: refined, model: task}", "models:", hub)
     assert plan.models_used() == ["task", "tiny"]
-    assert plan.prior_files(RUN) == [Path("results/models/task/manifest.json")]
+    assert plan.decoder_files(RUN) == [Path("results/models/task/manifest.json")]
 
 
 def test_dictionary_of_aligned_text(tmp_path: Path) -> None:
@@ -262,7 +262,7 @@ def test_journal_belongs_to_the_prior(made: Plan, monkeypatch: pytest.MonkeyPatc
     for _ in range(2):
         with pytest.raises(OSError):
             decode.decode(made, run, made.decode_folder(run) / "hypotheses.jsonl")
-    manifest = made.prior_files(run)[0]
+    manifest = made.decoder_files(run)[0]
     manifest.write_text(manifest.read_text(encoding="utf-8") + " ", encoding="utf-8")
     with pytest.raises(OSError):
         decode.decode(made, run, made.decode_folder(run) / "hypotheses.jsonl")

@@ -322,6 +322,11 @@ def test_refined_by_hypotheses(tokenizer: PreTrainedTokenizerBase, tmp_path: Pat
     path.write_text('{"id": 1}\n', encoding="utf-8")
     with pytest.raises(ValueError, match=r"h.jsonl:1: no 'source' in this row"):
         make(tokenizer, refined)
+    other = {"id": 0, "setting": "k=1", "source": "a", "hypothesis": None}
+    path.write_text(f"{json.dumps(rows[2])}\n{json.dumps(other)}\n", encoding="utf-8")
+    assert make(tokenizer, refined)(items("a")) == [" 0"], "a row of another setting is none of ours"
+    with pytest.raises(ValueError, match=r"h.jsonl:2: 'hypothesis' holds None in this row"):
+        make(tokenizer, refined | {"setting": "k=1"})
 
 
 def test_refined_by_t5(tokenizer: PreTrainedTokenizerBase, tmp_path: Path) -> None:

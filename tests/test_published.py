@@ -10,7 +10,7 @@ from statistics import fmean
 
 import pytest
 
-from dragoman import published
+from dragoman import comparable, published
 from dragoman.published import COLUMNS, IDENTITY, MEAN, Published, by_key, key, load, read
 from dragoman.records import Record
 from refusals import Bad, over, refuse
@@ -23,7 +23,7 @@ IWSLT = {
     "revised": ("it-nl", "nl-it", "it-ro", "ro-it", "nl-ro", "ro-nl"),
 }
 SYSTEMS = {"foundation", "mt", "post-ins", "ptl", "1-shot", "5-shot", "ours"}
-PAPERS = ("simulmask", "langaware", "pretty")
+PAPERS = tuple(comparable.load().papers)
 
 
 def select(numbers: Iterable[Published], **wanted: object) -> list[Published]:
@@ -270,7 +270,11 @@ def test_every_table_has_its_paper() -> None:
 
 def test_readme_explains_every_column_and_word() -> None:
     readme = (published.FOLDER / "README.md").read_text(encoding="utf-8")
-    words = {*COLUMNS, *published.METRICS, *(word for allowed in published.CHOICES.values() for word in allowed)}
+    words = {
+        *COLUMNS,
+        *comparable.load().metrics,
+        *(word for allowed in published.CHOICES.values() for word in allowed),
+    }
     words |= {n.version for paper in PAPERS for n in load(paper)}
     words |= {n.system for paper in PAPERS for n in load(paper)}
     assert sorted(word for word in words if word and f"`{word}`" not in readme) == []

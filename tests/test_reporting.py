@@ -289,6 +289,7 @@ def test_latex_escapes_every_special_character():
         r"a\_b \& 5\% \#1 \$x\$ \{y\} \textasciitilde{}\textasciicircum{}\textbackslash{} \textless{}z\textgreater{}"
     )
     assert markup.latex_text("日é\x00") == "U+65E5éU+0000"
+    assert markup.latex_text("e\u0301") == "é", "decomposed"
 
 
 # ----------------------------------------------------------------------------------------------------------- figures
@@ -466,10 +467,18 @@ def test_differences_are_between_first_settings_and_other_languages_are_named():
 
 def test_words_stand_where_they_were_written():
     pieces = compare("der alte Mann will", "der alte  Mann geht")
-    hypothesis = Hypothesis("a", "k=1", False, pieces, delays=[0, 2, 2, 4])
+    hypothesis = Hypothesis("a", "k=1", False, pieces, words=["der", "alte", "Mann", "geht"], delays=[0, 2, 2, 4])
     assert hypothesis.columns(5) == ["der", "alte Mann", "", "geht", ""]
     with pytest.raises(ValueError, match="shorter"):
         replace(hypothesis, delays=[1]).columns(5)
+
+
+def test_separators_of_lines_part_words_as_decoders_do():
+    row = {"id": 0, "source": "one\u2028two\x85three", "reference": "eins", "hypothesis": "eins\u2029zwei\ufeffdrei"}
+    (example,) = choose({"en-de": [Output("a", "k=1", [row | {"delays": [1, 3]}])]}, 1)
+    assert (example.source, example.words) == ("one⟨U+2028⟩two⟨U+0085⟩three", ["one", "two", "three"])
+    assert example.hypotheses[0].columns(len(example.words)) == ["eins", "", "zwei\ufeffdrei"]
+    assert example.timed
 
 
 def test_invisible_characters_become_visible():
@@ -780,19 +789,19 @@ def test_training_cost_is_averaged_over_whole_tunings_only(swept):
 
 def test_hours_of_compute_are_those_of_the_plan(swept):
     assert compute.steps(swept) == []
-    head = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time\n"
+    head = "s\tmax_rss\tcpu_time\n"
     lines = {
-        "finetune/sweep/full/all/seed-1.tsv": "3600.0\t1:00:00\t2000.5\t0\t0\t0\t0\t0\t90\t1800",
-        "finetune/sweep/full/all/seed-2.tsv": "1800.0\t0:30:00\t1000\t0\t0\t0\t0\t0\t90\tNA",
-        "finetune/sweep/gone/all/seed-1.tsv": "9999.0\t9:99:99\t9999\t0\t0\t0\t0\t0\t90\t9999",
-        "pretrain/tiny.tsv": "36\t0:00:36\t-\t-\t-\t-\t-\t-\t-\t18.5",
+        "finetune/sweep/full/all/seed-1.tsv": "3600.0\t2000.5\t1800",
+        "finetune/sweep/full/all/seed-2.tsv": "1800.0\t1000\t0",
+        "finetune/sweep/gone/all/seed-1.tsv": "9999.0\t9999\t9999",
+        "pretrain/tiny.tsv": "36\t100\t18.5",
     }
     for place, line in lines.items():
         path = swept.results / "benchmarks" / place
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(head + line + "\n", encoding="utf-8")
     pretrain, finetune, decode, everything = compute.steps(swept)
-    assert pretrain.cells() == ["pretrain", "1", "1", "0.010", "0.005", "0"]
+    assert pretrain.cells() == ["pretrain", "1", "1", "0.010", "0.005", "100"]
     assert finetune.cells() == ["finetune", "12", "2", "1.500", "0.500", "2,000"]
     assert decode.cells() == ["decode", "22", "0", "–", "–", "–"]
     assert everything.cells() == ["all", "35", "3", "1.510", "0.505", "2,000"]

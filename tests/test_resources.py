@@ -14,7 +14,7 @@ import yaml
 from snakemake_executor_plugin_slurm.submit_string import get_submit_command
 from snakemake_executor_plugin_slurm.utils import set_gres_string
 
-from dragoman import estimates, models, resources
+from dragoman import models, resources
 from dragoman.config import HubModel
 from dragoman.configfile import ConfigError, load_config
 from dragoman.estimates import UNFINISHED, Forecast, forecast, jobs
@@ -208,7 +208,6 @@ def test_instructions_that_are_mixed_in_count_too(tmp_path: Path, monkeypatch: p
 @pytest.mark.parametrize("metric", neural.METRICS)
 def test_neural_metrics_bring_their_environment(metric: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(estimates, "REPOSITORY", tmp_path)
     spoken = yaml.safe_load(yaml.safe_dump(HUB))
     spoken["experiments"]["e"]["metrics"] = [metric]
     found = estimated(spoken, tmp_path)
@@ -237,7 +236,7 @@ def test_earlier_runs_count_more_than_formulas(tmp_path: Path, monkeypatch: pyte
     write_json(tmp_path / "results/timings/e/sft/all/seed-1.json", {"seconds": 720.0})
     benchmark = tmp_path / "results/benchmarks/decode/e/tuned/en-de/seed-2.tsv"
     benchmark.parent.mkdir(parents=True)
-    benchmark.write_text("s\th:m:s\n36.0\t0:00:36\n", encoding="utf-8")
+    benchmark.write_text("s\tmax_rss\tcpu_time\n36.0\t100.0\t20.0\n", encoding="utf-8")
     found = estimated(HUB, tmp_path)
     assert (found.rules["finetune"].measured, found.rules["decode"].measured) == (2, 2)
     assert found.gpu_hours == pytest.approx((2 * 720 + 2 * 36) / 3600)

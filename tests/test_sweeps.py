@@ -46,7 +46,8 @@ def loaded(tmp_path: Path, text: str) -> Plan:
     return Plan(load_config(path))
 
 
-def test_a_sweep_is_written_out(tmp_path: Path) -> None:
+def test_a_sweep_is_written_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # it is written into the working directory
     plan = loaded(tmp_path, GOOD)
     experiment = plan.experiment("e")
     assert list(experiment.tunings) == ["first", "second", "sm,k=1", "sm,k=3"]

@@ -68,9 +68,8 @@ def test_dictionary_of_tags(tmp_path: Path) -> None:
     words = most_aligned(tmp_path / "de-en" / "train.parquet")
     assert words["und"] == "CCONJ"
     assert words["in"] == "ADP"
-    places = {word: place for place, word in enumerate(words, 1)}
     prior = PseudoPrior(kind="pseudo", corpus="tags", word="first")
-    assert pseudo(prior, words, places, "In dem Garten.", "de") == "ADP"
+    assert pseudo(prior, words, "In dem Garten.") == "ADP"
 
 
 def test_summaries_in_another_language(tmp_path: Path) -> None:

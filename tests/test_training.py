@@ -154,6 +154,32 @@ def test_seed_decides_an_adapters_weights(tokenizer: PreTrainedTokenizerBase, tm
     assert same(parameters(found[0]), parameters(found[1]))
 
 
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_a_schedule_laid_out_for_more_steps_is_that_of_a_longer_run(
+    optimizer: str, tokenizer: PreTrainedTokenizerBase, tmp_path: Path
+) -> None:
+    """Four steps of eight: every loss and learning rate is that of the longer run, and of no run of four."""
+    options = {"warmup": 0.25, "optimizer": optimizer}
+    curves = {
+        name: train(tokenizer, tmp_path / name, **options, **steps)[1]
+        for name, steps in {
+            "early": {"steps": 4, "schedule_steps": 8},
+            "long": {"steps": 8},
+            "short": {"steps": 4},
+        }.items()
+    }
+    assert [row["step"] for row in curves["early"]] == [1, 2, 3, 4]
+    assert curves["early"] == curves["long"][:4]
+    rates = [[row["learning_rate"] for row in curves[name]] for name in ("early", "short")]
+    assert rates[0] != rates[1]
+
+
+@pytest.mark.parametrize("given", [{"epochs": 1.0, "schedule_steps": 9}, {"steps": 10, "schedule_steps": 9}])
+def test_a_schedule_is_not_shorter_than_its_run(given: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match=r"schedule_steps \(9\) needs `steps`, of which it has no fewer"):
+        Training(**given)
+
+
 def test_half_written_checkpoint_is_not_taken_up(tokenizer: PreTrainedTokenizerBase, tmp_path: Path) -> None:
     train(tokenizer, tmp_path / "a")
     checkpoint = next((tmp_path / "a" / "checkpoints").iterdir())

@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -37,23 +37,20 @@ EVERYTHING = {
 }
 
 
-def snakemake(folder: Path, *arguments: str, config: str = SMOKE) -> subprocess.CompletedProcess[str]:
-    """Run the workflow in `folder`, with `config` as its configuration file."""
+def snakemake(
+    folder: Path,
+    *arguments: str,
+    config: str = SMOKE,
+    repository: Path = REPOSITORY,
+    variables: Mapping[str, str] | None = None,
+) -> subprocess.CompletedProcess[str]:
+    """Run the workflow of a checkout in `folder`, with `config` as its configuration file."""
     path = folder / "config.yaml"
     path.write_text(config, encoding="utf-8")
-    (folder / "config").mkdir(exist_ok=True)
-    (folder / "config" / "examples").unlink(missing_ok=True)
-    (folder / "config" / "examples").symlink_to(REPOSITORY / "config" / "examples")
-    command = [
-        sys.executable,
-        "-m",
-        "snakemake",
-        "--snakefile",
-        str(REPOSITORY / "Snakefile"),
-        "--configfile",
-        str(path),
-    ]
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(repository / "Snakefile")]
+    command += ["--configfile", str(path)]
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "OMP_NUM_THREADS": "1"}
+    environment |= variables or {}
     return subprocess.run([*command, *arguments], cwd=folder, capture_output=True, text=True, env=environment)
 
 

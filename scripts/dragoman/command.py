@@ -6,11 +6,14 @@ import argparse
 import errno
 import logging
 import os
+import resource
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from dragoman import running
 from dragoman.registry import UnknownNameError
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -31,7 +34,14 @@ REMEDIES = {
 """What to do about an error of the operating system."""
 
 
+def located(path: str) -> Path:
+    """The file that a configuration names: from the working directory, else from the checkout, for its own examples."""
+    return next((each for each in (Path(path), REPOSITORY / path) if each.exists()), Path(path))
+
+
 DEBUG = "--debug"
+BENCHMARK = "DRAGOMAN_BENCHMARK"
+"""Environment variable: the file to which a script that ends well writes how much time and memory it took."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -76,15 +86,47 @@ def run(main: Callable[[Sequence[str] | None], None]) -> None:
     `--debug` shows the traceback too.
     """
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    if results := os.environ.get("DRAGOMAN_RESULTS"):  # a job of the workflow
+        running.job(Path(results))
+    began = time.monotonic()
     try:
         main(None)
+        sys.stdout.flush()
+        if path := os.environ.get(BENCHMARK):
+            write_cost(Path(path), time.monotonic() - began)
     except KeyboardInterrupt:
         sys.exit(130)
+    except BrokenPipeError:  # the reader has seen enough, as `head` has
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python would try to write the rest again
+        sys.exit(141)
     except Exception as error:
         if DEBUG in sys.argv or os.environ.get("DRAGOMAN_DEBUG"):
             raise
         print(printable(told(error)), file=sys.stderr)
         sys.exit(1)
+
+
+def peak_memory() -> float:
+    """The most memory that this process, or the largest it started and waited for, held so far, in MB."""
+    peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def write_cost(path: Path, seconds: float) -> None:
+    """Write a table of one row, with the column names that Snakemake's benchmarks have.
+
+    Args:
+        path: file to write; of several processes that share a training, the first writes what it took itself.
+        seconds: from start to end.
+    """
+    if os.environ.get("RANK", "0") != "0":
+        return
+    from dragoman.storage import replacing
+
+    both = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    busy = sum(each.ru_utime + each.ru_stime for each in both)
+    with replacing(path) as file:
+        file.write(f"s\tmax_rss\tcpu_time\n{seconds:.2f}\t{peak_memory():.1f}\t{busy:.2f}\n")
 
 
 def printable(text: str) -> str:

@@ -16,6 +16,7 @@ import logging
 import math
 import re
 import statistics as moments
+import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -34,6 +35,7 @@ log = logging.getLogger(__name__)
 
 ALPHA = 0.05
 """Two-sided level."""
+SECONDS_BETWEEN_LINES = 10
 
 Verdict = Literal[
     "better",
@@ -139,9 +141,11 @@ def compare(a: Folder, b: Folder) -> list[Change]:
     """Every number of either folder, in the order of A, then of B."""
     changes = {}
     places = list(dict.fromkeys([*a.records, *b.records]))
+    shown = time.monotonic()
     for number, place in enumerate(places, 1):
         changes[place] = _change(place, a, b)
-        if number % 100 == 0:
+        if (now := time.monotonic()) - shown >= SECONDS_BETWEEN_LINES:
+            shown = now
             log.info("%d of %d numbers compared", number, len(places))
     tested = [place for place, change in changes.items() if change.p is not None]
     for place, p in zip(tested, significance.holm([changes[place].p or 0.0 for place in tested]), strict=True):

@@ -17,13 +17,14 @@ from statistics import mean
 from typing import Any, Literal
 
 from dragoman import resources
-from dragoman.command import REPOSITORY
 from dragoman.config import (
+    ArchiveCorpus,
     DemoCorpus,
     FilesCorpus,
     HubCorpus,
     HubModel,
     InstructionsCorpus,
+    PivotCorpus,
     SacrebleuCorpus,
     Training,
     UdCorpus,
@@ -77,7 +78,6 @@ class Forecast:
 def jobs(plan: Plan) -> dict[str, int]:
     """Jobs by rule, were nothing done yet; rules in the order of the workflow."""
     scratch = [name for name in plan.models_used() if plan.model(name).source == "scratch"]
-    environment = {*neural.METRICS} & {*plan.metrics_used} and not (REPOSITORY / ".venv-neural" / ".ready").exists()
     found = {
         "download": sum(plan.needs_download(corpus) for corpus, _ in plan.corpora_used()),
         "prepare": len(plan.corpora_used()),
@@ -88,7 +88,7 @@ def jobs(plan: Plan) -> dict[str, int]:
         "decode": len(plan.decode_runs),
         "answer": len(plan.answer_runs),
         "diverge": len(plan.divergence_runs),
-        "neural_environment": int(bool(environment)),
+        "neural_environment": int(bool({*neural.METRICS} & {*plan.metrics_used})),
         "requisites": sum(bool(plan.requisites(name)) for name in plan.experiments),
         "score": len(plan.decode_runs),
         "judge": len(plan.judge_runs),
@@ -158,12 +158,16 @@ class _Forecaster:
                 return sum(1 for _ in instructions.read(spec, pair, split, Path()))
             case InstructionsCorpus():
                 given = split == "train"
-            case HubCorpus():
+            case HubCorpus() | ArchiveCorpus():
                 given = split in spec.files
             case SacrebleuCorpus():
                 given = bool(getattr(spec, split))
             case UdCorpus():
                 given = True
+            case PivotCorpus():  # at most as many as the smaller pair has
+                found = [self._sentences(spec.corpus, base, split) for base in spec.bases(pair)]
+                known = [count for count in found if count is not None]
+                return spec.sizes.get(split, min(known) if len(known) == len(found) else None)
         if given and split not in spec.sizes:
             self._missing(f"how many sentences {corpus} has: say corpora.{corpus}.sizes.{split}")
             return None

@@ -33,20 +33,47 @@ PROMPT = Prompt(segments=[Segment(role="source", text="{source}"), Segment(role=
 
 def asked(instruction: str, given: str = "") -> str:
     """An instruction, and the input it is about where it has one, in Alpaca's template."""
+    return "".join(with_input(instruction, given))
+
+
+def with_input(instruction: str, given: str = "") -> tuple[str, str, str]:
+    """The template before the input, the input, and the template after it; all of it before, where there is none."""
     if not given:
-        return WITHOUT_INPUT.replace("{instruction}", instruction)
+        return WITHOUT_INPUT.replace("{instruction}", instruction), "", ""
     before, after = WITH_INPUT.split("{input}")
-    return before.replace("{instruction}", instruction) + given + after
+    return before.replace("{instruction}", instruction), given, after
 
 
-def objects(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Place and object of each entry of a .json file (one list) or a .jsonl file (one object a line), also .gz.
+def parts(text: str) -> tuple[str, str] | None:
+    """The instruction and the input that were put into Alpaca's template; None of a text that is not of its shape."""
+    for template in (WITH_INPUT, WITHOUT_INPUT):
+        start, rest = template.split("{instruction}")
+        middle, _, end = rest.rpartition("{input}")
+        if not text.startswith(start) or not text.endswith(end):
+            continue
+        inner = text[len(start) : len(text) - len(end)]
+        if template is WITHOUT_INPUT:
+            return inner, ""
+        if middle in inner:  # an instruction that holds this line itself cannot be told from an input
+            instruction, _, given = inner.partition(middle)
+            return instruction, given
+    return None
+
+
+def prompt_for(pair: str, prompt: Prompt) -> Prompt:
+    """What text of a pair is read under: instructions come with a template of their own."""
+    return PROMPT if pair == PAIR else prompt
+
+
+def objects(path: Path) -> Iterator[tuple[str, dict[str, Any] | text.TextError]]:
+    """Place of each entry of a .json file (one list) or a .jsonl file (one object a line), also .gz, and the entry: its
+    object, or the error that it is none.
 
     Raises:
-        TextError: not such a file; the message names the entry.
+        TextError: not such a file.
     """
     if (path.with_suffix("") if path.suffix == ".gz" else path).suffix == ".jsonl":
-        yield from ((f"{path}:{number}", value) for number, value in text.objects(path))
+        yield from ((f"{path}:{number}", value) for number, value in text.object_rows(path))
         return
     try:
         entries = json.loads("\n".join(text.lines(path)))
@@ -55,17 +82,18 @@ def objects(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     if not isinstance(entries, list):
         raise text.TextError(f"{path}: expected one JSON list of objects, found {type(entries).__name__}")
     for number, entry in enumerate(entries, 1):
-        if not isinstance(entry, dict):
-            raise text.TextError(f"{path}: entry {number} is no object, but {entry!r}")
-        yield f"{path}: entry {number}", entry
+        place = f"{path}: entry {number}"
+        yield place, entry if isinstance(entry, dict) else text.TextError(f"{place} is no object, but {entry!r}")
 
 
-def field(entry: dict[str, Any], key: str, place: str, default: str | None = None) -> str:
+def field(entry: dict[str, Any] | text.TextError, key: str, place: str, default: str | None = None) -> str:
     """A text of an entry, blanks around it gone; required unless there is a default.
 
     Raises:
-        TextError: it is missing or no text.
+        TextError: it is missing or no text, or the entry is no object.
     """
+    if isinstance(entry, text.TextError):
+        raise entry
     value = entry.get(key, default)
     if not isinstance(value, str):
         found = "is missing" if key not in entry else f"holds {value!r}, not text"

@@ -133,30 +133,50 @@ def encode(
     Raises:
         ValueError: the tokenizer lacks a token that the prompt needs.
     """
-    if tokenizer.eos_token_id is None:
-        raise ValueError(
-            f"the tokenizer of {tokenizer.name_or_path} has no end-of-sequence token, so no answer could end"
-        )
-    first: list[int] = []
-    if prompt.bos:
-        first = [tokenizer.eos_token_id if tokenizer.bos_token_id is None else tokenizer.bos_token_id]
-    columns: list[list[Piece]] = []
+    columns: list[tuple[str, Sequence[str] | str]] = []
     for index, segment in enumerate(prompt.segments):
         if segment.role == "target" and targets is None:
             continue
         fill = {"source": sources, "target": targets}.get(segment.role)
         if fill is None:
-            texts = [render(prompt, pair, "", "")[index][1]]
+            columns.append((segment.role, render(prompt, pair, "", "")[index][1]))
         else:
-            texts = [render(prompt, pair, sentence, sentence)[index][1] for sentence in fill]
-        ids = tokenize(tokenizer, index, texts)["input_ids"] if texts else []
-        if segment.role == "target":
+            columns.append((segment.role, [render(prompt, pair, each, each)[index][1] for each in fill]))
+    return cut(columns, tokenizer, len(sources), prompt.bos)
+
+
+def cut(
+    columns: Sequence[tuple[str, Sequence[str] | str]], tokenizer: PreTrainedTokenizerBase, count: int, bos: bool
+) -> list[list[Piece]]:
+    """Pieces of every example from the texts of their segments; a target ends with the end-of-sequence token.
+
+    Args:
+        columns: role and texts of each segment; of one that is the same in all examples, its text.
+        tokenizer: any.
+        count: of the examples.
+        bos: whether they begin with the tokenizer's beginning-of-sequence token.
+
+    Raises:
+        ValueError: the tokenizer lacks a token that is needed.
+    """
+    if tokenizer.eos_token_id is None:
+        raise ValueError(
+            f"the tokenizer of {tokenizer.name_or_path} has no end-of-sequence token, so no answer could end"
+        )
+    first: list[int] = []
+    if bos:
+        first = [tokenizer.eos_token_id if tokenizer.bos_token_id is None else tokenizer.bos_token_id]
+    made: list[list[Piece]] = []
+    for index, (role, texts) in enumerate(columns):
+        same = isinstance(texts, str)
+        ids = tokenize(tokenizer, index, [texts] if same else texts)["input_ids"] if texts or same else []
+        if role == "target":
             ids = [[*row, tokenizer.eos_token_id] for row in ids]
         if index == 0 and first:
             ids = [[*first, *row] for row in ids]
-        pieces = [Piece(segment.role, row) for row in ids]
-        columns.append(pieces if fill is not None else pieces * len(sources))
-    return [list(row) for row in zip(*columns, strict=True)]
+        pieces = [Piece(role, row) for row in ids]
+        made.append(pieces * count if same else pieces)
+    return [list(row) for row in zip(*made, strict=True)]
 
 
 def joined(pieces: Sequence[Piece]) -> list[int]:

@@ -7,36 +7,23 @@ number comes, nor of which base model it is: choose those first, then index what
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
-from dragoman import registry
-from dragoman.languages import NAMES
+from dragoman import comparable, registry
+from dragoman.comparable import FOLDER, PublishedMetric
+from dragoman.languages import LanguageError, named_pair
 from dragoman.records import Record
 from dragoman.text import TextError, table
 
-FOLDER = Path(__file__).resolve().parents[2] / "config" / "published"
 MEAN = "mean"
 """The pair of an average that the paper prints (or that we took over its rows)."""
 
 Quantity = Literal["score", "difference", "ratio"]
 Sure = Literal["table", "figure", "text", "derived"]
 Doubt = Literal["", "misprint", "average", "direction"]
-
-METRICS: dict[str, tuple[float, float]] = {
-    "any": (0, 100),
-    "bleu": (0, 100),
-    "bleurt": (-100, 150),
-    "gflops": (0, float("inf")),
-    "laal": (0, float("inf")),
-    "languages": (0, float("inf")),
-    "offtarget": (0, 100),
-    "prior_tokens": (0, float("inf")),
-    "seconds": (0, float("inf")),
-}
-"""Every metric of the tables, and between what its scores must lie; `any` where a paper does not say which."""
 
 NUMBER = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
 SETTING = re.compile(r"[a-z_]+=[^\s=]+")
@@ -47,7 +34,7 @@ class Published:
     """One number of a paper."""
 
     paper: str
-    """simulmask, langaware or pretty."""
+    """The name of the file."""
     version: str
     """Which publication of the paper, where they differ."""
     table: str
@@ -83,7 +70,7 @@ OPTIONAL = frozenset({"model", "system", "against", "pair", "setting", "toleranc
 """Columns whose cells may be empty."""
 IDENTITY = ("version", "table", "model", "system", "quantity", "against", "pair", "setting", "metric")
 """What no two rows of a file share."""
-CHOICES = {"quantity": get_args(Quantity), "metric": METRICS, "sure": get_args(Sure), "doubt": get_args(Doubt)}
+CHOICES = {"quantity": get_args(Quantity), "sure": get_args(Sure), "doubt": get_args(Doubt)}
 
 
 class Key(NamedTuple):
@@ -135,19 +122,22 @@ def load(paper: str, folder: Path = FOLDER) -> list[Published]:
 
 
 def read(path: Path) -> list[Published]:
-    """The numbers of one table, in its order. Its name is the paper's.
+    """The numbers of one table, in its order. Its name is the paper's; metrics are those of `comparison.yaml` in the
+    same folder, or of ours where there is none.
 
     Raises:
         TextError: a column missing or unknown, a cell that is not what its column holds, or a number given twice;
             with file, line and column.
     """
     path = Path(path)
+    own = (path.parent / comparable.FILE).is_file()
+    metrics = comparable.load(path.parent if own else FOLDER).metrics
     numbers: list[Published] = []
     lines: dict[tuple[Any, ...], int] = {}
     for line, cells in table(path):
         if line == 2:
             _check_columns(path, cells)
-        number = _number(path, line, cells)
+        number = _number(path, line, cells, metrics)
         identity = tuple(getattr(number, name) for name in IDENTITY)
         if identity in lines:
             where = ", ".join(f"{name} {value}" for name, value in zip(IDENTITY, identity, strict=True) if value)
@@ -167,7 +157,7 @@ def _check_columns(path: Path, cells: dict[str, str]) -> None:
         raise TextError(f"{path}:1: no column {', '.join(missing)}; add it to the header and to every row")
 
 
-def _number(path: Path, line: int, cells: dict[str, str]) -> Published:
+def _number(path: Path, line: int, cells: dict[str, str], metrics: Mapping[str, PublishedMetric]) -> Published:
     """One row, checked."""
 
     def refuse(column: str, problem: str) -> TextError:
@@ -180,13 +170,14 @@ def _number(path: Path, line: int, cells: dict[str, str]) -> Published:
             raise refuse(column, "must not be empty")
     if cells["paper"] != path.stem:
         raise refuse("paper", f"must be {path.stem!r}, as the file is named, not {cells['paper']!r}")
-    for column, allowed in CHOICES.items():
+    for column, allowed in {**CHOICES, "metric": metrics}.items():
         if cells[column] not in allowed:
             raise refuse(column, registry.unknown(column, cells[column], allowed))
     if (pair := cells["pair"]) not in ("", MEAN):
-        source, _, target = pair.partition("-")
-        if source not in NAMES or target not in NAMES or source == target:
-            raise refuse("pair", f"unknown pair {pair!r}; write two language codes like 'en-fr', or '{MEAN}', or none")
+        try:
+            named_pair(pair)
+        except LanguageError as error:
+            raise refuse("pair", f"unknown pair {pair!r}: {error} (or write '{MEAN}', or leave it empty)") from None
     if cells["setting"] and not SETTING.fullmatch(cells["setting"]):
         raise refuse("setting", f"cannot read {cells['setting']!r}; write name=value, like 'k=3'")
     if (cells["quantity"] == "score") != (not cells["against"]):
@@ -201,7 +192,8 @@ def _number(path: Path, line: int, cells: dict[str, str]) -> Published:
 
     value, error = decimal("value"), decimal("error")
     tolerance = decimal("tolerance") if cells["tolerance"] else None
-    lowest, highest = METRICS[cells["metric"]]
+    lowest, highest = metrics[cells["metric"]].lowest, metrics[cells["metric"]].highest
+    highest = float("inf") if highest is None else highest
     if cells["quantity"] == "score" and not lowest <= value <= highest:
         raise refuse("value", f"{cells['metric']} {value:g} is not between {lowest:g} and {highest:g}")
     if cells["quantity"] == "ratio" and value <= 0:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import logging
 import math
-import resource
 import shutil
 import sys
 import time
@@ -39,6 +38,7 @@ from transformers.trainer_callback import PrinterCallback, TrainerState
 
 from dragoman import attention, launch, output, sharding
 from dragoman.batches import Batches, Collator
+from dragoman.command import peak_memory
 from dragoman.config import Training
 from dragoman.entropy import LARGE, of_states, summed
 from dragoman.methods import IGNORE, Example
@@ -118,9 +118,11 @@ def token_mean(
 class Run(Trainer):
     """A Trainer whose batches, loss and checkpoints are ours."""
 
-    def __init__(self, *, batches: Batches, loss: Loss, checkpoints: Path, spent: float, **kwargs: Any) -> None:
+    def __init__(
+        self, *, batches: Batches, loss: Loss, checkpoints: Path, spent: float, horizon: int, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
-        self.batches, self.loss, self.checkpoints = batches, loss, checkpoints
+        self.batches, self.loss, self.checkpoints, self.horizon = batches, loss, checkpoints, horizon
         self.began = time.monotonic() - spent
         self.args.save_only_model = False  # see `fit`
         self.model_accepts_loss_kwargs = True  # our loss is already divided by the tokens of the whole global batch
@@ -129,6 +131,9 @@ class Run(Trainer):
     def seconds(self) -> float:
         """What training took so far, attempts that were stopped included (up to their last checkpoint)."""
         return time.monotonic() - self.began
+
+    def create_scheduler(self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None) -> Any:
+        return super().create_scheduler(self.horizon, optimizer)
 
     def get_train_dataloader(self) -> DataLoader:
         loader = DataLoader(self.train_dataset, batch_sampler=self.batches, collate_fn=self.data_collator)
@@ -256,16 +261,13 @@ class Fitted(NamedTuple):
 def timing_of(run: Run, steps: int) -> dict[str, Any]:
     """Seconds, speed and memory of a finished training."""
     tokens, seconds = int(run.state.num_input_tokens_seen), run.seconds
-    if device() == "cuda":
-        peak = torch.cuda.max_memory_allocated()
-    else:
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    memory = torch.cuda.max_memory_allocated() / 2**20 if device() == "cuda" else peak_memory()
     return {
         "seconds": round(seconds, 2),
         "steps": steps,
         "tokens": tokens,
         "tokens_per_second": round(tokens / seconds, 1),
-        "peak_memory_mb": round(peak / 2**20, 1),
+        "peak_memory_mb": round(memory, 1),
         "device": made_with()["device"],
     }
 
@@ -310,6 +312,7 @@ def fit(
     packed = training.packing is not None
     batches = Batches(lengths, training.batch_size, micro_batch, seed, rank, world, packed)
     steps = training.steps or max(1, math.ceil(training.epochs * batches.steps))
+    horizon = training.schedule_steps or steps
     every = -(-min(training.checkpoint_every, steps) // training.log_every) * training.log_every
     arguments = TrainingArguments(
         output_dir=str(work / "staging"),
@@ -318,7 +321,7 @@ def fit(
         gradient_accumulation_steps=training.batch_size // (micro_batch * world),
         learning_rate=training.learning_rate,
         lr_scheduler_type={"constant": "constant_with_warmup"}.get(training.schedule, training.schedule),
-        warmup_steps=math.ceil(training.warmup * steps),
+        warmup_steps=math.ceil(training.warmup * horizon),
         weight_decay=training.weight_decay,
         max_grad_norm=training.max_grad_norm,
         optim={"adamw-8bit": "adamw_8bit"}.get(training.optimizer, "adamw_torch_fused"),
@@ -354,6 +357,7 @@ def fit(
         loss=loss or cross_entropy,
         checkpoints=checkpoints,
         spent=read_manifest(start)["seconds"] if start else 0.0,
+        horizon=horizon,
     )
     run.remove_callback(PrinterCallback)
     if tensorboard is not None and rank == 0:

@@ -1,47 +1,36 @@
 """Our numbers beside the papers': reproduced, better, worse, not comparable, or not run.
 
-Two numbers are compared only where model, test set and metric are the paper's. A difference within the tolerance, which
-is given with the published number, counts as reproduced. A published number is in our unit here: BLEURT, which papers
-print times 100, is not.
+Two numbers are compared only where model, test set and metric are the paper's, as `config/published/comparison.yaml`
+says, and where the configuration does not call the system a variant. A difference within the tolerance, which is given
+with the published number, counts as reproduced. An average over pairs or settings is compared with the average of ours
+over the same ones, where all are there. A published number is in our unit here: BLEURT, which papers print times 100,
+is not.
 """
 
 from __future__ import annotations
 
 import statistics
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Literal, get_args
 
-from dragoman import published
-from dragoman.config import Experiment, HubCorpus, HubModel, LocalModel, SacrebleuCorpus
-from dragoman.metrics import parse, presentation, target_language
-from dragoman.metrics.bleu import TOKENIZERS
-from dragoman.metrics.bleurt import BLEURT
+from dragoman import comparable, published
+from dragoman.comparable import Comparison, PublishedSet
+from dragoman.config import Corpus, Experiment, HubCorpus, HubModel, LocalModel, Model, SacrebleuCorpus
+from dragoman.metrics import bleu, parse, presentation
 from dragoman.plan import Plan
-from dragoman.published import Key, Published
+from dragoman.published import MEAN, Key, Published
 from dragoman.records import Record
 from dragoman.sweeps import joined, split
 
 Kind = Literal["reproduced", "better", "worse", "not comparable", "not run"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
-
-MODELS = {
-    "falcon-rw-1b": {"tiiuae/falcon-rw-1b"},
-    "llama-7b": {"huggyllama/llama-7b", "yahma/llama-7b-hf"},
-    "llama-2-7b": {"meta-llama/llama-2-7b-hf", "meta-llama/llama-2-7b"},
-    "llama-3-8b": {"meta-llama/meta-llama-3-8b", "meta-llama/llama-3-8b"},
-}
-"""Published base model -> repositories of the hub that hold it, in lower case."""
-TEST_SETS = {
-    ("simulmask", ""): ("IWSLT 2017, test split of the hub's data set", {"iwslt2017", "iwslt/iwslt2017"}, set()),
-    ("langaware", "Table 1"): ("WMT22 general", set(), {"wmt22"}),
-    ("langaware", "Table 2"): ("IWSLT tst2017", set(), {"iwslt17"}),
-}
-"""(paper, start of the table's name) -> what it was tested on, and what is that on the hub and in sacrebleu."""
-TIMES_100 = {"bleurt"}
-"""Metrics that papers print times 100, and we do not."""
+Ours = Mapping[Key, Mapping[tuple[str, str], Sequence[Record]]]
+"""Key -> (experiment, metric with its options) -> our records, one per seed."""
+Counterpart = Sequence[tuple[Published, Sequence[Record]]]
+"""A published number, or those that it is the average of, with our records of each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +57,16 @@ class Verdict:
         return None if self.value is None else self.value - self.published.value
 
 
-def judge(plan: Plan, records: Iterable[Record]) -> list[Verdict]:
+def judge(plan: Plan, records: Iterable[Record], folder: Path = comparable.FOLDER) -> list[Verdict]:
     """A verdict on every published score of the papers that the configuration has experiments of, in their order.
 
     A score that has several counterparts, as of two experiments or of two variants of a metric, has a verdict for each.
+
+    Args:
+        folder: with the tables of numbers and `comparison.yaml`.
     """
+    known = comparable.load(folder)
     papers = list(dict.fromkeys(experiment.paper for experiment in plan.config.experiments.values()))
-    known = [paper for paper in papers if (published.FOLDER / f"{paper}.tsv").is_file()]
     ours: dict[Key, dict[tuple[str, str], list[Record]]] = {}
     for record in records:
         name, own = split(record.system)
@@ -83,41 +75,90 @@ def judge(plan: Plan, records: Iterable[Record]) -> list[Verdict]:
             place = Key(record.paper, name, record.pair, joined(own, record.setting), metric)
             ours.setdefault(place, {}).setdefault((record.experiment, record.metric), []).append(record)
     verdicts = []
-    numbers = [each for paper in known for each in published.load(paper) if each.quantity == "score"]
-    for number in map(in_our_unit, numbers):
-        found = ours.get(published.key(number), {})
-        verdicts += [against(number, plan, experiment, own) for (experiment, _), own in found.items()]
-        if not found:
-            verdicts.append(Verdict(number, "", "not run", "no experiment of this configuration has such a number"))
+    for paper in papers:
+        if not (folder / f"{paper}.tsv").is_file():
+            continue
+        numbers = [in_our_unit(each, known) for each in published.load(paper, folder) if each.quantity == "score"]
+        for number in numbers:
+            found = counterparts(parts_of(number, numbers), ours)
+            verdicts += [against(number, plan, name, own, known) for (name, _), own in found.items()]
+            if not found:
+                verdicts.append(Verdict(number, "", "not run", "no experiment of this configuration has such a number"))
     return verdicts
 
 
-def in_our_unit(number: Published) -> Published:
+def in_our_unit(number: Published, known: Comparison) -> Published:
     """A published score as one of ours would be written."""
-    if number.metric not in TIMES_100:
+    times = known.metrics[number.metric].times
+    if times == 1:
         return number
-    tolerance = None if number.tolerance is None else number.tolerance / 100
-    return replace(number, value=number.value / 100, error=number.error / 100, tolerance=tolerance)
+    tolerance = None if number.tolerance is None else number.tolerance / times
+    return replace(number, value=number.value / times, error=number.error / times, tolerance=tolerance)
 
 
-def against(number: Published, plan: Plan, name: str, records: Sequence[Record]) -> Verdict:
-    """The verdict on a published score in our unit, given the records of one experiment that share its key, one per
-    seed."""
-    scored = [record for record in records if record.value is not None]
-    if len(scored) < len(records):
-        notes = "; ".join(dict.fromkeys(record.note for record in records if record.note))
+def parts_of(number: Published, numbers: Iterable[Published]) -> list[Published]:
+    """The published scores that a score is the average of, over pairs or settings; itself where it is none.
+
+    `mean` as a pair, or as the value of a setting, is the average over all others with the rest the same.
+    """
+    over_pairs = number.pair == MEAN
+    axis, _, value = number.setting.partition("=")
+    over_settings = value == MEAN
+    if not (over_pairs or over_settings):
+        return [number]
+
+    def place(each: Published) -> tuple[str, ...]:
+        setting = each.setting.partition("=")[0] if over_settings else each.setting
+        rest = (each.version, each.table, each.model, each.system, setting, each.metric)
+        return rest if over_pairs else (*rest, each.pair)
+
+    own = [each for each in numbers if place(each) == place(number)]
+    return [each for each in own if not (over_pairs and each.pair == MEAN) and each.setting != f"{axis}={MEAN}"]
+
+
+def counterparts(parts: Sequence[Published], ours: Ours) -> dict[tuple[str, str], Counterpart]:
+    """(experiment, metric with its options) -> our records of each part, where every part has some."""
+    found = [ours.get(published.key(part), {}) for part in parts]
+    shared = [place for place in found[0] if all(place in each for each in found)] if found else []
+    return {place: [(part, each[place]) for part, each in zip(parts, found, strict=True)] for place in shared}
+
+
+def against(number: Published, plan: Plan, name: str, own: Counterpart, known: Comparison) -> Verdict:
+    """The verdict on a published score in our unit, given our records of one experiment and metric."""
+    records = [record for _, each in own for record in each]
+    if lacking := [record for record in records if record.value is None]:
+        notes = "; ".join(dict.fromkeys(record.note for record in lacking if record.note))
         return Verdict(number, name, "not run", notes or "not every seed has a value")
-    if absent := _planned_seeds(plan, name, records[0]) - {record.seed for record in records}:
-        return Verdict(number, name, "not run", f"seed {', '.join(map(str, sorted(absent)))} not scored")
-    values = [record.value for record in scored if record.value is not None]
+    for _, each in own:
+        if absent := _planned_seeds(plan, name, each[0]) - {record.seed for record in each}:
+            return Verdict(number, name, "not run", f"seed {', '.join(map(str, sorted(absent)))} not scored")
+    by_seed: dict[int, list[float]] = {}
+    for record in records:
+        by_seed.setdefault(record.seed, []).append(record.value or 0.0)  # none is None here
+    values = [statistics.fmean(each) for each in by_seed.values()]
     value = statistics.fmean(values)
-    low, high = (scored[0].low, scored[0].high) if len(scored) == 1 else (None, None)
+    low, high = (records[0].low, records[0].high) if len(records) == 1 else (None, None)
     spread = statistics.stdev(values) if len(values) > 1 else None
-    reason = obstacle(number, plan, plan.config.experiments[name], scored)
+    experiment = plan.config.experiments[name]
+    reasons = (obstacle(part, plan, experiment, each, known) for part, each in own)
+    reason = next(filter(None, reasons), "")
+    if not reason and number.tolerance is None:
+        reason = f"no tolerance: {number.reason}"
     if reason:
         return Verdict(number, name, "not comparable", reason, value, low, high, spread)
-    assert number.tolerance is not None  # `obstacle` names its absence
-    return Verdict(number, name, compared(number, value), number.reason, value, low, high, spread)
+    reason = "; ".join(filter(None, [number.reason, *stand_ins(own, known)]))
+    return Verdict(number, name, compared(number, value), reason, value, low, high, spread)
+
+
+def stand_ins(own: Counterpart, known: Comparison) -> list[str]:
+    """Which accepted parts of our signatures are not the paper's own, in words."""
+    found: dict[str, None] = {}
+    for part, records in own:
+        for first, *others in signature(part, known):
+            for other in others:
+                if any(each.startswith(other) for record in records for each in record.signature.split("|")):
+                    found[f"ours with {other}, the paper's with {first}"] = None
+    return list(found)
 
 
 def _planned_seeds(plan: Plan, experiment: str, record: Record) -> set[int]:
@@ -135,56 +176,60 @@ def compared(number: Published, value: float) -> Kind:
     return "better" if (difference > 0) == (presentation(number.metric).better == "higher") else "worse"
 
 
-def obstacle(number: Published, plan: Plan, experiment: Experiment, records: Sequence[Record]) -> str:
+def obstacle(
+    number: Published, plan: Plan, experiment: Experiment, records: Sequence[Record], known: Comparison
+) -> str:
     """Why a published score cannot be compared with ours; empty where it can."""
     corpus, model = plan.config.corpora[experiment.test.corpus], plan.config.models[experiment.model]
     if corpus.provider == "demo":
         return "embedded world"
+    system = experiment.systems.get(split(records[0].system)[0])
+    if system is not None and system.variant:
+        return f"a variant of the paper's system: {system.variant}"
     if not number.model:
         return "other model: the paper's is not known"
-    if isinstance(model, HubModel):
-        same = model.id.lower() in MODELS.get(number.model, ())
-    elif isinstance(model, LocalModel):
-        folders = {number.model, *(PurePosixPath(each).name for each in MODELS.get(number.model, ()))}
-        same = PurePosixPath(model.path).name.lower() in folders
-    else:
-        same = False
-    if not same:
+    if not same_model(model, number.model, known):
         return f"other model: {experiment.model}, not {number.model}"
-    what, hub, sets = test_set(number)
-    if isinstance(corpus, HubCorpus):
-        same = corpus.dataset.lower() in hub and experiment.test.split == "test"
-    else:
-        same = isinstance(corpus, SacrebleuCorpus) and experiment.test.split == "test" and set(corpus.test) == sets
-    if not same:
+    tested = known.tested(number.paper, number.version, number.table, number.pair)
+    if tested is None or tested.set is None:
+        what = tested.why if tested else "the paper's, which is not known"
         return f"other data: {experiment.test.corpus}, not {what}"
+    published_set = known.test_sets[tested.set]
+    if experiment.test.split != "test" or not is_set(corpus, tested.set, published_set):
+        return f"other data: {experiment.test.corpus}, not {published_set.title}"
     if experiment.test.limit:
-        return f"other data: the first {experiment.test.limit} sentences of {what} only"
-    for part in signature(number):
+        return f"other data: the first {experiment.test.limit} sentences of {published_set.title} only"
+    for part in signature(number, known):
         for record in records:
             if not any(each.startswith(part) for each in record.signature.split("|")):
-                return f"other signature: {record.signature}, without {part}"
-    return "" if number.tolerance is not None else f"no tolerance: {number.reason}"
+                return f"other signature: {record.signature}, without {' or '.join(part)}"
+    return ""
 
 
-def test_set(number: Published) -> tuple[str, set[str], set[str]]:
-    """What a published number was tested on: words, data sets of the hub, sets of sacrebleu."""
-    for (paper, table), found in TEST_SETS.items():
-        if number.paper == paper and number.table.startswith(table):
-            return found
-    return "the paper's, which is not known", set(), set()
+def same_model(model: Model, name: str, known: Comparison) -> bool:
+    """Whether a model is the one that tables call `name`: from the hub, or a folder named like it."""
+    repositories = [each.lower() for each in known.models.get(name, ())]
+    if isinstance(model, HubModel):
+        return model.id.lower() in repositories
+    folders = {name, *(PurePosixPath(each).name for each in repositories)}
+    return isinstance(model, LocalModel) and PurePosixPath(model.path).name.lower() in folders
 
 
-def signature(number: Published) -> list[str]:
-    """What parts of a metric's signature must begin with to be the paper's."""
-    name = parse(number.metric)[0]
-    if name == "bleu":
-        return ["nrefs:1", "case:mixed", f"tok:{TOKENIZERS.get(target_language(number.pair), '13a')}", "smooth:exp"]
-    return {
-        "bleurt": [f"model:{BLEURT.MODEL}", "nrefs:1"],
-        "laal": ["time:delays", "source:words", "target:word"],
-        "offtarget": ["id:fasttext", "model:lid.176", "into:any"],
-    }.get(name, [])
+def is_set(corpus: Corpus, name: str, published_set: PublishedSet) -> bool:
+    """Whether the test split of a corpus is a published set: by its own name, or because it says so."""
+    if getattr(corpus, "stands_for", None) == name:
+        return True
+    if isinstance(corpus, HubCorpus):
+        return corpus.dataset.lower() in map(str.lower, published_set.hub)
+    return isinstance(corpus, SacrebleuCorpus) and bool(corpus.test) and set(corpus.test) == {*published_set.sacrebleu}
+
+
+def signature(number: Published, known: Comparison) -> list[tuple[str, ...]]:
+    """How parts of a metric's signature must begin to be the paper's; of several beginnings one is enough."""
+    named = bleu.tokenizer(number.pair) if number.pair else ""
+    wanted = known.metrics[parse(number.metric)[0]].signature
+    several = [[part] if isinstance(part, str) else part for part in wanted]
+    return [tuple(each.replace("{tokenizer}", named) for each in parts) for parts in several]
 
 
 def counts(verdicts: Iterable[Verdict]) -> dict[Kind, int]:

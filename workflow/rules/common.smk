@@ -10,9 +10,9 @@ REPOSITORY = Path(str(workflow.current_basedir)).parents[1]
 SCRIPTS = str(REPOSITORY / "scripts")
 sys.path.insert(0, SCRIPTS)
 
-from dragoman import resources as table
+from dragoman import resources as table, running, worker
 from dragoman.configfile import ConfigError, parse as parsed
-from dragoman.imports import code
+from dragoman.imports import code, fingerprint
 from dragoman.metrics import neural
 from dragoman.plan import Plan
 from dragoman.storage import digest
@@ -23,18 +23,31 @@ try:
 except ConfigError as error:
     sys.exit(str(error))
 
+# Another workflow that uses this one has settings of its own.
+if Path(workflow.basedir) == REPOSITORY:
+    running.guard(workflow, PLAN.results)
+
 RESULTS = PLAN.results.as_posix()
 THREADS = PLAN.config.threads
 
 # Jobs call our scripts by name, with the Python that runs Snakemake unless conda provides one, and find the
-# configuration, as merged, in a file that is named after its content. A prefix replaces Snakemake's strict mode. Where
-# Python must not keep bytecode, every job would compile torch anew, which takes longer than many jobs.
-FOLDERS = [SCRIPTS]
-if not any(method.name == "CONDA" for method in workflow.deployment_settings.deployment_method):
-    FOLDERS.append(str(Path(sys.executable).parent))
-shell.prefix(
-    f"set -euo pipefail; export PYTHONDONTWRITEBYTECODE= DRAGOMAN_CONFIG={shlex.quote(str(PLAN.save()))} PATH={shlex.quote(':'.join(FOLDERS))}:$PATH; "
+# configuration, as merged, in a file that is named after its content. A job shows in RESULTS that it is at work
+# (dragoman/running.py). A prefix replaces Snakemake's strict mode. Where Python must not keep bytecode, every job would
+# compile torch anew, which takes longer than many jobs.
+CONDA = any(method.name == "CONDA" for method in workflow.deployment_settings.deployment_method)
+PREFIX = (
+    f"set -euo pipefail; export PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS={THREADS} "
+    f"DRAGOMAN_CONFIG={shlex.quote(str(PLAN.save()))} DRAGOMAN_RESULTS={shlex.quote(RESULTS)} "
+    f"PATH={shlex.quote(':'.join([SCRIPTS] if CONDA else [SCRIPTS, str(Path(sys.executable).parent)]))}:$PATH; "
 )
+shell.prefix(PREFIX)
+
+
+# On one machine, jobs are copies of a process that has imported what they all import.
+onstart:
+    if workflow.local_exec and not CONDA and worker.suits(len(list(workflow.dag.needrun_jobs()))):
+        functions = worker.start(Path(RESULTS) / "logs" / "worker.log", THREADS)
+        shell.prefix(PREFIX + functions.replace("{", "{{").replace("}", "}}"))
 
 
 wildcard_constraints:

@@ -19,7 +19,7 @@ rule download:
     conda:
         "../../envs/main.yaml"
     params:
-        code=code("download", *(("provider", name) for name in ("hub", "sacrebleu", "ud", "instructions"))),
+        code=code("download", *(("provider", name) for name in ("hub", "sacrebleu", "archive", "ud", "instructions"))),
         spec=lambda w: digest(PLAN.corpus_spec(w.corpus, w.pair)),
         folder=subpath(output.manifest, parent=True),
     shell:

@@ -12,14 +12,12 @@ rule decode:
     input:
         model=lambda w: [folder / "manifest.json" for folder in [PLAN.model_behind(decode_run(w))] if folder],
         text=lambda w: [folder / "manifest.json" for folder in PLAN.decode_corpora(decode_run(w))],
-        prior=lambda w: PLAN.prior_files(decode_run(w)),
+        read=lambda w: PLAN.decoder_files(decode_run(w)),
         shards=lambda w: PLAN.shard_files(decode_run(w)),
     output:
         hypotheses=f"{RESULTS}/decodes/{{experiment}}/{{system}}/{{pair}}/seed-{{seed}}/hypotheses.jsonl",
     log:
         f"{RESULTS}/logs/decode/{{experiment}}/{{system}}/{{pair}}/seed-{{seed}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/decode/{{experiment}}/{{system}}/{{pair}}/seed-{{seed}}.tsv"
     conda:
         "../../envs/main.yaml"
     threads: THREADS
@@ -32,6 +30,7 @@ rule decode:
             )
         ),
     params:
+        benchmark=f"{RESULTS}/benchmarks/decode/{{experiment}}/{{system}}/{{pair}}/seed-{{seed}}.tsv",
         code=lambda w: code(
             "decode",
             ("decoder", PLAN.system(decode_run(w)).decoder.name),
@@ -40,7 +39,7 @@ rule decode:
         spec=lambda w: digest(PLAN.decode_spec(decode_run(w))),
         gather=lambda w, input: ["--gather", *input.shards] if input.shards else [],
     shell:
-        "OMP_NUM_THREADS={threads} decode.py"
+        "DRAGOMAN_BENCHMARK={params.benchmark:q} decode.py"
         " --experiment {wildcards.experiment:q}"
         " --system {wildcards.system:q}"
         " --pair {wildcards.pair:q}"
@@ -54,15 +53,13 @@ rule decode_shard:
     input:
         model=lambda w: PLAN.model_behind(decode_run(w)) / "manifest.json",
         text=lambda w: [folder / "manifest.json" for folder in PLAN.decode_corpora(decode_run(w))],
-        prior=lambda w: PLAN.prior_files(decode_run(w)),
+        read=lambda w: PLAN.decoder_files(decode_run(w)),
     output:
         part=temp(
             f"{RESULTS}/decodes/{{experiment}}/{{system}}/{{pair}}/seed-{{seed}}/shard-{{shard}}-of-{{shards}}.jsonl"
         ),
     log:
         f"{RESULTS}/logs/decode/{{experiment}}/{{system}}/{{pair}}/seed-{{seed}}/shard-{{shard}}-of-{{shards}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/decode/{{experiment}}/{{system}}/{{pair}}/seed-{{seed}}/shard-{{shard}}-of-{{shards}}.tsv"
     wildcard_constraints:
         shard=r"\d+",
         shards=r"\d+",
@@ -72,6 +69,7 @@ rule decode_shard:
     resources:
         **asked(lambda w: with_model(PLAN.experiment(w.experiment).model)),
     params:
+        benchmark=f"{RESULTS}/benchmarks/decode/{{experiment}}/{{system}}/{{pair}}/seed-{{seed}}/shard-{{shard}}-of-{{shards}}.tsv",
         code=lambda w: code(
             "decode",
             ("decoder", PLAN.system(decode_run(w)).decoder.name),
@@ -79,7 +77,7 @@ rule decode_shard:
         ),
         spec=lambda w: digest(PLAN.decode_spec(decode_run(w))),
     shell:
-        "OMP_NUM_THREADS={threads} decode.py"
+        "DRAGOMAN_BENCHMARK={params.benchmark:q} decode.py"
         " --experiment {wildcards.experiment:q}"
         " --system {wildcards.system:q}"
         " --pair {wildcards.pair:q}"
@@ -93,23 +91,21 @@ rule decode_shard:
 rule answer:
     input:
         model=lambda w: PLAN.model_behind(answer_run(w)) / "manifest.json",
-        instructions=lambda w: PLAN.instructed(answer_run(w)).path,
     output:
         answers=f"{RESULTS}/answers/{{experiment}}/{{system}}/seed-{{seed}}.json",
     log:
         f"{RESULTS}/logs/answer/{{experiment}}/{{system}}/seed-{{seed}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/answer/{{experiment}}/{{system}}/seed-{{seed}}.tsv"
     conda:
         "../../envs/main.yaml"
     threads: THREADS
     resources:
         **asked(lambda w: with_model(PLAN.experiment(w.experiment).model)),
     params:
+        benchmark=f"{RESULTS}/benchmarks/answer/{{experiment}}/{{system}}/seed-{{seed}}.tsv",
         code=code("answer"),
         spec=lambda w: digest(PLAN.answer_spec(answer_run(w))),
     shell:
-        "OMP_NUM_THREADS={threads} answer.py"
+        "DRAGOMAN_BENCHMARK={params.benchmark:q} answer.py"
         " --experiment {wildcards.experiment:q}"
         " --system {wildcards.system:q}"
         " --seed {wildcards.seed:q}"
@@ -126,18 +122,17 @@ rule diverge:
         positions=f"{RESULTS}/divergence/{{experiment}}/{{pair}}/seed-{{seed}}.jsonl",
     log:
         f"{RESULTS}/logs/diverge/{{experiment}}/{{pair}}/seed-{{seed}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/diverge/{{experiment}}/{{pair}}/seed-{{seed}}.tsv"
     conda:
         "../../envs/main.yaml"
     threads: THREADS
     resources:
         **asked(lambda w: with_model(PLAN.experiment(w.experiment).model)),
     params:
+        benchmark=f"{RESULTS}/benchmarks/diverge/{{experiment}}/{{pair}}/seed-{{seed}}.tsv",
         code=code("diverge"),
         spec=lambda w: digest(PLAN.divergence_spec(divergence_run(w))),
     shell:
-        "OMP_NUM_THREADS={threads} diverge.py"
+        "DRAGOMAN_BENCHMARK={params.benchmark:q} diverge.py"
         " --experiment {wildcards.experiment:q}"
         " --pair {wildcards.pair:q}"
         " --seed {wildcards.seed:q}"

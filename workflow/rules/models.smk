@@ -11,8 +11,6 @@ rule pretrain:
         manifest=f"{RESULTS}/models/{{model}}/manifest.json",
     log:
         f"{RESULTS}/logs/pretrain/{{model}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/pretrain/{{model}}.tsv"
     wildcard_constraints:
         model=models_from("scratch"),
     conda:
@@ -21,10 +19,11 @@ rule pretrain:
     resources:
         **asked_to_train(lambda w: (w.model, PLAN.model(w.model).pretraining)),
     params:
+        benchmark=f"{RESULTS}/benchmarks/pretrain/{{model}}.tsv",
         code=code("pretrain"),
         spec=lambda w: digest(PLAN.model_spec(w.model)),
     shell:
-        "OMP_NUM_THREADS={threads} pretrain.py" " --model {wildcards.model:q}" " 2>&1 | tee {log:q}"
+        "DRAGOMAN_BENCHMARK={params.benchmark:q} pretrain.py" " --model {wildcards.model:q}" " 2>&1 | tee {log:q}"
 
 
 localrules:

@@ -129,5 +129,6 @@ rule page:
     params:
         code=code("report", *(("metric", name) for name in PLAN.metrics_used)),
         config=PLAN.digest,
+        published=fingerprint(sorted((REPOSITORY / "config" / "published").glob("*.[ty]*"))),
     shell:
         "report.py --out {output:q} 2>&1 | tee {log:q}"

@@ -18,19 +18,18 @@ localrules:
 
 
 # COMET's and BLEURT's packages do not go with ours, and LaBSE is run beside them. Made on first need, where there is a
-# network.
+# network. No rule names a file of the checkout, so that a copy of checkout and results has nothing to make again.
 rule neural_environment:
     output:
-        f"{REPOSITORY}/.venv-neural/.ready",
+        temp(touch(f"{RESULTS}/requisites/neural-environment")),
     log:
         f"{RESULTS}/logs/neural_environment.log",
     priority: 100
     conda:
         "../../envs/main.yaml"
-    params:
-        repository=subpath(output[0], ancestor=2),
     shell:
-        "make -C {params.repository:q} env-neural 2>&1 | tee {log:q}"
+        'test -n "${{DRAGOMAN_NEURAL_PYTHON:-}}" ||'
+        ' make -C "$(dirname "$(command -v score.py)")/.." env-neural 2>&1 | tee {log:q}'
 
 
 # Models of neural metrics, files of tokenizers. Before all other work: what is missing is known before it is in vain.
@@ -47,6 +46,7 @@ rule requisites:
     params:
         metrics=lambda w: PLAN.experiment(w.experiment).metrics,
         pairs=lambda w: PLAN.experiment(w.experiment).test.pairs,
+        packages=lambda w: fingerprint([REPOSITORY / "envs" / "neural.lock"] if is_neural(w) else []),
     shell:
         "score.py requisites --experiment {wildcards.experiment:q} --out {output:q} 2>&1 | tee {log:q}"
 
@@ -137,7 +137,6 @@ rule claims:
     input:
         [PLAN.decode_folder(run) / "hypotheses.jsonl" for run in PLAN.decode_runs],
         [PLAN.divergence_file(run) for run in PLAN.divergence_runs],
-        claims=REPOSITORY / "config" / "claims.yaml",
         records=rules.records.output[0],
     output:
         f"{RESULTS}/claims.jsonl",
@@ -148,7 +147,8 @@ rule claims:
     resources:
         **light("claims"),
     params:
+        claims=fingerprint([REPOSITORY / "config" / "claims.yaml"]),
         code=code("claims", *(("metric", name) for name in registry.names("metric"))),
         config=PLAN.digest,
     shell:
-        "claims.py --claims {input.claims:q} --out {output:q} 2>&1 | tee {log:q}"
+        "claims.py --out {output:q} 2>&1 | tee {log:q}"

@@ -14,8 +14,6 @@ rule finetune:
         manifest=f"{RESULTS}/tunings/{{experiment}}/{{tuning}}/{{scope}}/seed-{{seed}}/manifest.json",
     log:
         f"{RESULTS}/logs/finetune/{{experiment}}/{{tuning}}/{{scope}}/seed-{{seed}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/finetune/{{experiment}}/{{tuning}}/{{scope}}/seed-{{seed}}.tsv"
     conda:
         "../../envs/main.yaml"
     threads: THREADS
@@ -24,10 +22,11 @@ rule finetune:
             lambda w: (PLAN.experiment(w.experiment).model, PLAN.experiment(w.experiment).tunings[w.tuning].training)
         ),
     params:
+        benchmark=f"{RESULTS}/benchmarks/finetune/{{experiment}}/{{tuning}}/{{scope}}/seed-{{seed}}.tsv",
         code=lambda w: code("finetune", ("method", PLAN.experiment(w.experiment).tunings[w.tuning].method)),
         spec=lambda w: digest(PLAN.tuning_spec(tuning_run(w))),
     shell:
-        "OMP_NUM_THREADS={threads} finetune.py"
+        "DRAGOMAN_BENCHMARK={params.benchmark:q} finetune.py"
         " --experiment {wildcards.experiment:q}"
         " --tuning {wildcards.tuning:q}"
         " --scope {wildcards.scope:q}"

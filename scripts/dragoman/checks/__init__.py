@@ -22,11 +22,16 @@ def problems_of(config: Config) -> Iterator[Problem]:
         yield Problem((), str(error))
         return
     for name, corpus in config.corpora.items():
-        yield from corpora.problems_of(("corpora", name), corpus)
+        yield from corpora.problems_of(config, ("corpora", name), corpus)
     for name, model in config.models.items():
         yield from corpora.problems_of_model(config, ("models", name), model)
     for name, experiment in config.experiments.items():
         yield from _experiment(config, ("experiments", name), experiment, known_prompts)
+    if any(system.variant for each in config.experiments.values() for system in each.systems.values()):
+        from dragoman.claims import statements  # it reads plans, which read configurations
+
+        for experiment_name, name, text in statements.refused(statements.load(), config):
+            yield Problem(("experiments", experiment_name, "systems", name, "variant"), text)
 
 
 def _experiment(
@@ -43,7 +48,7 @@ def _experiment(
         if (corpus := config.corpora.get(data.corpus)) is not None:
             for index, pair in enumerate(data.pairs):
                 split = "train" if key == "train" else experiment.test.split
-                yield from pair_in((*at, key, "pairs"), index, corpus, data.corpus, pair, split)
+                yield from pair_in((*at, key, "pairs"), index, config.corpora, data.corpus, pair, split)
                 if pair in data.pairs[:index]:
                     yield Problem((*at, key, "pairs", index), "stands twice; remove one", pair)
             if corpus.provider == "demo" and corpus.task != experiment.task:

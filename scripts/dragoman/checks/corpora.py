@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from dragoman.checks.names import named, page_pairs, pair_in
+from dragoman import comparable
+from dragoman.checks.names import named, page_pairs, pair_in, pairs_of
+from dragoman.command import located
 from dragoman.config import (
+    ArchiveCorpus,
     Config,
     Corpus,
     FilesCorpus,
@@ -16,6 +19,7 @@ from dragoman.config import (
     LocalModel,
     Model,
     Pages,
+    PivotCorpus,
     SacrebleuCorpus,
     ScratchModel,
 )
@@ -25,15 +29,23 @@ from dragoman.languages import reverse, split_pair
 NO_FILE = "no such file (paths count from the working directory)"
 
 
-def problems_of(at: KeyPath, corpus: Corpus) -> Iterator[Problem]:
+def problems_of(config: Config, at: KeyPath, corpus: Corpus) -> Iterator[Problem]:
     """Mistakes of one corpus."""
+    if (name := getattr(corpus, "stands_for", None)) is not None:
+        yield from named("published test set", (*at, "stands_for"), name, comparable.load().test_sets)
     if isinstance(corpus, FilesCorpus):
         yield from _missing_files(at, corpus)
     elif isinstance(corpus, HubCorpus):
         yield from _patterns(at, corpus)
     elif isinstance(corpus, SacrebleuCorpus):
         yield from _test_sets(at, corpus)
-    elif isinstance(corpus, InstructionsCorpus) and corpus.path and not Path(corpus.path).is_file():
+    elif isinstance(corpus, PivotCorpus):
+        yield from _joined(config, at, corpus)
+    elif isinstance(corpus, ArchiveCorpus):
+        for split, sides in corpus.files.items():
+            for side in ("source", "target"):
+                yield from _holders((*at, "files", split, side), getattr(sides, side), ("source", "target"))
+    elif isinstance(corpus, InstructionsCorpus) and corpus.path and not located(corpus.path).is_file():
         yield Problem((*at, "path"), NO_FILE, corpus.path)
 
 
@@ -56,11 +68,28 @@ def _missing_files(at: KeyPath, corpus: FilesCorpus) -> Iterator[Problem]:
 
 def _patterns(at: KeyPath, corpus: HubCorpus) -> Iterator[Problem]:
     for split, pattern in corpus.files.items():
-        for holder in re.findall(r"{(.*?)}", pattern):
-            yield from named("placeholder", (*at, "files", split), holder, ("source", "target", "config"))
+        yield from _holders((*at, "files", split), pattern, ("source", "target", "config"))
         for pair in corpus.pairs if "{config}" in pattern else ():
             if pair not in corpus.configs and reverse(pair) not in corpus.configs:
                 yield Problem((*at, "configs"), f"`files` names {{config}}, and {pair} has none here", corpus.configs)
+
+
+def _holders(at: KeyPath, pattern: str, allowed: Sequence[str]) -> Iterator[Problem]:
+    for holder in re.findall(r"{(.*?)}", pattern):
+        yield from named("placeholder", at, holder, allowed)
+
+
+def _joined(config: Config, at: KeyPath, corpus: PivotCorpus) -> Iterator[Problem]:
+    """A corpus to join that is there, is parallel with the language in between, and is none that is joined itself."""
+    fitting = {name: other for name, other in config.corpora.items() if not isinstance(other, PivotCorpus)}
+    yield from named("corpus that is not joined itself", (*at, "corpus"), corpus.corpus, fitting)
+    if corpus.corpus not in fitting:
+        return
+    for index, pair in enumerate(corpus.pairs):
+        for base in corpus.bases(pair):
+            if base not in pairs_of(fitting[corpus.corpus]):
+                text = f"needs {base} of the corpus {corpus.corpus!r}, which has no such pair; add it there"
+                yield Problem((*at, "pairs", index), text, pair)
 
 
 def _test_sets(at: KeyPath, corpus: SacrebleuCorpus) -> Iterator[Problem]:
@@ -84,9 +113,9 @@ def _pages(config: Config, at: KeyPath, pages: Pages) -> Iterator[Problem]:
     if len({frozenset(split_pair(pair)) for pair in pairs}) < len(pairs):
         yield Problem((*at, "pairs"), "a pair stands twice (its reverse is the same text)", pages.pairs)
     for pair in pairs:
-        yield from pair_in(at, "pairs" if pages.pairs else "languages", corpus, pages.corpus, pair, "train")
+        yield from pair_in(at, "pairs" if pages.pairs else "languages", config.corpora, pages.corpus, pair, "train")
     for number, task in enumerate(pages.tasks):
         here: KeyPath = (*at, "tasks", number)
         yield from named("corpus", (*here, "corpus"), task.corpus, config.corpora)
-        for index, pair in enumerate(task.pairs if task.corpus in config.corpora else ()):
-            yield from pair_in((*here, "pairs"), index, config.corpora[task.corpus], task.corpus, pair, "train")
+        for index, pair in enumerate(task.pairs):
+            yield from pair_in((*here, "pairs"), index, config.corpora, task.corpus, pair, "train")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import combinations, permutations
 from typing import Any
 
@@ -40,26 +40,38 @@ def page_pairs(pages: Pages, corpus: Corpus) -> list[str]:
     ]
 
 
-def has_split(corpus: Corpus, pair: str, split: str) -> bool:
-    """Whether the configuration gives that split any sentences."""
+def has_split(corpora: Mapping[str, Corpus], name: str, pair: str, split: str) -> bool:
+    """Whether the configuration gives that split of a corpus any sentences."""
+    corpus = corpora[name]
+    if corpus.provider == "pivot":  # a corpus or pair that is not there is another mistake, which is named elsewhere
+        other = corpora.get(corpus.corpus)
+        bases = [] if other is None or other.provider == "pivot" else corpus.bases(pair)
+        return all(
+            base not in pairs_of(corpora[corpus.corpus]) or has_split(corpora, corpus.corpus, base, split)
+            for base in bases
+        )
     if corpus.provider == "demo":
         return getattr(corpus, split) > 0
     if corpus.provider == "files":
         return getattr(corpus.pairs.get(pair) or corpus.pairs[reverse(pair)], split) is not None
-    if corpus.provider == "hub":
+    if corpus.provider in ("hub", "archive"):
         return split in corpus.files
     if corpus.provider == "ud":
         return True
     return bool(getattr(corpus, split))
 
 
-def pair_in(at: KeyPath, key: str | int, corpus: Corpus, name: str, pair: str, split: str) -> Iterator[Problem]:
-    """Whether a corpus has text of a pair in a split."""
+def pair_in(
+    at: KeyPath, key: str | int, corpora: Mapping[str, Corpus], name: str, pair: str, split: str
+) -> Iterator[Problem]:
+    """Whether a corpus, where there is one of that name, has text of a pair in a split."""
+    if (corpus := corpora.get(name)) is None:
+        return
     if pair not in pairs_of(corpus):
         yield Problem(
             (*at, key), f"corpus {name!r} has no such pair; " + registry.unknown("pair", pair, pairs_of(corpus)), pair
         )
-    elif not has_split(corpus, pair, split):
+    elif not has_split(corpora, name, pair, split):
         yield Problem((*at, key), f"corpus {name!r} has no {split} split for {pair}; give it one", pair)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from dragoman import metrics, registry
 from dragoman.checks.names import languages_in, named, pair_in
 from dragoman.checks.tunings import fits, problems_of_twin
+from dragoman.command import located
 from dragoman.config import (
     Config,
     ConversationDecoder,
@@ -27,13 +28,19 @@ from dragoman.config import (
     System,
 )
 from dragoman.configfile import KeyPath, Problem
+from dragoman.dictionaries import read_dictionary
 from dragoman.instructions import questions
 from dragoman.languages import split_pair
+from dragoman.text import TextError
 
 MODEL_FREE = ("copy", "dictionary")
 """Decoders that use no model."""
 SINGLE = (*MODEL_FREE, "offline", "contrastive")
 """Decoders that give one answer to a sentence, under one setting."""
+
+
+LOOKED_AT = 20_000
+"""Rows of a dictionary that are read whenever a configuration is."""
 
 
 def problems_of(
@@ -71,8 +78,18 @@ def _decoder(at: KeyPath, experiment: Experiment, decoder: Any, tuning: str | No
         for pair in experiment.test.pairs:
             yield from named("pair", (*at, "decoder", "files"), pair, decoder.files)
         for pair, path in decoder.files.items():
-            if not Path(path).is_file():
-                yield Problem((*at, "decoder", "files", pair), "no such file", path)
+            yield from _dictionary((*at, "decoder", "files", pair), path, pair)
+
+
+def _dictionary(at: KeyPath, path: str, pair: str) -> Iterator[Problem]:
+    """Whether a dictionary is there and can be read, by its first rows."""
+    if not Path(path).is_file():
+        yield Problem(at, "no such file", path)
+        return
+    try:
+        read_dictionary(Path(path), pair, LOOKED_AT)
+    except TextError as error:
+        yield Problem(at, str(error), path)
 
 
 def _prior(config: Config, at: KeyPath, experiment: Experiment, own: str, prior: Any) -> Iterator[Problem]:
@@ -89,7 +106,9 @@ def _prior(config: Config, at: KeyPath, experiment: Experiment, own: str, prior:
     if not isinstance(prior, PseudoPrior | RandomPrior):
         return
     for key, path in prior.files.items():
-        if not Path(path).is_file():
+        if isinstance(prior, PseudoPrior):
+            yield from _dictionary((*at, "files", key), path, key)
+        elif not Path(path).is_file():
             yield Problem((*at, "files", key), "no such file", path)
     languages = targets if prior.corpus else set(prior.files)
     if isinstance(prior, RandomPrior) and prior.kind == "wrong-language":
@@ -103,9 +122,8 @@ def _prior(config: Config, at: KeyPath, experiment: Experiment, own: str, prior:
             yield from named(kind, (*at, "files"), key, prior.files)
     if prior.corpus is not None:
         yield from named("corpus", (*at, "corpus"), prior.corpus, config.corpora)
-        if (corpus := config.corpora.get(prior.corpus)) is not None:
-            for pair in pairs:
-                yield from pair_in(at, "corpus", corpus, prior.corpus, pair, "train")
+        for pair in pairs:
+            yield from pair_in(at, "corpus", config.corpora, prior.corpus, pair, "train")
 
 
 def _refined(config: Config, at: KeyPath, experiment: Experiment, own: str, prior: RefinedPrior) -> Iterator[Problem]:
@@ -145,10 +163,8 @@ def _prompts(at: KeyPath, experiment: Experiment, system: System, known: dict[st
 def _shots(config: Config, at: KeyPath, experiment: Experiment, shots: Shots) -> Iterator[Problem]:
     yield from named("corpus", (*at, "corpus"), shots.corpus, config.corpora)
     name = shots.corpus or experiment.test.corpus
-    if (corpus := config.corpora.get(name)) is not None:
-        key = "corpus" if shots.corpus else "split"
-        for pair in experiment.test.pairs:
-            yield from pair_in(at, key, corpus, name, pair, shots.split)
+    for pair in experiment.test.pairs:
+        yield from pair_in(at, "corpus" if shots.corpus else "split", config.corpora, name, pair, shots.split)
     if shots.corpus in (None, experiment.test.corpus) and shots.split == experiment.test.split:
         yield Problem((*at, "split"), "demonstrations would be of the very text that is tested on", shots.split)
 
@@ -156,7 +172,7 @@ def _shots(config: Config, at: KeyPath, experiment: Experiment, shots: Shots) ->
 def problems_of_instructions(at: KeyPath, experiment: Experiment, spec: Instructed) -> Iterator[Problem]:
     """Instructions that can be read, and systems that are one model each."""
     try:
-        questions(Path(spec.path))
+        questions(located(spec.path))
     except ValueError as error:
         yield Problem((*at, "path"), str(error), spec.path)
     for index, name in enumerate(spec.systems):
@@ -183,13 +199,12 @@ def problems_of_metric(at: KeyPath, spec: str, experiment: Experiment) -> Iterat
     yield from named("metric", at, name, registry.REGISTRY["metric"])
     if name in registry.REGISTRY["metric"] and options:
         try:  # a value that the metric refuses is refused here, not after all the training
-            module = registry.module_of("metric", name)
-            if check := getattr(module, "check", None):
-                check(**options)
+            if check := getattr(registry.module_of("metric", name), "check", None):
+                check(experiment.test.pairs, **options)
                 return
-            columns = {"delays": [[1]], "gflops": [1.0], "nats": [1.0]}
-            text = "a" if metrics.columns_of(name) else getattr(module, "TRIAL", "one two three four")
             for pair in experiment.test.pairs:
-                metrics.score(spec, [text], [[text]] if text else [], [text], pair, columns)
+                metrics.trial(spec, pair)
+        except metrics.NoValueError:
+            return  # of this text alone
         except metrics.MetricError as error:
             yield Problem(at, str(error), spec)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import regex
 from pydantic import ValidationError
 
 from dragoman import registry, sweeps
@@ -51,19 +51,19 @@ def _tuning(
         text = f"per_pair: true leaves no model for the test pairs {', '.join(sorted(missing))}, which {where}"
         yield Problem((*at, "per_pair"), text, tuning.per_pair)
     name = experiment.train.corpus if experiment.train else ""
-    if tuning.pairs is not None and (corpus := config.corpora.get(name)) is not None:
-        for index, pair in enumerate(tuning.pairs):
-            yield from pair_in((*at, "pairs"), index, corpus, name, pair, "train")
-            if pair in tuning.pairs[:index]:
-                yield Problem((*at, "pairs", index), "stands twice; remove one", pair)
+    for index, pair in enumerate(tuning.pairs or ()):
+        yield from pair_in((*at, "pairs"), index, config.corpora, name, pair, "train")
+        if pair in (tuning.pairs or [])[:index]:
+            yield Problem((*at, "pairs", index), "stands twice; remove one", pair)
     yield from named("prompt", (*at, "prompt"), tuning.prompt, known_prompts)
     yield from named("method", (*at, "method"), tuning.method, registry.REGISTRY["method"])
     if tuning.mix is not None:
         fitting = [name for name, corpus in config.corpora.items() if isinstance(corpus, InstructionsCorpus)]
         yield from named("corpus of instructions", (*at, "mix", "corpus"), tuning.mix.corpus, fitting)
-        if tuning.method != "sft":
-            text = "only `method: sft` can learn from instructions, too; write a tuning of that and `start` from it"
-            yield Problem((*at, "mix"), text, tuning.method)
+        mixing = [name for name in registry.names("method") if getattr(registry.module_of("method", name), "MIXES", 0)]
+        if tuning.method not in mixing:
+            text = f"only these methods can learn from instructions, too: {', '.join(mixing)}"
+            yield Problem((*at, "mix"), f"{text}; write a tuning of one of them and `start` from it", tuning.method)
     if tuning.method not in registry.REGISTRY["method"]:
         return
     method = registry.module_of("method", tuning.method)
@@ -97,6 +97,11 @@ def _trainable(
     yield from unnamed
     if name not in known or unnamed or not hasattr(method, "check"):
         return
+    if tuning.mix is not None and hasattr(method, "check_mixed"):
+        try:
+            method.check_mixed(known[name], options)
+        except ValueError as error:
+            yield Problem((*at, "mix"), str(error))
     for scope in [[pair] for pair in pairs] if tuning.per_pair else [pairs]:
         try:
             method.check(scope, known[name], options)
@@ -126,12 +131,16 @@ def _sweep(
     assert tuning.sweep is not None
     here: KeyPath = (*at, "sweep", "values")
     for value, given in tuning.sweep.values.items():
-        if not re.fullmatch(r"[\w.+-]+", value):
+        if not regex.fullmatch(r"[\p{L}\p{M}\p{N}_.+-]+", value):
             yield Problem(here, "a setting is one word: letters, digits and . + - _", value)
         try:
             each = sweeps.at(tuning, value)
         except ValidationError as error:
-            yield Problem(here, f"{tuning.sweep.key}: {error.errors()[0]['msg']}", given)
+            item = error.errors()[0]
+            text = f"{tuning.sweep.key}: {item['msg']}"
+            if isinstance(given, bool) and item["type"] in ("literal_error", "string_type"):
+                text += "; YAML reads on, off, yes and no as true and false, so put such a word in quotes"
+            yield Problem(here, text, given)
             return
         except (KeyError, IndexError, TypeError, ValueError):
             text = "this tuning has no such key; write the keys that lead to it with dots, as in options.alpha"

@@ -18,6 +18,7 @@ from __future__ import annotations
 from dragoman.claims.evaluation import evaluate
 from dragoman.claims.outcomes import (
     ALPHA,
+    NEAR,
     OUTCOMES,
     Evidence,
     Outcome,
@@ -30,11 +31,12 @@ from dragoman.claims.outcomes import (
     verdict_of,
 )
 from dragoman.claims.results import NotRun, Results
-from dragoman.claims.statements import FILE, Claim, load
+from dragoman.claims.statements import FILE, Claim, load, refused
 
 __all__ = [
     "ALPHA",
     "FILE",
+    "NEAR",
     "OUTCOMES",
     "Claim",
     "Evidence",
@@ -48,6 +50,7 @@ __all__ = [
     "every",
     "load",
     "read",
+    "refused",
     "sign_test",
     "verdict_of",
 ]

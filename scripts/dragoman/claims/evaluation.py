@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from dragoman import registry
+from dragoman.claims import taken
 from dragoman.claims.margins import RESAMPLES, average, parts_of
-from dragoman.claims.outcomes import Evidence, Outcome, Result, any_of, every, sign_test, verdict_of
+from dragoman.claims.outcomes import NEAR, Evidence, Outcome, Result, any_of, every, instead_of, sign_test, verdict_of
 from dragoman.claims.results import NotRun, Results
 from dragoman.claims.statements import Claim
 from dragoman.metrics import parse
@@ -40,14 +41,21 @@ def evaluate(claims: Iterable[Claim], plan: Plan, records: Iterable[Record] = ()
 def evaluated(claim: Claim, results: Results) -> Result:
     """One claim; what is missing makes it `not run`, with the reason."""
 
-    def result(outcome: Outcome, p: float | None, evidence: list[Evidence], test: str, note: str) -> Result:
+    def result(
+        outcome: Outcome, p: float | None, evidence: list[Evidence], test: str, note: str, near: Sequence[Outcome] = ()
+    ) -> Result:
         facts = (claim.id, claim.paper, claim.statement, claim.source, claim.experiment, claim.metric, claim.comparison)
-        return Result(*facts, outcome, p, None, evidence, test, note)
+        return Result(*facts, outcome, p, None, evidence, test, note, list(near))
 
     try:
         pairs, note = _pairs(claim, results)
+        if claim.timed:
+            return result(
+                *taken.compare(claim, results.plan, pairs), taken.TEST, "; ".join(filter(None, (taken.NOTE, note)))
+            )
         if claim.reading:
-            return result(*_agreement(claim, results, pairs), "sign test over pairs and seeds", note)
+            *found, near = _agreement(claim, results, pairs)
+            return result(*found, "sign test over pairs and seeds", note, near)
         grid = [parts_of(claim, results, pair) for pair in pairs]
     except NotRun as reason:
         return result("not run", None, [], "", str(reason))
@@ -58,14 +66,19 @@ def evaluated(claim: Claim, results: Results) -> Result:
         grid = [[average(column, name, column[0].setting) for column in zip(*grid, strict=True)]]
     join: Callable[[Sequence[tuple[float, float]]], tuple[float, float]]
     join = any_of if claim.over_settings == "any" else every
-    outcome, p = verdict_of(every([join([part.sides() for part in row]) for row in grid]))
+
+    def verdict(shift: float) -> tuple[Outcome, float]:
+        return verdict_of(every([join([part.sides(shift * part.half_width) for part in row]) for row in grid]))
+
+    outcome, p = verdict(0.0)
     test = f"paired-bootstrap|bs:{RESAMPLES}|seed:{SEED}"
     if claim.plain:
         test = f"approximate-randomisation|ar:{TRIALS}|bs:{RESAMPLES}|seed:{SEED}"
     parts = [part for row in grid for part in row]
     if any(len({margin > 0 for margin in part.margins}) > 1 for part in parts):
         note = "; ".join(filter(None, (note, "seeds disagree")))
-    return result(outcome, p, [part.evidence() for part in parts], test, note)
+    near = instead_of(outcome, (verdict(shift)[0] for shift in (NEAR, -NEAR)))
+    return result(outcome, p, [part.evidence() for part in parts], test, note, near)
 
 
 def _pairs(claim: Claim, results: Results) -> tuple[list[str], str]:
@@ -78,7 +91,7 @@ def _pairs(claim: Claim, results: Results) -> tuple[list[str], str]:
         if name not in experiment.systems:
             raise NotRun(f"no system {name!r} in experiment {claim.experiment!r}")
     metric = parse(claim.metric)[0]
-    if not claim.reading and metric not in registry.names("metric"):
+    if not (claim.reading or claim.timed) and metric not in registry.names("metric"):
         raise NotRun(registry.unknown("metric", metric, registry.names("metric")))
     trained = set(experiment.train.pairs) if experiment.train else set()
     tested = experiment.test.pairs
@@ -96,7 +109,9 @@ def _pairs(claim: Claim, results: Results) -> tuple[list[str], str]:
     return found, f"not tested: {', '.join(absent)}" if absent else ""
 
 
-def _agreement(claim: Claim, results: Results, pairs: Sequence[str]) -> tuple[Outcome, float | None, list[Evidence]]:
+def _agreement(
+    claim: Claim, results: Results, pairs: Sequence[str]
+) -> tuple[Outcome, float, list[Evidence], list[Outcome]]:
     """A number of the comparison with the twin at one n of prior tokens against another, by a sign test."""
     plan = results.plan
     evidence, counts = [], []
@@ -132,5 +147,8 @@ def _agreement(claim: Claim, results: Results, pairs: Sequence[str]) -> tuple[Ou
                 Evidence(pair, f"{setting} / {other}", *means, None, None, spread, None, sentences, len(own))
             )
         counts += [all(each > 0 for each in seed) for seed in zip(*margins, strict=True)]
-    sides = sign_test(sum(counts), len(counts))
-    return *verdict_of(sides), evidence
+    successes, trials = sum(counts), len(counts)
+    outcome, p = verdict_of(sign_test(successes, trials))
+    shifted = [each for each in (successes + 1, successes - 1) if 0 <= each <= trials]
+    near = instead_of(outcome, (verdict_of(sign_test(each, trials))[0] for each in shifted))
+    return outcome, p, evidence, near

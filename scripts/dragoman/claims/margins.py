@@ -34,15 +34,25 @@ class Part:
     chance: np.ndarray
     n: int
 
-    def sides(self) -> tuple[float, float]:
+    @property
+    def half_width(self) -> float:
+        """Half the width of the 95 % interval of the margin."""
+        low, high = significance.bounds(self.samples)
+        return (high - low) / 2
+
+    def sides(self, shift: float = 0.0) -> tuple[float, float]:
         """One-sided p-values of "does not hold" and "does not fail"; 1 where seeds disagree.
+
+        Args:
+            shift: added to the margin of every seed.
 
         Where all sentences are alike (none is off target), resampling sees no spread. There, p is the probability that
         `n` sentences are alike although a share of them as large as the margin, in percent, should differ.
         """
-        if len({margin > 0 for margin in self.margins}) > 1:
+        margins = [margin + shift for margin in self.margins]
+        if len({margin > 0 for margin in margins}) > 1:
             return 1.0, 1.0
-        margin = statistics.fmean(self.margins)
+        margin = statistics.fmean(margins)
         if np.ptp(self.chance) < significance.TIE < abs(margin):
             alike = max(0.0, 1 - abs(margin) / 100) ** self.n
             return (alike, 1.0) if margin > 0 else (1.0, alike)

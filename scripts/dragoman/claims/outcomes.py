@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -13,6 +13,9 @@ from dragoman.storage import read_jsonl
 
 ALPHA = 0.05
 """Two-sided level."""
+NEAR = 0.25
+"""A verdict is near its threshold where it would be another one if every margin of the claim were larger, or smaller,
+by this share of half the width of its interval; in a sign test, if one comparison more, or one fewer, succeeded."""
 
 Outcome = Literal["holds", "fails", "undecided", "not run"]
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
@@ -48,7 +51,7 @@ class Result:
     """A claim and what became of it."""
 
     id: str
-    paper: str
+    paper: str | None
     statement: str
     source: str
     experiment: str
@@ -64,6 +67,8 @@ class Result:
     test: str
     note: str
     """Why it was not run or could not be decided, or what of it was not tested."""
+    near: list[Outcome] = field(default_factory=list)
+    """The verdicts that it is near to (`NEAR`)."""
 
 
 def every(sides: Sequence[tuple[float, float]]) -> tuple[float, float]:
@@ -88,6 +93,11 @@ def sign_test(successes: int, trials: int) -> tuple[float, float]:
     """One-sided p-values of "no more often than not" and "no less often than not"."""
     tail = [math.comb(trials, each) / 2**trials for each in range(trials + 1)]
     return sum(tail[successes:]), sum(tail[: successes + 1])
+
+
+def instead_of(outcome: Outcome, shifted: Iterable[Outcome]) -> list[Outcome]:
+    """The verdicts, each once, that a shifted claim came to instead of `outcome`."""
+    return [each for each in dict.fromkeys(shifted) if each != outcome]
 
 
 def counts(results: Iterable[Result]) -> dict[Outcome, int]:

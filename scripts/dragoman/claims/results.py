@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from functools import cache, cached_property
 from typing import Any
 
-from dragoman.metrics import MetricError, columns_of, parse, significance, unwritten
+from dragoman.metrics import MetricError, NoValueError, columns_of, parse, significance, unwritten
 from dragoman.metrics.significance import Statistics
 from dragoman.plan import DecodeRun, Plan
 from dragoman.records import Record
@@ -66,15 +66,18 @@ class Results:
         if lacking := [name for name in needed if not all(name in row for row in rows)]:
             raise NotRun(f"the decoder of {system} writes no {', '.join(lacking)}")
         references = [[row["reference"]] if isinstance(row["reference"], str) else row["reference"] for row in rows]
-        made = significance.statistics(
-            metric,
-            [row["hypothesis"] for row in rows],
-            [list(lines) for lines in zip(*references, strict=True)],
-            [row["source"] for row in rows],
-            pair,
-            {name: [row[name] for row in rows] for name in needed},
-            **unwritten(metric, self.plan.metric_options(experiment)),
-        )
+        try:
+            made = significance.statistics(
+                metric,
+                [row["hypothesis"] for row in rows],
+                [list(lines) for lines in zip(*references, strict=True)],
+                [row["source"] for row in rows],
+                pair,
+                {name: [row[name] for row in rows] for name in needed},
+                **unwritten(metric, self.plan.metric_options(experiment)),
+            )
+        except NoValueError as reason:
+            raise NotRun(f"{system}, {pair}: {reason}") from None
         recorded = self.records.get((experiment, system, setting, pair, seed, metric))
         if recorded is not None and not math.isclose(recorded, made.value, rel_tol=1e-9, abs_tol=1e-7):
             where = ", ".join(filter(None, (experiment, system, setting, pair, f"seed {seed}", metric)))

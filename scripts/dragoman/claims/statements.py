@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
+from dragoman import comparable, registry
 from dragoman.command import REPOSITORY
-from dragoman.config import Name, Pair, Strict
-from dragoman.configfile import ConfigError, problems_in, read_yaml
+from dragoman.config import Config, Name, Pair, Strict
+from dragoman.configfile import ConfigError, explained
+from dragoman.yamlfile import read_yaml
 
 FILE = REPOSITORY / "config" / "claims.yaml"
 
+SECONDS = "seconds"
 Settings = Annotated[list[str], Field(min_length=1)]
 
 
@@ -21,13 +25,14 @@ class Claim(Strict):
     """One statement of a paper."""
 
     id: Name
-    paper: Literal["simulmask", "langaware", "pretty"]
+    paper: Name | None = None
+    """A name under `papers` in config/published/comparison.yaml; null: a statement of the file's own author."""
     statement: str
     source: str
     """Where the paper says so, or shows it."""
     experiment: Name
     metric: str
-    """As a configuration spells it."""
+    """As a configuration spells it; or `seconds`, of one pass of fine-tuning over the training text, by the clock."""
     system: Name
     settings: Settings = Field([""])
     """Settings of the system: `k=1`."""
@@ -62,9 +67,21 @@ class Claim(Strict):
         return self.against is not None and (self.factor, self.by, self.lags) == (1, 0, None)
 
     @property
+    def timed(self) -> bool:
+        """Whether it is about what fine-tuning takes, which no two runs share."""
+        return self.metric == SECONDS
+
+    @property
     def sign(self) -> int:
         """1 where the claim is of more, -1 where it is of less."""
         return 1 if self.relation == "above" else -1
+
+    @field_validator("paper")
+    @classmethod
+    def _known(cls, paper: str | None) -> str | None:
+        if paper is not None and paper not in (papers := comparable.load().papers):
+            raise ValueError(registry.unknown("paper", paper, papers))
+        return paper
 
     @model_validator(mode="after")
     def _whole(self) -> Claim:
@@ -74,6 +91,10 @@ class Claim(Strict):
             raise ValueError("`against_settings` needs one setting for each of `settings`, or one for all")
         if self.lags and (self.against is None or self.settings != [""] or self.against_settings):
             raise ValueError("`lags` compares two curves: it needs `against`, and no settings")
+        if self.timed and (self.against is None or self.reading or self.lags or self.settings != [""]):
+            raise ValueError(
+                f"`metric: {SECONDS}` compares all fine-tunings of two systems: it needs `against`, no settings"
+            )
         if self.reading and (self.over_pairs, self.over_settings) != ("every", "every"):
             raise ValueError("`reading` is tested over pairs: leave out `over_pairs` and `over_settings`")
         return self
@@ -92,21 +113,26 @@ class Claims(Strict):
         return self
 
 
+def refused(claims: Iterable[Claim], config: Config) -> Iterator[tuple[str, str, str]]:
+    """(experiment, system, why) of every system that a paper's claim is about and that is not the paper's."""
+    for claim in claims:
+        experiment = config.experiments.get(claim.experiment)
+        if experiment is None or claim.paper is None:
+            continue
+        for name in dict.fromkeys((claim.system, claim.against)):
+            if name in experiment.systems and experiment.systems[name].variant:
+                text = f"the claim {claim.id!r} of {claim.paper} is about this system, and a variant is not the paper's"
+                yield claim.experiment, name, f"{text}; give the variant another name, or leave `variant` out"
+
+
 def load(path: Path = FILE) -> list[Claim]:
     """The claims of a file, in its order.
 
     Raises:
         ConfigError: what is wrong with it, by file, line and key.
     """
-    data, lines = read_yaml(path)
+    data, marks = read_yaml(path)
     try:
         return Claims.model_validate(data).claims
     except ValidationError as error:
-        found = []
-        for problem in problems_in(error, data, Claims):
-            near = problem.path
-            while near and near not in lines:
-                near = near[:-1]
-            key = ".".join(map(str, problem.path))
-            found.append(f"{path}:{lines.get(near, 1)}: {key + ': ' if key else ''}{problem.message}")
-        raise ConfigError("\n".join(dict.fromkeys(found))) from None
+        raise ConfigError(explained(error, data, Claims, path, marks)) from None

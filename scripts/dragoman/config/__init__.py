@@ -6,6 +6,7 @@ key alone cannot tell (does that model exist? has that corpus this pair?) is che
 
 from dragoman.config.base import Folder, Language, Name, Pair, Seeds, Share, Strict
 from dragoman.config.corpora import (
+    ArchiveCorpus,
     Corpus,
     DemoCorpus,
     FilePair,
@@ -14,7 +15,9 @@ from dragoman.config.corpora import (
     HubCorpus,
     InstructionsCorpus,
     Limits,
+    PivotCorpus,
     SacrebleuCorpus,
+    Sides,
     UdCorpus,
 )
 from dragoman.config.decoders import (
@@ -58,6 +61,7 @@ from dragoman.config.models import HubModel, LocalModel, Lora, Model, Pages, Scr
 
 __all__ = [
     "LONGEST",
+    "ArchiveCorpus",
     "Config",
     "ContrastiveDecoder",
     "ConversationDecoder",
@@ -90,6 +94,7 @@ __all__ = [
     "OfflineDecoder",
     "Pages",
     "Pair",
+    "PivotCorpus",
     "PreamblePrior",
     "PrefilledDecoder",
     "Prior",
@@ -104,6 +109,7 @@ __all__ = [
     "SftPrior",
     "Share",
     "Shots",
+    "Sides",
     "SimultaneousDecoder",
     "Strict",
     "Sweep",

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from dragoman.config.base import Language, Pair, Strict
+from dragoman.config.base import Language, Name, Pair, Strict
 
 Split = Literal["train", "validation", "test"]
 Align = Annotated[
@@ -24,17 +24,27 @@ Sizes = Annotated[
     ),
 ]
 
+StandsFor = Annotated[
+    Name | None,
+    Field(
+        description="The published test set that the test split is, by its name under `test_sets` in "
+        "config/published/comparison.yaml, so that numbers made with it can be compared with a paper's. Its lines are "
+        "counted, and their words compared, where these are known."
+    ),
+]
+
 
 class Limits(Strict):
     """When a line of parallel text is dropped. Every drop is counted by reason and listed in a file."""
 
     max_words: PositiveInt = 250
-    """Drop a pair when a side has more whitespace-separated words than this."""
+    """Drop a pair when a side has more whitespace-separated words than this. A line of Chinese, Japanese or Thai is one
+    such word: there, `max_characters` is the limit."""
     max_characters: PositiveInt = 2000
-    """Drop a pair when a side has more characters than this."""
+    """Drop a pair when a side has more characters than this, of whatever script."""
     max_ratio: PositiveFloat | None = 9.0
-    """Drop a pair when the longer side has at least 20 characters and this many times those of the shorter; null
-    switches the check off."""
+    """Drop a pair when the longer side has at least 20 letters and this many times those of the shorter; null switches
+    the check off. A Chinese character counts as 3.5 letters, a Korean one as 2.5, a Japanese kana as 2."""
     overlap: Literal["drop", "source", "keep"] = "drop"
     """What happens to a training line one side of which is in the test or validation set (and to such a validation
     line). `source` looks at the source side alone, where answers repeat, as rows of tags do; `keep` repeats what papers
@@ -93,9 +103,8 @@ class FileSet(Strict):
         if given not in ((True, False, False), (False, True, True)):
             raise ValueError("give either `path` (one file with both sides) or both `source` and `target`")
         if self.path is not None and not self.path.removesuffix(".gz").endswith((".tsv", ".jsonl", ".parquet")):
-            raise ValueError(
-                f"`path` must end in .tsv, .jsonl or .parquet (or .gz after the first two), not {self.path!r}"
-            )
+            text = f"`path` must end in .tsv, .jsonl or .parquet (or .gz after one of them), not {self.path!r}"
+            raise ValueError(f"{text}; two plain text files, a language each, go under `source` and `target`")
         return self
 
 
@@ -106,7 +115,8 @@ class FilePair(Strict):
     validation: FileSet | None = None
     test: FileSet | None = None
     columns: dict[Language, str] = {}
-    """Column name of each language, where it is not the language code."""
+    """Column name of each language, where it is not the language code. In .jsonl and .parquet files `translation.en` is
+    the key `en` within `translation`; where that holds both languages, it need not be named."""
 
 
 class FilesCorpus(Strict):
@@ -115,6 +125,7 @@ class FilesCorpus(Strict):
     provider: Literal["files"]
     pairs: dict[Pair, FilePair]
     """The reverse of a listed pair is served from the same files."""
+    stands_for: StandsFor = None
     align: Align = False
     limits: Limits = Limits()
 
@@ -136,7 +147,9 @@ class HubCorpus(Strict):
     column: str | None = "translation"
     """Column holding a {language: text} mapping; null when each language is a column of its own."""
     columns: dict[Language, str] = {}
-    """Key or column of each language where it is not the language code (`en: sentence_eng_Latn`)."""
+    """Key or column of each language where it is not the language code (`en: sentence_eng_Latn`); `a.b` is the key `b`
+    within `a`."""
+    stands_for: StandsFor = None
     sizes: Sizes = {}
     align: Align = False
     limits: Limits = Limits()
@@ -159,8 +172,58 @@ class SacrebleuCorpus(Strict):
     limits: Limits = Limits()
 
 
+class Sides(Strict):
+    """Where the two sides of one split are inside an archive."""
+
+    source: str
+    """A path with `{source}` and `{target}` for the languages. It may lead through further archives, as in
+    `texts/{source}/{target}/{source}-{target}.tgz/{source}-{target}/test.{source}.xml`."""
+    target: str
+
+
+class ArchiveCorpus(Strict):
+    """Parallel text in a .tar, .tar.gz or .zip file that somebody publishes: plain text, or the XML or SGML of an
+    evaluation campaign."""
+
+    provider: Literal["archive"]
+    url: str
+    """Its address; `file:///...` for one that was downloaded by hand."""
+    page: str = ""
+    """Where a person gets it if the address does not give it; shown in the message that says so."""
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    """Of the archive; null where it is not known."""
+    pairs: Annotated[list[Pair], Field(min_length=1)]
+    files: Annotated[dict[Split, Sides], Field(min_length=1)]
+    stands_for: StandsFor = None
+    sizes: Sizes = {}
+    align: Align = False
+    limits: Limits = Limits()
+
+
+class PivotCorpus(Strict):
+    """Another corpus of this configuration, joined on a language that it is parallel with: a line of French and a line
+    of German with the same English line are a pair."""
+
+    provider: Literal["pivot"]
+    corpus: Name
+    """It has pairs of the language below with every other language of `pairs`."""
+    through: Language = "en"
+    pairs: Annotated[list[Pair], Field(min_length=1)]
+    """A pair with that language itself is served as it is there."""
+    stands_for: StandsFor = None
+    sizes: Sizes = {}
+    align: Align = False
+    limits: Limits = Limits()
+
+    def bases(self, pair: str) -> list[str]:
+        """Pairs of the other corpus that a pair is made of: itself, or one for each language, in alphabetical order."""
+        languages = pair.split("-")
+        return [pair] if self.through in languages else [f"{self.through}-{code}" for code in sorted(languages)]
+
+
 class UdCorpus(Strict):
-    """Words and UPOS tags from treebanks of Universal Dependencies, all three splits; for `task: tagging`."""
+    """Words and UPOS tags from treebanks of Universal Dependencies, those splits that a treebank has; for
+    `task: tagging`."""
 
     provider: Literal["ud"]
     release: str
@@ -209,6 +272,13 @@ class InstructionsCorpus(Strict):
 
 
 Corpus = Annotated[
-    DemoCorpus | FilesCorpus | HubCorpus | SacrebleuCorpus | UdCorpus | InstructionsCorpus,
+    DemoCorpus
+    | FilesCorpus
+    | HubCorpus
+    | SacrebleuCorpus
+    | ArchiveCorpus
+    | PivotCorpus
+    | UdCorpus
+    | InstructionsCorpus,
     Field(discriminator="provider"),
 ]

@@ -60,11 +60,14 @@ class CopyDecoder(Strict):
 
 
 class DictionaryDecoder(Strict):
-    """Translates word by word with a dictionary; unknown words are copied."""
+    """Translates with a dictionary, the longest entry first; unknown words are copied. Where a language writes no
+    blanks, the entries say what its words are."""
 
     name: Literal["dictionary"]
     files: dict[Pair, str]
-    """A .tsv (also .gz) of source word, target word, in that order, per pair; the first translation counts."""
+    """A file (also .gz) per pair: source word, tab, translation; or with a tab and a score behind it, of which the
+    highest counts, else the first translation. Blanks for tabs (MUSE), and Moses' lexical tables `lex.f2e`, are read
+    as well."""
 
 
 class SimultaneousDecoder(Strict):
@@ -166,7 +169,8 @@ class PseudoPrior(Strict):
 
     kind: Literal["pseudo"]
     files: dict[Pair, str] = {}
-    """A .tsv (also .gz) per pair: source word and what to write for it, a translation or a tag."""
+    """A file per pair, as for the decoder `dictionary`: source word and what to write for it, a translation or a
+    tag."""
     corpus: Name | None = None
     """Instead of files: a corpus whose training text has word alignments. A word's entry is what it is most often
     aligned with, and frequent words come first."""

@@ -113,7 +113,8 @@ class Tuning(Strict):
     start: Name | None = None
     """Another tuning of the experiment whose model this one goes on from; the experiment's model otherwise."""
     mix: Mix | None = None
-    """Train on instructions, too, in Alpaca's templates. For `method: sft`; other tunings can go on from it."""
+    """Train on instructions, too, in Alpaca's templates. For `method: sft` and `language-aware`, whose conflicting
+    instructions are then drawn from all of them; other tunings can continue from these."""
     training: Training
     sweep: Sweep | None = None
     """Train it several times, with another value of one key each time."""
@@ -134,6 +135,9 @@ class System(Strict):
 
     label: str | None = None
     """How tables and figures name it; the key otherwise."""
+    variant: Annotated[str, Field(min_length=1)] | None = None
+    """In what it differs from the paper's own system, without a full stop, where it stands in a paper's experiment and
+    is not the paper's. Printed under the tables; no published number and no claim of the paper is about it."""
     tuning: Name | None = None
     """null is the untuned foundation model."""
     prompt: Name | None = None

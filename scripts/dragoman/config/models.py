@@ -27,6 +27,9 @@ class Training(Strict):
     """Optimizer steps."""
     epochs: PositiveFloat | None = None
     """Passes over the training examples."""
+    schedule_steps: PositiveInt | None = None
+    """Steps that `schedule` and `warmup` are laid out for, where `steps` are fewer: the model is then the one that a
+    run of that many steps has at step `steps`. null: they end with the run."""
     batch_size: PositiveInt = 64
     """Examples per optimizer step, whatever the number of devices."""
     micro_batch: PositiveInt | None = None
@@ -84,6 +87,8 @@ class Training(Strict):
             )
         if (self.steps is None) == (self.epochs is None):
             raise ValueError("give either `steps` or `epochs`")
+        if self.schedule_steps is not None and (self.steps is None or self.schedule_steps < self.steps):
+            raise ValueError(f"schedule_steps ({self.schedule_steps}) needs `steps`, of which it has no fewer")
         return self
 
 

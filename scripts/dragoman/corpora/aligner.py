@@ -26,6 +26,8 @@ from typing import IO, NamedTuple
 
 import numpy as np
 
+from dragoman import words
+
 PASSES = 5
 """Of the text, in each direction; the last one only aligns."""
 NOTHING = 0.08
@@ -100,9 +102,8 @@ def joined(forward: Sequence[Sequence[int]], backward: Sequence[Sequence[int]]) 
 
 
 def folded(word: str) -> str:
-    """A word as it is compared: in lower case, without what is no letter or digit around it; itself if that is all."""
-    solid = [place for place, character in enumerate(word) if character.isalnum()]
-    return word[solid[0] : solid[-1] + 1].lower() if solid else word
+    """A word as it is compared, without the signs around it; itself if it has no letter or digit."""
+    return words.folded(words.solid(word)) or word
 
 
 class _Numbers(dict[str, int]):

@@ -1,7 +1,12 @@
 """Your own parallel text: a table with both sides (.tsv, .jsonl, .parquet) or two plain files, each also .gz.
 
 An optional column `alignment` holds word alignments of the listed pair (`0-0 1-2`). The reverse pair is read from the
-same files, its alignments turned round.
+same files, its alignments turned round. A row that is not as the others are is dropped by a reason of its own:
+
+    columns      more or fewer cells than the header of a .tsv file
+    not-json     a line of a .jsonl file that is no object
+    not-text     a side is missing, or holds something else than text
+    alignment    it is no alignment, or links words that the sides do not have
 """
 
 from __future__ import annotations
@@ -39,7 +44,11 @@ def read(corpus: FilesCorpus, pair: str, split: str, folder: Path) -> Iterator[R
         names = [splits.columns.get(language, language) for language in split_pair(listed)]
         rows = _one_file(Path(files.path), *names)
     for row in rows:
-        yield row if listed == pair else Row(row.target, row.source, flipped(row.alignment))
+        yield (
+            row
+            if listed == pair
+            else row._replace(source=row.target, target=row.source, alignment=flipped(row.alignment))
+        )
 
 
 def describe(corpus: FilesCorpus, pair: str, folder: Path) -> dict[str, Any]:
@@ -61,11 +70,12 @@ def _one_file(path: Path, source: str, target: str) -> Iterator[Row]:
     kind = path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
     if kind == ".parquet":
         yield from _parquet(path, source, target)
-    elif kind in (".tsv", ".jsonl"):
-        for number, cells in text.table(path) if kind == ".tsv" else text.objects(path):
-            place = f"{path}:{number}"
-            alignment = _text(cells, ALIGNMENT, place) if ALIGNMENT in cells else ""
-            yield _checked(Row(_text(cells, source, place), _text(cells, target, place), alignment), place)
+    elif kind == ".tsv":
+        for number, cells in text.table_rows(path, (source, target)):
+            yield _row(cells, source, target, f"{path}:{number}", "columns")
+    elif kind == ".jsonl":
+        for number, cells in text.object_rows(path):
+            yield _row(cells, source, target, f"{path}:{number}", "not-json")
     else:
         raise CorpusError(f"{path}: not a name that ends in .tsv, .jsonl or .parquet (or one of them and .gz)")
 
@@ -82,29 +92,50 @@ def _parquet(path: Path, source: str, target: str) -> Iterator[Row]:
         yield _checked(Row(*sides), f"{path}: row {number}")
 
 
+def _row(cells: dict[str, Any] | text.TextError, source: str, target: str, place: str, fault: str) -> Row:
+    """A row of a table or a JSON object; `fault` names what is wrong where it could not be read."""
+    if isinstance(cells, text.TextError):
+        return Row("", "", fault=fault, why=str(cells))
+    held, nested = cells, cells.get(parquet.NESTED)
+    if not {source, target} & cells.keys() and isinstance(nested, dict) and {source, target} <= nested.keys():
+        held = nested
+    try:
+        alignment = _text(cells, ALIGNMENT, place) if ALIGNMENT in cells else ""
+        row = Row(_text(held, source, place), _text(held, target, place), alignment)
+    except text.TextError as error:
+        return Row("", "", fault="not-text", why=str(error))
+    return _checked(row, place)
+
+
 def _text(cells: dict[str, Any], key: str, place: str) -> str:
-    if key not in cells:
-        raise CorpusError(f"{place}: no {key!r}; it has: {', '.join(cells) or 'nothing'}. Say which under `columns`")
-    value = cells[key]
+    value: Any = cells
+    for part in [key] if key in cells else key.split("."):
+        if not isinstance(value, dict) or part not in value:
+            has = ", ".join(cells) or "nothing"
+            raise text.TextError(f"{place}: no {key!r}; it has: {has}. Say which under `columns`")
+        value = value[part]
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise CorpusError(f"{place}: {key!r} holds {value!r}, not text")
+        raise text.TextError(f"{place}: {key!r} holds {value!r}, not text")
     if any("\ud800" <= character <= "\udfff" for character in value):
-        raise CorpusError(f"{place}: {key!r} holds half a surrogate pair (\\ud800 to \\udfff), which is no character")
+        raise text.TextError(
+            f"{place}: {key!r} holds half a surrogate pair (\\ud800 to \\udfff), which is no character"
+        )
     return value
 
 
 def _checked(row: Row, place: str) -> Row:
-    """Refuse an alignment that is not one, or that links words which are not there."""
+    """The row; with a fault where its alignment is none, or links words which are not there."""
     if not row.alignment:
         return row
+    problem = ""
     if not _PHARAOH.fullmatch(row.alignment):
-        raise CorpusError(f"{place}: the alignment {row.alignment!r} is not like '0-0 1-2'")
-    lengths = len(row.source.split()), len(row.target.split())
-    for link in row.alignment.split():
-        if any(int(word) >= length for word, length in zip(link.split("-"), lengths, strict=True)):
-            raise CorpusError(
-                f"{place}: the alignment links {link}, but the sides have {lengths[0]} and {lengths[1]} words"
-            )
-    return row
+        problem = f"the alignment {row.alignment!r} is not like '0-0 1-2'"
+    else:
+        lengths = len(row.source.split()), len(row.target.split())
+        for link in row.alignment.split():
+            if any(int(word) >= length for word, length in zip(link.split("-"), lengths, strict=True)):
+                problem = f"the alignment links {link}, but the sides have {lengths[0]} and {lengths[1]} words"
+                break
+    return row._replace(alignment="", fault="alignment", why=f"{place}: {problem}") if problem else row

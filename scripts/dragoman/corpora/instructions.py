@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from dragoman import hub
+from dragoman.command import located
 from dragoman.config import InstructionsCorpus
 from dragoman.corpora import CorpusError, Row, lines, parquet
 from dragoman.corpora.hub import fetched
 from dragoman.instructions import asked, field, objects
 from dragoman.storage import sha256
+from dragoman.text import TextError
 
 CHECKS = {name: lines.CHECKS[name] for name in ("empty-side",)}
 
@@ -37,17 +39,20 @@ def read(corpus: InstructionsCorpus, pair: str, split: str, folder: Path) -> Ite
         for name in names:
             yield from _parquet(folder / name, f"{corpus.dataset}: {name}")
     elif str(corpus.path).endswith(".parquet"):
-        yield from _parquet(Path(str(corpus.path)), str(corpus.path))
+        yield from _parquet(located(str(corpus.path)), str(corpus.path))
     else:
-        for place, entry in objects(Path(str(corpus.path))):
-            given = (field(entry, "instruction", place), field(entry, "input", place, ""))
-            yield _row(*given, field(entry, "output", place))
+        for place, entry in objects(located(str(corpus.path))):
+            try:
+                given = (field(entry, "instruction", place), field(entry, "input", place, ""))
+                yield _row(*given, field(entry, "output", place))
+            except TextError as error:  # no object, or a text is missing
+                yield Row("", "", fault="not-text", why=str(error))
 
 
 def describe(corpus: InstructionsCorpus, pair: str, folder: Path) -> dict[str, Any]:
     """The file and its hash, or the commit and its files' hashes."""
     if corpus.path is not None:
-        return {"files": {corpus.path: sha256(Path(corpus.path))}}
+        return {"files": {corpus.path: sha256(located(corpus.path))}}
     manifest = fetched(corpus, folder)
     files = {name: file["sha256"] for name, file in manifest["files"].items()}
     return {key: manifest[key] for key in ("repo", "revision", "commit")} | {"files": files}

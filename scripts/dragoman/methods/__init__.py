@@ -4,6 +4,8 @@ A method is a module with
 
     Options         a pydantic model of what its YAML `options:` may say
     CONVERSES       True where its models answer in turns (optional)
+    MIXES           True where its text may hold instructions, too, as a last text of the pair `instructions.PAIR`
+                    (optional); check_mixed(prompt, options) raises ValueError where that cannot be (optional)
     alibi(options)  whether it needs ALiBi positions (True), others (False), or any (None, as where it is missing)
     check(...)      raises ValueError where these pairs and this prompt cannot be trained on (optional)
     examples(...)   training examples from parallel text

@@ -6,8 +6,10 @@ starts from an ordinarily fine-tuned model. With y the answer and its end-of-seq
     loss = 1/T sum_t [ -log p(y_t | instruction, x, y_<t)  -  alpha log(1 - p(y_t | conflicting instruction, x, y_<t)) ]
 
 Every answer token is penalised alike, names and numbers too. Each example has one conflicting instruction, drawn before
-training. The authors average over the tokens of a sentence and then over sentences, as each of their devices holds one;
-here both terms are means over the answer tokens of the whole batch, as everywhere in this library.
+training. Where the text also holds instructions that ask for no translation (`mix`), all are drawn from one pool, and
+these examples get conflicting instructions as translations do. The authors average over the tokens of a sentence and
+then over sentences, as each of their devices holds one; here both terms are means over the answer tokens of the whole
+batch, as everywhere in this library.
 """
 
 from __future__ import annotations
@@ -22,14 +24,18 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, model_validator
 
 from dragoman.config import Pair, Prompt, Strict
+from dragoman.instructions import PAIR, parts, with_input
 from dragoman.languages import split_pair
 from dragoman.methods import Example, ParallelText, paired, sft
 from dragoman.methods.paired import Answers, with_other
-from dragoman.prompts import encode, render
+from dragoman.prompts import cut, encode, render
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+MIXES = True
 
 
 class Options(Strict):
@@ -95,6 +101,28 @@ def check(pairs: Sequence[str], prompt: Prompt, options: Options) -> None:
     conflicting(pairs, prompt, options)
 
 
+def check_mixed(prompt: Prompt, options: Options) -> None:
+    """Refuse what cannot draw from instructions that ask for no translation."""
+    if options.sampler != "official":
+        raise ValueError(
+            f"language_aware: `sampler: {options.sampler}` goes by target languages, which instructions have none of; "
+            "write `sampler: official` or leave `mix` out"
+        )
+    if not prompt.bos or alpaca_instruction(prompt, "en-de") is None:
+        raise ValueError(
+            "language_aware: instructions of a `mix` come in Alpaca's template, and this prompt has another, so they "
+            "cannot be exchanged; write `prompt: alpaca` or leave `mix` out"
+        )
+
+
+def alpaca_instruction(prompt: Prompt, pair: str) -> str | None:
+    """The instruction for a pair in a prompt that is Alpaca's template with the source for its input, else None."""
+    texts = render(prompt, pair, "x", "")
+    found = parts("".join(text for _, text in texts))
+    shape = [role for role, _ in texts] == ["instruction", "source", "mark", "target"]
+    return found[0] if shape and found and found[1] == "x" else None
+
+
 def examples(
     texts: Iterable[ParallelText], prompt: Prompt, tokenizer: PreTrainedTokenizerBase, options: Options
 ) -> list[Example]:
@@ -104,6 +132,8 @@ def examples(
         ValueError: some pair has no conflicting instruction.
     """
     texts = list(texts)
+    if any(text.pair == PAIR for text in texts):
+        return mixed_examples(texts, prompt, tokenizer, options)
     stream = conflicting([text.pair for text in texts for _ in text.sources], prompt, options)
     made = []
     for text in texts:
@@ -115,6 +145,53 @@ def examples(
             for row, pieces in zip(rows, prompts, strict=True):
                 ordinary[row] = with_other(ordinary[row], pieces)
         made += ordinary
+    return made
+
+
+def mixed_examples(
+    texts: Sequence[ParallelText], prompt: Prompt, tokenizer: PreTrainedTokenizerBase, options: Options
+) -> list[Example]:
+    """As `examples`, for text with instructions that ask for no translation, in Alpaca's template.
+
+    As in the authors' code, a conflicting instruction is that of another example, whatever it asks for, drawn until it
+    reads differently; the input stays, and with it the template, which is another where there is none.
+
+    Raises:
+        ValueError: all instructions read the same, or one is not in the template.
+    """
+    check_mixed(prompt, options)
+    asked: list[tuple[str, str]] = []  # instruction and input of every example
+    for text in texts:
+        if text.pair != PAIR:
+            own = str(alpaca_instruction(prompt, text.pair))
+            asked += [(own, source) for source in text.sources]
+            continue
+        for source in text.sources:
+            if (found := parts(source)) is None:
+                raise ValueError(f"language_aware: not in Alpaca's template: {source[:60]!r}; prepare the corpus again")
+            asked.append(found)
+    pool = [own for own, _ in asked]
+    if len(set(pool)) < 2:
+        raise ValueError("language_aware: all training examples have one instruction, so none conflicts with it")
+    rng = random.Random(options.seed)
+    drawn = []
+    for own in pool:
+        while (other := rng.choice(pool)) == own:
+            pass
+        drawn.append(other)
+    made, start = [], 0
+    for text in texts:
+        rows = slice(start, start + len(text.sources))
+        start = rows.stop
+        wrong = [with_input(other, given) for other, (_, given) in zip(drawn[rows], asked[rows], strict=True)]
+        if text.pair == PAIR:
+            columns: list[tuple[str, Sequence[str] | str]] = [("source", ["".join(each) for each in wrong])]
+        else:
+            before, given, after = zip(*wrong, strict=True)
+            columns = [("instruction", before), ("source", given), ("mark", after)]
+        prompts = cut(columns, tokenizer, len(wrong), bos=True)
+        ordinary = sft.examples([text], prompt, tokenizer, sft.Options())
+        made += [with_other(example, pieces) for example, pieces in zip(ordinary, prompts, strict=True)]
     return made
 
 

@@ -8,16 +8,23 @@ from __future__ import annotations
 
 import inspect
 import json
-import re
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from dragoman import registry
+
+if TYPE_CHECKING:
+    from dragoman.languages import Language
 
 
 class MetricError(ValueError):
     """A number that cannot be computed, and what to do about it."""
+
+
+class NoValueError(MetricError):
+    """A number that is not defined on these texts, which is no mistake: its record has no value but a note on why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +39,8 @@ class Score:
     """Metric, options, library, version."""
     n: int
     """Number of sentences."""
-    segments: tuple[float, ...] | None = None
-    """One value per sentence, where the metric is defined on sentences."""
+    segments: tuple[float | None, ...] | None = None
+    """One value per sentence, where the metric is defined on sentences; None for a sentence that is not counted."""
     note: str = ""
     """What to know before reading the value."""
 
@@ -41,10 +48,12 @@ class Score:
 class Metric(Protocol):
     """What a metric module offers. Beside this it may have
 
-    check(**options)               raises MetricError over options that cannot be meant, without work or a network;
+    check(pairs, **options)        raises MetricError over options that cannot be meant, without work or a network;
                                    where it is missing, options are tried on a sentence before anything runs
-    TRIAL                          that sentence, where the usual one would cost something
+    signature(pair, **options)     the signature that `compute` gives, where computing would load or fetch a model
     requisites(pairs, **options)   what it needs besides packages and texts, see the function of that name below
+    by_sentence(hypotheses, references, pair, **options)
+                                   values of sentences and their signature, where these are not the score's own
     """
 
     BETTER: Literal["higher", "lower"] | None
@@ -106,12 +115,24 @@ def columns_of(name: str) -> list[str]:
     return sorted(registry.module_of("metric", name).NEEDS - {"references", "sources"})
 
 
-def target_language(pair: str) -> str:
-    """`"en-zh"` -> `"zh"`; of a regional code like `pt_BR` only the language."""
-    source, dash, target = pair.partition("-")
-    if not (source and dash and target):
-        raise MetricError(f"a pair is two language codes joined by '-', like 'en-fr', not {pair!r}")
-    return re.split(r"[-_]", target)[0].lower()
+def languages_of(pair: str) -> tuple[Language, Language]:
+    """Source and target language of a pair, however its codes are written.
+
+    Raises:
+        MetricError: it cannot be read; with what may have been meant.
+    """
+    from dragoman.languages import LanguageError, read_pair  # logs without a pair need no table of languages
+
+    try:
+        return read_pair(pair)
+    except LanguageError as error:
+        raise MetricError(str(error)) from None
+
+
+def unspaced(pair: str, consequence: str) -> str:
+    """The note on a number that counts words of a target language without blanks between them; else empty."""
+    target = languages_of(pair)[1] if pair else None
+    return "" if target is None or target.spaced else f"{target.name} has no blanks between words: {consequence}"
 
 
 def require(
@@ -146,7 +167,8 @@ def score(
 
     Raises:
         KeyError: no such metric; the message names the nearest.
-        MetricError: unknown options, lists of unequal length, or nothing to score.
+        MetricError: unknown options, an unknown language, lists of unequal length, or nothing to score.
+        NoValueError: the metric is not defined on these texts.
     """
     name, written = parse(spec)
     module = registry.module_of("metric", name)
@@ -162,8 +184,34 @@ def score(
         if column not in (columns or {}):
             raise MetricError(f"{name} needs the {column} of a decoding, which texts alone do not have")
         options[column] = columns[column]
+    if pair:
+        languages_of(pair)
     require(hypotheses, references, sources or None)
-    return module.compute(list(hypotheses), [list(r) for r in references], list(sources), pair, **options)
+    found = module.compute(list(hypotheses), [list(r) for r in references], list(sources), pair, **options)
+    return replace(found, note="; ".join(filter(None, (found.note, *forms(hypotheses, references)))))
+
+
+def forms(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> list[str]:
+    """A note where letters are decomposed (e and a combining accent) on one side only: equal text then differs."""
+    sides = {"hypotheses": hypotheses, "references": [line for lines in references for line in lines]}
+    split = {side: sum(not unicodedata.is_normalized("NFC", line) for line in lines) for side, lines in sides.items()}
+    if not references or min(split.values()) or not (count := max(split.values())):
+        return []
+    side = next(side for side in split if split[side])
+    where = f"{count} of {len(sides[side])} {side} alone"
+    return [f"letters are decomposed (not NFC) in {where}: most metrics take them for others"]
+
+
+def trial(spec: str, pair: str, **options: Any) -> Score:
+    """A metric with its options computed on one sentence: of what it cannot do, and of its signature, before all work.
+
+    Raises:
+        KeyError, MetricError: as `score`.
+    """
+    name, _ = parse(spec)
+    columns = {"delays": [[1]], "gflops": [1.0], "nats": [1.0]}
+    line = "a" if columns_of(name) else "one two three four"
+    return score(spec, [line], [[line]], [line], pair, columns, **options)
 
 
 def requisites(spec: str, pairs: Sequence[str]) -> list[Callable[[], str]]:

@@ -1,4 +1,4 @@
-"""Values of sentences that cost a GPU are kept by content, so that scoring the same texts again needs none.
+"""Values of sentences that cost a GPU or seconds are kept by content, so that the same texts are not scored again.
 
 An entry's name is the SHA-256 of all that its values depend on: the texts, the model's version, the versions of its
 libraries. It is written whole or not at all, and holds a SHA-256 of its own content: a damaged one is made again.

@@ -17,9 +17,8 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from dragoman import registry
-from dragoman.identify import IDENTIFIERS, code
-from dragoman.metrics import MetricError, Score, neural, require, target_language
+from dragoman import identify, registry
+from dragoman.metrics import MetricError, Score, languages_of, neural, require, unspaced
 from dragoman.metrics.bootstrap import RESAMPLES, drawn, of_mean
 from dragoman.metrics.offtarget import identifier_for
 from dragoman.metrics.rouge import words
@@ -41,6 +40,7 @@ def label(**options: Any) -> str:
 
 
 def check(
+    pairs: Iterable[str] = (),
     *,
     model: Any = MODEL,
     revision: Any = None,
@@ -56,15 +56,15 @@ def check(
         known = ["model", "revision", "batch", "bootstrap", "identifier", "languages", "identifier_model"]
         raise MetricError(registry.unknown("option", option, known))
     neural.check(model, revision, batch, bootstrap)
-    if identifier not in IDENTIFIERS:
-        raise MetricError(registry.unknown("identifier", str(identifier), IDENTIFIERS))
+    identify.check(identifier, identifier_model)
 
 
 def requisites(
     pairs: Iterable[str], *, model: str = MODEL, revision: str | None = None, **others: Any
 ) -> list[Callable[[], str]]:
-    """The model, which is fetched where it is not on this machine."""
-    return [neural.requisite("labse", model, revision)]
+    """The model, and that of the identifier, which are fetched where they are not on this machine."""
+    of_identifier = identify.requisites(others.get("identifier", "lingua"), others.get("identifier_model"))
+    return [neural.requisite("labse", model, revision), *of_identifier]
 
 
 def compute(
@@ -91,11 +91,11 @@ def compute(
         bootstrap: number of resamples; 0 leaves the interval out.
     """
     require(hypotheses, references)
-    source, target = code(pair.partition("-")[0]), code(target_language(pair))
-    chosen = identifier_for(source, target, identifier, languages, identifier_model)
+    source, target = languages_of(pair)
+    chosen = identifier_for(source.code, target.code, identifier, languages, identifier_model)
     meant = neural.compute("labse", "LaBSE", hypotheses, references, [], model, revision, batch, bootstrap=0)
     assert meant.segments is not None
-    sure = language_confidence(chosen.confidence, hypotheses, target)
+    sure = language_confidence(chosen.confidence, hypotheses, target.code)
     short = [
         length_penalty(len(words(line, target)), len(words(reference, target)))
         for line, reference in zip(hypotheses, references[0], strict=True)
@@ -105,7 +105,7 @@ def compute(
     signature = f"LaSE|{meant.signature}|{chosen.signature}{drawn(bootstrap)}"
     means = [math.fsum(column) / len(values) for column in (meant.segments, sure, short)]
     note = "meaning {:.3f}, language {:.3f}, length {:.3f}".format(*means)
-    note = "; ".join(filter(None, (note, meant.note)))
+    note = "; ".join(filter(None, (note, meant.note, unspaced(pair, "lengths are of characters"))))
     return Score(math.fsum(values) / len(values), low, high, signature, len(values), tuple(values), note)
 
 

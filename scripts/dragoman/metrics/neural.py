@@ -285,7 +285,7 @@ class Network:
         """`COMET`, with the model where it was chosen by hand."""
         return label(self.title, self.MODEL, **options)
 
-    def check(self, *, model: Any = None, **options: Any) -> None:
+    def check(self, pairs: Iterable[str] = (), *, model: Any = None, **options: Any) -> None:
         """Refuse options that cannot be meant, without loading a model."""
         check(self.MODEL if model is None else model, **options)
 

@@ -1,20 +1,23 @@
 """Off-target ratio: percent of the translations that are not in the language asked for.
 
-As in the language-aware tuning paper, an identifier's first answer decides, lines are only stripped, and an empty line
-is off-target. Identifiers err, so the same ratio of the references stands in the note: nothing can be told below it.
+An identifier's first answer decides, and lines are only stripped. Identifiers err, so the note has the same ratio of
+the references: a difference below it means nothing.
+
+The language-aware tuning paper (its evaluate/record_results.py) asked fastText's lid.176 for any of its languages, also
+of empty lines; fastText calls these English, so that an empty translation into English is on-target there. That is
+`identifier=fasttext,languages=all,empty=asked`. By default an empty line is off-target.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
-from dragoman import registry
-from dragoman.identify import Identifier, code, lingua_languages
-from dragoman.identify import identifier as identifier_of
+from dragoman import identify, registry
+from dragoman.identify import Identifier, code
 from dragoman.languages import NAMES
-from dragoman.metrics import MetricError, Score, require, target_language
+from dragoman.metrics import MetricError, Score, kept, languages_of, require
 from dragoman.metrics.bootstrap import RESAMPLES, drawn, of_mean
 
 BETTER = "lower"
@@ -23,8 +26,8 @@ NEEDS: frozenset[str] = frozenset()
 
 INTO = ("english", "source", "other", "empty")
 """Where off-target lines went. They add up to the ratio: a copied English source counts as English only."""
-TRIAL = ""
-"""What options are tried on before anything runs: an empty line needs no identifier, whose models load for seconds."""
+EMPTY = ("off-target", "asked")
+"""What an empty line is: off-target; or what the identifier calls it."""
 
 
 def label(**options: Any) -> str:
@@ -32,6 +35,43 @@ def label(**options: Any) -> str:
     into = f": {str(options['into']).replace('english', 'English')}" if "into" in options else ""
     identifier = f" ({options['identifier']})" if "identifier" in options else ""
     return f"Off-target{into}{identifier}"
+
+
+def check(
+    pairs: Iterable[str] = (),
+    *,
+    into: Any = None,
+    identifier: Any = "lingua",
+    languages: Any = None,
+    model: Any = None,
+    empty: Any = "off-target",
+    bootstrap: Any = RESAMPLES,
+    **others: Any,
+) -> None:
+    """Refuse options that cannot be meant, without loading or fetching a large model."""
+    for option in others:
+        known = ["into", "identifier", "languages", "model", "empty", "bootstrap"]
+        raise MetricError(registry.unknown("option of offtarget", option, known))
+    if into is not None and into not in INTO:
+        raise MetricError(registry.unknown("class of off-target lines", str(into), INTO))
+    if empty not in EMPTY:
+        raise MetricError(registry.unknown("way to count empty lines", str(empty), EMPTY))
+    if (into, empty) == ("empty", "asked"):
+        raise MetricError("with empty=asked no line counts as empty; leave out into=empty or empty=asked")
+    if isinstance(bootstrap, bool) or not isinstance(bootstrap, int) or bootstrap < 0:
+        raise MetricError(f"bootstrap is a number of resamples from 0, not {bootstrap!r}")
+    identify.check(identifier, model)
+    for pair in pairs:
+        source, target = codes_of(pair)
+        chosen = candidates(source, target, identifier, languages)
+        identify.require_known(identifier, model, chosen or {target})
+
+
+def requisites(
+    pairs: Iterable[str], *, identifier: str = "lingua", model: str | None = None, **others: Any
+) -> list[Callable[[], str]]:
+    """The identifier's model, where it must be fetched."""
+    return identify.requisites(identifier, model)
 
 
 def compute(
@@ -44,24 +84,23 @@ def compute(
     identifier: str = "lingua",
     languages: str | Sequence[str] | None = None,
     model: str | None = None,
+    empty: str = "off-target",
     bootstrap: int = RESAMPLES,
 ) -> Score:
     """Off-target ratio with a 95 % bootstrap interval, and 0 or 100 for each sentence.
 
     Args:
         into: count only the lines of one class of INTO.
-        identifier, languages, model: as for `answered`.
+        identifier, languages, model, empty: as for `answered`.
         bootstrap: number of resamples; 0 leaves the interval out.
     """
     require(hypotheses, references)
-    if into is not None and into not in INTO:
-        raise MetricError(registry.unknown("class of off-target lines", into, INTO))
-    target = code(target_language(pair))
-    source = code(pair.partition("-")[0])
+    check(into=into, identifier=identifier, model=model, empty=empty, bootstrap=bootstrap)
+    source, target = codes_of(pair)
     chosen = identifier_for(source, target, identifier, languages, model)
 
     def misses(lines: Sequence[str]) -> list[bool]:
-        classes = [went(answer, source, target) for answer in _answers(chosen, tuple(lines))]
+        classes = [went(answer, source, target) for answer in _answers(chosen, tuple(lines), empty)]
         return [each is not None and into in (None, each) for each in classes]
 
     missed = misses(hypotheses)
@@ -71,8 +110,25 @@ def compute(
     note = f"references: {100 * sum(floor) / len(floor):.1f} %" if floor else ""
     if (into, source) == ("source", "en"):
         note = "the source is English, and what went there is counted as English"
-    signature = f"OTR|{chosen.signature}|empty:off-target|into:{into or 'any'}{drawn(bootstrap)}"
-    return Score(100 * sum(missed) / len(missed), low, high, signature, len(missed), segments, note)
+    named = signature(
+        pair, into=into, identifier=identifier, languages=languages, model=model, empty=empty, bootstrap=bootstrap
+    )
+    return Score(100 * sum(missed) / len(missed), low, high, named, len(missed), segments, note)
+
+
+def signature(
+    pair: str,
+    *,
+    into: str | None = None,
+    identifier: str = "lingua",
+    languages: str | Sequence[str] | None = None,
+    model: str | None = None,
+    empty: str = "off-target",
+    bootstrap: int = RESAMPLES,
+) -> str:
+    """The signature that `compute` gives, for which no model needs to be here."""
+    named = identify.signature(identifier, candidates(*codes_of(pair), identifier, languages), model)
+    return f"OTR|{named}|empty:{empty}|into:{into or 'any'}{drawn(bootstrap)}"
 
 
 def answered(
@@ -83,6 +139,7 @@ def answered(
     identifier: str = "lingua",
     languages: str | Sequence[str] | None = None,
     model: str | None = None,
+    empty: str = "off-target",
 ) -> list[str]:
     """The language code of each line: "" for an empty one, `und` where the identifier finds no language.
 
@@ -92,12 +149,16 @@ def answered(
         languages: what the identifier chooses from, as a list or as text like `en+fr+de`; both languages of the
             direction must be among them. `all` is every language the identifier knows. By default lingua chooses among
             those that a configuration may name, the others among all. The fewer, the fewer mistakes on short lines.
-        model: path of the model file that `fasttext` and `glotlid` need.
+        model: of `fasttext` and `glotlid`: path of a fastText model, or the name of a known one (`lid.176.bin`), which
+            is fetched; by default lid.176.ftz and GlotLID v3.
+        empty: `off-target`, or `asked` to have the identifier answer for empty lines, too.
 
     Raises:
         MetricError: what is unknown or missing.
+        FetchError: a model that cannot be fetched.
     """
-    return [*_answers(identifier_for(code(source), code(target), identifier, languages, model), tuple(hypotheses))]
+    chosen = identifier_for(code(source), code(target), identifier, languages, model)
+    return [*_answers(chosen, tuple(hypotheses), empty)]
 
 
 def went(answer: str, source: str, target: str) -> str | None:
@@ -107,32 +168,53 @@ def went(answer: str, source: str, target: str) -> str | None:
     return {"": "empty", source: "source", "en": "english"}.get(answer, "other")
 
 
+def codes_of(pair: str) -> tuple[str, str]:
+    """Source and target of a pair, as the codes that languages are compared by."""
+    source, target = languages_of(pair)
+    return source.code, target.code
+
+
+def candidates(source: str, target: str, name: str, languages: str | Sequence[str] | None) -> frozenset[str] | None:
+    """The languages that an identifier chooses from; None is all that it knows. Arguments as of `answered`.
+
+    Raises:
+        MetricError: they are not written as languages, or leave out one of the direction.
+    """
+    if languages is None:
+        return frozenset({*NAMES} & identify.lingua_languages().keys() | {source, target}) if name == "lingua" else None
+    if languages == "all":
+        return None
+    if isinstance(languages, int | float):
+        raise MetricError(f"languages are written like en+fr+de, not {languages!r}")
+    written = languages.split("+") if isinstance(languages, str) else languages
+    chosen = {code(language.strip()) for language in written}
+    for language in (source, target):
+        if language not in chosen:
+            text = "+".join(sorted(chosen))
+            raise MetricError(
+                f"languages={text} leaves out {language!r} of {source}-{target}: its lines would be taken for "
+                f"another language; write languages={text}+{language}"
+            )
+    return frozenset(chosen)
+
+
 def identifier_for(
     source: str, target: str, name: str, languages: str | Sequence[str] | None, model: str | None
 ) -> Identifier:
-    """The identifier of a direction; arguments and errors as of `answered`."""
-    if languages is None:
-        chosen = {*NAMES} & lingua_languages().keys() | {source, target} if name == "lingua" else None
-    elif languages == "all":
-        chosen = None
-    elif isinstance(languages, int | float):
-        raise MetricError(f"languages are written like en+fr+de, not {languages!r}")
-    else:
-        written = languages.split("+") if isinstance(languages, str) else languages
-        chosen = {code(language.strip()) for language in written}
-        for language in (source, target):
-            if language not in chosen:
-                text = "+".join(sorted(chosen))
-                raise MetricError(
-                    f"languages={text} leaves out {language!r} of {source}-{target}: its lines would be taken for "
-                    f"another language; write languages={text}+{language}"
-                )
-    return identifier_of(name, None if chosen is None else frozenset(chosen), model)
+    """The identifier of a direction, which knows the target language; arguments and errors as of `answered`."""
+    found = identify.identifier(name, candidates(source, target, name, languages), model)
+    found.require(target)
+    return found
 
 
 @lru_cache(maxsize=8)
-def _answers(identifier: Identifier, lines: tuple[str, ...]) -> tuple[str, ...]:
+def _answers(identifier: Identifier, lines: tuple[str, ...], empty: str) -> tuple[str, ...]:
     """Kept for the references, and for the classes of one system asked after one another."""
     stripped = [line.replace("\n", " ").strip() for line in lines]
-    found = iter(identifier.answers([line for line in stripped if line]))
-    return tuple(next(found) if line else "" for line in stripped)
+    asked = [line for line in stripped if line or empty == "asked"]
+    made_from = {"kind": "language", "identifier": identifier.signature, "lines": asked}
+    if (answers := kept.recall(made_from)) is None:
+        answers = {"codes": identifier.answers(asked)}
+        kept.keep(made_from, answers)
+    found = iter(answers["codes"])
+    return tuple(next(found) if line or empty == "asked" else "" for line in stripped)

@@ -16,10 +16,11 @@ from typing import Any
 
 import yaml
 
-from dragoman.command import REPOSITORY
+from dragoman import comparable
+from dragoman.command import REPOSITORY, located
 from dragoman.config import Experiment, InstructionsCorpus, Prompt, System, Tuning
 from dragoman.imports import fingerprint
-from dragoman.languages import reverse, split_pair
+from dragoman.languages import NAMES, reverse, split_pair
 from dragoman.metrics import parse as parse_metric
 from dragoman.metrics import requisites
 from dragoman.plan.inputs import Inputs
@@ -38,20 +39,26 @@ class Plan(Inputs):
         return sorted({name for experiment in self.config.experiments for _, name in self.metrics_of(experiment)})
 
     def corpus_spec(self, corpus: str, pair: str) -> dict[str, Any]:
-        """What the checked text of one pair depends on, besides its raw files."""
-        facts = self.config.corpora[corpus].model_dump(mode="json", exclude={"sizes"})
+        """What the checked text of one pair depends on, besides the files of `raw_files`."""
+        facts = self.config.corpora[corpus].model_dump(mode="json", exclude={"sizes", "page"})
         if facts["provider"] == "files":
             pairs = facts.pop("pairs")
             facts["files"] = pairs.get(pair) or pairs[reverse(pair)]
+        if facts["provider"] == "instructions" and facts["path"]:
+            facts["path"] = [Path(facts["path"]).name, fingerprint([located(facts["path"])])]
         if facts["provider"] == "demo":
             facts["lexicon"] = fingerprint(sorted((REPOSITORY / "config" / "lexicon").glob("*.tsv")))
         facts.pop("pairs", None)
+        if name := facts.pop("stands_for", None):
+            known = comparable.load().test_sets[name]
+            facts["published"] = [name, known.lines.get(pair), known.sha256.get(pair)]
         return {"corpus": facts, "pair": pair}
 
     def model_spec(self, model: str) -> dict[str, Any]:
         """What a foundation model depends on, besides the text it is made of."""
         facts = self.config.models[model].model_dump(mode="json", exclude={"parameters"})
-        return {"model": facts, "threads": self.config.threads}
+        pages = {"languages": names_of_languages(facts["text"])} if "text" in facts else {}
+        return {"model": facts, "threads": self.config.threads} | pages
 
     def prompt_of(
         self, experiment: Experiment, tuning: Tuning | None, system: System | None = None, pair: str = ""
@@ -72,6 +79,7 @@ class Plan(Inputs):
             "options": tuning.options,
             "training": tuning.training.model_dump(mode="json"),
             "prompt": self.prompt_of(experiment, tuning).model_dump(mode="json"),
+            "languages": names_of_languages([self.train_pairs(run), tuning.options]),
             "pairs": self.train_pairs(run),
             "limit": self.train_limit(run),
             "mix": tuning.mix and tuning.mix.model_dump(mode="json"),
@@ -83,9 +91,11 @@ class Plan(Inputs):
         """What hypotheses depend on, besides the model and the test set."""
         experiment, system = self.experiment(run.experiment), self.system(run)
         tuning = experiment.tunings[system.tuning] if system.tuning else None
+        decoder = self.decoder(run).model_dump(mode="json")
         return {
-            "decoder": self.decoder(run).model_dump(mode="json"),
+            "decoder": decoder,
             "prompt": self.prompt_of(experiment, tuning, system, run.pair).model_dump(mode="json"),
+            "languages": names_of_languages([run.pair, decoder]),
             "shots": system.shots and [system.shots.lines, system.shots.split],
             "pair": run.pair,
             "split": experiment.test.split,
@@ -96,8 +106,12 @@ class Plan(Inputs):
     def answer_spec(self, run: DecodeRun) -> dict[str, Any]:
         """What answers to instructions depend on, besides the model and the instructions."""
         spec = self.instructed(run)
-        chosen = {"limit": spec.limit, "max_new_tokens": spec.max_new_tokens, "batch_size": spec.batch_size}
-        return chosen | {"threads": self.config.threads}
+        return {
+            "decoder": self.answer_decoder(run).model_dump(mode="json"),
+            "instructions": fingerprint([located(spec.path)]),
+            "limit": spec.limit,
+            "threads": self.config.threads,
+        }
 
     def divergence_spec(self, run: DivergenceRun) -> dict[str, Any]:
         """What a comparison depends on, besides the models and the test set."""
@@ -106,7 +120,9 @@ class Plan(Inputs):
         twin = experiment.tunings[experiment.divergence.twin]
         return {
             "divergence": experiment.divergence.model_dump(mode="json"),
+            "decoder": self.divergence_decoder(run).model_dump(mode="json"),
             "prompt": self.prompt_of(experiment, twin).model_dump(mode="json"),
+            "languages": names_of_languages(run.pair),
             "pair": run.pair,
             "split": experiment.test.split,
             "limit": experiment.test.limit,
@@ -136,13 +152,15 @@ class Plan(Inputs):
         """What an experiment's tables and figures depend on, besides its records."""
         experiment = self.experiment(name)
         runs = [vars(run) for run in self.decode_runs if run.experiment == name]
-        labels = {key: system.label for key, system in experiment.systems.items()}
+        labels = {key: [system.label, system.variant] for key, system in experiment.systems.items()}
         return [experiment.title, labels, experiment.assumptions, runs]
 
     def needs_download(self, corpus: str) -> bool:
         """Whether a corpus comes over the network."""
         spec = self.config.corpora[corpus]
-        return spec.provider in ("hub", "sacrebleu", "ud") or (isinstance(spec, InstructionsCorpus) and not spec.path)
+        return spec.provider in ("hub", "sacrebleu", "archive", "ud") or (
+            isinstance(spec, InstructionsCorpus) and not spec.path
+        )
 
     @property
     def digest(self) -> str:
@@ -164,3 +182,17 @@ class Plan(Inputs):
                 # no JSON, whose 2e-05 would be read as text
                 yaml.safe_dump(self._content, file, allow_unicode=True, sort_keys=False)
         return path
+
+
+def names_of_languages(spec: Any) -> dict[str, str]:
+    """Code and English name, which prompts use, of every language that a spec holds, alone or in a pair; and English.
+
+    A word of a spec that is by chance a code, such as "no", is counted too.
+    """
+    if isinstance(spec, str):
+        return {code: NAMES[code] for code in (*spec.split("-"), "en") if code in NAMES}
+    parts = spec.values() if isinstance(spec, dict) else spec if isinstance(spec, list) else ()
+    found = {"en": NAMES["en"]}
+    for part in parts:
+        found |= names_of_languages(part)
+    return found

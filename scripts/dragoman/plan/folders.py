@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from dragoman.checks import MODEL_FREE
+from dragoman.config import PivotCorpus
 from dragoman.plan.runs import DecodeRun, DivergenceRun, Runs, TuningRun
 from dragoman.storage import digest
 
@@ -18,7 +19,9 @@ class Folders(Runs):
         return self.results / "corpora" / corpus / pair
 
     def download_folder(self, corpus: str, pair: str) -> Path:
-        """What a provider fetched for one pair."""
+        """What a provider fetched for one pair; of a corpus that is joined from another, the other's checked text."""
+        if isinstance(spec := self.config.corpora.get(corpus), PivotCorpus):
+            return self.results / "corpora" / spec.corpus
         return self.results / "downloads" / "corpora" / corpus / pair
 
     def model_folder(self, model: str) -> Path:
@@ -64,6 +67,11 @@ class Folders(Runs):
     def timing_file(self, run: TuningRun) -> Path:
         """What a fine-tuning took: kept apart from results, which do not depend on the clock."""
         return self.results / "timings" / run.experiment / run.tuning / run.scope / f"seed-{run.seed}.json"
+
+    @property
+    def timed_claims(self) -> Path:
+        """Claims about what fine-tunings take, which no two runs share."""
+        return self.results / "timings" / "claims.jsonl"
 
     def work_folder(self, kind: str, spec: Any) -> Path:
         """Where an unfinished run keeps its state.

@@ -8,10 +8,12 @@ from typing import Any
 from dragoman.checks import page_pairs
 from dragoman.config import (
     Decoder,
+    DictionaryDecoder,
     FilesCorpus,
-    InstructionsCorpus,
     LocalModel,
+    OfflineDecoder,
     Pages,
+    PivotCorpus,
     PrefilledDecoder,
     PseudoPrior,
     RandomPrior,
@@ -22,8 +24,11 @@ from dragoman.config import (
 from dragoman.instructions import PAIR
 from dragoman.languages import reverse
 from dragoman.plan.folders import Folders
-from dragoman.plan.runs import DecodeRun, TuningRun, prior_of
+from dragoman.plan.runs import DecodeRun, DivergenceRun, TuningRun, prior_of
 from dragoman.storage import MANIFEST
+
+CHECKPOINT = {".json", ".safetensors", ".model", ".txt", ".jinja"}
+"""Files of a checkpoint: weights, configuration and tokenizer; nothing that could hold code."""
 
 
 class Inputs(Folders):
@@ -110,9 +115,27 @@ class Inputs(Folders):
         seed = run.seed if self._varies(experiment, experiment.systems[system or ""]) else self.seeds(experiment)[0]
         return DecodeRun(run.experiment, system or "", run.pair, seed)
 
-    def prior_files(self, run: DecodeRun) -> list[Path]:
-        """Files that a decoding's prior is made from; of a folder of ours its manifest."""
+    def answer_decoder(self, run: DecodeRun) -> OfflineDecoder:
+        """The decoder that answers instructions."""
+        spec = self.instructed(run)
+        return OfflineDecoder(name="offline", max_new_tokens=spec.max_new_tokens, batch_size=spec.batch_size)
+
+    def divergence_decoder(self, run: DivergenceRun) -> OfflineDecoder:
+        """The decoder behind a comparison with a twin."""
+        spec = self.experiment(run.experiment).divergence
+        assert spec is not None  # else there would be no such run
+        return OfflineDecoder(
+            name="offline",
+            max_new_tokens=spec.max_new_tokens,
+            batch_size=spec.batch_size,
+            stop_at_newline=spec.stop_at_newline,
+        )
+
+    def decoder_files(self, run: DecodeRun) -> list[Path]:
+        """Files that a decoder reads: its dictionary, or what its prior is made from (of our folders, the manifest)."""
         decoder = self.decoder(run)
+        if isinstance(decoder, DictionaryDecoder):
+            return [Path(decoder.files[run.pair])]
         match decoder.prior if isinstance(decoder, PrefilledDecoder) else None:
             case SftPrior(twin=folder) | RefinedPrior(model=str(folder)):
                 return [Path(folder) / MANIFEST]
@@ -129,10 +152,11 @@ class Inputs(Folders):
         return [path.parent / MANIFEST if path.suffix == ".parquet" else path for path in paths]
 
     def raw_files(self, corpus: str, pair: str) -> list[str]:
-        """The user's own files behind one pair, so that a change of them is seen."""
+        """The user's own files behind one pair, so that a change of them is seen, or the text that it is joined from;
+        instructions are in `corpus_spec`."""
         spec = self.config.corpora[corpus]
-        if isinstance(spec, InstructionsCorpus) and spec.path:
-            return [spec.path]
+        if isinstance(spec, PivotCorpus):
+            return [(self.corpus_folder(spec.corpus, base) / MANIFEST).as_posix() for base in spec.bases(pair)]
         if not isinstance(spec, FilesCorpus):
             return []
         splits = spec.pairs.get(pair) or spec.pairs[reverse(pair)]
@@ -144,7 +168,10 @@ class Inputs(Folders):
         spec = self.model(name)
         if isinstance(spec, ScratchModel):
             return [self.corpus_folder(*text) / MANIFEST for text in self.page_texts(spec.text)]
-        return [Path(spec.path) / "config.json"] if isinstance(spec, LocalModel) else []
+        if isinstance(spec, LocalModel):
+            files = sorted(path for path in Path(spec.path).iterdir() if path.suffix in CHECKPOINT)
+            return [path for path in files if path.name != MANIFEST]
+        return []
 
     def experiment_manifests(self, name: str) -> list[Path]:
         """Manifests of the models an experiment trains, whose loss curves it shows."""
@@ -165,6 +192,8 @@ class Inputs(Folders):
             shown = {shots.corpus for system in experiment.systems.values() if (shots := system.shots)}
             shown |= {getattr(prior_of(system), "corpus", None) for system in experiment.systems.values()}
             used += [(corpus, pair) for corpus in shown if corpus for pair in experiment.test.pairs]
+        joined = [(spec, pair) for name, pair in used if isinstance(spec := self.config.corpora[name], PivotCorpus)]
+        used += [(spec.corpus, base) for spec, pair in joined for base in spec.bases(pair)]
         return sorted(set(used))
 
     def models_used(self) -> list[str]:

@@ -1,4 +1,4 @@
-"""What a whole run took, as Snakemake measured its jobs, and on what machine. Another run does not repeat it."""
+"""What a whole run took, as its jobs measured themselves, and on what machine. Another run does not repeat it."""
 
 from __future__ import annotations
 
@@ -69,8 +69,7 @@ def _step(name: str, files: list[Path]) -> Step:
                 rows += list(csv.DictReader(file, delimiter="\t"))
 
     def numbers(column: str) -> list[float]:
-        # Snakemake writes NA or - for a job that ended before it was looked at
-        return [float(row[column]) for row in rows if re.fullmatch(r"\d+(\.\d+)?", row[column])]
+        return [float(row[column]) for row in rows]
 
     memory = max(numbers("max_rss"), default=0.0)
     return Step(name, len(files), len(rows), sum(numbers("s")) / 3600, sum(numbers("cpu_time")) / 3600, memory)

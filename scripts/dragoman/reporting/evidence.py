@@ -34,6 +34,7 @@ class ClaimRow:
     metric: str
     weakest: str
     """The comparison with the smallest margin, in a line; empty where there is none."""
+    note: str
     p: str
     evidence: list[EvidenceRow]
 
@@ -86,7 +87,9 @@ def claim_row(result: claims.Result) -> ClaimRow:
     if rows:
         row = rows[min(range(len(rows)), key=lambda number: result.evidence[number].margin)]
         weakest = f"{row.place}: {row.value}, threshold {row.threshold}, margin {row.margin}"
-    return ClaimRow(result, look.label, weakest, probability(result.p), rows)
+    near = f"near its threshold: {result.verdict}, almost {' or '.join(result.near)}" if result.near else ""
+    note = "; ".join(filter(None, (near, result.note)))
+    return ClaimRow(result, look.label, weakest, note, probability(result.p), rows)
 
 
 def published_rows(judged: Sequence[verdicts.Verdict], experiment: str, labels: dict[str, str]) -> list[PublishedRow]:
@@ -125,7 +128,7 @@ def claims_csv(results: Sequence[claims.Result]) -> str:
     facts = ("id", "paper", "statement", "experiment", "metric", "comparison", "verdict", "p", "p_holm", "test", "note")
     rows = []
     for result in results:
-        start = {name: getattr(result, name) for name in facts}
+        start = {name: getattr(result, name) for name in facts} | {"near": " ".join(result.near)}
         rows += [start | {f"evidence_{key}": v for key, v in asdict(each).items()} for each in result.evidence] or [
             start
         ]
@@ -142,7 +145,7 @@ def published_csv(judged: Sequence[verdicts.Verdict]) -> str:
     return pd.DataFrame(rows).to_csv(index=False, lineterminator="\n")
 
 
-def claims_downloads(results: Sequence[claims.Result]) -> list[Download]:
+def claims_downloads(results: Sequence[claims.Result], name: str = "claims") -> list[Download]:
     """All claims in every format; none where none was tested."""
     if not results:
         return []
@@ -153,9 +156,9 @@ def claims_downloads(results: Sequence[claims.Result]) -> list[Download]:
         rows.append((result.id, result.statement, result.verdict, row.p, probability(result.p_holm), row.weakest))
     title, columns = "What the papers claim", r"@{}lp{0.3\linewidth}lllp{0.25\linewidth}@{}"
     return [
-        download("claims.csv", claims_csv(results)),
-        download("claims.md", markdown_rows(title, header, rows)),
-        download("claims.tex", latex_rows(title, header, rows, columns)),
+        download(f"{name}.csv", claims_csv(results)),
+        download(f"{name}.md", markdown_rows(title, header, rows)),
+        download(f"{name}.tex", latex_rows(title, header, rows, columns)),
     ]
 
 

@@ -4,19 +4,15 @@ source was read word by word, when each word was written."""
 from __future__ import annotations
 
 import difflib
-import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from dragoman.reporting.tables import named
+from dragoman.words import tokens
 
 Row = Mapping[str, Any]
-
-_TOKEN = re.compile(r"\w+(?:['’]\w*)?|\s+|[^\w\s]")
-_UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
-"""Thai, Lao, Burmese, Khmer, Japanese and Chinese write no blanks between words: each letter is a token."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +47,8 @@ class Hypothesis:
     pieces: list[Piece] | None
     """None where the system has not translated this sentence."""
     astray: str = ""
+    words: Sequence[str] = ()
+    """As the decoder parted them, which `pieces` need not show: a line separator becomes a visible sign."""
     delays: list[int] | None = None
     """Source words read before each word was written; None where the whole source was."""
 
@@ -62,8 +60,7 @@ class Hypothesis:
     def columns(self, width: int) -> list[str]:
         """[width] The words written once the first, the second, ... of `width` source words had been read."""
         found: list[list[str]] = [[] for _ in range(width)]
-        words = "".join(piece.text for piece in self.pieces or ()).split()
-        for word, delay in zip(words, self.delays or (), strict=True):
+        for word, delay in zip(self.words, self.delays or (), strict=True):
             found[max(delay, 1) - 1].append(word)
         return [" ".join(own) for own in found]
 
@@ -80,11 +77,13 @@ class Example:
     hypotheses: list[Hypothesis]
     gap: float
     """chrF2 points between the best and the worst hypothesis that is not folded."""
+    words: Sequence[str]
+    """Of the source, as the decoders read them."""
 
     @property
     def timed(self) -> bool:
         """Whether a system wrote before it had read everything."""
-        width = len(self.source.split())
+        width = len(self.words)
         return any(min(each.delays, default=width) < width for each in self.hypotheses if each.delays)
 
     @property
@@ -108,15 +107,11 @@ def visible(text: str) -> str:
     return "".join(out)
 
 
+def _visible_words(text: str) -> list[str]:
+    return [visible(word) for word in text.split()]
+
+
 _OVERRIDES = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
-
-
-def tokens(text: str) -> list[str]:
-    """Words, blanks and signs, in order; joined they are `text` again."""
-    found = []
-    for token in _TOKEN.findall(text):
-        found += list(token) if _UNSPACED.search(token) else [token]
-    return found
 
 
 def compare(reference: str, hypothesis: str) -> list[Piece]:
@@ -179,7 +174,10 @@ def _of_pair(pair: str, outputs: Sequence[Output], wanted: int) -> list[Example]
         hypotheses = [
             _hypothesis(output, own.get(row["id"]), reference) for output, own in zip(outputs, places, strict=True)
         ]
-        shown.append(Example(pair, place + 1, visible(row["source"]), reference, hypotheses, gaps[place]))
+        source = row["source"]
+        shown.append(
+            Example(pair, place + 1, visible(source), reference, hypotheses, gaps[place], _visible_words(source))
+        )
     return shown
 
 
@@ -189,7 +187,8 @@ def _hypothesis(output: Output, place: int | None, reference: str) -> Hypothesis
     row = output.rows[place]
     pieces = compare(reference, visible(row["hypothesis"]))
     language = output.astray[place] if output.astray else ""
-    return Hypothesis(output.system, output.setting, output.folded, pieces, language, row.get("delays"))
+    words = _visible_words(row["hypothesis"])
+    return Hypothesis(output.system, output.setting, output.folded, pieces, language, words, row.get("delays"))
 
 
 def _reference(row: Row) -> str:

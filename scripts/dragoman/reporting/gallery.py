@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from dragoman.plan import Plan
     from dragoman.records import Record
 
-LATENCY = ("laal", "al", "dal", "atd", "ap")
+LATENCY = ("laal", "yaal", "al", "dal", "atd", "ap")
 """Metrics of lag, the one that curves are drawn against first."""
 COST = "gflops"
 

@@ -31,7 +31,7 @@ MANY = 12
 """Curves that can still be named each by itself."""
 EXAMPLES = 60
 """Sentences of an experiment that the page shows at most."""
-IDENTIFYING = ("identifier", "languages", "model")
+IDENTIFYING = ("identifier", "languages", "model", "empty")
 """Options of the off-target ratio that say how a line's language is told."""
 
 
@@ -81,9 +81,11 @@ def layout_from(plan: Plan, experiment: str) -> Layout:
     for name, system in spec.systems.items():
         key, own = split(name)
         settings.setdefault(key, []).extend(joined(own, point) for point in points(system))
+    written = plan.config.experiments[experiment]
+    names = labels(written)
     return Layout(
         experiment=experiment,
-        systems=labels(plan.config.experiments[experiment]),
+        systems=names,
         pairs=tuple(spec.test.pairs),
         metrics=tuple(dict.fromkeys(spec.metrics)),
         seeds={key: tuple(found) for key, found in seeds.items()},
@@ -91,6 +93,7 @@ def layout_from(plan: Plan, experiment: str) -> Layout:
         title=visible(spec.title),
         blocks=blocks(spec),
         assumptions={visible(name): visible(text) for name, text in spec.assumptions.items()},
+        variants={names[key]: visible(s.variant) for key, s in written.systems.items() if s.variant},
     )
 
 

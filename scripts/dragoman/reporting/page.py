@@ -196,8 +196,10 @@ def render(plan: Plan, records: Sequence[Record]) -> str:
     judged = verdicts.judge(plan, records)
     script = (HERE / "page.js").read_text(encoding="utf-8")
     papers = {experiment.paper for experiment in config.experiments.values()}
-    claims_file = plan.results / "claims.jsonl"
-    tested = [each for each in (claims.read(claims_file) if claims_file.is_file() else []) if each.paper in papers]
+    tested, timed = (
+        [each for each in (claims.read(path) if path.is_file() else []) if each.paper is None or each.paper in papers]
+        for path in (plan.results / "claims.jsonl", plan.timed_claims)
+    )
     taken = timings.read(plan)
     costs = timings.costs(taken)
     return environment.get_template("page.html.j2").render(
@@ -209,12 +211,15 @@ def render(plan: Plan, records: Sequence[Record]) -> str:
         claims=[evidence.claim_row(result) for result in tested],
         claim_counts=claims.counts(tested),
         claim_alpha=f"{100 * claims.ALPHA:g}",
+        claim_near=claims.NEAR,
         claim_survivors=sum(1 for each in tested if each.p_holm is not None and each.p_holm < claims.ALPHA),
         claim_tests=sum(1 for each in tested if each.p is not None),
         claim_downloads=[
             *evidence.claims_downloads(tested),
             *([download("published.csv", evidence.published_csv(judged))] if judged else []),
         ],
+        timed_claims=[evidence.claim_row(result) for result in timed],
+        timed_downloads=evidence.claims_downloads(timed, "timed-claims"),
         published_counts=verdicts.counts(judged),
         models=models,
         pretraining=drawing(curves.loss_curves(losses), "pretraining", "Pre-training loss") if losses else None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv as comma_separated
 import io
 import textwrap
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,17 +40,27 @@ class Sides:
 
     @property
     def alone(self) -> list[tuple[str, str, int]]:
-        """(experiment / system, where it is, how many numbers) of what one folder does not have."""
-        found: dict[tuple[str, str], int] = {}
+        """(name, where it is, how many numbers) of what one folder lacks: an experiment, or one of its systems."""
+        verdicts: dict[str, set[str]] = {}
+        for change in self.changes:
+            verdicts.setdefault(change.place.experiment, set()).add(change.verdict)
+        found: Counter[tuple[str, str]] = Counter()
         for change in self.changes:
             if change.verdict.startswith("only"):
-                key = (f"{change.place.experiment} / {change.place.system}", change.verdict)
-                found[key] = found.get(key, 0) + 1
+                whole = len(verdicts[change.place.experiment]) == 1
+                found[" / ".join(change.place[: 1 if whole else 2]), change.verdict] += 1
         return [(name, verdict, number) for (name, verdict), number in found.items()]
 
     @property
+    def equal(self) -> bool:
+        """Whether no number and no verdict on a claim differs."""
+        return not self.claims and all(change.verdict == "same" for change in self.changes)
+
+    @property
     def summary(self) -> str:
-        """Numbers by verdict."""
+        """Numbers by verdict, or that none differs."""
+        if self.equal:
+            return f"Nothing differs between {self.a} and {self.b} ({len(self.changes)} numbers compared)."
         said = [f"{number} {verdict}" for verdict, number in counts(self.changes).items() if number]
         return f"{len(self.changes)} numbers: {', '.join(said)}."
 
@@ -99,7 +110,9 @@ def notes(changes: Sequence[Change]) -> list[tuple[str, int]]:
 
 
 def text(sides: Sides) -> str:
-    """For a terminal."""
+    """For a terminal; one line where nothing differs."""
+    if sides.equal:
+        return f"{sides.summary}\n"
     lines = [f"A  {sides.a}", f"B  {sides.b}", "", *textwrap.wrap(sides.summary, WIDTH)]
     if sides.shown:
         rows = [list(HEADER), *map(cells, sides.shown)]

@@ -43,6 +43,8 @@ class Layout:
     """Some of the pairs that get a mean of their own, by name."""
     assumptions: dict[str, str] = field(default_factory=dict)
     """What the experiment had to assume, by a short name."""
+    variants: dict[str, str] = field(default_factory=dict)
+    """Systems that are not the paper's own, as tables name them, and in what they differ from it."""
 
     @property
     def means(self) -> dict[str, tuple[str, ...]]:

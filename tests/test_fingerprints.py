@@ -1,0 +1,223 @@
+"""What a job's parameters hold: all that its result depends on, and nothing else, so that no result is stale."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from conftest import REPOSITORY
+from dragoman import imports, languages
+from dragoman.config import OfflineDecoder
+from dragoman.configfile import load_config, parse
+from dragoman.plan import Plan
+from dragoman.prompts import render
+from dragoman.storage import digest
+
+SOURCE = '''"""A module."""
+
+import math
+
+
+class Thing:
+    """A thing."""
+
+    size: int = 3
+    """How large."""
+
+    @property
+    def area(self) -> float:
+        """Its area."""
+        return math.pi * self.size**2  # as of a circle
+
+
+async def read(lines, *, limit=1_000, **rest):
+    async with lines as found:
+        names = [f"{name!r:>{limit}}" "!" for name in found if (short := len(name) < 3) and not short]
+    match names:
+        case [first, *_] if first:
+            return {**rest, "first": first, 1.5: 2j, b"x": None, ...: lambda x, /: x[1:, ::2]}
+    try:
+        raise ValueError("no" " names") from None
+    except* ValueError:
+        pass
+'''
+SAME = [
+    ("comment", "return math.pi", "# a comment\n        return math.pi"),
+    ("comment that goes", "  # as of a circle", ""),
+    ("docstring of a module", '"""A module."""', '"""Another module."""'),
+    ("docstring of a class", '"""A thing."""', '"""Something else."""'),
+    ("docstring that goes", '        """Its area."""\n', ""),
+    ("docstring of a field", '"""How large."""', '"""In metres."""'),
+    ("layout", "(lines, *, limit=1_000, **rest)", "(\n    lines,\n    *,\n    limit=1000,\n    **rest,\n)"),
+    ("quotes", '"first": first', "'first': first"),
+    ("brackets", "math.pi * self.size**2", "(math.pi * (self.size**2))"),
+]
+OTHER = [
+    ("number", "size: int = 3", "size: int = 4"),
+    ("number's type", "size: int = 3", "size: int = 3.0"),
+    ("truth for a number", "size: int = 3", "size: int = True"),
+    ("type of a field", "size: int = 3", "size: float = 3"),
+    ("operator", "math.pi * self", "math.pi + self"),
+    ("decorator", "    @property\n", ""),
+    ("text", '"no" " names"', '"no" "  names"'),
+    ("text that is formatted", '"{name!r:>{limit}}"', '"{name!s:>{limit}}"'),
+    ("name", "short", "shorter"),
+    ("order", '{**rest, "first": first, 1.5: 2j', '{"first": first, 1.5: 2j, **rest'),
+    ("empty text in a list", "case [first, *_]", 'case [first, "", *_]'),
+]
+
+
+def digest_of(text: str, tmp_path: Path, name: str = "module.py") -> str:
+    path = tmp_path / digest([name, text]) / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return imports.content(path)
+
+
+@pytest.mark.parametrize(("old", "new"), [row[1:] for row in SAME], ids=[row[0] for row in SAME])
+def test_what_no_result_depends_on_does_not_count(old: str, new: str, tmp_path: Path) -> None:
+    assert old in SOURCE
+    assert digest_of(SOURCE.replace(old, new), tmp_path) == digest_of(SOURCE, tmp_path)
+
+
+@pytest.mark.parametrize(("old", "new"), [row[1:] for row in OTHER], ids=[row[0] for row in OTHER])
+def test_what_code_does_counts(old: str, new: str, tmp_path: Path) -> None:
+    assert old in SOURCE
+    assert digest_of(SOURCE.replace(old, new), tmp_path) != digest_of(SOURCE, tmp_path)
+    assert digest_of(SOURCE, tmp_path, "page.css") != digest_of(SOURCE.replace(old, new), tmp_path, "page.css")
+
+
+def test_every_python_gives_the_same(tmp_path: Path) -> None:
+    """Computed by Python 3.11, 3.12 and 3.13."""
+    assert digest_of(SOURCE, tmp_path)[:16] == "e7cf631cc9c066da"
+
+
+def test_version_of_a_library_counts_where_it_is_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert {"torch", "transformers", "sacrebleu", "lingua", "yaml"} <= imports.versions().keys()
+    steps = [("score", ("metric", "bleu")), ("finetune", ("method", "sft")), ("prepare", ("provider", "files"))]
+    before = [imports.code(*step) for step in steps]
+
+    def changed(name: str) -> list[bool]:
+        found = imports.versions() | {name: "99"}
+        imports.code.cache_clear()
+        monkeypatch.setattr(imports, "versions", lambda: found)
+        after = [imports.code(*step) for step in steps]
+        monkeypatch.undo()
+        imports.code.cache_clear()
+        return [one != other for one, other in zip(before, after, strict=True)]
+
+    assert changed("sacrebleu") == [True, False, False]
+    assert changed("torch") == [False, True, False]
+    assert changed("pyarrow") == [False, True, True]
+    assert changed("ruff") == [False, False, False]
+
+
+PLANS = [Plan(load_config(REPOSITORY / "config" / name)) for name in ("config.yaml", "smoke.yaml")]
+
+
+def specs(plan: Plan) -> dict[str, str]:
+    """The parameter `spec` of every job with a model."""
+    found: dict[str, object] = {name: plan.model_spec(name) for name in plan.models_used()}
+    found |= {str(run): plan.tuning_spec(run) for run in plan.tuning_runs}
+    found |= {str(run): plan.decode_spec(run) for run in plan.decode_runs}
+    found |= {str(run): plan.divergence_spec(run) for run in plan.divergence_runs}
+    found |= {f"answer {run}": plan.answer_spec(run) for run in plan.answer_runs}
+    return {name: digest(spec) for name, spec in found.items()}
+
+
+def prompts(plan: Plan) -> dict[str, str]:
+    """How the prompts of every training and decoding begin."""
+    found = {}
+    for run in plan.tuning_runs:
+        experiment = plan.experiment(run.experiment)
+        prompt = plan.prompt_of(experiment, experiment.tunings[run.tuning])
+        found[str(run)] = str([render(prompt, pair, "", "") for pair in plan.train_pairs(run)])
+    for run in plan.decode_runs:
+        experiment, system = plan.experiment(run.experiment), plan.system(run)
+        tuning = experiment.tunings[system.tuning] if system.tuning else None
+        found[str(run)] = str(render(plan.prompt_of(experiment, tuning, system, run.pair), run.pair, "", ""))
+    return found
+
+
+@pytest.mark.parametrize("plan", PLANS, ids=["demonstration", "smoke"])
+def test_name_of_a_language_counts_in_every_prompt_that_holds_it(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    before, asked = specs(plan), prompts(plan)
+    monkeypatch.setitem(languages.NAMES, "xx", "Xish")
+    assert specs(plan) == before, "a new language changes nothing"
+    monkeypatch.setitem(languages.NAMES, "it", "Tuscan")
+    after, asked_then = specs(plan), prompts(plan)
+    changed = {name for name in before if before[name] != after[name]}
+    assert {name for name in asked if asked[name] != asked_then[name]} <= changed
+    assert changed >= {name for name, model in plan.config.models.items() if "it" in (model.text.languages or ())}
+    french = [str(run) for run in plan.decode_runs if run.pair == "en-fr"]
+    assert french
+    assert not changed & {*french}, "theirs do not name Italian"
+
+
+def test_defaults_of_a_decoder_that_a_script_makes_itself_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Answers and comparisons with a twin name no decoder in the configuration."""
+    plan = PLANS[1]
+    runs = [*(f"answer {run}" for run in plan.answer_runs), *map(str, plan.divergence_runs)]
+    before = specs(plan)
+    field = OfflineDecoder.model_fields["beam"]
+    monkeypatch.setattr(field, "default", 7)
+    OfflineDecoder.model_rebuild(force=True)
+    try:
+        after = specs(plan)
+    finally:
+        monkeypatch.undo()
+        OfflineDecoder.model_rebuild(force=True)
+    assert runs
+    assert all(before[name] != after[name] for name in runs)
+
+
+def test_files_that_a_configuration_names_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("m/config.json", "m/model.safetensors", "m/tokenizer.json", "m/notes.md", "m/manifest.json", "d.tsv"):
+        Path(name).parent.mkdir(exist_ok=True)
+        Path(name).write_text("a\tb\n")
+    plan = Plan(
+        parse(
+            {
+                "corpora": {"demo": {"provider": "demo", "train": 10, "test": 5}},
+                "models": {"m": {"source": "local", "path": "m"}},
+                "experiments": {
+                    "e": {
+                        "title": "t",
+                        "model": "m",
+                        "prompt": "short",
+                        "test": {"corpus": "demo", "pairs": ["en-fr"]},
+                        "systems": {"words": {"decoder": {"name": "dictionary", "files": {"en-fr": "d.tsv"}}}},
+                    }
+                },
+            }
+        )
+    )
+    assert plan.decoder_files(plan.decode_runs[0]) == [Path("d.tsv")]
+    assert [str(path) for path in plan.model_inputs("m")] == [
+        "m/config.json",
+        "m/model.safetensors",
+        "m/tokenizer.json",
+    ], "its weights too, since config.json may be the same"
+
+
+def test_instructions_count_by_content_wherever_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The checkout's own examples are found from any folder, and a copy of them in the folder goes before."""
+    plan, name = PLANS[1], "config/examples/instructions.json"
+    run = plan.answer_runs[0]
+    assert plan.instructed(run).path == name
+
+    def found() -> list[str]:
+        return [digest(plan.answer_spec(run)), digest(plan.corpus_spec("tasks", "en-en"))]
+
+    monkeypatch.chdir(REPOSITORY)
+    here = found()
+    monkeypatch.chdir(tmp_path)
+    assert found() == here
+    path = tmp_path / name
+    path.parent.mkdir(parents=True)
+    path.write_bytes((REPOSITORY / name).read_bytes())
+    assert found() == here
+    path.write_bytes(b"[]")
+    assert not {*found()} & {*here}
