@@ -394,3 +394,11 @@ def test_what_cannot_be_masked_is_refused(monkeypatch: pytest.MonkeyPatch) -> No
     model.activation_checkpointing_enable()
     with pytest.raises(ValueError, match="gradient checkpointing"):
         masked(model.train(), *batch(made, "exact"), "group", kernel="flex")
+    model.set_attn_implementation("eager")
+    with pytest.raises(ValueError, match="not 'eager'"):
+        masked(model, *batch(made, "exact"), "group")
+    with pytest.raises(ValueError, match="a mark"):
+        Stream(model, [1], [])
+    model.config.model_type = "bloom"
+    with pytest.raises(ValueError, match="bloom"):
+        mirroring(model)
