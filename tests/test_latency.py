@@ -330,8 +330,8 @@ def test_a_log_comes_back_as_it_was_written(tmp_path):
         assert [Instance(*(getattr(i, f) for f in Instance.__slots__[:-1])) for i in again] == strip
     assert json.loads((tmp_path / "out.log").read_text()) == speech
     assert list(json.loads((tmp_path / "out.log").read_text())) == list(speech)
-    assert [i.is_text for i in read(path)] == [True, True]
-    assert not again[0].is_text
+    assert [i.source_unit for i in read(path)] == ["word", "word"]
+    assert not again[0].source_unit
 
 
 LINES = [

@@ -18,11 +18,12 @@ from dragoman.decoding import Context, Item, conversation, simultaneous, streami
 from dragoman.decoding.cost import Price, Work
 from dragoman.decoding.legacy import LegacySentence
 from dragoman.decoding.lockstep import Vocabulary
-from dragoman.decoding.simultaneous import by_tokens, cut
+from dragoman.decoding.simultaneous import by_tokens
 from dragoman.decoding.streaming import Interpreter, Stream
 from dragoman.decoding.writer import Writer, ahead
 from dragoman.methods import ParallelText, sft
 from dragoman.prompts import encode, joined
+from dragoman.spelling import cut
 
 MEANT = list(grammar.meanings(1, "train", 200))
 ENGLISH, FRENCH = ([grammar.realise(meaning, code).text for meaning in MEANT] for code in ("en", "fr"))

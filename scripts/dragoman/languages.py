@@ -23,9 +23,12 @@ NAMES: dict[str, str] = {
     "is": "Icelandic",
     "it": "Italian",
     "ja": "Japanese",
+    "km": "Khmer",
     "ko": "Korean",
+    "lo": "Lao",
     "lt": "Lithuanian",
     "lv": "Latvian",
+    "my": "Burmese",
     "nl": "Dutch",
     "no": "Norwegian",
     "pl": "Polish",
@@ -44,6 +47,9 @@ NAMES: dict[str, str] = {
     "vi": "Vietnamese",
     "zh": "Chinese",
 }
+
+UNSPACED = frozenset({"ja", "km", "lo", "my", "th", "zh"})
+"""Languages that write no blanks between words."""
 
 
 def split_pair(pair: str) -> tuple[str, str]:

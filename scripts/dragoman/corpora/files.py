@@ -1,7 +1,7 @@
 """Your own parallel text: a table with both sides (.tsv, .jsonl, .parquet) or two plain files, each also .gz.
 
-An optional column `alignment` holds word alignments of the listed pair (`0-0 1-2`). The reverse pair is read from the
-same files, its alignments turned round.
+An optional column `alignment` holds word alignments of the listed pair (`0-0 1-2`), of characters where a language
+writes no blanks. The reverse pair is read from the same files, its alignments turned round.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from dragoman.config import FilePair, FilesCorpus, FileSet
 from dragoman.corpora import SPLITS, CorpusError, Row, flipped, parquet, require_pair
 from dragoman.languages import reverse, split_pair
 from dragoman.storage import sha256
+from dragoman.units import Units, of_pair, units
 
 ALIGNMENT = "alignment"
 _PHARAOH = re.compile(r"(\d+-\d+( \d+-\d+)*)?")
@@ -37,7 +38,7 @@ def read(corpus: FilesCorpus, pair: str, split: str, folder: Path) -> Iterator[R
         rows: Iterator[Row] = (Row(*sides) for sides in text.parallel(Path(files.source), Path(files.target)))
     else:
         names = [splits.columns.get(language, language) for language in split_pair(listed)]
-        rows = _one_file(Path(files.path), *names)
+        rows = _one_file(Path(files.path), names, of_pair(listed))
     for row in rows:
         yield row if listed == pair else Row(row.target, row.source, flipped(row.alignment))
 
@@ -57,20 +58,21 @@ def _listed(corpus: FilesCorpus, pair: str) -> tuple[str, FilePair]:
     return listed, corpus.pairs[listed]
 
 
-def _one_file(path: Path, source: str, target: str) -> Iterator[Row]:
+def _one_file(path: Path, names: list[str], counted: Units) -> Iterator[Row]:
+    source, target = names
     kind = path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
     if kind == ".parquet":
-        yield from _parquet(path, source, target)
+        yield from _parquet(path, names, counted)
     elif kind in (".tsv", ".jsonl"):
         for number, cells in text.table(path) if kind == ".tsv" else text.objects(path):
             place = f"{path}:{number}"
             alignment = _text(cells, ALIGNMENT, place) if ALIGNMENT in cells else ""
-            yield _checked(Row(_text(cells, source, place), _text(cells, target, place), alignment), place)
+            yield _checked(Row(_text(cells, source, place), _text(cells, target, place), alignment), counted, place)
     else:
         raise CorpusError(f"{path}: not a name that ends in .tsv, .jsonl or .parquet (or one of them and .gz)")
 
 
-def _parquet(path: Path, source: str, target: str) -> Iterator[Row]:
+def _parquet(path: Path, names: list[str], counted: Units) -> Iterator[Row]:
     file: Path | io.BytesIO = path
     if path.suffix == ".gz":
         with text.open_bytes(path) as packed:
@@ -78,8 +80,8 @@ def _parquet(path: Path, source: str, target: str) -> Iterator[Row]:
                 file = io.BytesIO(packed.read())  # parquet is read from its end: a packed one has to be unpacked first
             except (EOFError, OSError) as error:
                 raise CorpusError(f"{path} is not a whole gzip file ({error}); copy or download it again") from None
-    for number, sides in enumerate(parquet.texts(file, str(path), [source, target], optional=[ALIGNMENT])):
-        yield _checked(Row(*sides), f"{path}: row {number}")
+    for number, sides in enumerate(parquet.texts(file, str(path), names, optional=[ALIGNMENT])):
+        yield _checked(Row(*sides), counted, f"{path}: row {number}")
 
 
 def _text(cells: dict[str, Any], key: str, place: str) -> str:
@@ -95,16 +97,16 @@ def _text(cells: dict[str, Any], key: str, place: str) -> str:
     return value
 
 
-def _checked(row: Row, place: str) -> Row:
-    """Refuse an alignment that is not one, or that links words which are not there."""
+def _checked(row: Row, counted: Units, place: str) -> Row:
+    """Refuse an alignment that is not one, or that links units which are not there."""
     if not row.alignment:
         return row
     if not _PHARAOH.fullmatch(row.alignment):
         raise CorpusError(f"{place}: the alignment {row.alignment!r} is not like '0-0 1-2'")
-    lengths = len(row.source.split()), len(row.target.split())
+    lengths = len(units(row.source, counted.source)), len(units(row.target, counted.target))
     for link in row.alignment.split():
         if any(int(word) >= length for word, length in zip(link.split("-"), lengths, strict=True)):
-            raise CorpusError(
-                f"{place}: the alignment links {link}, but the sides have {lengths[0]} and {lengths[1]} words"
-            )
+            first = "" if counted.source == counted.target else f" {counted.source}s"
+            sides = f"{lengths[0]}{first} and {lengths[1]} {counted.target}s"
+            raise CorpusError(f"{place}: the alignment links {link}, but the sides have {sides}")
     return row

@@ -51,7 +51,7 @@ from dragoman.config import (
 )
 from dragoman.decoding import Context, Item
 from dragoman.decoding.baselines import WORD, read_dictionary
-from dragoman.languages import split_pair
+from dragoman.languages import UNSPACED, split_pair
 from dragoman.prompts import encode, render
 from dragoman.text import lines, objects
 
@@ -61,7 +61,6 @@ if TYPE_CHECKING:
 Maker = Callable[[Sequence[Item]], list[list[int]]]
 """Gives each item's prior, as long as it can be needed."""
 
-UNSPACED = {"ja", "th", "zh"}
 MANY = 20_000
 """Rows of a corpus that are read for a dictionary or for a language's tokens."""
 

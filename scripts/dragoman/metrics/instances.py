@@ -1,6 +1,9 @@
 """SimulEval's `instances.log`: one JSON object a line, with what was written and when; read, written and scored.
 
-Anything that writes this format can be scored here, and what we write can be scored by SimulEval.
+Anything that writes this format can be scored here, and what we write can be scored by SimulEval. A log is counted as
+SimulEval counts it: predicted words by `str.split`, and words of the reference by single blanks, so that a double blank
+adds one and U+00A0 parts none; predicted characters are all but U+0020, and those of the reference all of the stripped
+line. Simultaneous decoders here write no other white space than single blanks, so `units.py` counts their words alike.
 """
 
 from __future__ import annotations
@@ -14,10 +17,11 @@ from typing import Any
 from dragoman.metrics import MetricError
 from dragoman.metrics.bootstrap import RESAMPLES
 from dragoman.metrics.latency import named, scores
-from dragoman.metrics.timing import Timing, reference_length, timing
+from dragoman.metrics.timing import UNITS, Timing, reference_length, timing
 from dragoman.records import Record
 from dragoman.storage import replacing, sha256
 from dragoman.text import objects
+from dragoman.units import units
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +43,12 @@ class Instance:
     """File and line, for errors."""
 
     @property
-    def is_text(self) -> bool:
-        """Whether delays count words. Many logs of speech are published without `source`, hence the way round."""
-        return isinstance(self.source, str) and len(self.source.split()) == self.source_length
+    def source_unit(self) -> str | None:
+        """What delays count: `word`, `char`, or None for speech. Many logs of speech are published without `source`,
+        hence the way round."""
+        text = self.source if isinstance(self.source, str) else ""
+        fitting = [name for name, unit in UNITS.items() if len(units(text, unit)) == self.source_length]
+        return fitting[0] if fitting and isinstance(self.source, str) else None
 
 
 def read(path: Path) -> list[Instance]:
@@ -133,7 +140,7 @@ def timing_of(
         computation_aware: read elapsed times.
         use_references: measure against the length of the reference; an instance without one, or False, takes the
             length of the hypothesis, as SimulEval does.
-        source_type: `text` or `speech`; None: text where each source is a text of `source_length` words.
+        source_type: `text` or `speech`; None: text where each source is a text of `source_length` words, or characters.
 
     Raises:
         MetricError: delays that are plainly not per `unit`, no elapsed times, and all that `timing` refuses.
@@ -157,7 +164,7 @@ def timing_of(
         [each.source_length for each in instances],
         references,
         elapsed=elapsed,
-        source=source_type or ("text" if all(each.is_text for each in instances) else "speech"),
+        source=source_type or ("text" if all(each.source_unit for each in instances) else "speech"),
         names=names,
     )
 
@@ -213,6 +220,7 @@ def score_logs(
                 laid_out,
                 [name for name, each in dict.fromkeys(wanted.values()) if each == how],
                 unit=options["unit"],
+                source_unit="char" if any(each.source_unit == "char" for each in instances) else "word",
                 reference_length=options["reference_length"],
                 bootstrap=bootstrap,
             )

@@ -1,7 +1,8 @@
 """How far a simultaneous translation lags behind its source: AL, LAAL, AP, DAL and ATD, defined as SimulEval does.
 
-The delay d_i of the i-th target token is how much of the source had been read when it was written: words, or
-milliseconds of speech. Below, |X| is the length of the source in that same unit, |Y| the number of tokens written, |Y*|
+The delay d_i of the i-th target token is how much of the source had been read when it was written: words, characters
+where the source language writes no blanks, or milliseconds of speech. A target token is a word or a character, too
+(`units.py`). Below, |X| is the length of the source in that same unit, |Y| the number of tokens written, |Y*|
 the number of tokens of the reference. A computation-aware value is the same formula on elapsed times, which count the
 computing too. Every metric is a mean over sentences, of values per sentence.
 
@@ -10,10 +11,14 @@ Translation"), so its choices at the edges are ours:
 
 - a sentence without a hypothesis has no latency; it is left out of the mean, and counted;
 - |Y*| of a word reference splits at single blanks, so an empty reference has one word, and U+00A0 does not split;
+- |Y*| of a reference in characters counts those of the stripped line, blanks inside it too;
 - AL and LAAL stop at the first token written with the whole source read, and take that token in;
 - AP divides by the reference's length, so it can exceed 1; DAL knows only the hypothesis's.
 
 What divides by zero there is an error here that names the sentence.
+
+Hypotheses and sources are counted by `units.py`, as they were read and written. That differs from SimulEval in nothing
+that it sees: it divides sources and predicted words by `str.split`, too, and drops the blanks of predicted characters.
 """
 
 from __future__ import annotations
@@ -28,6 +33,7 @@ from dragoman import __version__, registry
 from dragoman.metrics import MetricError, Score, parse
 from dragoman.metrics.bootstrap import RESAMPLES, SEED, interval, resampled_sums
 from dragoman.metrics.timing import SOURCES, UNITS, Timing, reference_length, refuse, timing
+from dragoman.units import of_pair, units
 
 
 def _lagging(t: Timing, target: np.ndarray) -> np.ndarray:
@@ -158,29 +164,35 @@ class Latency:
         pair: str,
         *,
         delays: Sequence[Sequence[float]],
-        unit: str = "word",
+        unit: str = "auto",
+        source_unit: str = "auto",
         bootstrap: int = RESAMPLES,
     ) -> Score:
         """Mean over sentences with a 95 % bootstrap interval, and the value of each sentence that has a hypothesis.
 
         Args:
-            delays: per sentence, source words read before each target word (or character).
-            unit: what a target token is: `word` or `char`.
+            delays: per sentence, source words (or characters) read before each target word (or character).
+            unit: what a target token is: `word`, `char`, or `auto`, as its language has it.
+            source_unit: what a delay counts: the same.
             bootstrap: number of resamples; 0 leaves the interval out.
         """
-        if unit not in UNITS:
-            raise MetricError(f"unit is one of {', '.join(UNITS)}, not {unit!r}")
+        for option, value in (("unit", unit), ("source_unit", source_unit)):
+            if value not in (*UNITS, "auto"):
+                raise MetricError(f"{option} is one of {', '.join((*UNITS, 'auto'))}, not {value!r}")
         if len(references) != 1:
             raise MetricError(f"{self.title} is measured against one reference, not {len(references)}")
+        counted = of_pair(pair, [UNITS.get(each, each) for each in (source_unit, unit)])
         for number, (text, times) in enumerate(zip(hypotheses, delays, strict=True), 1):
-            written = len(text.split()) if unit == "word" else len(text.replace(" ", ""))
-            if written != len(times):
+            if (written := len(units(text, counted.target))) != len(times):
                 raise MetricError(
-                    f"sentence {number}: {written} {unit}s were written, but there are {len(times)} delays"
+                    f"sentence {number}: {written} {counted.target}s were written, but there are {len(times)} delays"
                 )
+        names = {each: name for name, each in UNITS.items()}
+        source_unit, unit = names[counted.source], names[counted.target]
         lengths = [reference_length(reference, unit) for reference in references[0]]
-        laid_out = timing(delays, [len(source.split()) for source in sources], lengths)
-        return scores(laid_out, [self.title.lower()], unit=unit, bootstrap=bootstrap)[self.title.lower()]
+        laid_out = timing(delays, [len(units(source, counted.source)) for source in sources], lengths)
+        name = self.title.lower()
+        return scores(laid_out, [name], unit=unit, source_unit=source_unit, bootstrap=bootstrap)[name]
 
 
 AL = Latency("AL", al, True)
@@ -200,7 +212,7 @@ def named(spec: str) -> tuple[str, dict[str, Any]]:
     name, options = parse(spec)
     if name not in METRICS:
         raise MetricError(registry.unknown("latency metric", name, METRICS))
-    kinds = {"computation_aware": ("true", "false"), "unit": UNITS, "reference_length": ("true", "false")}
+    kinds = {"computation_aware": ("true", "false"), "unit": tuple(UNITS), "reference_length": ("true", "false")}
     for option, value in options.items():
         if option not in kinds:
             raise MetricError(registry.unknown(f"option of {name}", option, kinds))
@@ -215,6 +227,7 @@ def scores(
     metrics: Sequence[str],
     *,
     unit: str = "word",
+    source_unit: str = "word",
     reference_length: bool = True,
     bootstrap: int = RESAMPLES,
 ) -> dict[str, Score]:
@@ -224,6 +237,7 @@ def scores(
         t: from `timing`.
         metrics: names in `METRICS`.
         unit: what a target token is, for the signature.
+        source_unit: what the delays of text count, for the signature.
         reference_length: whether `t.references` are lengths of references, for the signature.
         bootstrap: number of resamples; 0 leaves the interval out.
 
@@ -241,7 +255,7 @@ def scores(
     found = {}
     for name, each in values.items():
         signature = [METRICS[name].title, f"time:{'elapsed' if t.computation_aware else 'delays'}"]
-        signature += [f"source:{'words' if t.source == 'text' else 'ms'}", f"target:{unit}"]
+        signature += [f"source:{f'{source_unit}s' if t.source == 'text' else 'ms'}", f"target:{unit}"]
         if METRICS[name].reads_references:
             rule = {"word": "split-blank", "char": "strip"}[unit] if reference_length else "hypothesis"
             signature.append(f"reflen:{rule}")

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from dragoman import registry
+from dragoman.languages import UNSPACED
 from dragoman.metrics import MetricError, Score, require, target_language
 from dragoman.metrics.bootstrap import RESAMPLES, drawn, of_mean
 
@@ -22,7 +23,6 @@ DIGITS = 1
 NEEDS = frozenset({"references"})
 
 KINDS = {"rouge1": "ROUGE-1", "rouge2": "ROUGE-2", "rougeL": "ROUGE-L"}
-UNSPACED = {"ja", "th", "zh"}
 
 
 def label(**options: Any) -> str:

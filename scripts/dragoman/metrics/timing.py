@@ -1,6 +1,7 @@
 """Delays of simultaneous translations, checked and laid out end to end, as the metrics of lag read them.
 
-A delay is how much of the source had been read when a target token was written: words, or milliseconds of speech.
+A delay is how much of the source had been read when a target token was written: words or characters, or milliseconds of
+speech.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ from typing import Any, Literal
 import numpy as np
 
 from dragoman.metrics import MetricError
+from dragoman.units import Unit
 
-UNITS = ("word", "char")
+UNITS: dict[str, Unit] = {"word": "word", "char": "character"}
+"""What a target token may be, by SimulEval's names."""
 SOURCES = {"text": (1.0, 1.0), "speech": (300.0, 0.0)}
 """How long a token of source and target lasts, which only ATD asks: a word of text takes one step on either side;
 speech is cut into words of 300 ms, and text shown for it takes no time."""

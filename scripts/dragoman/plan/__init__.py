@@ -21,8 +21,8 @@ from dragoman.command import REPOSITORY, located
 from dragoman.config import Experiment, InstructionsCorpus, Prompt, System, Tuning
 from dragoman.imports import fingerprint
 from dragoman.languages import NAMES, reverse, split_pair
+from dragoman.metrics import columns_of, requisites
 from dragoman.metrics import parse as parse_metric
-from dragoman.metrics import requisites
 from dragoman.plan.inputs import Inputs
 from dragoman.plan.runs import DecodeRun, DivergenceRun, TuningRun
 from dragoman.storage import digest, replacing
@@ -80,6 +80,7 @@ class Plan(Inputs):
             "training": tuning.training.model_dump(mode="json"),
             "prompt": self.prompt_of(experiment, tuning).model_dump(mode="json"),
             "languages": names_of_languages([self.train_pairs(run), tuning.options]),
+            "units": [*experiment.asked],
             "pairs": self.train_pairs(run),
             "limit": self.train_limit(run),
             "mix": tuning.mix and tuning.mix.model_dump(mode="json"),
@@ -96,6 +97,7 @@ class Plan(Inputs):
             "decoder": decoder,
             "prompt": self.prompt_of(experiment, tuning, system, run.pair).model_dump(mode="json"),
             "languages": names_of_languages([run.pair, decoder]),
+            "units": [*experiment.asked],
             "shots": system.shots and [system.shots.lines, system.shots.split],
             "pair": run.pair,
             "split": experiment.test.split,
@@ -142,11 +144,16 @@ class Plan(Inputs):
         """What metrics are computed with unless their own options say otherwise, by metric.
 
         An off-target line is in one of the experiment's languages, or in English: the fewer there are to choose from,
-        the fewer mistakes.
+        the fewer mistakes. Latency is counted in the units that were read and written.
         """
         spec = self.experiment(experiment)
         pairs = [*spec.test.pairs, *(spec.train.pairs if spec.train else [])]
-        return {"offtarget": {"languages": "+".join(sorted({"en", *(c for pair in pairs for c in split_pair(pair))}))}}
+        found = {"offtarget": {"languages": "+".join(sorted({"en", *(c for pair in pairs for c in split_pair(pair))}))}}
+        if set(spec.asked) != {"auto"}:
+            source, target = ("char" if unit == "character" else unit for unit in spec.asked)
+            timed = [name for _, name in self.metrics_of(experiment) if "delays" in columns_of(name)]
+            found |= {name: {"unit": target, "source_unit": source} for name in timed}
+        return found
 
     def table_spec(self, name: str) -> list[Any]:
         """What an experiment's tables and figures depend on, besides its records."""

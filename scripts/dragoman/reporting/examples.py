@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dragoman.reporting.tables import named
+from dragoman.units import WORDS, Unit, Units, joined, of_pair, units
 
 Row = Mapping[str, Any]
 
@@ -52,7 +53,9 @@ class Hypothesis:
     """None where the system has not translated this sentence."""
     astray: str = ""
     delays: list[int] | None = None
-    """Source words read before each word was written; None where the whole source was."""
+    """Source words (or characters) read before each word was written; None where the whole source was."""
+    unit: Unit = "word"
+    """What a delay is for."""
 
     @property
     def name(self) -> str:
@@ -62,10 +65,10 @@ class Hypothesis:
     def columns(self, width: int) -> list[str]:
         """[width] The words written once the first, the second, ... of `width` source words had been read."""
         found: list[list[str]] = [[] for _ in range(width)]
-        words = "".join(piece.text for piece in self.pieces or ()).split()
+        words = shown_units("".join(piece.text for piece in self.pieces or ()), self.unit)
         for word, delay in zip(words, self.delays or (), strict=True):
             found[max(delay, 1) - 1].append(word)
-        return [" ".join(own) for own in found]
+        return [joined(own, self.unit) for own in found]
 
 
 @dataclass(frozen=True)
@@ -80,11 +83,18 @@ class Example:
     hypotheses: list[Hypothesis]
     gap: float
     """chrF2 points between the best and the worst hypothesis that is not folded."""
+    counted: Units = WORDS
+    """What is read and written one by one."""
+
+    @property
+    def heads(self) -> list[str]:
+        """Source words (or characters), in order."""
+        return [unit.strip() for unit in shown_units(self.source, self.counted.source)]
 
     @property
     def timed(self) -> bool:
         """Whether a system wrote before it had read everything."""
-        width = len(self.source.split())
+        width = len(self.heads)
         return any(min(each.delays, default=width) < width for each in self.hypotheses if each.delays)
 
     @property
@@ -108,7 +118,16 @@ def visible(text: str) -> str:
     return "".join(out)
 
 
+_SIGN = re.compile(r"⟨U\+[0-9A-F]{4,6}⟩")
 _OVERRIDES = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
+
+
+def shown_units(text: str, unit: Unit) -> list[str]:
+    """The units of a text that `visible` may have changed: a sign that stands for a character is one."""
+    if unit == "word":
+        return units(text, unit)
+    signs = _SIGN.findall(text)
+    return [each.replace("\0", signs.pop(0)) if "\0" in each else each for each in units(_SIGN.sub("\0", text), unit)]
 
 
 def tokens(text: str) -> list[str]:
@@ -146,20 +165,21 @@ def spread(total: int, wanted: int) -> list[int]:
     return [(2 * i + 1) * total // (2 * wanted) for i in range(wanted)]
 
 
-def choose(decodes: Mapping[str, Sequence[Output]], wanted: int) -> list[Example]:
+def choose(decodes: Mapping[str, Sequence[Output]], wanted: int, asked: Sequence[str] = ()) -> list[Example]:
     """Examples from every pair in turn, each pair's in the order of its test set.
 
     Args:
         decodes: pair -> what each system made of it.
         wanted: how many examples in all.
+        asked: units of source and target, as for `units.of_pair`.
     """
     share = -(-wanted // max(1, len(decodes)))
-    per_pair = [_of_pair(pair, outputs, share) for pair, outputs in decodes.items()]
+    per_pair = [_of_pair(pair, of_pair(pair, asked), outputs, share) for pair, outputs in decodes.items()]
     in_turn = [shown[i] for i in range(share) for shown in per_pair if i < len(shown)]
     return in_turn[:wanted]
 
 
-def _of_pair(pair: str, outputs: Sequence[Output], wanted: int) -> list[Example]:
+def _of_pair(pair: str, counted: Units, outputs: Sequence[Output], wanted: int) -> list[Example]:
     sentences: dict[Any, Row] = {row["id"]: row for output in reversed(outputs) for row in reversed(output.rows)}
     order = list(dict.fromkeys(row["id"] for output in outputs for row in output.rows))
     scores: dict[Any, list[float]] = {key: [] for key in order}
@@ -177,19 +197,20 @@ def _of_pair(pair: str, outputs: Sequence[Output], wanted: int) -> list[Example]
         row = sentences[order[place]]
         reference = visible(_reference(row))
         hypotheses = [
-            _hypothesis(output, own.get(row["id"]), reference) for output, own in zip(outputs, places, strict=True)
+            _hypothesis(output, own.get(row["id"]), reference, counted.target)
+            for output, own in zip(outputs, places, strict=True)
         ]
-        shown.append(Example(pair, place + 1, visible(row["source"]), reference, hypotheses, gaps[place]))
+        shown.append(Example(pair, place + 1, visible(row["source"]), reference, hypotheses, gaps[place], counted))
     return shown
 
 
-def _hypothesis(output: Output, place: int | None, reference: str) -> Hypothesis:
+def _hypothesis(output: Output, place: int | None, reference: str, unit: Unit) -> Hypothesis:
     if place is None:
         return Hypothesis(output.system, output.setting, output.folded, None)
     row = output.rows[place]
     pieces = compare(reference, visible(row["hypothesis"]))
     language = output.astray[place] if output.astray else ""
-    return Hypothesis(output.system, output.setting, output.folded, pieces, language, row.get("delays"))
+    return Hypothesis(output.system, output.setting, output.folded, pieces, language, row.get("delays"), unit)
 
 
 def _reference(row: Row) -> str:

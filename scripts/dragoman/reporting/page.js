@@ -259,10 +259,13 @@
     folded?.remove();
   };
 
+  /** What each delay is for: words, or characters, with the blank before them; ⟨U+200E⟩ is one character. */
   const wordsOf = (entry) => {
     const copy = entry.querySelector("dd").cloneNode(true);
     all(".astray, .none", copy).forEach((part) => part.remove());
-    return copy.textContent.split(/\s+/).filter(Boolean);
+    const characters = "characters" in entry.closest(".example").dataset;
+    const text = copy.textContent.trim();
+    return text.match(characters ? /\s*(?:⟨U\+[0-9A-F]{4,6}⟩|\S)/gu : /\s*\S+/g) ?? [];
   };
 
   /** One line of a timeline: under each source word what was written once it had been read. */
@@ -271,7 +274,7 @@
     const delays = entry.dataset.delays.split(" ").filter(Boolean).map(Number);
     wordsOf(entry).forEach((word, at) => {
       const cell = cells[Math.max(1, delays[at]) - 1];
-      cell.append(cell.textContent ? ` ${word}` : word);
+      cell.append(cell.textContent ? word : word.trimStart());
     });
     const name = make("th", { scope: "row", lang: "en" }, entry.querySelector("dt").textContent);
     return make("tr", {}, name, ...cells);
