@@ -32,8 +32,9 @@ from dragoman.reporting import (
     tables,
     timings,
 )
-from dragoman.reporting.examples import Hypothesis, Output, choose, compare, pick, spread, visible
+from dragoman.reporting.examples import Example, Hypothesis, Output, choose, compare, pick, spread, visible
 from dragoman.storage import building, write_json
+from dragoman.units import Units
 
 pytestmark = pytest.mark.filterwarnings("ignore:Glyph")
 HOSTILE = "<script>alert('x')</script> & \u202eevil \x00 $x_1$ | 100% ~^{}\\#"
@@ -470,6 +471,16 @@ def test_words_stand_where_they_were_written():
     assert hypothesis.columns(5) == ["der", "alte Mann", "", "geht", ""]
     with pytest.raises(ValueError, match="shorter"):
         replace(hypothesis, delays=[1]).columns(5)
+
+
+def test_characters_stand_where_they_were_written():
+    """Of text in which signs stand for what cannot be seen."""
+    text = visible("我 \u202e爱茶")
+    hypothesis = Hypothesis("a", "k=1", False, compare("我爱", text), delays=[1, 2, 2, 3], unit="character")
+    assert hypothesis.columns(3) == ["我", "⟨U+202E⟩爱", "茶"]
+    shown = Example("zh-ja", 1, visible("猫\u202e a"), "", [hypothesis], 0.0, Units("character", "character"))
+    assert shown.heads == ["猫", "⟨U+202E⟩", "a"]
+    assert shown.timed
 
 
 def test_invisible_characters_become_visible():

@@ -10,19 +10,26 @@ from typing import Any
 
 import pytest
 import torch
+import yaml
 from transformers import PreTrainedTokenizerBase
 
+import decode
+import finetune
 import stream
 from conftest import REPOSITORY
-from dragoman import metrics, models, text
-from dragoman.config import ConversationDecoder, SimultaneousDecoder
-from dragoman.configfile import prompts
+from dragoman import comparison, corpora, decoding, metrics, models, text
+from dragoman.config import ConversationDecoder, OfflineDecoder, SimultaneousDecoder
+from dragoman.configfile import parse, prompts
 from dragoman.corpora import aligner
-from dragoman.decoding import Context, Item, Row, conversation, offline, simultaneous, streaming
+from dragoman.decoding import Context, Item, Row, baselines, conversation, offline, simultaneous, streaming
 from dragoman.decoding.streaming import Interpreter
 from dragoman.metrics import instances
 from dragoman.metrics.latency import METRICS
+from dragoman.metrics.scoring import score_hypotheses
+from dragoman.plan import Plan
+from dragoman.storage import read_jsonl
 from dragoman.units import Units, joined, of_pair, units
+from test_config import GOOD
 from test_training import spec
 
 PROMPT = prompts()["short"]
@@ -75,7 +82,7 @@ def test_batch_is_stream(folder: Path, pair: str) -> None:
     batched = decoded(simultaneous, folder, pair)
     assert batched == decoded(streaming, folder, pair)
     counted, items = of_pair(pair), items_of(pair)
-    assert len({row["hypothesis"] for each in batched for row in each}) > len(items)
+    assert len({row["hypothesis"] for each in batched for row in each}) > 3
     for item, each in zip(items, batched, strict=True):
         size = len(units(item.source, counted.source))
         for k, row in zip((1, 3), each, strict=True):
@@ -202,8 +209,6 @@ def test_one_character_is_read_at_a_time(folder: Path) -> None:
 
 
 def test_whole_sentences_have_their_length_as_delays(folder: Path) -> None:
-    from dragoman.config import OfflineDecoder
-
     options = OfflineDecoder(name="offline", max_new_tokens=4)
     for pair in ("zh-en", "en-zh"):
         decoder = offline.Decoder(Context(folder, pair, PROMPT), options)
@@ -229,6 +234,14 @@ def test_latency_counts_what_was_read_and_written(
     found = metrics.score("al", [hypothesis], [[hypothesis]], [source], pair, {"delays": [delays]}, bootstrap=0)
     assert found.value == value
     assert signature in found.signature
+
+
+def test_latency_without_a_pair_needs_its_units() -> None:
+    columns = {"delays": [[1, 2]]}
+    found = metrics.score("al:unit=char,source_unit=word", ["茶 が"], [["茶が"]], ["a b"], "", columns, bootstrap=0)
+    assert found.value == 1.0
+    with pytest.raises(metrics.MetricError, match="a pair is two language codes"):
+        metrics.score("al", ["茶 が"], [["茶が"]], ["a b"], "", columns, bootstrap=0)
 
 
 def test_an_own_unit_is_passed_on() -> None:
@@ -260,3 +273,45 @@ def test_characters_are_aligned() -> None:
     sources, targets = ["我 爱茶", "我爱", "茶"], ["I love tea", "I love", "tea"]
     found = aligner.align(sources, targets, Units("character", "word"))
     assert found == ["0-0 1-1 2-2", "0-0 1-1", "0-0"]
+
+
+# -------------------------------------------------------------------------------------------------- the configuration
+
+
+def test_an_experiments_unit_holds_everywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is trained, decoded and scored is told the same, and a change of it is a change of what is made."""
+    monkeypatch.chdir(tmp_path)
+    lines = GOOD.replace("tuned: {tuning: sft}", "tuned: {tuning: sft}\n      copied: {decoder: {name: copy}}")
+    lines += "    metrics: [bleu, al]\n"
+    plain = Plan(parse(yaml.safe_load(lines)))
+    plan = Plan(parse(yaml.safe_load(lines + "    unit: {source: word, target: character}\n")))
+    assert plan.metric_options("first")["al"] == {"unit": "char", "source_unit": "word"}
+    assert "al" not in plain.metric_options("first") and "bleu" not in plan.metric_options("first")
+    (tuning,), runs = plan.tuning_runs, plan.decode_runs
+    assert plan.tuning_spec(tuning) != plain.tuning_spec(tuning)
+    assert all(plan.decode_spec(run) != plain.decode_spec(run) for run in runs)
+
+    corpus, folder = plan.config.corpora["demo"], plan.corpus_folder("demo", "en-fr")
+    corpora.prepare(corpus, "en-fr", tmp_path, folder)
+    read = finetune.read(folder, "en-fr", 2, plan.experiment("first").asked)
+    assert (len(read.sources), read.counted) == (2, Units("word", "character"))
+
+    told: list[Units] = []
+
+    class Copies(baselines.Decoder):
+        def __init__(self, context: Context, options: Any) -> None:
+            told.append(context.counted)
+            super().__init__(context, options)
+
+    monkeypatch.setattr(baselines, "Decoder", Copies)
+    run = next(run for run in runs if run.system == "copied")
+    decode.decode(plan, run, tmp_path / "h.jsonl")
+    assert told == [Units("word", "character")]
+    rows = [row | {"delays": [1] * len("".join(row["hypothesis"].split()))} for row in read_jsonl(tmp_path / "h.jsonl")]
+    decoding.write(tmp_path / "h.jsonl", rows)
+    place = {"paper": "", "experiment": "first", "system": "copied", "pair": "en-fr", "seed": 1}
+    found = score_hypotheses(tmp_path / "h.jsonl", place, ["al"], plan.metric_options("first"))
+    assert "source:words|target:char" in found[0].signature
+    # and another run is compared with it in the same units
+    again = comparison._statistics(comparison.Place("first", "copied", "", "en-fr", "al"), found[0], rows)
+    assert again.value == pytest.approx(found[0].value)

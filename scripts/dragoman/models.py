@@ -107,8 +107,6 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
             "AutoTokenizer.from_pretrained(ID).save_pretrained(FOLDER)"
         ) from error
     tokenizer.init_kwargs.pop("local_files_only", None)  # how it was read; saved, it would be a part of the result
-    # else "Où ?" is decoded to "Où?": what is written must be what the tokens say
-    tokenizer.clean_up_tokenization_spaces = False
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer

@@ -33,13 +33,13 @@ def of_pair(pair: str, asked: Sequence[str] = ()) -> Units:
     """The units of a pair.
 
     Args:
-        pair: languages, like `en-zh`.
+        pair: languages, like `en-zh` or `en-zh_TW`.
         asked: `word`, `character` or `auto` for source and target; nothing is `auto` for both. `auto` follows the
             language.
     """
     found: list[Unit] = []
     for language, unit in zip(split_pair(pair), asked or ("auto", "auto"), strict=True):
-        by_language: Unit = "character" if language in UNSPACED else "word"
+        by_language: Unit = "character" if language.partition("_")[0].lower() in UNSPACED else "word"
         found.append(by_language if unit == "auto" else unit)  # type: ignore[arg-type]
     return Units(*found)
 

@@ -1,10 +1,10 @@
 """How far a simultaneous translation lags behind its source: AL, LAAL, AP, DAL and ATD, defined as SimulEval does.
 
-The delay d_i of the i-th target token is how much of the source had been read when it was written: words, characters
-where the source language writes no blanks, or milliseconds of speech. A target token is a word or a character, too
-(`units.py`). Below, |X| is the length of the source in that same unit, |Y| the number of tokens written, |Y*|
-the number of tokens of the reference. A computation-aware value is the same formula on elapsed times, which count the
-computing too. Every metric is a mean over sentences, of values per sentence.
+The delay d_i of the i-th target token is how much of the source had been read when it was written: words, or
+milliseconds of speech. Words are the units of `units.py`: characters where a language writes no blanks, on either side.
+Below, |X| is the length of the source in the unit of the delays, |Y| the number of tokens written, |Y*| the number of
+tokens of the reference. A computation-aware value is the same formula on elapsed times, which count the computing too.
+Every metric is a mean over sentences, of values per sentence.
 
 Published numbers of the field come from SimulEval (Ma et al. 2020, "SIMULEVAL: An Evaluation Toolkit for Simultaneous
 Translation"), so its choices at the edges are ours:
@@ -17,8 +17,10 @@ Translation"), so its choices at the edges are ours:
 
 What divides by zero there is an error here that names the sentence.
 
-Hypotheses and sources are counted by `units.py`, as they were read and written. That differs from SimulEval in nothing
-that it sees: it divides sources and predicted words by `str.split`, too, and drops the blanks of predicted characters.
+Sources and hypotheses are counted as they were read and written. SimulEval counts them alike: it divides sources and
+predicted words by `str.split`, too, and drops the blanks of predicted characters. Only its count of a reference's words
+differs from `units.py`, where a reference has other white space than single blanks; it is kept, for published numbers
+were made with it.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ from typing import Any, Literal
 import numpy as np
 
 from dragoman import __version__, registry
-from dragoman.metrics import MetricError, Score, parse
+from dragoman.metrics import MetricError, Score, parse, target_language
 from dragoman.metrics.bootstrap import RESAMPLES, SEED, interval, resampled_sums
 from dragoman.metrics.timing import SOURCES, UNITS, Timing, reference_length, refuse, timing
 from dragoman.units import of_pair, units
@@ -181,7 +183,9 @@ class Latency:
                 raise MetricError(f"{option} is one of {', '.join((*UNITS, 'auto'))}, not {value!r}")
         if len(references) != 1:
             raise MetricError(f"{self.title} is measured against one reference, not {len(references)}")
-        counted = of_pair(pair, [UNITS.get(each, each) for each in (source_unit, unit)])
+        if "auto" in (source_unit, unit):
+            target_language(pair)  # refuses what is no pair
+        counted = of_pair(pair or "-", [UNITS.get(each, each) for each in (source_unit, unit)])
         for number, (text, times) in enumerate(zip(hypotheses, delays, strict=True), 1):
             if (written := len(units(text, counted.target))) != len(times):
                 raise MetricError(
