@@ -54,6 +54,7 @@ from dragoman.decoding.baselines import WORD, read_dictionary
 from dragoman.languages import UNSPACED, split_pair
 from dragoman.prompts import encode, render
 from dragoman.text import lines, objects
+from dragoman.units import WORDS, Units, of_pair, units
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -130,10 +131,12 @@ def _texts(prior: Prior, context: Context) -> Callable[[Sequence[Item]], list[st
             return _of_hypotheses(prior)
         case PseudoPrior():
             path = Path(_of(prior.files, context.pair, "dictionary"))
-            words = most_aligned(path) if path.suffix == ".parquet" else read_dictionary(path, context.pair)
+            aligned = path.suffix == ".parquet"
+            words = most_aligned(path, of_pair(context.pair)) if aligned else read_dictionary(path, context.pair)
             places = {word: place for place, word in enumerate(words, 1)}
-            language = split_pair(context.pair)[0]
-            return lambda items: [pseudo(prior, words, places, item.source, language) for item in items]
+            return lambda items: [
+                pseudo(prior, words, places, item.source, *split_pair(context.pair)) for item in items
+            ]
         case FixedPrior():
             text = _of(prior.texts, target, "fixed prefix")
         case PreamblePrior():
@@ -240,7 +243,9 @@ def _of_task_model(prior: RefinedPrior, pair: str) -> Callable[[Sequence[Item]],
     return texts
 
 
-def pseudo(prior: PseudoPrior, words: dict[str, str], places: dict[str, int], source: str, language: str) -> str:
+def pseudo(
+    prior: PseudoPrior, words: dict[str, str], places: dict[str, int], source: str, language: str, target: str = ""
+) -> str:
     """What a dictionary gives for a source, or "".
 
     Args:
@@ -249,6 +254,7 @@ def pseudo(prior: PseudoPrior, words: dict[str, str], places: dict[str, int], so
         places: where each stands in the dictionary, from 1.
         source: the sentence.
         language: its language; where no blanks part words, they are the longest entries, from left to right.
+        target: the language of the entries; several are joined with blanks where it has them.
     """
     present = [match.group().lower() for match in WORD.finditer(source)]
     if language in UNSPACED:
@@ -259,7 +265,8 @@ def pseudo(prior: PseudoPrior, words: dict[str, str], places: dict[str, int], so
     if prior.word == "keyword":
         often = Counter(present)
         known.sort(key=lambda word: -often[word] * math.log1p(places[word]))
-    text = " ".join(words[word] for word in known[: prior.words]) or prior.otherwise or ""
+    blank = "" if target in UNSPACED else " "
+    text = blank.join(words[word] for word in known[: prior.words]) or prior.otherwise or ""
     opening = next((letter for letter in source if letter.isalpha()), "")
     return text[:1].upper() + text[1:] if prior.capital and opening.isupper() else text
 
@@ -274,9 +281,9 @@ def _longest(run: str, words: dict[str, str]) -> list[str]:
     return found
 
 
-def most_aligned(path: Path) -> dict[str, str]:
+def most_aligned(path: Path, counted: Units = WORDS) -> dict[str, str]:
     """A dictionary of aligned text: of every lower-case word the one it is most often aligned with, the first in the
-    alphabet among equals; frequent words come first.
+    alphabet among equals; frequent words come first. Words are the units that are aligned.
 
     Raises:
         ValueError: the text has no word alignments.
@@ -284,7 +291,8 @@ def most_aligned(path: Path) -> dict[str, str]:
     links: dict[str, Counter[str]] = {}
     columns = pq.read_table(path, columns=["source", "target", "alignment"]).slice(0, MANY).to_pydict().values()
     for source, target, alignment in zip(*columns, strict=True):
-        sides = [[WORD.search(word) for word in text.split()] for text in (source, target)]
+        texts = zip((source, target), counted, strict=True)
+        sides = [[WORD.search(word) for word in units(text, unit)] for text, unit in texts]
         for link in alignment.split():
             i, j = map(int, link.split("-"))
             if (word := sides[0][i]) and (other := sides[1][j]):
