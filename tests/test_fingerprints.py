@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from conftest import REPOSITORY
-from dragoman import imports, languages
+from dragoman import corpora, imports, languages
+from dragoman.checks import problems_of
 from dragoman.config import OfflineDecoder
 from dragoman.configfile import load_config, parse
 from dragoman.plan import Plan
@@ -200,6 +201,24 @@ def test_files_that_a_configuration_names_count(tmp_path: Path, monkeypatch: pyt
         "m/model.safetensors",
         "m/tokenizer.json",
     ], "its weights too, since config.json may be the same"
+
+
+def test_text_of_the_checkout_counts_by_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own examples are found from any folder; a copy of them in the folder is a user's own file."""
+    plan, name = PLANS[1], "config/examples/four-scripts.test.tsv"
+    monkeypatch.chdir(tmp_path)
+    assert plan.raw_files("four-scripts", "en-zh") == []
+    away = digest(plan.corpus_spec("four-scripts", "en-zh"))
+    assert list(problems_of(plan.config)) == []
+    path = tmp_path / name
+    path.parent.mkdir(parents=True)
+    path.write_text("en\tzh\tja\na\t一\tー\n", encoding="utf-8")
+    assert plan.raw_files("four-scripts", "en-zh") == [name]
+    assert digest(plan.corpus_spec("four-scripts", "en-zh")) != away
+    folder = tmp_path / "out"
+    corpora.prepare(plan.config.corpora["four-scripts"], "zh-en", tmp_path, folder)
+    assert corpora.load(folder, "test")["source"].to_pylist() == ["一"]
+    assert len(corpora.load(folder, "train")) == 32
 
 
 def test_instructions_count_by_content_wherever_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

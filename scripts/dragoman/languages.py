@@ -48,9 +48,6 @@ NAMES: dict[str, str] = {
     "zh": "Chinese",
 }
 
-UNSPACED = frozenset({"ja", "km", "lo", "my", "th", "zh"})
-"""Languages that write no blanks between words."""
-
 
 def split_pair(pair: str) -> tuple[str, str]:
     """`"en-fr"` -> `("en", "fr")`: source and target language."""

@@ -14,9 +14,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
-from dragoman.languages import UNSPACED, split_pair
+from dragoman.languages import split_pair
 
 Unit = Literal["word", "character"]
+UNSPACED = frozenset({"ja", "km", "lo", "my", "th", "zh"})
+"""Languages that write no blanks between words."""
 
 
 class Units(NamedTuple):

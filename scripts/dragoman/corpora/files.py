@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from dragoman import text
+from dragoman.command import located
 from dragoman.config import FilePair, FilesCorpus, FileSet
 from dragoman.corpora import SPLITS, CorpusError, Row, flipped, parquet, require_pair
 from dragoman.languages import reverse, split_pair
@@ -35,10 +36,10 @@ def read(corpus: FilesCorpus, pair: str, split: str, folder: Path) -> Iterator[R
         return
     if files.path is None:
         assert files.source and files.target  # checked when the configuration was read
-        rows: Iterator[Row] = (Row(*sides) for sides in text.parallel(Path(files.source), Path(files.target)))
+        rows: Iterator[Row] = (Row(*sides) for sides in text.parallel(located(files.source), located(files.target)))
     else:
         names = [splits.columns.get(language, language) for language in split_pair(listed)]
-        rows = _one_file(Path(files.path), names, of_pair(listed))
+        rows = _one_file(located(files.path), names, of_pair(listed))
     for row in rows:
         yield row if listed == pair else Row(row.target, row.source, flipped(row.alignment))
 
@@ -48,7 +49,7 @@ def describe(corpus: FilesCorpus, pair: str, folder: Path) -> dict[str, Any]:
     _, splits = _listed(corpus, pair)
     sets = [getattr(splits, split) for split in SPLITS]
     paths = sorted({path for files in sets if files for path in (files.path, files.source, files.target) if path})
-    return {"files": {path: sha256(Path(path)) for path in paths}}
+    return {"files": {path: sha256(located(path)) for path in paths}}
 
 
 def _listed(corpus: FilesCorpus, pair: str) -> tuple[str, FilePair]:

@@ -51,10 +51,10 @@ from dragoman.config import (
 )
 from dragoman.decoding import Context, Item
 from dragoman.decoding.baselines import WORD, read_dictionary
-from dragoman.languages import UNSPACED, split_pair
+from dragoman.languages import split_pair
 from dragoman.prompts import encode, render
 from dragoman.text import lines, objects
-from dragoman.units import WORDS, Units, of_pair, units
+from dragoman.units import UNSPACED, WORDS, Units, of_pair, units
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -14,9 +14,9 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from dragoman import registry
-from dragoman.languages import UNSPACED
 from dragoman.metrics import MetricError, Score, require, target_language
 from dragoman.metrics.bootstrap import RESAMPLES, drawn, of_mean
+from dragoman.units import UNSPACED
 
 BETTER = "higher"
 DIGITS = 1

@@ -44,6 +44,10 @@ class Plan(Inputs):
         if facts["provider"] == "files":
             pairs = facts.pop("pairs")
             facts["files"] = pairs.get(pair) or pairs[reverse(pair)]
+            sets = [facts["files"][split] or {} for split in ("train", "validation", "test")]
+            named = sorted({path for each in sets for path in each.values() if path})
+            if own := [found for path in named if (found := located(path)) != Path(path)]:
+                facts["examples"] = fingerprint(own)
         if facts["provider"] == "instructions" and facts["path"]:
             facts["path"] = [Path(facts["path"]).name, fingerprint([located(facts["path"])])]
         if facts["provider"] == "demo":
