@@ -75,9 +75,8 @@ def cut(ids: list[int], n: int | str, unit: Unit, decode: Callable[[list[int]], 
     assert isinstance(n, int)
     if unit == "token":
         return ids[:n]
-    parts: Callable[[str], list[str]] = str.split if unit == "word" else lambda text: list("".join(text.split()))
-    wanted = parts(decode(ids))[:n]
-    return next(ids[:k] for k in range(len(ids) + 1) if parts(decode(ids[:k]))[:n] == wanted)
+    wanted = units(decode(ids), unit)[:n]
+    return next(ids[:k] for k in range(len(ids) + 1) if units(decode(ids[:k]), unit)[:n] == wanted)
 
 
 def encode_answers(
