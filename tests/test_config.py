@@ -146,6 +146,43 @@ MISTAKES = [
         ["must end in .tsv, .jsonl or .parquet"],
     ),
     ("tuned: {tuning: sft}", "tuned: {tuning: sft}\n    metrics: ['bleu:tokenize=13b']", ["metrics.0", "13b"]),
+    ("prompt: simulmask", "prompt: simulmask\n    unit: words", ["c.yaml:14", "unit", "did you mean 'word'"]),
+    ("prompt: simulmask", "prompt: simulmask\n    unit: {sorce: word}", ["unit.sorce", "did you mean 'source'"]),
+    (
+        "tuned: {tuning: sft}",
+        "tuned: {tuning: sft}\n    metrics: ['al:unit=char']",
+        ["metrics.0 = 'al:unit=char'", "en-fr has a delay for each word of the target", "none for each character"],
+    ),
+    (
+        "tuned: {tuning: sft}",
+        "tuned: {tuning: sft}\n    unit: {target: character}\n    metrics: ['laal:unit=word']",
+        ["metrics.0", "en-fr has a delay for each character", "leave `unit` out"],
+    ),
+    (
+        "tuned: {tuning: sft}",
+        "tuned: {tuning: sft}\n    metrics: ['dal:source_unit=char']",
+        ["metrics.0", "in words of the source, and none for each character; leave `source_unit` out"],
+    ),
+    (
+        "tuned: {tuning: sft}",
+        "tuned: {tuning: sft, decoder: {name: simultaneous, k: [1], legacy: true}}\n    unit: {source: character}",
+        ["systems.tuned.decoder.legacy", "en-fr is read or written by characters"],
+    ),
+    (
+        "method: sft",
+        "method: simulmask, options: {policies: [{name: wait-k, k: 1}], unit: character, positions: plain}",
+        ["tunings.sft.options", "write it under the experiment"],
+    ),
+    (
+        "tunings:\n      sft: {method: sft",
+        "unit: character\n    tunings:\n"
+        "      sft: {method: simulmask, options: {positions: plain, policies: [{name: alignment}]}",
+        [
+            "first.unit = 'character and character'",
+            "'simulmask' goes by alignments",
+            "those of en-fr link words to words",
+        ],
+    ),
     (
         "corpora:",
         "prompts: {p: {segments: [{role: source, text: x}, {role: target, text: '{target}'}]}}\ncorpora:",

@@ -18,7 +18,7 @@ from dragoman.metrics import MetricError
 from dragoman.metrics.bootstrap import interval, resampled_sums
 from dragoman.metrics.instances import Instance, read, score_logs, timing_of, write
 from dragoman.metrics.latency import METRICS, al, ap, atd, dal, laal, named, scores, yaal
-from dragoman.metrics.log_units import source_type
+from dragoman.metrics.log_units import source_type, source_unit
 from dragoman.metrics.timing import reference_length, timing
 from refusals import Bad, over, refuse
 
@@ -346,6 +346,7 @@ def test_a_log_comes_back_as_it_was_written(tmp_path):
     assert json.loads((tmp_path / "out.log").read_text()) == speech
     assert list(json.loads((tmp_path / "out.log").read_text())) == list(speech)
     assert source_type(read(path)) == "text"
+    assert source_unit(read(path)) == "word"
     assert source_type(again) == "speech"
 
 

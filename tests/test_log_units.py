@@ -55,11 +55,11 @@ def without(row: dict[str, Any], *keys: str) -> dict[str, Any]:
     return {key: value for key, value in row.items() if key not in keys}
 
 
-@pytest.mark.parametrize(("row", "expected"), [(HOUSE, 2.0), (CAT, 4 / 3)])
-def test_atd_of_text_whose_tokens_are_not_words_between_blanks(row, expected, tmp_path):
+@pytest.mark.parametrize(("row", "expected", "unit"), [(HOUSE, 2.0, "words"), (CAT, 4 / 3, "chars")])
+def test_atd_of_text_whose_tokens_are_not_words_between_blanks(row, expected, unit, tmp_path):
     [record] = score_logs([log(tmp_path / "a.log", row)], ["atd"], bootstrap=0)
     assert record.value == pytest.approx(expected)
-    assert "|source:words|" in record.signature
+    assert f"|source:{unit}|" in record.signature
 
 
 @pytest.mark.parametrize(

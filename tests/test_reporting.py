@@ -481,6 +481,15 @@ def test_separators_of_lines_part_words_as_decoders_do():
     assert example.timed
 
 
+def test_characters_stand_where_they_were_written():
+    """Of text in which signs stand for what cannot be seen."""
+    row = {"id": 0, "source": "猫\u202e a", "reference": "我爱", "hypothesis": "我 \u202e爱茶", "delays": [1, 2, 2, 3]}
+    (example,) = choose({"zh-ja": [Output("a", "k=1", [row])]}, 1)
+    assert example.words == ["猫", "⟨U+202E⟩", "a"]
+    assert example.hypotheses[0].columns(3) == ["我", "⟨U+202E⟩爱", "茶"]
+    assert example.timed
+
+
 def test_invisible_characters_become_visible():
     assert visible("a\x00b\u202ec\u2028\t") == "a␀b⟨U+202E⟩c⟨U+2028⟩␉"
 

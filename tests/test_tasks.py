@@ -65,7 +65,7 @@ def test_known_answers_to_new_questions(overlap: str) -> None:
 
 def test_dictionary_of_tags(tmp_path: Path) -> None:
     prepared(tmp_path, "tagging", "de-en")
-    words = most_aligned(tmp_path / "de-en" / "train.parquet")
+    words = most_aligned(tmp_path / "de-en" / "train.parquet", "de-en")
     assert words["und"] == "CCONJ"
     assert words["in"] == "ADP"
     prior = PseudoPrior(kind="pseudo", corpus="tags", word="first")

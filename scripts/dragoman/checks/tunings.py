@@ -26,6 +26,7 @@ from dragoman.config import (
 )
 from dragoman.configfile import KeyPath, Problem, problems_in
 from dragoman.storage import read_json
+from dragoman.units import of_pair
 
 
 def problems_of(
@@ -95,6 +96,13 @@ def _trainable(
     pairs, name = tuning.pairs or experiment.train.pairs, tuning.prompt or experiment.prompt
     unnamed = [problem for pair in pairs for problem in languages_in((*at, "prompt"), known, name, pair)]
     yield from unnamed
+    if getattr(options, "aligned", False):
+        for pair in pairs:
+            if (counted := of_pair(pair)) != of_pair(pair, experiment.asked):
+                text = f"{tuning.method!r} goes by alignments here, and those of {pair} link {counted.source}s to "
+                text += f"{counted.target}s; leave `unit` out, or train by another policy"
+                yield Problem((*at[:2], "unit"), text, " and ".join(experiment.asked))
+                break
     if name not in known or unnamed or not hasattr(method, "check"):
         return
     if tuning.mix is not None and hasattr(method, "check_mixed"):
@@ -201,7 +209,6 @@ def fits(at: KeyPath, decoder: Any, tuning: Tuning) -> Iterator[Problem]:
         if (trained == "group") != (decoder.positions == "group"):
             text = f"the tuning counts positions {trained!r}; `group` must stand in both or in neither"
             yield Problem((*at, "positions"), text, decoder.positions)
-        for key, usual in (("origin", 0), ("unit", "word")):
-            if (given := tuning.options.get(key, usual)) != usual:
-                text = f"the tuning has `{key}: {given}`, and simultaneous decoders know {usual!r} only"
-                yield Problem((*at, "name"), f"{text}; leave it out there", decoder.name)
+        if given := tuning.options.get("origin", 0):
+            text = f"the tuning has `origin: {given}`, and simultaneous decoders know 0 only; leave it out there"
+            yield Problem((*at, "name"), text, decoder.name)

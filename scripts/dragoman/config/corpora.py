@@ -50,8 +50,8 @@ class Limits(Strict):
     line). `source` looks at the source side alone, where answers repeat, as rows of tags do; `keep` repeats what papers
     did that did not look."""
     source_words: PositiveInt | None = None
-    """Keep only the first so many words of a source, of the test set, too, as summarizers are used; null keeps all. A
-    line that is cut loses its word alignment."""
+    """Keep only the first so many words of a source (characters where its language writes no blanks), of the test set,
+    too, as summarizers are used; null keeps all. A line that is cut loses its word alignment."""
 
 
 class DemoCorpus(Strict):

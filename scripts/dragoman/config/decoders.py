@@ -71,7 +71,8 @@ class DictionaryDecoder(Strict):
 
 
 class SimultaneousDecoder(Strict):
-    """Reads k words, then writes and reads in turn (wait-k), greedily; every k is a point of one curve."""
+    """Reads k words, then writes and reads in turn (wait-k), greedily; every k is a point of one curve. Words are what
+    the experiment's `unit` says: characters, where a language writes no blanks."""
 
     name: Literal["simultaneous", "streaming"]
     """`simultaneous` decodes all sentences and every k at once; `streaming` gives the same words one at a time, as they
@@ -87,7 +88,8 @@ class SimultaneousDecoder(Strict):
     """With rotary positions: `plain` counts the response after the source read so far; `group` from an origin of its
     own, as the `simulmask` method trains it. With ALiBi both are the same."""
     max_lag: PositiveInt = 10
-    """Stop when so many more words are written than read."""
+    """Stop when so many more words are written than read. Six characters of a target count as one here, since some
+    languages take as many for a word."""
     max_word_tokens: PositiveInt = 50
     """A word ends after so many tokens."""
     legacy: bool = False
@@ -102,7 +104,7 @@ class ConversationDecoder(Strict):
 
     name: Literal["conversation"]
     chunk: Annotated[list[PositiveInt], Field(min_length=1)]
-    """Source words of a turn; every n is a point of one curve."""
+    """Source words (or characters) of a turn; every n is a point of one curve."""
     max_turn_tokens: PositiveInt = 100
     """A turn ends after so many tokens."""
     batch_tokens: PositiveInt = 40_000

@@ -28,6 +28,7 @@ from dragoman.config import Corpus, Limits
 from dragoman.corpora import lines
 from dragoman.storage import MANIFEST, building, read_manifest
 from dragoman.text import TextError
+from dragoman.units import Unit, Units, of_pair
 
 SPLITS = ("train", "validation", "test")
 SCHEMA = pa.schema([("id", pa.int64()), ("source", pa.string()), ("target", pa.string()), ("alignment", pa.string())])
@@ -45,7 +46,8 @@ class CorpusError(ValueError):
 
 
 class Row(NamedTuple):
-    """A sentence and its translation."""
+    """A sentence and its translation; `alignment` links their words, or characters where a language writes no blanks
+    (`"0-0 1-2"`), empty where it is not known."""
 
     source: str
     target: str
@@ -79,12 +81,13 @@ def prepare(corpus: Corpus, pair: str, downloads: Path, out: Path) -> dict[str, 
     with building(out, facts) as place, open(place / DROPPED, "w", encoding="utf-8", newline="\n") as dropped:
         # The test set comes first: it is never changed, and lines of the other splits are held against it.
         for split in reversed(SPLITS):
+            unit = of_pair(pair).source
             rows = _usable(provider.read(corpus, pair, split, downloads), split)
-            facts["splits"][split] = _write(rows, checker, split, place / f"{split}.parquet", dropped)
+            facts["splits"][split] = _write(rows, checker, split, unit, place / f"{split}.parquet", dropped)
         if name := getattr(corpus, "stands_for", None):
             _check_published(name, pair, place / "test.parquet")
         if getattr(corpus, "align", False):
-            facts["aligned"] = _align(place / "train.parquet")
+            facts["aligned"] = _align(place / "train.parquet", of_pair(pair))
         facts["raw"] = provider.describe(corpus, pair, downloads)
         if warning := _warning(facts["splits"]):
             facts["warning"] = warning
@@ -134,7 +137,7 @@ def _usable(rows: Iterator[Row], split: str) -> Iterator[Row]:
 
 
 def _write(
-    rows: Iterator[Row], checker: lines.Checker, split: str, path: Path, dropped: IO[str]
+    rows: Iterator[Row], checker: lines.Checker, split: str, unit: Unit, path: Path, dropped: IO[str]
 ) -> dict[str, int | dict[str, int]]:
     counts: dict[str, Any] = {"rows_in": 0, "rows_kept": 0, "dropped": {}}
     if split == "test":
@@ -145,7 +148,7 @@ def _write(
             kept: list[tuple[int, str, str, str]] = []
             for number, row in chunk:
                 source, target = row.source.strip(), row.target.strip()
-                if (kept_words := lines.beginning(source, checker.limits)) != source:
+                if (kept_words := lines.beginning(source, checker.limits, unit)) != source:
                     source, row = kept_words, row._replace(alignment="")
                 reason = row.fault if split != "test" else ""
                 reason = reason or checker.reason(split, source, target) or row.fault
@@ -172,14 +175,14 @@ def _writer(path: Path) -> pq.ParquetWriter:
     return pq.ParquetWriter(path, SCHEMA, compression="zstd", write_statistics=False, use_dictionary=False)
 
 
-def _align(path: Path) -> int:
+def _align(path: Path, counted: Units) -> int:
     """Fill in the word alignments that no provider gave; how many were missing."""
     from dragoman.corpora import aligner
 
     table = pq.read_table(path, schema=SCHEMA)
     given = table["alignment"].to_pylist()
     if missing := given.count(""):
-        found = aligner.align(table["source"].to_pylist(), table["target"].to_pylist())
+        found = aligner.align(table["source"].to_pylist(), table["target"].to_pylist(), counted)
         column = pa.array([old or new for old, new in zip(given, found, strict=True)], pa.string())
         with _writer(path) as writer:
             writer.write_table(table.set_column(SCHEMA.get_field_index("alignment"), "alignment", column), CHUNK)

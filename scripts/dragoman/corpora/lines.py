@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from hashlib import blake2b
 
 from dragoman.config import Limits
+from dragoman.units import Unit, joined, units
 
 RATIO_FROM = 20
 """Length the longer side must have before the sides are compared: "Oui." may well be three words elsewhere."""
@@ -62,11 +63,11 @@ def length(text: str) -> float:
     return len(text) + sum((letters - 1) * len(found.findall(text)) for found, letters in _DENSE)
 
 
-def beginning(source: str, limits: Limits) -> str:
-    """The first words of a source that is longer than the configuration wants it, else the source."""
-    if limits.source_words is None or len(words := source.split()) <= limits.source_words:
+def beginning(source: str, limits: Limits, unit: Unit = "word") -> str:
+    """The first words (or characters) of a source that is longer than the configuration wants it, else the source."""
+    if limits.source_words is None or len(words := units(source, unit)) <= limits.source_words:
         return source
-    return " ".join(words[: limits.source_words])
+    return joined(words[: limits.source_words], unit)
 
 
 Check = Callable[[str, str, Limits], bool]

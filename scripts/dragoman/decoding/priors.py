@@ -54,6 +54,7 @@ from dragoman.dictionaries import Dictionary, read_dictionary
 from dragoman.languages import split_pair
 from dragoman.prompts import encode, render
 from dragoman.text import lines, objects
+from dragoman.units import of_pair, units
 from dragoman.words import WORD, characters, folded, has_letter, parted
 
 if TYPE_CHECKING:
@@ -131,8 +132,8 @@ def _texts(prior: Prior, context: Context) -> Callable[[Sequence[Item]], list[st
             return _of_hypotheses(prior)
         case PseudoPrior():
             path = Path(_of(prior.files, context.pair, "dictionary"))
-            language = split_pair(context.pair)[0]
-            words = most_aligned(path, language) if path.suffix == ".parquet" else read_dictionary(path, context.pair)
+            aligned = path.suffix == ".parquet"
+            words = most_aligned(path, context.pair) if aligned else read_dictionary(path, context.pair)
             return lambda items: [pseudo(prior, words, item.source) for item in items]
         case FixedPrior():
             text = _of(prior.texts, target, "fixed prefix")
@@ -259,21 +260,23 @@ def pseudo(prior: PseudoPrior, words: Dictionary, source: str) -> str:
     return text[:1].upper() + text[1:] if prior.capital and opening.isupper() else text
 
 
-def most_aligned(path: Path, language: str = "") -> Dictionary:
-    """A dictionary of aligned text: of every source word the word it is most often aligned with, the first in the
-    alphabet among equals; frequent words come first.
+def most_aligned(path: Path, pair: str) -> Dictionary:
+    """A dictionary of aligned text: of every source unit (see `units.py`) the one it is most often aligned with, the
+    first in the alphabet among equals; frequent units come first.
 
     Args:
         path: a split of a prepared corpus.
-        language: of the sources.
+        pair: its languages.
 
     Raises:
         ValueError: the text has no word alignments.
     """
+    language, _ = split_pair(pair)
     links: dict[str, Counter[str]] = {}
     columns = pq.read_table(path, columns=["source", "target", "alignment"]).slice(0, MANY).to_pydict().values()
     for source, target, alignment in zip(*columns, strict=True):
-        sides = [[WORD.search(word) for word in text.split()] for text in (source, target)]
+        texts = zip((source, target), of_pair(pair), strict=True)
+        sides = [[WORD.search(word) for word in units(text, unit)] for text, unit in texts]
         for link in alignment.split():
             i, j = map(int, link.split("-"))
             if (word := sides[0][i]) and (other := sides[1][j]):

@@ -39,20 +39,13 @@ class Vocabulary:
         alone = len(tokenizer.decode([anchor], clean_up_tokenization_spaces=False))
         special = set(tokenizer.all_special_ids)
         self.ends = frozenset(ends or [tokenizer.eos_token_id])
-        self.starts = [text[alone : alone + 1].isspace() for text in texts(tokenizer, [anchor])]
-        """Whether a token begins a new word, by beginning with white space."""
-        for token in special:
-            self.starts[token] = False
+        starts = [text[alone : alone + 1].isspace() for text in texts(tokenizer, [anchor])]
         closed = {*special, *range(count, size)} - self.ends
         self.closed = torch.tensor(sorted(token for token in closed if token < size), dtype=torch.long)
         """Tokens that are never written."""
-        self.inside = ~torch.tensor((self.starts + [False] * (size - count))[:size])
+        self.inside = ~torch.tensor((starts + [False] * (size - count))[:size])
         self.inside[sorted(token for token in self.ends if token < size)] = False
         """[vocabulary] True for tokens that cannot come where a word begins."""
-
-    def begins(self, token: int) -> bool:
-        """Whether what was written before `token` is a complete word."""
-        return token in self.ends or self.starts[token]
 
     @torch.inference_mode()
     def best(self, logits: torch.Tensor, starting: Sequence[bool]) -> list[int]:

@@ -1,7 +1,10 @@
 """SimulEval's `instances.log`: one JSON object a line, with what was written and when; read, written and scored.
 
 Anything that writes this format can be scored here, and what we write can be scored by SimulEval. The units of its
-columns are in `log_units.py`.
+columns are in `log_units.py`. A log is counted as SimulEval counts it: predicted words by `str.split`, and words of the
+reference by single blanks, so that a double blank adds one and U+00A0 parts none; predicted characters are all but
+U+0020, and those of the reference all of the stripped line. Simultaneous decoders here write no other white space than
+single blanks, so `units.py` counts their words alike.
 """
 
 from __future__ import annotations
@@ -239,7 +242,14 @@ def _scores(
         use_references=options["reference_length"],
         source_type=source_type,
     )
-    found = scores(laid_out, metrics, unit=unit, reference_length=options["reference_length"], bootstrap=bootstrap)
+    found = scores(
+        laid_out,
+        metrics,
+        unit=unit,
+        source_unit=log_units.source_unit(instances),
+        reference_length=options["reference_length"],
+        bootstrap=bootstrap,
+    )
     notes = [note_on_unit(pair, unit)]
     if number := strays(instances, unit):
         notes.append(f"{number} hypotheses do not have a delay per {unit}")

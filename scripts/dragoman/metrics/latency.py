@@ -2,21 +2,27 @@
 YAAL as OmniSTEval does.
 
 The delay d_i of the i-th target token is how much of the source had been read when it was written: words, or
-milliseconds of speech (`log_units.py` has the units of all columns). Below, |X| is the length of the source in that
-same unit, |Y| the number of tokens written, |Y*| the number of tokens of the reference. A computation-aware value is
-the same formula on elapsed times, which count the computing too. Every metric is a mean over sentences, of values per
-sentence.
+milliseconds of speech (`log_units.py` has the units of all columns). Words are the units of `units.py`: characters
+where a language writes no blanks, on either side. Below, |X| is the length of the source in the unit of the delays, |Y|
+the number of tokens written, |Y*| the number of tokens of the reference. A computation-aware value is the same formula
+on elapsed times, which count the computing too. Every metric is a mean over sentences, of values per sentence.
 
 Published numbers of the field come from SimulEval (Ma et al. 2020, "SIMULEVAL: An Evaluation Toolkit for Simultaneous
 Translation"), so its choices at the edges are ours:
 
 - a sentence without a hypothesis has no latency; it is left out of the mean, and counted;
 - |Y*| of a word reference splits at single blanks, so an empty reference has one word, and U+00A0 does not split;
+- |Y*| of a reference in characters counts those of the stripped line, blanks inside it too;
 - AL and LAAL stop at the first token written with the whole source read, and take that token in;
 - AP divides by the reference's length, so it can exceed 1; DAL knows only the hypothesis's.
 
 What divides by zero there is an error here that names the sentence. OmniSTEval 0.1.10 computes AL, LAAL, AP and DAL in
 the same way.
+
+Sources and hypotheses are counted as they were read and written. SimulEval counts them alike: it divides sources and
+predicted words by `str.split`, too, and drops the blanks of predicted characters. Only its count of a reference's words
+differs from `units.py`, where a reference has other white space than single blanks; it is kept, because published
+numbers were made with it.
 """
 
 from __future__ import annotations
@@ -29,10 +35,11 @@ from typing import Any, Literal
 import numpy as np
 
 from dragoman import __version__, registry
-from dragoman.metrics import MetricError, NoValueError, Score, parse, unspaced
+from dragoman.metrics import MetricError, NoValueError, Score, languages_of, parse, unspaced
 from dragoman.metrics.bootstrap import RESAMPLES, SEED, interval, resampled_sums
 from dragoman.metrics.log_units import SOURCES, UNITS
 from dragoman.metrics.timing import Timing, reference_length, refuse, timing
+from dragoman.units import Units, of_pair, units
 
 
 def _lagging(t: Timing, target: np.ndarray, last: bool = True) -> np.ndarray:
@@ -189,32 +196,42 @@ class Latency:
         pair: str,
         *,
         delays: Sequence[Sequence[float]],
-        unit: str = "word",
+        unit: str = "auto",
+        source_unit: str = "auto",
         bootstrap: int = RESAMPLES,
     ) -> Score:
         """Mean over sentences with a 95 % bootstrap interval, and the value of each sentence that has one.
 
         Args:
-            delays: per sentence, source words read before each target word (or character).
-            unit: what a target token is: `word` or `char`.
+            delays: per sentence, source words (or characters) read before each target word (or character).
+            unit: what a target token is: `word`, `char`, or `auto`, as its language has it.
+            source_unit: what a delay counts: the same.
             bootstrap: number of resamples; 0 leaves the interval out.
 
         Raises:
             NoValueError: no sentence has a value.
         """
-        if unit not in UNITS:
-            raise MetricError(f"unit is one of {', '.join(UNITS)}, not {unit!r}")
+        for option, value in (("unit", unit), ("source_unit", source_unit)):
+            if value not in (*UNITS, "auto"):
+                raise MetricError(f"{option} is one of {', '.join((*UNITS, 'auto'))}, not {value!r}")
         if len(references) != 1:
             raise MetricError(f"{self.title} is measured against one reference, not {len(references)}")
+        asked = [UNITS.get(each, each) for each in (source_unit, unit)]
+        if "auto" in asked:
+            languages_of(pair)  # refuses what is no pair
+            asked = [*of_pair(pair, asked)]
+        counted = Units(*asked)  # type: ignore[arg-type]
         for number, (text, times) in enumerate(zip(hypotheses, delays, strict=True), 1):
-            written = len(text.split()) if unit == "word" else len(text.replace(" ", ""))
-            if written != len(times):
+            if (written := len(units(text, counted.target))) != len(times):
                 raise MetricError(
-                    f"sentence {number}: {written} {unit}s were written, but there are {len(times)} delays"
+                    f"sentence {number}: {written} {counted.target}s were written, but there are {len(times)} delays"
                 )
+        names = {each: name for name, each in UNITS.items()}
+        source_unit, unit = names[counted.source], names[counted.target]
         lengths = [reference_length(reference, unit) for reference in references[0]]
-        laid_out = timing(delays, [len(source.split()) for source in sources], lengths)
-        found = scores(laid_out, [self.title.lower()], unit=unit, bootstrap=bootstrap)[self.title.lower()]
+        laid_out = timing(delays, [len(units(source, counted.source)) for source in sources], lengths)
+        name = self.title.lower()
+        found = scores(laid_out, [name], unit=unit, source_unit=source_unit, bootstrap=bootstrap)[name]
         if isinstance(found, NoValueError):
             raise found
         return replace(found, note="; ".join(filter(None, (found.note, note_on_unit(pair, unit)))))
@@ -243,7 +260,7 @@ def named(spec: str) -> tuple[str, dict[str, Any]]:
     name, options = parse(spec)
     if name not in METRICS:
         raise MetricError(registry.unknown("latency metric", name, METRICS))
-    kinds = {"computation_aware": ("true", "false"), "unit": UNITS, "reference_length": ("true", "false")}
+    kinds = {"computation_aware": ("true", "false"), "unit": tuple(UNITS), "reference_length": ("true", "false")}
     for option, value in options.items():
         if option not in kinds:
             raise MetricError(registry.unknown(f"option of {name}", option, kinds))
@@ -260,6 +277,7 @@ def scores(
     metrics: Sequence[str],
     *,
     unit: str = "word",
+    source_unit: str = "word",
     reference_length: bool = True,
     bootstrap: int = RESAMPLES,
 ) -> dict[str, Score | NoValueError]:
@@ -269,6 +287,7 @@ def scores(
         t: from `timing`.
         metrics: names in `METRICS`.
         unit: what a target token is, for the signature.
+        source_unit: what the delays of text count, for the signature.
         reference_length: whether `t.references` are lengths of references, for the signature.
         bootstrap: number of resamples; 0 leaves the interval out.
 
@@ -288,7 +307,7 @@ def scores(
             found[name] = NoValueError(f"{text}, so {METRICS[name].title} does not exist (LAAL, DAL and ATD do)")
             continue
         signature = [METRICS[name].title, f"time:{'elapsed' if t.computation_aware else 'delays'}"]
-        signature += [f"source:{'words' if t.source == 'text' else 'ms'}", f"target:{unit}"]
+        signature += [f"source:{f'{source_unit}s' if t.source == 'text' else 'ms'}", f"target:{unit}"]
         if METRICS[name].reads_references:
             rule = {"word": "split-blank", "char": "strip"}[unit] if reference_length else "hypothesis"
             signature.append(f"reflen:{rule}")

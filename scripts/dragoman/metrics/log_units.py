@@ -22,12 +22,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 from dragoman.metrics import MetricError
+from dragoman.units import Unit, units
 
 if TYPE_CHECKING:
     from dragoman.metrics.instances import Instance
 
-UNITS = ("word", "char")
-"""What a target token may be."""
+UNITS: dict[str, Unit] = {"word": "word", "char": "character"}
+"""What a token of source or target may be, by SimulEval's names."""
 SOURCES = {"text": (1.0, 1.0), "speech": (300.0, 0.0)}
 """How long a token of source and target lasts, which only ATD reads: a word of text takes one step on either side;
 speech is cut into words of 300 ms, and text shown for it takes no time."""
@@ -69,6 +70,17 @@ def source_type(instances: Sequence[Instance]) -> Literal["text", "speech"]:
             f"milliseconds; {ADVICE}"
         )
     return "text" if text else "speech"
+
+
+def source_unit(instances: Sequence[Instance]) -> str:
+    """What the delays of a log of text count: `char` where a source has as many characters as `source_length` says, and
+    not as many words; else `word`. An end mark may count, too."""
+    for each in instances:
+        if isinstance(each.source, str):
+            ends = each.source_length - 1, each.source_length
+            if len(each.source.split()) not in ends:
+                return "char" if len(units(each.source, "character")) in ends else "word"
+    return "word"
 
 
 def _finite(each: Instance) -> bool:

@@ -1,7 +1,7 @@
 """Delays of simultaneous translations, checked and laid out end to end, as the metrics of lag read them.
 
-A delay is how much of the source had been read when a target token was written: words, or milliseconds of speech. The
-units of all columns are in `log_units.py`.
+A delay is how much of the source had been read when a target token was written: words or characters, or milliseconds of
+speech. The units of all columns are in `log_units.py`.
 """
 
 from __future__ import annotations

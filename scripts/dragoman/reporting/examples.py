@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dragoman.reporting.tables import named
+from dragoman.units import Unit, Units, joined, of_pair, units
 from dragoman.words import tokens
 
 Row = Mapping[str, Any]
@@ -50,7 +51,9 @@ class Hypothesis:
     words: Sequence[str] = ()
     """As the decoder parted them, which `pieces` need not show: a line separator becomes a visible sign."""
     delays: list[int] | None = None
-    """Source words read before each word was written; None where the whole source was."""
+    """Source words (or characters) read before each word was written; None where the whole source was."""
+    unit: Unit = "word"
+    """What a delay is for."""
 
     @property
     def name(self) -> str:
@@ -62,7 +65,7 @@ class Hypothesis:
         found: list[list[str]] = [[] for _ in range(width)]
         for word, delay in zip(self.words, self.delays or (), strict=True):
             found[max(delay, 1) - 1].append(word)
-        return [" ".join(own) for own in found]
+        return [joined(own, self.unit) for own in found]
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,7 @@ class Example:
     gap: float
     """chrF2 points between the best and the worst hypothesis that is not folded."""
     words: Sequence[str]
-    """Of the source, as the decoders read them."""
+    """Of the source, as the decoders read them: characters where its language writes no blanks."""
 
     @property
     def timed(self) -> bool:
@@ -107,8 +110,8 @@ def visible(text: str) -> str:
     return "".join(out)
 
 
-def _visible_words(text: str) -> list[str]:
-    return [visible(word) for word in text.split()]
+def _visible_units(text: str, unit: Unit) -> list[str]:
+    return [visible(each) for each in units(text, unit)]
 
 
 _OVERRIDES = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
@@ -141,20 +144,21 @@ def spread(total: int, wanted: int) -> list[int]:
     return [(2 * i + 1) * total // (2 * wanted) for i in range(wanted)]
 
 
-def choose(decodes: Mapping[str, Sequence[Output]], wanted: int) -> list[Example]:
+def choose(decodes: Mapping[str, Sequence[Output]], wanted: int, asked: Sequence[str] = ()) -> list[Example]:
     """Examples from every pair in turn, each pair's in the order of its test set.
 
     Args:
         decodes: pair -> what each system made of it.
         wanted: how many examples in all.
+        asked: units of source and target, as for `units.of_pair`.
     """
     share = -(-wanted // max(1, len(decodes)))
-    per_pair = [_of_pair(pair, outputs, share) for pair, outputs in decodes.items()]
+    per_pair = [_of_pair(pair, of_pair(pair, asked), outputs, share) for pair, outputs in decodes.items()]
     in_turn = [shown[i] for i in range(share) for shown in per_pair if i < len(shown)]
     return in_turn[:wanted]
 
 
-def _of_pair(pair: str, outputs: Sequence[Output], wanted: int) -> list[Example]:
+def _of_pair(pair: str, counted: Units, outputs: Sequence[Output], wanted: int) -> list[Example]:
     sentences: dict[Any, Row] = {row["id"]: row for output in reversed(outputs) for row in reversed(output.rows)}
     order = list(dict.fromkeys(row["id"] for output in outputs for row in output.rows))
     scores: dict[Any, list[float]] = {key: [] for key in order}
@@ -172,23 +176,23 @@ def _of_pair(pair: str, outputs: Sequence[Output], wanted: int) -> list[Example]
         row = sentences[order[place]]
         reference = visible(_reference(row))
         hypotheses = [
-            _hypothesis(output, own.get(row["id"]), reference) for output, own in zip(outputs, places, strict=True)
+            _hypothesis(output, own.get(row["id"]), reference, counted.target)
+            for output, own in zip(outputs, places, strict=True)
         ]
         source = row["source"]
-        shown.append(
-            Example(pair, place + 1, visible(source), reference, hypotheses, gaps[place], _visible_words(source))
-        )
+        words = [word.strip() for word in _visible_units(source, counted.source)]
+        shown.append(Example(pair, place + 1, visible(source), reference, hypotheses, gaps[place], words))
     return shown
 
 
-def _hypothesis(output: Output, place: int | None, reference: str) -> Hypothesis:
+def _hypothesis(output: Output, place: int | None, reference: str, unit: Unit) -> Hypothesis:
     if place is None:
         return Hypothesis(output.system, output.setting, output.folded, None)
     row = output.rows[place]
     pieces = compare(reference, visible(row["hypothesis"]))
     language = output.astray[place] if output.astray else ""
-    words = _visible_words(row["hypothesis"])
-    return Hypothesis(output.system, output.setting, output.folded, pieces, language, words, row.get("delays"))
+    words = _visible_units(row["hypothesis"], unit)
+    return Hypothesis(output.system, output.setting, output.folded, pieces, language, words, row.get("delays"), unit)
 
 
 def _reference(row: Row) -> str:
