@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, Qwen3NextConfig
 
 import fetch_model
-from dragoman import attention, batches, models
+from dragoman import attention, batches, decoding, models
 from dragoman.config import (
     ContrastiveDecoder,
     ConversationDecoder,
@@ -26,6 +27,7 @@ from dragoman.configfile import ConfigError, load_config
 from dragoman.decoding import Context, Item, contrastive, conversation, offline, prefilled, simultaneous, streaming
 from dragoman.decoding.cost import Price, Work
 from dragoman.decoding.writer import Writer, ahead
+from dragoman.metrics.scoring import score_hypotheses
 from dragoman.plan import Plan
 from small_models import WINDOWED, small, with_pictures
 from test_config import GOOD
@@ -227,6 +229,28 @@ def test_a_row_that_outgrows_the_model_ends_alone(tables: dict[int, Path], name:
         if name != "beams":  # which may lead elsewhere
             assert row["hypothesis"].startswith(other["hypothesis"].rstrip("\ufffd"))
     assert limited[-1]["hypothesis"] != free[-1]["hypothesis"]
+
+
+def test_what_was_cut_short_is_in_the_log_and_in_every_score(
+    tables: dict[int, Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    kind, options = DECODERS["simultaneous"]
+    found = {}
+    for places in (500, MIDDLE):
+        decoder = kind.Decoder(Context(tables[places], "en-fr", PROMPT), options)
+        journal = decoding.Journal(tmp_path / f"journal-{places}", "key")
+        rows = decoding.run(LENGTHS, decoder.batches(LENGTHS), decoder.decode, journal, "first/tuned")
+        decoding.write(tmp_path / "hypotheses.jsonl", rows)
+        place = {"paper": "", "experiment": "first", "system": "tuned", "pair": "en-fr", "seed": 1}
+        found[places] = score_hypotheses(tmp_path / "hypotheses.jsonl", place, ["chrf", "laal"])
+    assert {record.note for record in found[500]} == {""}
+    assert len(found[MIDDLE]) == 4, "two settings, two metrics"
+    assert all(
+        re.fullmatch(r"[12] of 3 answers were cut short: needs \d+ positions; the model has 58", record.note)
+        for record in found[MIDDLE]
+    )
+    (line,) = caplog.messages
+    assert re.fullmatch(r"first/tuned: [2-4] of 6 answers were cut short: needs \d+ positions; .*", line)
 
 
 def test_a_batch_ends_rows_where_a_stream_ends(tables: dict[int, Path]) -> None:

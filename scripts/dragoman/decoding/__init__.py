@@ -48,6 +48,12 @@ def noted(note: str) -> Row:
     return {"note": note} if note else {}
 
 
+def cut_short(rows: Sequence[Row]) -> str:
+    """How many of `rows` have a note, and the first of their notes; empty where none has one."""
+    notes = [row["note"] for row in rows if row.get("note")]
+    return f"{len(notes)} of {len(rows)} answers were cut short: {notes[0]}" if notes else ""
+
+
 @dataclass(frozen=True)
 class Context:
     """What a decoder works with: the model's folder (None where it needs none), the pair, the prompt."""
@@ -144,7 +150,10 @@ def run(
             item = items[index]
             fixed = {"id": item.id, "source": item.source, "reference": item.reference}
             rows[index] = [fixed | {"setting": ""} | row for row in found]
-    return [row for index in range(len(items)) for row in rows[index]]
+    found = [row for index in range(len(items)) for row in rows[index]]
+    if note := cut_short(found):
+        log.warning(f"{label}: {note}")
+    return found
 
 
 def _in_memory(
