@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import transformers
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, Qwen3NextConfig
 
 import fetch_model
@@ -313,7 +314,8 @@ def test_every_end_that_a_checkpoint_names_ends_an_answer(tmp_path: Path, tokeni
 
 HYBRID = {"model_type": "qwen3_next", "layer_types": ["linear_attention", "full_attention"]}
 BLOOM = {"model_type": "bloom", "n_layer": 2}
-WHY = {"linear_attention": HYBRID, "bloom models have ALiBi positions": BLOOM}
+RECURRENT = {"model_type": "falcon_h1", "mamba_d_state": 16}
+WHY = {"linear_attention": HYBRID, "bloom models have ALiBi positions": BLOOM, "recurrent layers": RECURRENT}
 
 
 SFT, TUNED = "method: sft, training: {steps: 2}", "{tuning: sft}"
@@ -357,7 +359,20 @@ def test_they_are_refused_when_a_model_has_been_fetched(tmp_path: Path) -> None:
     fetch_model.check_masks(plan, "tiny", tmp_path)
 
 
+@pytest.mark.parametrize("kind", ["Bamba", "FalconH1", "Jamba", "Mamba", "RecurrentGemma", "Zamba2"])
+def test_recurrent_layers_are_known_by_their_keys(kind: str, tmp_path: Path) -> None:
+    """Their classes take a mask, and most layers leave it unused."""
+    getattr(transformers, f"{kind}Config")().save_pretrained(tmp_path)
+    written = json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))
+    assert "recurrent layers" in models.unmaskable(written)
+    assert "recurrent layers" in models.unmaskable(models.described(tmp_path).to_dict())
+
+
 def test_they_are_refused_at_a_pass_too() -> None:
+    recurrent = small("gemma3")
+    recurrent.config.mamba_d_state = 16
+    with pytest.raises(ValueError, match=r"gemma3_text models have recurrent layers.*use an offline decoder"):
+        attention.causal(recurrent, torch.tensor([[1, 2]]), torch.ones(1, 2, dtype=torch.long))
     model = small("gemma3")
     model.config.layer_types = ["linear_attention", "sliding_attention", "full_attention"]
     with pytest.raises(ValueError, match="gemma3_text models have layers of the kind 'linear_attention'"):

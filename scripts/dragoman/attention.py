@@ -72,7 +72,7 @@ def window(model: PreTrainedModel) -> int | None:
     """
     config = model.config.get_text_config()
     kinds = getattr(config, "layer_types", None) or ()
-    if why := models.unmaskable({"model_type": config.model_type, "layer_types": kinds}):
+    if why := models.unmaskable({**vars(config), "model_type": config.model_type, "layer_types": kinds}):
         raise ValueError(f"{why}; use an offline decoder, and train without packing")
     return getattr(config, "sliding_window", None) if not kinds or "sliding_attention" in kinds else None
 

@@ -178,6 +178,8 @@ def unmaskable(config: Mapping[str, Any]) -> str:
     kind = text.get("model_type", "")
     if kind in ("bloom", "mpt"):
         return f"{kind} models have ALiBi positions that cannot be given to them, as Falcon's can"
+    if any("mamba" in key or key == "lru_width" for key in text):  # these name no layer_types
+        return f"{kind} models have recurrent layers, which take no mask"
     others = {*(text.get("layer_types") or ())} - {"full_attention", "sliding_attention"}
     return f"{kind} models have layers of the kind {min(others)!r}, which take no mask" if others else ""
 
