@@ -1,23 +1,29 @@
-"""What a large vocabulary costs: the output layer's products, the first pass of `generate`, training steps."""
+"""What a large vocabulary costs: its tokenizer, the output layer's products, the first pass of `generate`, training
+steps."""
 
 from __future__ import annotations
 
 import multiprocessing
 import resource
+import string
+import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from itertools import islice, product
+from pathlib import Path
 from typing import Literal
 
 import torch
-from transformers import AutoModelForCausalLM, Gemma3TextConfig
+from transformers import AutoModelForCausalLM, Gemma3TextConfig, GemmaTokenizer
 
 from dragoman import entropy, models, output, trainable, training
 from dragoman.benchmarks import Timing, timed
 from dragoman.config import Lora, Training
+from dragoman.decoding.vocabulary import texts
 from dragoman.methods import IGNORE
 
-Way = Literal["as torch has it", "arranged"]
-WAYS: tuple[Way, ...] = ("as torch has it", "arranged")
+Way = Literal["as the library has it", "arranged"]
+WAYS: tuple[Way, ...] = ("as the library has it", "arranged")
 ENTRIES, WIDTH = 262_144, 640
 """Of Gemma 3 270M."""
 LAYERS = 6
@@ -27,10 +33,13 @@ PAIRS, LENGTH, ANSWER = 16, 36, 14
 
 
 def vocabulary() -> Iterator[Timing]:
-    """The output layer over positions cut out of longer rows, the first pass of `generate`, and training steps.
+    """Reading a tokenizer and its tokens' texts, the output layer over positions cut out of longer rows, the first pass
+    of `generate`, and training steps.
 
     Each training has a process of its own, whose peak memory is then its own.
     """
+    with tempfile.TemporaryDirectory() as folder:
+        yield from _tokenizer(Path(folder))
     yield from _products()
     yield from _first_pass()
     for what, adapter in (("all weights", None), ("adapter", Lora(rank=16, dropout=0.0))):
@@ -39,6 +48,27 @@ def vocabulary() -> Iterator[Timing]:
                 seconds, megabytes = pool.submit(_steps, way, adapter, torch.get_num_threads()).result()
             how = f"{what}, {way}, {megabytes:,.0f} MiB"
             yield Timing("step 262k", how, PAIRS * LENGTH, "tokens", seconds)
+
+
+def _tokenizer(folder: Path) -> Iterator[Timing]:
+    """A Gemma tokenizer whose pieces are all that up to three letters can make."""
+    letters = [*string.ascii_letters, *string.digits, "\n", "▁"]
+    longer = ((start, end) for size in (2, 3) for *start, end in product(letters, repeat=size))
+    pieces = ["<pad>", "<eos>", "<bos>", "<unk>", "<mask>", *(f"<0x{byte:02X}>" for byte in range(256)), *letters]
+    merges = [("".join(start), end) for start, end in islice(longer, ENTRIES - len(pieces))]
+    pieces += ["".join(pair) for pair in merges]
+    made = GemmaTokenizer(vocab={piece: number for number, piece in enumerate(pieces)}, merges=merges)
+    made.save_pretrained(folder)
+    Gemma3TextConfig(vocab_size=ENTRIES).save_pretrained(folder)
+    for way in WAYS:
+        if way == "arranged":
+            models.quicken(made, folder)
+        count, seconds = timed(lambda: len(models.load_tokenizer(folder)))
+        yield Timing("read tokenizer 262k", way, count, "tokens", seconds)
+    reads = (lambda: len([made.decode([token]) for token in range(len(made))]), lambda: len(texts(made)))
+    for way, read in zip(WAYS, reads, strict=True):
+        count, seconds = timed(read)
+        yield Timing("texts of tokens 262k", way, count, "tokens", seconds)
 
 
 def _products() -> Iterator[Timing]:

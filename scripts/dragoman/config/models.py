@@ -62,6 +62,8 @@ class Training(Strict):
     be random, and where passes over short examples are too small (many devices); else those of like length are as fast.
     Rows of `max_length`, or of five examples, are long enough."""
     adapter: Lora | None = None
+    """null = all weights. On a CPU an adapter saves memory, and little time: a step of Gemma 3 270M, 16 examples of 36
+    tokens, took 2.8 GB and 8.5 CPU seconds with rank 16, and 5.4 GB and 10.1 with all weights."""
     gradient_checkpointing: bool = False
     """Keep only what goes into each layer, and compute the rest again for the gradient: a third more work, a fraction
     of the memory, the same result."""
