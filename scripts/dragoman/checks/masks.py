@@ -31,7 +31,7 @@ def problems_of(config: Config, at: KeyPath, experiment: Experiment) -> Iterator
     """Whether the experiment's model, where its configuration is at hand, takes the masks that the experiment needs."""
     model = config.models.get(experiment.model)
     path = Path(model.path) / "config.json" if isinstance(model, LocalModel) else None
-    if path is not None and path.is_file():
+    if path is not None and path.is_file() and any(needed(experiment)):
         for keys, text, value in refused(read_json(path), experiment):
             yield Problem((*at, *keys), text, value)
 
