@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 
 from dragoman.config import Prompt
-from dragoman.prompts import render, tokenize
+from dragoman.prompts import opening, render, tokenize
 
 if TYPE_CHECKING:
     import torch
@@ -283,7 +283,8 @@ def visible_sources(
     for first in range(0, len(sources), CHUNK):
         sides = {"source": sources[first : first + CHUNK], "target": targets[first : first + CHUNK]}
         found: dict[str, Words] = {}
-        fixed = {"source": int(prompt.bos), "target": 0}  # tokens before the source, and between it and the target
+        # tokens before the source, and between it and the target
+        fixed = {"source": len(opening(prompt, tokenizer)), "target": 0}
         for place, (role, text) in enumerate(render(prompt, pair, "{source}", "{target}")):
             if role in sides:
                 lead, _, tail = text.partition(f"{{{role}}}")
