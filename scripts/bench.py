@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from dragoman import command, models, registry
-from dragoman.benchmarks import decoding, divergence, scale, text, training, workflow
+from dragoman.benchmarks import decoding, divergence, scale, scoring, text, training, workflow
 
 BENCHMARKS = {
     "corpora": text.corpora,
@@ -21,6 +21,7 @@ BENCHMARKS = {
     "decode": decoding.decode,
     "simultaneous": decoding.simultaneous_decoding,
     "scores": text.scores,
+    "commands": scoring.commands,
     "divergence": divergence.divergence,
     "workflow": workflow.workflow,
 }

@@ -37,7 +37,7 @@ def decode(plan: Plan, run: DecodeRun, out: Path, shard: int = 1, shards: int = 
         tuning = experiment.tunings[system.tuning] if system.tuning else None
         habits.warn(plan, experiment.model, plan.prompt_of(experiment, tuning, system, run.pair))
     prompt = shots.asked(plan, run)
-    context = decoding.Context(model, run.pair, prompt)
+    context = decoding.Context(model, run.pair, prompt, experiment.asked)
     options = plan.decoder(run)
     decoder = registry.module_of("decoder", options.name).Decoder(context, options)
     fingerprint = code("decode", ("decoder", options.name), ("task", experiment.task))

@@ -16,10 +16,10 @@ from dragoman.plan import Plan, TuningRun
 from dragoman.storage import building, digest, read_manifest, write_json
 
 
-def read(folder: Path, pair: str, limit: int | None) -> ParallelText:
+def read(folder: Path, pair: str, limit: int | None, units: Sequence[str] = ()) -> ParallelText:
     """Training text of a prepared corpus."""
     table = corpora.load(folder, "train").slice(0, limit)
-    return ParallelText(pair, *(table[name].to_pylist() for name in ("source", "target", "alignment")))
+    return ParallelText(pair, *(table[name].to_pylist() for name in ("source", "target", "alignment")), units)
 
 
 def tune(plan: Plan, run: TuningRun) -> None:
@@ -30,7 +30,7 @@ def tune(plan: Plan, run: TuningRun) -> None:
     made_from = {"model": digest(read_manifest(before)["files"])}
     texts = []
     for pair, folder in zip(plan.train_pairs(run), plan.train_corpora(run), strict=True):
-        texts.append(read(folder, pair, plan.train_limit(run)))
+        texts.append(read(folder, pair, plan.train_limit(run), experiment.asked))
         made_from[pair] = read_manifest(folder)["files"]["train.parquet"]["sha256"]
     mixed = plan.mixed_corpus(run)
     if mixed:

@@ -12,11 +12,13 @@ from dragoman import records, registry
 from dragoman.command import add_config, parser, run
 from dragoman.metrics import MetricError, kept, parse
 from dragoman.metrics.bootstrap import RESAMPLES
-from dragoman.metrics.instances import score_logs
-from dragoman.metrics.latency import METRICS
+from dragoman.metrics.log_units import SOURCES, UNITS
 from dragoman.metrics.scoring import score_files, score_hypotheses
-from dragoman.metrics.timing import SOURCES, UNITS
 from dragoman.storage import replacing
+
+LATENCY = [name for name, place in registry.REGISTRY["metric"].items() if place.startswith("dragoman.metrics.latency:")]
+
+SENTENCES = "also print what each sentence has: a line of JSON with `sentence`, its line in the file, and `value`"
 
 
 def text(arguments: argparse.Namespace) -> None:
@@ -25,11 +27,19 @@ def text(arguments: argparse.Namespace) -> None:
     options = {parse(metric)[0]: dict(given) for metric in arguments.metric}
     kept.use(arguments.keep)
     if arguments.tokenize:
-        if "bleu" not in options:
-            raise MetricError("--tokenize is for BLEU, which is not asked for; add bleu to --metric, or leave it out")
+        asked = [written for name, written in map(parse, arguments.metric) if name == "bleu"]
+        if all("tokenize" in written for written in asked):
+            why = "each bleu of --metric names its own" if asked else "BLEU is not asked for"
+            raise MetricError(f"--tokenize is for BLEU, and {why}; add a plain bleu to --metric, or leave it out")
         options["bleu"]["tokenize"] = arguments.tokenize
     found = score_files(
-        arguments.hypothesis, arguments.reference, arguments.source, arguments.pair, arguments.metric, options
+        arguments.hypothesis,
+        arguments.reference,
+        arguments.source,
+        arguments.pair,
+        arguments.metric,
+        options,
+        sentences=arguments.sentences,
     )
     for record in found:
         sys.stdout.write(record.line() + "\n")
@@ -37,6 +47,8 @@ def text(arguments: argparse.Namespace) -> None:
 
 def instances(arguments: argparse.Namespace) -> None:
     """Score the latency of simultaneous translations; records go to standard output and nothing else does."""
+    from dragoman.metrics.instances import score_logs  # numpy comes with it, which texts are scored without
+
     found = score_logs(
         arguments.log,
         arguments.metric,
@@ -46,6 +58,7 @@ def instances(arguments: argparse.Namespace) -> None:
         source_type=arguments.source_type,
         pair=arguments.pair,
         bootstrap=arguments.bootstrap,
+        sentences=arguments.sentences,
     )
     for record in found:
         sys.stdout.write(record.line() + "\n")
@@ -93,7 +106,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     plain.add_argument("--hypothesis", type=Path, nargs="+", required=True, help="translations, one system a file")
     plain.add_argument("--reference", type=Path, nargs="+", default=[], help="one or more human translations")
     plain.add_argument("--source", type=Path, help="the original sentences, for metrics that read them")
-    plain.add_argument("--pair", required=True, help="source and target language, like en-fr")
+    plain.add_argument("--pair", required=True, help="source and target language, like en-fr or eng_Latn-zho_Hans")
     plain.add_argument(
         "--metric", nargs="+", default=["bleu", "chrf"], help=f"of {known}; options after a colon: chrf:word_order=2"
     )
@@ -106,6 +119,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         type=Path,
         help="folder that keeps what models say of sentences, to be used again",
     )
+    plain.add_argument("--sentences", action="store_true", help=SENTENCES)
     plain.set_defaults(do=text)
 
     timed = commands.add_parser("instances", help="latency of simultaneous translations: SimulEval's instances.log")
@@ -113,22 +127,29 @@ def main(argv: Sequence[str] | None = None) -> None:
     timed.add_argument(
         "--metric",
         nargs="+",
-        default=list(METRICS),
-        help=f"of {', '.join(METRICS)} (default: all); options after a colon: al:computation_aware=true",
+        default=LATENCY,
+        help=f"of {', '.join(LATENCY)} (default: all); options after a colon: al:computation_aware=true",
     )
     timed.add_argument("--unit", choices=UNITS, default="word", help="what a delay is given for (default: word)")
-    timed.add_argument("--computation-aware", action="store_true", help="measure elapsed times, not what was read")
+    timed.add_argument(
+        "--computation-aware", action="store_true", help="measure elapsed times, not what was read (speech only)"
+    )
     timed.add_argument(
         "--no-reference-length",
         dest="reference_length",
         action="store_false",
-        help="measure AL, LAAL and AP against the length of the hypothesis",
+        help="measure AL, LAAL, AP and YAAL against the length of the hypothesis",
     )
-    timed.add_argument("--source-type", choices=sorted(SOURCES), help="what delays count (default: seen from the log)")
+    timed.add_argument(
+        "--source-type",
+        choices=sorted(SOURCES),
+        help="text: delays count words; speech: milliseconds (default: seen from the log)",
+    )
     timed.add_argument("--pair", default="", help="source and target language, like en-fr, for the records")
     timed.add_argument(
         "--bootstrap", type=int, default=RESAMPLES, help="resamples behind the intervals; 0: no intervals"
     )
+    timed.add_argument("--sentences", action="store_true", help=SENTENCES)
     timed.set_defaults(do=instances)
 
     decoded = commands.add_parser("hypotheses", help="hypotheses that the workflow decoded")

@@ -6,15 +6,20 @@ SimulEval has an environment of its own (`make env-simuleval`), without torch. S
     .venv-simuleval/bin/simuleval --agent scripts/simuleval_agent.py --source SRC --target REF --output DIR
         --config config/config.yaml --experiment NAME --system-name NAME --pair en-fr --k 3
 
-The option is `--system-name` because SimulEval takes `--system` for an abbreviation of two of its own.
+The option is `--system-name` because SimulEval takes `--system` for an abbreviation of two of its own. Into languages
+without blanks (zh, ja, th) it needs `--eval-latency-unit char`. SRC is plain text in any language: SimulEval would feed
+what stands between blanks, so the agent divides sources itself, into characters where the language has no blanks.
 
 Protocol. Each request is one line with one JSON object, and is answered by one such line.
 
     {"reset": true}      forget the sentence, expect another; not needed before the first
-    {"source": "word"}   the next word of the source has been read
+    {"source": "word"}   the next word of the source has been read; a character has the blank before it
     {"end": true}        the source is over; only `reset` may follow
 
     {"words": ["deux", "mots"], "done": false}
+
+    {"units": true}      is answered by {"source": "word", "target": "character"}: what a word is, on either side
+    {"divide": "text"}   is answered by {"units": ["text"]}: the source words of a text
 
 `words` are the target words written because of that request, none or more. `done` says that the translation is over;
 that may happen before the source is, and whatever is read then adds no word. After `end` it is always true. The answer
@@ -34,9 +39,12 @@ from typing import Any
 
 from simuleval.agents import TextToTextAgent
 from simuleval.agents.actions import Action, ReadAction, WriteAction
+from simuleval.data.dataloader import TextToTextDataloader, register_dataloader_class
 from simuleval.utils import entrypoint
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+LATENCY_UNITS = {"word": "word", "character": "char"}
+"""What SimulEval calls our units."""
 
 
 @entrypoint
@@ -58,7 +66,7 @@ class Agent(TextToTextAgent):
         """Start the translator and wait until it answers.
 
         Raises:
-            SystemExit: it cannot be started, or does not answer.
+            SystemExit: it cannot be started or does not answer, or SimulEval counts the target otherwise than it does.
         """
         options = {"config": args.config, "experiment": args.experiment, "system": args.system_name}
         options |= {"pair": args.pair, "seed": args.seed, "k": args.k}
@@ -73,6 +81,23 @@ class Agent(TextToTextAgent):
             raise SystemExit(
                 f"{args.python} does not start ({error}): `make env`, or choose another --python"
             ) from None
+        units = self._ask({"units": True})
+        self.blank = " " if units["target"] == "word" else ""
+        counted, wanted = vars(args).get("eval_latency_unit"), LATENCY_UNITS[units["target"]]
+        if counted not in (None, wanted):
+            raise SystemExit(
+                f"this system writes {args.pair.rpartition('-')[2]} {units['target']} by {units['target']}: give "
+                f"--eval-latency-unit {wanted}, not {counted}"
+            )
+        ask = self._ask
+
+        class Divided(TextToTextDataloader):
+            """Sources in the units that the translator reads."""
+
+            def preprocess_source(self, source: str) -> list[str]:
+                return ask({"divide": source})["units"]
+
+        register_dataloader_class("text-to-text", Divided)
         super().__init__(args)  # calls `reset`
 
     def reset(self) -> None:
@@ -88,7 +113,8 @@ class Agent(TextToTextAgent):
     def policy(self) -> Action:
         """Write all that is due now, in one action: before the next one, SimulEval reads a word.
 
-        SimulEval divides what is written into words and gives each the same delay, the number of words read.
+        SimulEval divides what is written into words, or characters without blanks, and gives each the same delay, the
+        number of source words read.
         """
         words, done = [], False
         for word in self.states.source[self.read :]:
@@ -97,7 +123,7 @@ class Agent(TextToTextAgent):
         self.read = len(self.states.source)
         if self.states.source_finished and not done:
             words, done = words + self._ask({"end": True})["words"], True
-        return WriteAction(" ".join(words), finished=done) if words or done else ReadAction()
+        return WriteAction(self.blank.join(words), finished=done) if words or done else ReadAction()
 
     def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
         """Send a request, wait for its answer.

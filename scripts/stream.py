@@ -2,6 +2,7 @@
 """Translate while you type: words go in at standard input, their translation comes out as soon as it can be written.
 
 A line is a sentence. From a terminal, a word is taken when the line is sent; from a pipe, when a blank follows it.
+Sources in languages that write no blanks are taken character by character.
 """
 
 from __future__ import annotations
@@ -23,21 +24,28 @@ from dragoman.decoding.streaming import Interpreter
 from dragoman.metrics import instances
 from dragoman.plan import Plan
 from dragoman.sweeps import variant
+from dragoman.units import Unit, joined
 
 
-def words(stream: TextIO) -> Iterator[tuple[str, bool]]:
+def words(stream: TextIO, unit: Unit = "word") -> Iterator[tuple[str, bool]]:
     """(word, whether its line ends with it) of a text, each as soon as what follows it is known; ("", True) where a
-    line ends after a blank or holds nothing."""
-    word = ""
+    line ends after a blank or holds nothing. A character is known at once, and comes with the blank before it."""
+    word, begun = "", False
     while character := stream.read(1):
-        if not character.isspace():
-            word += character
-            continue
-        if word or character == "\n":
-            yield word, character == "\n"
-        word = ""
-    if word:
-        yield word, True
+        if character == "\n":
+            yield word.strip(), True
+            word, begun = "", False
+        elif character.isspace():
+            if unit == "word" and word:
+                yield word, False
+            word = " " if unit == "character" else ""
+        else:
+            word, begun = word + character, True
+            if unit == "character":
+                yield word, False
+                word = ""
+    if begun:
+        yield word.strip(), True
 
 
 def interpreter_of(arguments: argparse.Namespace) -> Interpreter:
@@ -54,12 +62,13 @@ def interpreter_of(arguments: argparse.Namespace) -> Interpreter:
     system = plan.system(run)
     if not isinstance(system.decoder, SimultaneousDecoder) or system.decoder.legacy:
         raise ValueError(f"the system {run.system!r} is not decoded word by word; choose one with `name: simultaneous`")
-    context = Context(plan.model_behind(run), run.pair, shots.asked(plan, run))
+    context = Context(plan.model_behind(run), run.pair, shots.asked(plan, run), plan.experiment(run.experiment).asked)
     return Interpreter(context, system.decoder, arguments.k)
 
 
 def translate(interpreter: Interpreter, source: TextIO, target: TextIO) -> Iterator[instances.Instance]:
     """Translate lines as they come in; what was read and written, and when, of each."""
+    units = interpreter.units
     read: list[str] = []
     elapsed: list[float] = []
     written: list[str] = []
@@ -68,12 +77,12 @@ def translate(interpreter: Interpreter, source: TextIO, target: TextIO) -> Itera
 
     def put(found: Sequence[str]) -> None:
         for word in found:
-            target.write((" " if written else "") + word)
+            target.write((" " if written and units.target == "word" else "") + word)
             written.append(word)
             elapsed.append(round(1000 * (time.monotonic() - began), 3))
         target.flush()
 
-    for word, last in words(source):
+    for word, last in words(source, units.source):
         if not read:
             began = time.monotonic()
         if word:
@@ -85,7 +94,12 @@ def translate(interpreter: Interpreter, source: TextIO, target: TextIO) -> Itera
             target.flush()
             delays = tuple(map(float, interpreter.writer.delays))
             yield instances.Instance(
-                count, " ".join(written), delays, tuple(elapsed), source=" ".join(read), source_length=len(read)
+                count,
+                joined(written, units.target),
+                delays,
+                tuple(elapsed),
+                source=joined(read, units.source),
+                source_length=len(read),
             )
             interpreter.reset()
             read, elapsed, written, count = [], [], [], count + 1
@@ -104,7 +118,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--pair", required=True)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--k", type=int, help="source words read before the first target word (the system's first k)")
-    parser.add_argument("--log", type=Path, help="write a SimulEval log with delays (words) and elapsed times (ms)")
+    parser.add_argument(
+        "--log", type=Path, help="write a SimulEval log with delays (words or characters) and elapsed times (ms)"
+    )
     parser.add_argument("--serve", action="store_true", help="talk JSON lines, for scripts/simuleval_agent.py")
     arguments = parser.parse_args(argv)
     with redirect_stdout(sys.stderr):

@@ -7,6 +7,7 @@ import shutil
 import stat
 import subprocess
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -58,14 +59,17 @@ def checkout(tmp_path: Path) -> Path:
     return folder
 
 
-def save_model(folder: Path, architecture: str = "llama", sharpness: float = 1) -> None:
+TEXTS = ("The old man buys a red car.", "Le vieil homme achète une voiture.")
+
+
+def save_model(folder: Path, architecture: str = "llama", sharpness: float = 1, texts: Sequence[str] = TEXTS) -> None:
     """Write a small untrained model and its tokenizer; with some sharpness it writes something else to every prompt."""
     import torch
 
     from dragoman import models
     from test_training import spec
 
-    tokenizer = models.train_tokenizer(["The old man buys a red car.", "Le vieil homme achète une voiture."], 300)
+    tokenizer = models.train_tokenizer(texts, 300)
     model = models.build(spec(architecture), tokenizer)
     with torch.no_grad():
         for weight in model.parameters():

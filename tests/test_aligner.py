@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import random
 from collections import Counter, defaultdict
@@ -13,7 +14,8 @@ import pytest
 
 from dragoman import corpora, grammar
 from dragoman.config import DemoCorpus, FilesCorpus
-from dragoman.corpora import CorpusError, aligner
+from dragoman.corpora import aligner
+from dragoman.text import TextError
 
 Sentences = list[list[str]]
 
@@ -207,8 +209,27 @@ def test_alignment_given_in_a_file_is_checked(tmp_path: Path) -> None:
     corpus = FilesCorpus.model_validate(
         {"provider": "files", "align": True, "pairs": {"en-de": {"train": {"path": str(tmp_path / "a.jsonl")}}}}
     )
-    with pytest.raises(CorpusError, match=r"a\.jsonl:2: the alignment links 0-2, but the sides have 1 and 2 words"):
-        corpora.prepare(corpus, "en-de", tmp_path / "none", tmp_path / "out")
+    manifest = corpora.prepare(corpus, "en-de", tmp_path / "none", tmp_path / "out")
+    assert manifest["splits"]["train"]["dropped"] == {"alignment": 1}
+    assert corpora.load(tmp_path / "out", "train")["alignment"].to_pylist() == ["0-0"]
+    dropped = (tmp_path / "out" / "dropped.jsonl").read_text(encoding="utf-8")
+    assert "a.jsonl:2: the alignment links 0-2, but the sides have 1 and 2 words" in dropped
+
+
+def test_alignments_of_chinese_link_characters(tmp_path: Path) -> None:
+    """Given ones are checked against characters, and those made here are of characters, in either direction."""
+    lines = [("I love tea", "我爱 茶", "0-0 1-1 2-2"), ("I love", "我爱", ""), ("tea", "茶", "")]
+    rows = [{"en": en, "zh": zh, "alignment": links} for en, zh, links in lines]
+    path = tmp_path / "a.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    corpus = {"provider": "files", "align": True, "pairs": {"en-zh": {"train": {"path": str(path)}}}}
+    for pair in ("en-zh", "zh-en"):
+        corpora.prepare(FilesCorpus.model_validate(corpus), pair, tmp_path / "none", tmp_path / pair)
+        found = corpora.load(tmp_path / pair, "train")["alignment"].to_pylist()
+        assert found == ["0-0 1-1 2-2", "0-0 1-1", "0-0"]
+    path.write_text(json.dumps(rows[0] | {"alignment": "0-3"}), encoding="utf-8")
+    with pytest.raises(TextError, match="links 0-3, but the sides have 3 words and 3 characters"):
+        corpora.prepare(FilesCorpus.model_validate(corpus), "en-zh", tmp_path / "none", tmp_path / "out")
 
 
 def test_grammar_has_alignments_already() -> None:

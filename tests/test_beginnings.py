@@ -12,10 +12,9 @@ from tokenizers import Tokenizer
 from tokenizers.processors import TemplateProcessing
 from transformers import PreTrainedTokenizerFast
 
-from dragoman import habits, models, visibility
+from dragoman import habits, models, spelling, visibility
 from dragoman.config import Prompt
 from dragoman.configfile import ConfigError, load_config
-from dragoman.decoding import simultaneous
 from dragoman.decoding.priors import encode_answers
 from dragoman.methods import ParallelText, prefix, sft
 from dragoman.plan import Plan
@@ -24,7 +23,7 @@ from dragoman.shots import with_shots
 from dragoman.storage import write_json
 from refusals import Bad, refuse
 
-TEXTS = ["The old man buys a red car.", "Le vieil homme achète une voiture.", "Two  blanks", "x"]
+TEXTS = ["The old man buys a red car.", "Le vieil homme achète une voiture.", "Two blanks", "x"]
 SEGMENTS = [
     {"role": "instruction", "text": "{source_language} to {target_language}:"},
     {"role": "source", "text": " {source}"},
@@ -83,12 +82,14 @@ def test_every_place_agrees(one: Any, adds: str, first: str, bos: bool | str, se
     def wait(_: int, source: int, target: int) -> np.ndarray:
         return np.minimum(1 + np.arange(target + 1), source)
 
-    visible = visibility.visible_sources(asked, one, "en-fr", TEXTS, TEXTS[::-1], wait)
-    for row, vector, source in zip(rows, visible, TEXTS, strict=True):
+    spelled = list(spelling.pairs(asked, one, "en-fr", TEXTS, TEXTS[::-1]))
+    due = [wait(0, len(each.source.source), each.count) for each in spelled]
+    for row, each, vector in zip(rows, spelled, visibility.vectors(spelled, due), strict=True):
+        assert each.ids == joined(row)
         start, stop = visibility.span(np.array(vector))
         assert len(vector) == len(joined(row))
-        assert one.decode(joined(row)[start:stop]).strip() == source
-    cuts = simultaneous.cut(asked, one, "en-fr", TEXTS)
+        assert joined(row)[start:stop] == [token for unit in each.source.source for token in unit]
+    cuts = spelling.cut(asked, one, "en-fr", TEXTS)
     assert [cut.context + cut.mark for cut in cuts] == [joined(row[:-1]) for row in rows]
     text = ParallelText("en-fr", TEXTS, TEXTS[::-1], [""] * len(TEXTS))
     whole = [example["input_ids"] for example in sft.examples([text], asked, one, sft.Options())]

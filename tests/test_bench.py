@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
 import bench
 from dragoman import benchmarks
-from dragoman.benchmarks import decoding, divergence, scale, text, training, workflow
+from dragoman.benchmarks import decoding, divergence, scale, scoring, text, training, workflow
 from dragoman.methods import ParallelText
 from dragoman.metrics import divergence as analysis
 
@@ -20,9 +22,11 @@ def little(monkeypatch: pytest.MonkeyPatch) -> None:
     def some(count: int, *more: str, **named: str) -> ParallelText:
         return whole(min(count, 40), *more, **named)
 
-    for module in (decoding, scale, text, training):
+    for module in (decoding, scale, scoring, text, training):
         monkeypatch.setattr(module, "sentences", some)
     monkeypatch.setattr(training, "STEPS", 1)
+    monkeypatch.setattr(scoring, "REPEATS", 1)
+    monkeypatch.setattr(scoring, "SIMULEVAL", Path("absent"))  # `test_simuleval.py` runs it
     monkeypatch.setattr(decoding, "TAUGHT", 15)
     monkeypatch.setattr(divergence, "ANSWERS", 5)
     monkeypatch.setattr(divergence, "ENTRIES", 400)
@@ -40,6 +44,7 @@ def little(monkeypatch: pytest.MonkeyPatch) -> None:
         ("stage2", 2, 1),
         ("packing", 6, None),
         ("simultaneous", 8, None),
+        ("commands", 3, 40),
     ],
 )
 def test_benchmark_runs(name: str, rows: int, count: int | None) -> None:

@@ -17,6 +17,7 @@ from dragoman.config import Config
 from dragoman.plan import Plan
 from dragoman.records import Record
 from dragoman.reporting import gather, page, tables
+from dragoman.units import units
 
 PHONE = 390
 
@@ -55,6 +56,8 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
             "systems": {"obedient": {"tuning": "sft"}, "stubborn": {"prompt": "headed"}},
         },
     }
+    # as if German were written without blanks
+    experiments["letters"] = experiments["sweep"] | {"title": "Letters", "unit": {"target": "character"}}
     text = {"corpus": "demo", "languages": ["en", "de"], "count": 9}
     corpora = {"demo": {"provider": "demo", "train": 10, "test": 8}}
     models = {"tiny": {"source": "scratch", "architecture": "llama", "text": text}}
@@ -76,7 +79,8 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
                 row["hypothesis"] = SENTENCES["en" if run.system == "stubborn" and i < 3 else target][(i + place) % 2]
                 if setting:
                     width, k = len(row["source"].split()), int(setting[2:])
-                    row["delays"] = [min(k + at, width) for at in range(len(row["hypothesis"].split()))]
+                    unit = plan.experiment(run.experiment).unit.target.replace("auto", "word")
+                    row["delays"] = [min(k + at, width) for at in range(len(units(row["hypothesis"], unit)))]
                 rows.append(row)
         path = plan.decode_folder(run) / "hypotheses.jsonl"
         path.parent.mkdir(parents=True)
@@ -123,7 +127,7 @@ def column(tab: Any, table: str, number: int) -> list[str]:
 def test_page_opens_alone(opened: Callable[..., Any]) -> None:
     tab = opened()
     assert tab.title() == "dragoman"
-    assert tab.locator("svg[role=img]").count() == 3
+    assert tab.locator("svg[role=img]").count() == 4
     assert tab.locator(".sort").count() > 10
 
 
@@ -295,4 +299,4 @@ def test_page_fits_a_phone_and_paper(opened: Callable[..., Any]) -> None:
     assert tab.evaluate("document.documentElement.scrollWidth") == PHONE
     tab.emulate_media(media="print")
     assert not tab.locator(".tools:visible, .downloads:visible").count()
-    assert tab.locator("svg[role=img]:visible").count() == 3
+    assert tab.locator("svg[role=img]:visible").count() == 4

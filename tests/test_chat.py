@@ -12,10 +12,9 @@ from transformers import PreTrainedTokenizerFast
 
 import fetch_model
 import finetune
-from dragoman import chat, models
+from dragoman import chat, models, spelling
 from dragoman.config import Prompt
 from dragoman.configfile import load_config
-from dragoman.decoding import simultaneous
 from dragoman.languages import NAMES
 from dragoman.methods import ParallelText, language_aware, sft, simulmask
 from dragoman.plan import Plan
@@ -220,7 +219,7 @@ def test_everything_else_sees_segments_only() -> None:
     masked = simulmask.examples([text], made, one, options)
     whole = sft.examples([text], made, one, sft.Options())
     assert [row["input_ids"] for row in masked] == [row["input_ids"] for row in whole]
-    cuts = simultaneous.cut(made, one, "en-fr", SOURCES)
+    cuts = spelling.cut(made, one, "en-fr", SOURCES)
     answers = [sum(label != -100 for label in row["labels"]) for row in whole]
     assert [cut.context + cut.mark for cut in cuts] == [
         row["input_ids"][:-count] for row, count in zip(whole, answers, strict=True)

@@ -206,7 +206,7 @@ def test_mistakes_are_named_with_file_line_and_key(tmp_path):
     with pytest.raises(ConfigError) as error:
         claims.load(path)
     text = str(error.value)
-    assert f"{path}:9: claims.0.relation: unknown value 'over'" in text
+    assert f"{path}:9: claims.0.relation = 'over': unknown value 'over'" in text
     assert f"{path}:10: claims.0.agianst: unknown key 'agianst'; did you mean 'against'?" in text
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 import subprocess
@@ -15,8 +16,9 @@ import yaml
 
 from dragoman import registry
 from dragoman.config import Strict
-from dragoman.configfile import ConfigError, load_config, read_yaml
+from dragoman.configfile import ConfigError, load_config, parse
 from dragoman.plan import Plan
+from dragoman.yamlfile import read_yaml
 from refusals import Bad, over, refuse
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -144,12 +146,119 @@ MISTAKES = [
         ["must end in .tsv, .jsonl or .parquet"],
     ),
     ("tuned: {tuning: sft}", "tuned: {tuning: sft}\n    metrics: ['bleu:tokenize=13b']", ["metrics.0", "13b"]),
+    ("prompt: simulmask", "prompt: simulmask\n    unit: words", ["c.yaml:14", "unit", "did you mean 'word'"]),
+    ("prompt: simulmask", "prompt: simulmask\n    unit: {sorce: word}", ["unit.sorce", "did you mean 'source'"]),
+    (
+        "tuned: {tuning: sft}",
+        "tuned: {tuning: sft}\n    metrics: ['al:unit=char']",
+        ["metrics.0 = 'al:unit=char'", "en-fr has a delay for each word of the target", "none for each character"],
+    ),
+    (
+        "tuned: {tuning: sft}",
+        "tuned: {tuning: sft}\n    unit: {target: character}\n    metrics: ['laal:unit=word']",
+        ["metrics.0", "en-fr has a delay for each character", "leave `unit` out"],
+    ),
+    (
+        "tuned: {tuning: sft}",
+        "tuned: {tuning: sft}\n    metrics: ['dal:source_unit=char']",
+        ["metrics.0", "in words of the source, and none for each character; leave `source_unit` out"],
+    ),
+    (
+        "tuned: {tuning: sft}",
+        "tuned: {tuning: sft, decoder: {name: simultaneous, k: [1], legacy: true}}\n    unit: {source: character}",
+        ["systems.tuned.decoder.legacy", "en-fr is read or written by characters"],
+    ),
+    (
+        "method: sft",
+        "method: simulmask, options: {policies: [{name: wait-k, k: 1}], unit: character, positions: plain}",
+        ["tunings.sft.options", "write it under the experiment"],
+    ),
+    (
+        "tunings:\n      sft: {method: sft",
+        "unit: character\n    tunings:\n"
+        "      sft: {method: simulmask, options: {positions: plain, policies: [{name: alignment}]}",
+        [
+            "first.unit = 'character and character'",
+            "'simulmask' goes by alignments",
+            "those of en-fr link words to words",
+        ],
+    ),
     (
         "corpora:",
         "prompts: {p: {segments: [{role: source, text: x}, {role: target, text: '{target}'}]}}\ncorpora:",
         ["prompts.p", "must hold {source} exactly once"],
     ),
 ]
+
+
+FILES = "{provider: files, pairs: {en-fr: {train: {path: a.tsv}, columns: {COLUMNS}}}}"
+PROMPT = "{segments: [{role: source, text: '{source}'}, {role: target, text: '{target}'}], names: {NAMES}}"
+WORDS = [
+    # what is replaced, by what, the key, the word, and what YAML reads it as
+    ("languages: [en, fr]", "languages: [no, en]", "models.tiny.text.languages.0", "no", "false"),
+    ("model: tiny", "model: on", "experiments.first.model", "on", "true"),
+    ("model: tiny", "model: 2024-01-01", "experiments.first.model", "2024-01-01", "a date"),
+    ("title: First", "title: 7", "experiments.first.title", "7", "a number"),
+    ("title: First", "title: 007", "experiments.first.title", "007", "the number 7"),
+    ("title: First", "title: 1_000", "experiments.first.title", "1_000", "the number 1000"),
+    ("title: First", "title: 0x1F", "experiments.first.title", "0x1F", "the number 31"),
+    ("title: First", "title: 12:30:00", "experiments.first.title", "12:30:00", "the number 45000"),
+    ("title: First", "title: .inf", "experiments.first.title", ".inf", "the number inf"),
+    ("title: First", "title: ~", "experiments.first.title", "~", "null"),
+    ("steps: 2}\nexp", "steps: 010}\nexp", "models.tiny.pretraining.steps", "010", "the number 8"),
+    ("steps: 2}\nexp", "steps: 2, schedule: off}\nexp", "models.tiny.pretraining.schedule", "off", "false"),
+    ("provider: demo", "provider: off", "corpora.demo.provider", "off", "false"),
+    ("method: sft", "method: no", "experiments.first.tunings.sft.method", "no", "false"),
+    ("tuning: sft}", "tuning: off}", "experiments.first.systems.tuned.tuning", "off", "false"),
+    ("tuning: sft}", "tuning: sft, label: yes}", "experiments.first.systems.tuned.label", "yes", "true"),
+    ("    systems:", "    metrics: [off]\n    systems:", "experiments.first.metrics.0", "off", "false"),
+    ("    systems:", "    assumptions: {A1: yes}\n    systems:", "experiments.first.assumptions.A1", "yes", "true"),
+    ("corpora:", "results: 2024\ncorpora:", "results", "2024", "a number"),
+    # as keys
+    ("  tiny:", "  off:", "models.off", "off", "false"),
+    ("  first:", "  yes:", "experiments.yes", "yes", "true"),
+    ("  first:", "  2024-01-01:", "experiments.2024-01-01", "2024-01-01", "a date"),
+    ("  first:", "  007:", "experiments.007", "007", "the number 7"),
+    ("  first:", "  ~:", "experiments.~", "~", "null"),
+    ("tuned: {", "on: {", "experiments.first.systems.on", "on", "true"),
+    ("    systems:", "    assumptions: {no: x}\n    systems:", "experiments.first.assumptions.no", "no", "false"),
+    ("{provider: demo, train: 10, test: 5}", FILES.replace("COLUMNS", "no: Norsk"), "columns.no", "no", "false"),
+    ("{provider: demo, train: 10, test: 5}", FILES.replace("COLUMNS", "en: no"), "columns.en", "no", "false"),
+    ("{provider: demo, train: 10, test: 5}", FILES.replace("a.tsv", "no"), "pairs.en-fr.train.path", "no", "false"),
+    ("corpora:", f"prompts: {{p: {PROMPT.replace('NAMES', 'no: x')}}}\ncorpora:", "prompts.p.names.no", "no", "false"),
+    ("method: sft", "method: sft, sweep: {axis: k, key: x, values: {on: 1, 1: 3}}", "values.on", "on", "true"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("old", "new", "key", "word", "read"), WORDS)
+def test_word_that_yaml_misreads(old: str, new: str, key: str, word: str, read: str, tmp_path: Path) -> None:
+    text = GOOD.replace(old, new, 1)
+    assert text != GOOD
+    with pytest.raises(ConfigError) as caught:
+        load_config(_write(tmp_path, text))
+    said = str(caught.value)
+    assert f'YAML reads {word} as {read}; write "{word}"' in said
+    assert key in said.partition("YAML")[0]
+    assert re.match(rf"{re.escape(str(tmp_path))}/c\.yaml:\d+: ", said)
+    quoted = text.replace(new, re.sub(rf"(?<![\w-]){re.escape(word)}(?![\w-])", f'"{word}"', new), 1)
+    try:
+        load_config(_write(tmp_path, quoted))
+    except ConfigError as error:
+        assert "YAML reads" not in str(error)
+
+
+def test_words_that_yaml_reads_as_text_are_text(tmp_path: Path) -> None:
+    text = GOOD.replace("title: First", "title: 1e3").replace("  tiny:", "  y:").replace("model: tiny", "model: y")
+    assert load_config(_write(tmp_path, text)).experiments["first"].title == "1e3"
+    for number in ("1_0", "0xA", "10"):
+        assert load_config(_write(tmp_path, GOOD.replace("train: 10", f"train: {number}"))).corpora["demo"].train == 10
+
+
+def test_misread_words_of_a_workflow_that_merged_its_files(tmp_path: Path) -> None:
+    """Snakemake reads the file itself, by YAML's own rules."""
+    path = _write(tmp_path, GOOD.replace("languages: [en, fr]", "languages: [no, en]"))
+    with pytest.raises(ConfigError, match=r"c\.yaml:7: models\.tiny\.text\.languages\.0 = no: YAML reads no as false"):
+        parse(yaml.safe_load(path.read_text()), [path])
 
 
 def _write(folder: Path, text: str) -> Path:
@@ -182,8 +291,8 @@ ROWS = [
             ("an alias of nothing", "a: &x 1\nb: *y\n", ["c.yaml:2", "undefined alias"]),
             ("a tab for blanks", "\tcorpora: 1\n", ["c.yaml:1: not YAML"]),
             ("a Python object", "a: !!python/object/apply:os.system ['touch pwned']\n", ["c.yaml:1: not YAML"]),
-            ("Latin-1", "title: café\n".encode("latin-1"), ["cannot be read", "byte 0xe9", "position 10"]),
-            ("UTF-16", GOOD.encode("utf-16"), ["cannot be read", "byte 0xff"]),
+            ("Latin-1", "title: café\n".encode("latin-1"), ["c.yaml:1: byte 10 (0xe9)", "iconv -f CP1252"]),
+            ("UTF-16", GOOD.encode("utf-16"), ["byte 0 (0xff)", "iconv -f UTF-16 -t UTF-8 c.yaml"]),
             ("a NUL", "title: a\0b\n", ["not YAML", "special characters are not allowed"]),
             ("a part that holds itself", "a: &a [*a]\n", ["holds itself"]),
             ("brackets in brackets", "a: " + "[" * 5000, ["nested too deeply"]),
@@ -192,7 +301,7 @@ ROWS = [
         ]
     ),
     Bad("no such file", CHECK, ["c.yaml: no such configuration file"]),
-    Bad("a folder", CHECK, ["c.yaml: cannot be read"], {"c.yaml/x": ""}),
+    Bad("a folder", CHECK, ["c.yaml cannot be read"], {"c.yaml/x": ""}),
     *(
         Bad(f"name {name!r}", CHECK, ["experiments", "a name is lower-case letters"], {"c.yaml": _called(name)})
         for name in (
@@ -285,7 +394,7 @@ def test_example_needs_nothing_but_its_files(in_repository: Path, tmp_path: Path
     named = set(re.findall(r"data/([\w.-]+\.gz)", text))
     assert "train.en-fr.tsv.gz" in named
     for name in named:
-        (tmp_path / name).touch()
+        (tmp_path / name).write_bytes(gzip.compress(b"the\tle\n"))
     config = load_config(_write(tmp_path, text.replace("data/", f"{tmp_path}/")))
     assert list(config.experiments) == list(data["experiments"])
 

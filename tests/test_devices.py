@@ -220,9 +220,11 @@ def test_command_of_several_nodes(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     assert launch.nodes() == []
 
 
-def test_devices_share_a_batch_out() -> None:
-    alone = training.Batches([i % 7 for i in range(40)], 8, 2, 1)
-    both = [training.Batches([i % 7 for i in range(40)], 8, 2, 1, rank, 2) for rank in range(2)]
+@pytest.mark.parametrize(("order", "count"), [("length", 40), ("random", 40), ("random", 37)])
+def test_devices_share_a_batch_out(order: str, count: int) -> None:
+    lengths = [i % 7 for i in range(count)]
+    alone = training.Batches(lengths, 8, 2, 1, order=order)
+    both = [training.Batches(lengths, 8, 2, 1, rank, 2, order=order) for rank in range(2)]
     first, second = (list(each) for each in both)
     assert [batch for pair in zip(first, second, strict=True) for batch in pair] == list(alone)
     assert [len(each) for each in (alone, *both)] == [20, 10, 10]

@@ -251,17 +251,17 @@ LIKE_A_FOLDER = [
     ),
     (
         "any version",
-        f"{{source: package, packages: [a], files: [m], licence: x, sha256: {'0' * 64}}}",
+        f"{{source: package, packages: [a], files: [m], licence: x, sha256: {'ab' * 32}}}",
         "a package is named with its version, like",
     ),
     (
         "an option for pip",
-        f"{{source: package, packages: ['-r=='], files: [m], licence: x, sha256: {'0' * 64}}}",
+        f"{{source: package, packages: ['-r=='], files: [m], licence: x, sha256: {'ab' * 32}}}",
         "a package is named with its version, like",
     ),
     (
         "a file outside",
-        f"{{source: package, packages: [a==1], files: [../m], licence: x, sha256: {'0' * 64}}}",
+        f"{{source: package, packages: [a==1], files: [../m], licence: x, sha256: {'ab' * 32}}}",
         "names a file inside, like",
     ),
 ]

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from conftest import REPOSITORY
-from dragoman import imports, languages
+from dragoman import corpora, imports, languages
+from dragoman.checks import problems_of
 from dragoman.config import OfflineDecoder
 from dragoman.configfile import load_config, parse
 from dragoman.plan import Plan
@@ -155,6 +156,22 @@ def test_name_of_a_language_counts_in_every_prompt_that_holds_it(plan: Plan, mon
     assert not changed & {*french}, "theirs do not name Italian"
 
 
+def test_script_of_a_language_counts_where_its_units_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = PLANS[1]
+    corpus, pairs = "demo", ("en-fr", "en-de")
+
+    def found() -> list[str]:
+        return [digest(plan.corpus_spec(corpus, pair)) for pair in pairs]
+
+    before = found(), specs(plan)
+    monkeypatch.setitem(languages.TABLE, "fr", languages.TABLE["fr"]._replace(script="Thai"))
+    after = found(), specs(plan)
+    assert [one != other for one, other in zip(before[0], after[0], strict=True)] == [True, False]
+    french = [str(run) for run in plan.decode_runs if run.pair == "en-fr"]
+    assert french
+    assert all(before[1][name] != after[1][name] for name in french)
+
+
 def test_defaults_of_a_decoder_that_a_script_makes_itself_count(monkeypatch: pytest.MonkeyPatch) -> None:
     """Answers and comparisons with a twin name no decoder in the configuration."""
     plan = PLANS[1]
@@ -200,6 +217,24 @@ def test_files_that_a_configuration_names_count(tmp_path: Path, monkeypatch: pyt
         "m/model.safetensors",
         "m/tokenizer.json",
     ], "its weights too, since config.json may be the same"
+
+
+def test_text_of_the_checkout_counts_by_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own examples are found from any folder; a copy of them in the folder is a user's own file."""
+    plan, name = PLANS[1], "config/examples/four-scripts.test.tsv"
+    monkeypatch.chdir(tmp_path)
+    assert plan.raw_files("four-scripts", "en-zh") == []
+    away = digest(plan.corpus_spec("four-scripts", "en-zh"))
+    assert list(problems_of(plan.config)) == []
+    path = tmp_path / name
+    path.parent.mkdir(parents=True)
+    path.write_text("en\tzh\tja\na\t一\tー\n", encoding="utf-8")
+    assert plan.raw_files("four-scripts", "en-zh") == [name]
+    assert digest(plan.corpus_spec("four-scripts", "en-zh")) != away
+    folder = tmp_path / "out"
+    corpora.prepare(plan.config.corpora["four-scripts"], "zh-en", tmp_path, folder)
+    assert corpora.load(folder, "test")["source"].to_pylist() == ["一"]
+    assert len(corpora.load(folder, "train")) == 32
 
 
 def test_instructions_count_by_content_wherever_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

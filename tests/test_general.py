@@ -160,7 +160,7 @@ def test_instructions_of_the_hub(hub: Hub, tmp_path: Path) -> None:
     ("content", "message"),
     [
         ('{"instruction": "a"}', "expected one JSON list of objects, found dict"),
-        ('[{"instruction": "a", "output": "b"}, 3]', "entry 2 is no object, but 3"),
+        ("[3, 4]", "entry 1 is no object, but 3"),
         ('[{"instruction": "a", "answer": "b"}]', "entry 1: 'output' is missing; it has: instruction, answer"),
         ('[{"instruction": "a", "output": 3}]', "entry 1: 'output' holds 3, not text"),
         ('[\n{"instruction": \n', "a.json:2: not JSON"),

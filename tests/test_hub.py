@@ -72,6 +72,25 @@ def test_new_commit_keeps_what_did_not_change(hub: Hub, tmp_path: Path) -> None:
     assert not hub.gets("cdn") and len(hub.gets("/resolve/")) == 1
 
 
+def test_other_files_of_the_same_commit_stay(hub: Hub, tmp_path: Path) -> None:
+    """A training set of gigabytes is not lost when only the test set is asked for, be the fetch finished or not."""
+    hub.add("dataset", "tiny/set", {"train.parquet": b"train" * 9, "test.parquet": b"test", "old.parquet": b"old"})
+
+    def get_set(*patterns: str) -> dict:
+        return fetch("dataset", "tiny/set", "main", list(patterns), tmp_path / "d")
+
+    work = tmp_path / ".d.fetching"
+    work.mkdir()
+    (work / "train.parquet").write_bytes(b"train" * 9)  # of a fetch that was stopped
+    (work / "old.parquet").write_bytes(b"changed")
+    get_set("test.parquet")
+    assert names(tmp_path / "d") == ["manifest.json", "test.parquet", "train.parquet"]
+    hub.requests.clear()
+    manifest = get_set("train.parquet")
+    assert (manifest["patterns"], hub.gets("/resolve/")) == (["train.parquet"], [])
+    assert names(tmp_path / "d") == ["manifest.json", "test.parquet", "train.parquet"]
+
+
 def test_damaged_file_is_fetched_again(hub: Hub, tmp_path: Path) -> None:
     files = hub.tiny_llama()
     get(tmp_path / "m")

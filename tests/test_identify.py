@@ -12,7 +12,7 @@ from importlib.metadata import version
 import pytest
 
 import fasttext_files
-from dragoman import grammar, identify, known_files, metrics
+from dragoman import grammar, identify, known_files, languages, metrics
 from dragoman.command import REPOSITORY
 from dragoman.configfile import ConfigError, load_config, parse
 from dragoman.known_files import FetchError, KnownFile
@@ -153,15 +153,13 @@ def test_labels_of_fasttext_models(label, code):
     assert identify.code_of_label(label) == code
 
 
-def test_every_language_of_two_letters_has_one_code():
-    codes = identify._two_letters()
-    assert {3} == {len(three) for three in codes} and {2} == {len(two) for two in codes.values()}
+def test_identifiers_and_the_table_of_languages_agree():
     lid = {code for code in identify.identifier("fasttext").candidates if len(code) == 2}
-    assert lid - set(codes.values()) == {"bh"}  # Bihari, which ISO 639-3 takes for a group
+    assert lid - set(languages.TABLE) == {"bh"}  # Bihari, which ISO 639-3 takes for a group
     known = {
         each.iso_code_639_3.name.lower(): code for code, all_ in identify.lingua_languages().items() for each in all_
     }
-    assert {three: codes[three] for three in known} == known
+    assert {three: languages.BY_CODE[three] for three in known} == known
 
 
 GLOT = ("ast_Latn", "eng_Latn", "deu_Latn", "zxx_Latn", "mlt_Latn")
@@ -206,9 +204,9 @@ def test_a_model_of_labels_like_glotlids(glot):
     [
         # a target that no line can be taken for: the ratio would be 100, whatever was translated
         ("identifier=fasttext,languages=all", "en-bm", "fasttext does not know the language 'bm'"),
-        ("identifier=fasttext", "en-xx", "fasttext does not know the language 'xx'"),
+        ("identifier=fasttext", "en-ace", "fasttext does not know the language 'ace'"),
         ("languages=all", "en-mt", "lingua does not know the language 'mt'"),
-        ("identifier=fasttext,languages=en+fr+xx", "en-fr", "does not know the language 'xx'"),
+        ("identifier=fasttext,languages=en+fr+ace", "en-fr", "does not know the language 'ace'"),
         ("identifier=fasttext,languages=en+fr", "en-de", "leaves out 'de' of en-de"),
         ("identifier=fasttext,model=lid.176", "fr-de", "no file 'lid.176'.*lid.176.ftz or lid.176.bin"),
         ("identifier=fasttext,model=model_v3.bin", "fr-de", "no file 'model_v3.bin'"),

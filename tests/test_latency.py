@@ -17,7 +17,8 @@ from dragoman import records
 from dragoman.metrics import MetricError
 from dragoman.metrics.bootstrap import interval, resampled_sums
 from dragoman.metrics.instances import Instance, read, score_logs, timing_of, write
-from dragoman.metrics.latency import METRICS, al, ap, atd, dal, laal, named, scores
+from dragoman.metrics.latency import METRICS, al, ap, atd, dal, laal, named, scores, yaal
+from dragoman.metrics.log_units import source_type, source_unit
 from dragoman.metrics.timing import reference_length, timing
 from refusals import Bad, over, refuse
 
@@ -40,6 +41,15 @@ def slow_al(times, source, target):
         if time >= source:
             break
     return mean(lags)
+
+
+def slow_yaal(times, source, target):
+    lags = []
+    for i, time in enumerate(times):
+        if time >= source:
+            break
+        lags.append(time - i * source / target)
+    return mean(lags) if lags else math.nan
 
 
 def slow_dal(times, source):
@@ -76,6 +86,7 @@ def slow(name, delays, source, reference, elapsed=None, kind="text"):
     return {
         "al": lambda: slow_al(times, source, reference),
         "laal": lambda: slow_al(times, source, max(reference, len(delays))),
+        "yaal": lambda: slow_yaal(times, source, max(reference, len(delays))),
         "ap": lambda: sum(times) / (source * reference),
         "dal": lambda: slow_dal(times, source),
         "atd": lambda: slow_atd(delays, times, *{"text": (1, 1), "speech": (300, 0)}[kind]),
@@ -89,15 +100,16 @@ def slow(name, delays, source, reference, elapsed=None, kind="text"):
     ("delays", "source", "reference", "expected"),
     [
         # wait-3 copy of six words: AL by definition 3, AP (3 + 4 + 5 + 6 + 6 + 6) / 36
-        ([3, 4, 5, 6, 6, 6], 6, 6, {"al": 3, "laal": 3, "ap": 30 / 36, "dal": 3, "atd": 3}),
+        ([3, 4, 5, 6, 6, 6], 6, 6, {"al": 3, "laal": 3, "ap": 30 / 36, "dal": 3, "atd": 3, "yaal": 3}),
         # offline: tau is 1; ATD pairs all four words, which end at 5, 6, 7, 8, with source words 1 to 4
         ([4, 4, 4, 4], 4, 4, {"al": 4, "laal": 4, "ap": 1, "dal": 4, "atd": 4}),
         # twice as long as the reference: AL steps by 2, LAAL by 1, and tau = 4
-        ([1, 2, 3, 4], 4, 2, {"al": (1 + 0 - 1 - 2) / 4, "laal": 1, "ap": 10 / 8, "dal": 1, "atd": 1}),
+        ([1, 2, 3, 4], 4, 2, {"al": (1 + 0 - 1 - 2) / 4, "laal": 1, "ap": 10 / 8, "dal": 1, "atd": 1, "yaal": 1}),
         # stops early: tau = |Y| = 2; DAL's step is 2, so d' = 1, 3
         ([1, 2], 4, 4, {"al": 1, "laal": 1, "ap": 3 / 16, "dal": 1, "atd": 1}),
         # two chunks of two words
-        ([2, 2, 4, 4], 4, 4, {"al": 5 / 3, "laal": 5 / 3, "ap": 12 / 16, "dal": 2, "atd": 2}),
+        # YAAL leaves out the second chunk: (2 + 1) / 2
+        ([2, 2, 4, 4], 4, 4, {"al": 5 / 3, "laal": 5 / 3, "ap": 12 / 16, "dal": 2, "atd": 2, "yaal": 1.5}),
         # an empty reference has one word: AL (3 + (4 - 4)) / 2
         ([3, 4, 4, 4], 4, 1, {"al": 1.5, "laal": 3, "ap": 3.75, "dal": 3}),
         # written before anything was read
@@ -139,7 +151,7 @@ def test_empty_hypotheses_are_left_out_and_counted():
     t = timing([[], [1, 2], [], [2, 2]], [0, 2, 3, 2], [1, 2, 3, 2])
     assert (t.kept.tolist(), t.skipped) == ([1, 3], 2)
     score = scores(t, ["al"])["al"]
-    assert (score.n, score.value, score.segments) == (2, 1.5, (1.0, 2.0))
+    assert (score.n, score.value, score.segments) == (2, 1.5, (None, 1.0, None, 2.0))
     assert score.note == "2 of 4 hypotheses are empty and left out"
 
 
@@ -193,6 +205,8 @@ def test_a_padded_array_is_the_same_as_lists():
         ("al:units=char", "did you mean 'unit'"),
         ("al:unit=words", "is one of word, char"),
         ("al:computation_aware=1", "is one of true, false"),
+        ("dal:reference_length=false", "DAL reads no references; leave reference_length out"),
+        ("atd:reference_length=true", "ATD reads no references"),
         ("al:unit", "written name=value"),
     ],
 )
@@ -236,7 +250,7 @@ def corpora(draw, speech=False):
 def test_text_is_as_word_by_word(corpus, name):
     delays, sources, references, _ = corpus
     expected = [slow(name, d, x, y) for d, x, y in zip(delays, sources, references, strict=True) if d]
-    assert METRICS[name].values(timing(delays, sources, references)).tolist() == pytest.approx(expected)
+    assert METRICS[name].values(timing(delays, sources, references)).tolist() == pytest.approx(expected, nan_ok=True)
 
 
 @settings(max_examples=150, deadline=None)
@@ -247,7 +261,7 @@ def test_speech_is_as_word_by_word(corpus, name, aware):
     t = timing(delays, sources, references, elapsed=clocks if aware else None, source="speech")
     rows = [row for row in zip(delays, sources, references, clocks, strict=True) if row[0]]
     expected = [slow(name, d, x, y, e if aware else None, "speech") for d, x, y, e in rows]
-    assert METRICS[name].values(t).tolist() == pytest.approx(expected)
+    assert METRICS[name].values(t).tolist() == pytest.approx(expected, nan_ok=True)
 
 
 @settings(max_examples=60, deadline=None)
@@ -257,6 +271,7 @@ def test_wait_k_copies_lag_by_k(length, data):
     t = timing([wait(k, length, length)], [length], [length])
     for metric in (al, laal, dal, atd):
         assert metric(t).tolist() == pytest.approx([k])
+    assert yaal(t).tolist() == pytest.approx([k if k < length else math.nan], nan_ok=True)
 
 
 @settings(max_examples=80, deadline=None)
@@ -270,13 +285,13 @@ def test_inequalities(corpus):
     proportion = ap(t)
     assert (proportion >= 0).all()
     assert (proportion <= t.hypotheses / t.references + 1e-9).all()
-    assert np.isfinite(np.stack([metric.values(t) for metric in METRICS.values()])).all()
+    assert np.isfinite(np.stack([metric.values(t) for name, metric in METRICS.items() if name != "yaal"])).all()
+    assert np.array_equal(np.isnan(yaal(t)), t.times[t.starts] >= t.sources)
+    assert (yaal(t)[~np.isnan(yaal(t))] < t.sources[~np.isnan(yaal(t))]).all()
     order = np.arange(len(delays))[::-1]
     turned = timing(*([values[i] for i in order] for values in (delays, sources, references)))
     for metric in METRICS.values():
-        assert np.array_equal(metric.values(turned)[::-1], metric.values(t)) or np.allclose(
-            metric.values(turned)[::-1], metric.values(t)
-        )
+        assert np.allclose(metric.values(turned)[::-1], metric.values(t), equal_nan=True)
 
 
 @settings(max_examples=40, deadline=None)
@@ -330,8 +345,9 @@ def test_a_log_comes_back_as_it_was_written(tmp_path):
         assert [Instance(*(getattr(i, f) for f in Instance.__slots__[:-1])) for i in again] == strip
     assert json.loads((tmp_path / "out.log").read_text()) == speech
     assert list(json.loads((tmp_path / "out.log").read_text())) == list(speech)
-    assert [i.is_text for i in read(path)] == [True, True]
-    assert not again[0].is_text
+    assert source_type(read(path)) == "text"
+    assert source_unit(read(path)) == "word"
+    assert source_type(again) == "speech"
 
 
 LINES = [
@@ -358,7 +374,7 @@ LINES = [
     (instance(1, source_length=math.nan), "bad.log:2"),
     (instance(1, source_length=-1), "bad.log:2"),
     (json.dumps(instance(1))[:-1] + ', "x": ' + "1" * 5000 + "}", ":2: not JSON"),
-    ("", ":2: not JSON"),
+    (" ", ":2: not JSON"),
 ]
 ROWS = [
     *(
@@ -389,8 +405,14 @@ ROWS = [
                 "--computation-aware",
                 "bad.log:1: an elapsed time",
             ),
-            ("an unknown metric", json.dumps(instance()), "--metric yaal", "unknown latency metric 'yaal'"),
+            ("an unknown metric", json.dumps(instance()), "--metric yal", "unknown latency metric 'yal'; did you mean"),
             ("an unknown option", json.dumps(instance()), "--metric al:unti=word", "did you mean 'unit'"),
+            (
+                "references for metrics that read none",
+                json.dumps(instance()),
+                "--metric dal atd --no-reference-length",
+                "--no-reference-length is for al, laal, ap, yaal",
+            ),
             ("an empty log", "", "", "bad.log: no instances"),
             (
                 "a cut archive",
@@ -471,14 +493,19 @@ def test_published_scores_of_speech_logs(simul):
         found = score_logs([simul / "logs" / row["file"]], list(METRICS), unit=row["latency_unit"], bootstrap=0)
         assert found[0].n == int(row["n"])
         for record in found:
-            assert record.value == pytest.approx(float(row[record.metric.upper()]), abs=0.001), (row["file"], record)
+            if record.metric != "yaal":  # SimulEval has none
+                assert record.value == pytest.approx(float(row[record.metric.upper()]), abs=0.001), (
+                    row["file"],
+                    record,
+                )
 
 
 def test_published_scores_with_computing(simul):
     expected = {r["metric"]: float(r["value"]) for r in table(simul / "omnisteval_mustc_ende.first400.scores.tsv")}
+    expected |= {"YAAL (CU)": 1137.9603, "YAAL (CA)": 1278.8709}  # what OmniSTEval 0.1.10 prints for the same log
     path = simul / "omnisteval_mustc_ende.first400.jsonl.gz"
     for aware, mark in ((False, "CU"), (True, "CA")):
-        for record in score_logs([path], ["al", "laal", "ap", "dal"], computation_aware=aware, bootstrap=0):
+        for record in score_logs([path], ["al", "laal", "ap", "dal", "yaal"], computation_aware=aware, bootstrap=0):
             name = record.metric.partition(":")[0].upper()
             assert record.value == pytest.approx(expected[f"{name} ({mark})"], abs=0.001), (name, mark)
 
@@ -493,7 +520,8 @@ def test_text_to_text_under_every_policy(simul, tmp_path):
         assert (len(instances), t.skipped) == (int(row["n_instances"]), int(row["n_skipped_empty"]))
         assert t.source == "text"
         for name, metric in METRICS.items():
-            assert metric.values(t).mean() == pytest.approx(float(row[name.upper()]), abs=2e-6), (row, name)
+            if name != "yaal":
+                assert metric.values(t).mean() == pytest.approx(float(row[name.upper()]), abs=2e-6), (row, name)
 
 
 def test_the_first_agent_of_the_manual(simul):
@@ -514,15 +542,23 @@ def run(*arguments):
 
 def test_the_command_prints_records_and_nothing_else(tmp_path):
     path = log(tmp_path / "instances.log", instance(), instance(1, delays=[3, 3, 3]))
-    done = run(path, "--metric", "al", "laal", "ap", "dal", "atd", "--pair", "en-de")
+    done = run(path, "--metric", *METRICS, "--pair", "en-de")
     assert (done.returncode, done.stderr) == (0, "")
     found = [records.from_dict(json.loads(line)) for line in done.stdout.splitlines()]
     assert [r.metric for r in found] == list(METRICS)
-    assert [r.value for r in found] == pytest.approx([2, 2, (6 / 9 + 1) / 2, 2, 2])
+    assert [r.value for r in found] == pytest.approx([2, 2, (6 / 9 + 1) / 2, 2, 2, 1])
     assert {(r.system, r.pair, r.n, r.low, r.high) for r in found if r.metric == "al"} == {
         ("instances.log", "en-de", 2, 1.0, 3.0)
     }
     assert set(found[0].made_from) == {"instances"}
     assert done.stdout.splitlines() == [r.line() for r in found]
+    silent = instance(2, prediction="", delays=[], elapsed=[], prediction_length=0)
+    path = log(tmp_path / "instances.log", instance(), silent, instance(1, delays=[3, 3, 3]))
+    done = run(path, "--metric", "al", "yaal", "--sentences", "--bootstrap", "0")
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(row["metric"], row.get("sentence"), row["value"]) for row in rows] == [
+        *(("al", None, 2), ("al", 1, 1), ("al", 2, None), ("al", 3, 3)),
+        *(("yaal", None, 1), ("yaal", 1, 1), ("yaal", 2, None), ("yaal", 3, None)),
+    ]
     plain = run(path, "--bootstrap", "0", "--no-reference-length", "--unit", "word").stdout.splitlines()
-    assert [json.loads(line)["low"] for line in plain] == [None] * 5
+    assert [json.loads(line)["low"] for line in plain] == [None] * 6

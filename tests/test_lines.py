@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from dragoman.config import Limits
-from dragoman.corpora.lines import CHECKS, Checker
+from dragoman.corpora.lines import CHECKS, Checker, length, length_ratio
+from dragoman.text import table
 
 LIMITS = Limits(max_words=5, max_characters=60, max_ratio=4.0)
 
@@ -44,6 +47,46 @@ def test_the_first_failing_check_names_the_reason() -> None:
 
 def test_ratio_can_be_switched_off() -> None:
     assert Checker(Limits(max_ratio=None)).reason("train", "x", "y" * 500) is None
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "reason"),
+    [
+        ("Asseyez-vous, s'il vous plaît.", "請坐。", None),
+        ("And so you might feel alone.", "孤独で", None),
+        ("Please take a seat over there, would you?", "저기 앉으세요.", None),
+        ("The congratulatory message said that", "贺词说", None),
+        ("请坐。", "Пожалуйста, садитесь вон туда.", None),
+        ("请在那边坐下，谢谢。" * 3, "Please.", "length-ratio"),  # 28 characters, as 98 letters are, and 7
+        ("请坐。" * 9, "Sit.", "length-ratio"),
+        ("ありがとう" * 9, "Tack", "length-ratio"),
+        ("안녕하세요" * 9, "Hej", "length-ratio"),
+        ("请坐。", "Please sit down. " * 9, "length-ratio"),
+    ],
+)
+def test_sides_are_compared_across_scripts(source: str, target: str, reason: str | None) -> None:
+    assert Checker(Limits()).reason("train", source, target) == reason
+    assert Checker(Limits()).reason("train", target, source) == reason
+
+
+def test_length_in_letters() -> None:
+    assert length("請坐。") == 2 * 3.5 + 1
+    assert length("ひらカタｶﾅ々") == 6 * 2 + 3.5
+    assert length("한국어 a") == 3 * 2.5 + 2
+    for text in ("été, Straße — «да»", "e\u0301", "हिन्दी", "ไทย", "عربي", "😀", ""):
+        assert length(text) == len(text), "other scripts count as they always did"
+
+
+def test_real_translations_into_chinese_and_japanese_are_kept(shared_data: Path) -> None:
+    """And of pairs that are none, as many are found as of German and English."""
+    found = {}
+    for name, code in (("wmt17-20/zh-en.train", "zh"), ("iwslt17/tst2016.en-ja", "ja"), ("wmt17-20/de-en.train", "de")):
+        rows = [cells for _, cells in table(shared_data / f"{name}.tsv.gz")][:2000]
+        sides = [(row[code], row["en"]) for row in rows]
+        shifted = [(a, b) for (a, _), (_, b) in zip(sides, sides[7:] + sides[:7], strict=True)]
+        found[code] = [sum(length_ratio(*pair, Limits()) for pair in pairs) for pairs in (sides, shifted)]
+    assert (found["zh"][0], found["ja"][0]) == (0, 0)
+    assert all(0.002 * 2000 < wrong < 0.02 * 2000 for _, wrong in found.values()), found
 
 
 def test_lines_of_the_test_set_are_kept_out_of_training() -> None:

@@ -22,6 +22,7 @@ from dragoman.decoding.streaming import Stream
 from dragoman.imports import closure
 from dragoman.methods import IGNORE, Example, ParallelText, converse, prefix, sft, simulmask
 from dragoman.policies import links
+from dragoman.units import Unit
 
 PROMPT = Prompt(
     segments=[
@@ -164,7 +165,7 @@ def test_positions_that_a_model_must_have(tokenizer: PreTrainedTokenizerBase, po
     [
         ({"policies": []}, "at least 1 item"),
         ({"policies": wait(1), "origin": 4}, "`origin` belongs to `positions: group`"),
-        ({"policies": [*wait(1), {"name": "alignment"}], "unit": "character"}, "needs `unit: word`"),
+        ({"policies": wait(1), "unit": "character"}, "write it under the experiment"),
     ],
 )
 def test_options_that_do_not_fit(options: dict[str, object], message: str) -> None:
@@ -279,12 +280,12 @@ def test_every_target_token_is_learnt_once_from_what_was_read(
     tokenizer: PreTrainedTokenizerBase,
     pairs: list[tuple[str, str]],
     chosen: list[dict[str, object]],
-    unit: str,
+    unit: Unit,
     prompt: Prompt,
 ) -> None:
     """The prefixes of a sentence pair have, token for token, the contexts that SimulMask's mask leaves visible."""
-    text = ParallelText("en-fr", [s for s, _ in pairs], [t for _, t in pairs], [""] * len(pairs))
-    options = {"policies": chosen, "unit": unit}
+    text = ParallelText("en-fr", [s for s, _ in pairs], [t for _, t in pairs], [""] * len(pairs), (unit, "auto"))
+    options = {"policies": chosen}
     made = list(prefix.examples([text], prompt, tokenizer, prefix.Options.model_validate(options)))
     masked = simulmask.examples([text], prompt, tokenizer, simulmask.Options.model_validate(options))
     for example in masked:

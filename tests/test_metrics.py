@@ -81,6 +81,24 @@ def test_equals_sacrebleu(spec):
         assert found.segments == pytest.approx(sentences)
 
 
+@pytest.mark.parametrize("word_order", [0, 2])
+@pytest.mark.parametrize("lowercase", [False, True])
+def test_ngrams_are_counted_as_by_sacrebleu(word_order, lowercase, monkeypatch):
+    """Over letters of all kinds, blanks of all kinds, empty lines, and sets of references of which the best counts."""
+    random = np.random.default_rng(11)
+    letters = [*"abcAé .,(e)", "\u00a0", "\u2028", "猫", "\U0001d518", "e\u0301", "\ud800"]
+
+    def lines(count):
+        return ["".join(random.choice(letters, random.choice([0, 1, 2, 7, 40]))) for _ in range(count)]
+
+    counter = chrf.metric(word_order=word_order, lowercase=lowercase)
+    for references in (1, 1, 3):
+        hypotheses, sets = lines(23), [lines(23) for _ in range(references)]
+        monkeypatch.setattr(chrf, "_COUNTED_AT_ONCE", int(random.choice([1, 10, 5000])))
+        expected = counter._extract_corpus_statistics(hypotheses, sets)
+        assert chrf.statistics(counter, hypotheses, sets).tolist() == expected
+
+
 def test_resamples_do_not_depend_on_how_many_are_drawn_at_once(monkeypatch):
     statistics = np.random.default_rng(1).integers(0, 50, (37, 4)).tolist()
     whole = list(resampled_sums(statistics, 100))

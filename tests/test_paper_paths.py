@@ -13,7 +13,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import yaml
@@ -22,13 +21,12 @@ import paper_repositories as papers
 from dragoman import corpora, models, records
 from dragoman.config import HubCorpus, RefinedPrior, SacrebleuCorpus
 from dragoman.configfile import load_config
-from dragoman.decoding.simultaneous import cut
 from dragoman.metrics import neural, parse
 from dragoman.plan import Plan
 from dragoman.prompts import encode, joined, render
 from dragoman.shots import with_shots
+from dragoman.spelling import cut, pairs
 from dragoman.storage import read_jsonl, read_manifest
-from dragoman.visibility import visible_sources
 from hub_server import Hub
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -348,10 +346,9 @@ def test_words_are_cut_out_of_the_same_tokens(paper: str, name: str, tokenizers:
     experiment = next(iter(plan.config.experiments))
     prompt = plan.prompt_of(plan.experiment(experiment), None)
     sources, targets = (list(side) for side in zip(*SENTENCES, strict=True))
-    sources = [" ".join(source.split()) for source in sources]
+    sources, targets = ([" ".join(line.split()) for line in side] for side in (sources, targets))
     whole = encode(prompt, tokenizer, "en-fr", sources, targets)
-    vectors = visible_sources(prompt, tokenizer, "en-fr", sources, targets, lambda _, s, t: np.arange(t + 1).clip(1, s))
-    assert [len(vector) for vector in vectors] == [len(joined(pieces)) for pieces in whole]
+    assert [each.ids for each in pairs(prompt, tokenizer, "en-fr", sources, targets)] == [*map(joined, whole)]
     found = cut(prompt, tokenizer, "en-fr", sources)
     for each, pieces, source in zip(found, whole, sources, strict=True):
         assert [*each.context, *each.mark] == joined(pieces[:-1])

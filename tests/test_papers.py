@@ -9,12 +9,13 @@ import pytest
 
 from dragoman import published as numbers
 from dragoman.config import Config, Experiment, HubCorpus, SimultaneousDecoder
-from dragoman.configfile import load_config, read_yaml
+from dragoman.configfile import load_config
 from dragoman.methods import language_aware
 from dragoman.plan import Plan
 from dragoman.reporting import gather, markup, tables
 from dragoman.reporting.arrange import lay_out
 from dragoman.sweeps import written_out
+from dragoman.yamlfile import read_yaml
 from test_workflow import planned, snakemake
 
 REPOSITORY = Path(__file__).resolve().parents[1]

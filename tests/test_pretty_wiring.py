@@ -190,7 +190,7 @@ def test_what_a_prior_is_made_from(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "x").mkdir()
     for name in ("fr", "de", "it", "a", "b", "en-fr.jsonl", "en-de.jsonl"):
-        (tmp_path / "x" / name).touch()
+        (tmp_path / "x" / name).write_text("word\tmot\n")
     plan = plan_with(tmp_path, prior)
     decoder = plan.decoder(RUN)
     assert isinstance(decoder, PrefilledDecoder)
@@ -215,7 +215,7 @@ def test_dictionary_of_aligned_text(tmp_path: Path) -> None:
     ]
     path = tmp_path / "train.parquet"
     pq.write_table(pa.table(dict(zip(("source", "target", "alignment"), zip(*rows, strict=True), strict=True))), path)
-    assert list(most_aligned(path).items()) == [
+    assert list(most_aligned(path, "en-fr").items()) == [
         ("cat", "chat"),  # three times; then by the alphabet among equals
         ("the", "le"),
         ("a", "un"),  # as often as x
@@ -224,7 +224,7 @@ def test_dictionary_of_aligned_text(tmp_path: Path) -> None:
     ]
     pq.write_table(pa.table({"source": ["a"], "target": ["b"], "alignment": [""]}), path)
     with pytest.raises(ValueError, match=r"train\.parquet has no word alignments.*`files` instead of `corpus`"):
-        most_aligned(path)
+        most_aligned(path, "en-fr")
 
 
 # ---------------------------------------------------------------------------------------------------------------- jobs

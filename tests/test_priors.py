@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
@@ -272,6 +274,18 @@ def test_pseudo_of_a_language_without_blanks(tokenizer: PreTrainedTokenizerBase,
     path.write_text("猫\tchat\n红\trouge\n红色\tcouleur rouge\n", encoding="utf-8")
     options = {"kind": "pseudo", "files": {"zh-fr": str(path)}}
     assert make(tokenizer, options, "zh-fr")(items("这是红色的猫。", "大猫", "无")) == [" couleur rouge", " chat", ""]
+    path.write_text("red\t红\ncat\t猫\n", encoding="utf-8")
+    options = {"kind": "pseudo", "files": {"en-zh": str(path)}, "words": 2}
+    assert make(tokenizer, options, "en-zh")(items("a red cat")) == [" 红猫"], "no blank where there is none"
+
+
+def test_a_dictionary_of_aligned_characters(tmp_path: Path) -> None:
+    rows = {"source": ["red cat", "cat"], "target": ["红 猫", "猫"], "alignment": ["0-0 1-1", "0-0"]}
+    pq.write_table(pa.table(rows), tmp_path / "train.parquet")
+    assert priors.most_aligned(tmp_path / "train.parquet", "en-zh") == {"cat": "猫", "red": "红"}
+    rows = {"source": ["红猫"], "target": ["red cat"], "alignment": ["0-0 1-1"]}
+    pq.write_table(pa.table(rows), tmp_path / "train.parquet")
+    assert priors.most_aligned(tmp_path / "train.parquet", "zh-en") == {"红": "red", "猫": "cat"}
 
 
 def test_text_after_the_answer_is_no_prior(tokenizer: PreTrainedTokenizerBase) -> None:
@@ -322,6 +336,11 @@ def test_refined_by_hypotheses(tokenizer: PreTrainedTokenizerBase, tmp_path: Pat
     path.write_text('{"id": 1}\n', encoding="utf-8")
     with pytest.raises(ValueError, match=r"h.jsonl:1: no 'source' in this row"):
         make(tokenizer, refined)
+    other = {"id": 0, "setting": "k=1", "source": "a", "hypothesis": None}
+    path.write_text(f"{json.dumps(rows[2])}\n{json.dumps(other)}\n", encoding="utf-8")
+    assert make(tokenizer, refined)(items("a")) == [" 0"], "a row of another setting is none of ours"
+    with pytest.raises(ValueError, match=r"h.jsonl:2: 'hypothesis' holds None in this row"):
+        make(tokenizer, refined | {"setting": "k=1"})
 
 
 def test_refined_by_t5(tokenizer: PreTrainedTokenizerBase, tmp_path: Path) -> None:

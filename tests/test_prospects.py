@@ -74,8 +74,11 @@ def test_signatures_are_those_that_runs_write() -> None:
     assert prospects.signature("laal", "en-fr", ()).startswith("LAAL|time:delays|source:words|target:word|")
     assert prospects.signature("comet", "en-fr", ()).startswith(f"COMET|model:{COMET.MODEL}|")
     assert prospects.signature("comet:model=a/b", "en-fr", ()).startswith("COMET|model:a/b|")
-    missing = prospects.signature("offtarget:identifier=glotlid", "en-fr", (("languages", "en+fr"),))
-    assert missing.startswith("offtarget:identifier=glotlid cannot be tried here (identifier=glotlid: no model")
+    glotlid = prospects.signature("offtarget:identifier=glotlid", "en-fr", (("languages", "en+fr"),))
+    assert glotlid.startswith("OTR|id:glotlid|"), "although its model is not here"
+    missing = prospects.signature("offtarget:identifier=glot", "en-fr", ())
+    assert missing.startswith("offtarget:identifier=glot cannot be tried here (unknown identifier 'glot'")
+    assert prospects.signature("bleu:tokenize=no", "en-fr", ()).startswith("bleu:tokenize=no cannot be tried here (")
 
 
 def test_the_nearest_of_several_configurations_counts(tmp_path: Path) -> None:

@@ -289,6 +289,7 @@ def test_latex_escapes_every_special_character():
         r"a\_b \& 5\% \#1 \$x\$ \{y\} \textasciitilde{}\textasciicircum{}\textbackslash{} \textless{}z\textgreater{}"
     )
     assert markup.latex_text("日é\x00") == "U+65E5éU+0000"
+    assert markup.latex_text("e\u0301") == "é", "decomposed"
 
 
 # ----------------------------------------------------------------------------------------------------------- figures
@@ -466,10 +467,27 @@ def test_differences_are_between_first_settings_and_other_languages_are_named():
 
 def test_words_stand_where_they_were_written():
     pieces = compare("der alte Mann will", "der alte  Mann geht")
-    hypothesis = Hypothesis("a", "k=1", False, pieces, delays=[0, 2, 2, 4])
+    hypothesis = Hypothesis("a", "k=1", False, pieces, words=["der", "alte", "Mann", "geht"], delays=[0, 2, 2, 4])
     assert hypothesis.columns(5) == ["der", "alte Mann", "", "geht", ""]
     with pytest.raises(ValueError, match="shorter"):
         replace(hypothesis, delays=[1]).columns(5)
+
+
+def test_separators_of_lines_part_words_as_decoders_do():
+    row = {"id": 0, "source": "one\u2028two\x85three", "reference": "eins", "hypothesis": "eins\u2029zwei\ufeffdrei"}
+    (example,) = choose({"en-de": [Output("a", "k=1", [row | {"delays": [1, 3]}])]}, 1)
+    assert (example.source, example.words) == ("one⟨U+2028⟩two⟨U+0085⟩three", ["one", "two", "three"])
+    assert example.hypotheses[0].columns(len(example.words)) == ["eins", "", "zwei\ufeffdrei"]
+    assert example.timed
+
+
+def test_characters_stand_where_they_were_written():
+    """Of text in which signs stand for what cannot be seen."""
+    row = {"id": 0, "source": "猫\u202e a", "reference": "我爱", "hypothesis": "我 \u202e爱茶", "delays": [1, 2, 2, 3]}
+    (example,) = choose({"zh-ja": [Output("a", "k=1", [row])]}, 1)
+    assert example.words == ["猫", "⟨U+202E⟩", "a"]
+    assert example.hypotheses[0].columns(3) == ["我", "⟨U+202E⟩爱", "茶"]
+    assert example.timed
 
 
 def test_invisible_characters_become_visible():

@@ -127,6 +127,49 @@ def test_what_a_killed_process_left_is_mended(cache: Path, tmp_path: Path, local
     assert len(get(corpus("local17"), "de-en", tmp_path)) == 2
 
 
+def test_right_archives_are_unpacked_without_a_network_and_stay(
+    cache: Path, tmp_path: Path, local17: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As brought from another machine: all pairs of a set, none of them unpacked."""
+    raw = cache / "local17" / "raw"
+    raw.mkdir(parents=True)
+    (tmp_path / "de-en.tgz").rename(raw / "local17.de-en.tgz")
+    other = {"fr-en/IWSLT17.TED.tst2017.fr-en.fr.xml": talks("fr", "une phrase")}
+    md5 = archive(raw / "local17.fr-en.tgz", other)
+    monkeypatch.setattr(local17, "data", [*local17.data, (tmp_path / "fr-en.tgz").as_uri()])
+    monkeypatch.setattr(local17, "md5", [*local17.md5, md5])
+    before = {path.name: path.read_bytes() for path in raw.glob("*.tgz")}
+    assert len(before) == 2
+    assert get(corpus("local17"), "de-en", tmp_path) == [("ein Satz", "one sentence"), ("noch einer", "another")]
+    lacking = corpus("local17").model_copy(update={"pairs": ["fr-en"]})
+    with pytest.raises(CorpusError, match="local17 fr-en cannot be read: FileNotFoundError"):
+        corpora.fetch(lacking, "fr-en", tmp_path / "fr-en")
+    assert {path.name: path.read_bytes() for path in raw.glob("*.tgz")} == before
+
+
+def test_archive_without_the_pair_stays(
+    cache: Path, tmp_path: Path, local17: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its checksum is right, but what the pair is made of is not in it."""
+    raw = cache / "local17" / "raw"
+    raw.mkdir(parents=True)
+    monkeypatch.setattr(local17, "md5", [archive(raw / "local17.de-en.tgz", {"README": "no texts"})])
+    whole = (raw / "local17.de-en.tgz").read_bytes()
+    with pytest.raises(CorpusError, match=r"local17 de-en cannot be read: FileNotFoundError"):
+        corpora.fetch(corpus("local17"), "de-en", tmp_path / "de-en")
+    assert (raw / "local17.de-en.tgz").read_bytes() == whole
+
+
+def test_archive_of_unknown_checksum_is_fetched_again_where_it_is_broken(
+    cache: Path, tmp_path: Path, local17: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local17, "md5", None)
+    raw = cache / "local17" / "raw"
+    raw.mkdir(parents=True)
+    (raw / "local17.de-en.tgz").write_bytes((tmp_path / "de-en.tgz").read_bytes()[:100])
+    assert len(get(corpus("local17"), "de-en", tmp_path)) == 2
+
+
 def test_half_a_cached_text(cache: Path, tmp_path: Path) -> None:
     seed(cache, "iwslt17", "de-en", src="a\nb\n", ref="A\n")
     with pytest.raises((CorpusError, TextError), match=r"src has 2 lines but .*ref has 1;.*remove both"):

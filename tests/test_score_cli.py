@@ -69,6 +69,37 @@ def test_what_a_metric_writes_itself_stands(files):
     assert [found[name]["low"] is None for name in metrics] == [True, True, True, False]
 
 
+def test_sentences_follow_the_record_that_is_made_of_them(files):
+    from sacrebleu.metrics import BLEU, CHRF
+
+    arguments = ("--hypothesis", "hyp.txt", "--reference", "ref.txt", "--pair", "en-de", "--bootstrap", "0")
+    done = run("text", *arguments, "--metric", "bleu", "chrf", "rouge", "--sentences", cwd=files)
+    assert done.returncode == 0, done.stderr
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [row.get("sentence") for row in found] == [None, 1, 2] * 3
+    assert {tuple(sorted(row)) for row in found if "sentence" in row} == {
+        ("metric", "pair", "sentence", "signature", "system", "value")
+    }
+    hypotheses, references = (list(lines(files / name)) for name in ("hyp.txt", "ref.txt"))
+    for theirs, ours in ((BLEU(effective_order=True), found[1:3]), (CHRF(), found[4:6])):
+        pairs = zip(hypotheses, references, strict=True)
+        assert [row["value"] for row in ours] == pytest.approx([theirs.sentence_score(h, [r]).score for h, r in pairs])
+        assert ours[0]["signature"].endswith(str(theirs.get_signature()))
+    assert [row["value"] for row in found[7:]] == pytest.approx([100 * 2 * 4 / 11, 100 * 2 * 4 / 9])
+    plain = run("text", *arguments, "--metric", "bleu", "chrf", "rouge", cwd=files)
+    assert plain.stdout.splitlines() == done.stdout.splitlines()[::3]
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(tmp_path):
+    (tmp_path / "many.txt").write_text("a b c\n" * 1500)
+    command = [sys.executable, str(SCRIPTS / "score.py"), "text", "--pair", "en-de", "--metric", "rouge", "--sentences"]
+    command += ["--hypothesis", "many.txt", "--reference", "many.txt", "--bootstrap", "0"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert json.loads(process.stdout.readline())["value"] == 100
+        process.stdout.close()
+        assert (process.stderr.read(), process.wait()) == (b"", 141)
+
+
 def test_lines_end_at_line_feeds_only(tmp_path):
     path = tmp_path / "lines.txt"
     path.write_bytes("\ufeffone\u2028still one\r\ntwo\x85still two\n\nfour".encode())
@@ -89,7 +120,7 @@ def rows_to(path, rows):
 
 def row(number, setting="", **change):
     text = f"Satz Nummer {number} steht hier ."
-    return {"id": number, "setting": setting, "source": "x", "reference": text, "hypothesis": text} | change
+    return {"id": number, "setting": setting, "source": "a b c d e f", "reference": text, "hypothesis": text} | change
 
 
 def test_one_group_of_records_per_setting(tmp_path):
@@ -156,6 +187,18 @@ ROWS = [
             ("a reference that is not there", TWO, "--reference no.txt", "no.txt cannot be read: No such file"),
             ("a source of another length", TWO, "--source c --metric bleu", "c cannot be read"),
             ("a tokenizer for no BLEU", TWO, "--metric chrf --tokenize char", "--tokenize is for BLEU"),
+            (
+                "a tokenizer for nothing",
+                TWO,
+                "--metric bleu:tokenize=char chrf --tokenize none",
+                "--tokenize is for BLEU, and each bleu of --metric names its own",
+            ),
+            (
+                "no value of a sentence",
+                TWO,
+                "--metric tags:of=chunk --sentences",
+                "tags:of=chunk has no value of a sentence",
+            ),
             ("negative resamples", TWO, "--bootstrap -1", "resamples cannot be negative: -1"),
         ]
     ),

@@ -10,10 +10,11 @@ import pytest
 from conftest import REPOSITORY
 from dragoman import models
 from dragoman.config import Prompt, Segment
-from dragoman.configfile import load_config, prompts, read_yaml
+from dragoman.configfile import load_config, prompts
 from dragoman.languages import NAMES
 from dragoman.prompts import encode, joined, render
 from dragoman.shots import chosen, with_shots
+from dragoman.yamlfile import read_yaml
 
 PROMPTS = prompts()
 SHOTS = [("One.", "Uno."), ("Two {three}?", "Due, tre?")]

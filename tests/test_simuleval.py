@@ -11,17 +11,23 @@ import re
 import shlex
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from conftest import REPOSITORY
+from conftest import REPOSITORY, save_model
 from dragoman import metrics
+from dragoman.config import SimultaneousDecoder
+from dragoman.configfile import prompts
+from dragoman.decoding import Context, Item
+from dragoman.decoding import simultaneous as batched
 from dragoman.decoding.serve import serve
 from dragoman.metrics.instances import Instance, read, timing_of, write
 from dragoman.metrics.latency import scores
 from dragoman.policies import WaitKStride, schedule
+from dragoman.units import WORDS, Units, of_pair, units
 
 VENV = REPOSITORY / ".venv-simuleval"
 LATENCY = ("AL", "LAAL", "AP", "DAL", "ATD")
@@ -31,8 +37,8 @@ UNREACHABLE = r"connection broken|NewConnectionError|ConnectTimeout|ReadTimeout|
 class Copier:
     """Copies words in capitals, some words behind, and adds two more at the end; "stop" makes it end at once."""
 
-    def __init__(self, k: int, stride: int) -> None:
-        self.k, self.stride = k, stride
+    def __init__(self, k: int, stride: int, units: Units = WORDS) -> None:
+        self.k, self.stride, self.units = k, stride, units
         self.reset()
 
     def reset(self) -> None:
@@ -91,6 +97,27 @@ def test_a_conversation_by_hand() -> None:
     assert answers == [{"words": words, "done": done} for _, words, done in conversation]
 
 
+def test_what_a_word_is_may_be_asked_at_any_time() -> None:
+    requests = [
+        {"units": True},
+        {"divide": "我爱 Go"},
+        {"source": "我"},
+        {"divide": ""},
+        {"end": True},
+        {"units": True},
+    ]
+    answers = io.StringIO()
+    serve(Copier(1, 1, of_pair("zh-en")), [json.dumps(request) + "\n" for request in requests], answers)
+    assert [json.loads(line) for line in answers.getvalue().splitlines()] == [
+        {"source": "character", "target": "word"},
+        {"units": ["我", "爱", " G", "o"]},
+        {"words": ["我"], "done": False},
+        {"units": []},
+        {"words": ["+", "+"], "done": True},
+        {"source": "character", "target": "word"},
+    ]
+
+
 def test_an_answer_comes_before_the_next_request_is_read() -> None:
     answers, seen = io.StringIO(), []
 
@@ -114,6 +141,8 @@ def test_an_answer_comes_before_the_next_request_is_read() -> None:
         ('{"end": false}', "a request is"),
         ('{"end": 1}', "a request is"),
         ('{"word": "a"}', "a request is"),
+        ('{"units": 1}', "a request is"),
+        ('{"divide": null}', "a request is"),
         ('{"source": "refuse"}', "this word cannot be read"),
     ],
 )
@@ -259,26 +288,52 @@ from simuleval.evaluator.scorers import get_scorer_class
 
 rows = [json.loads(line) for line in open(sys.argv[1])]
 texts = TextToTextDataloader([row["source"] for row in rows], [row["reference"] for row in rows])
-instances = {row["index"]: TextToTextInstance(row["index"], texts, Namespace(eval_latency_unit="word")) for row in rows}
+unit = Namespace(eval_latency_unit=sys.argv[2])
+instances = {row["index"]: TextToTextInstance(row["index"], texts, unit) for row in rows}
 for row in rows:
-    instance = instances[row["index"]]
-    for word, delay in zip(row["prediction"].split(), row["delays"], strict=True):
+    instance, written = instances[row["index"]], row["prediction"]
+    written = written.split() if sys.argv[2] == "word" else written.replace(" ", "")
+    for word, delay in zip(written, row["delays"], strict=True):
         while instance.step < delay:
             instance.send_source(None)
         instance.receive_prediction(TextSegment(content=word))
     instance.receive_prediction(EmptySegment(finished=True))
     assert instance.delays == row["delays"] and instance.finish
-print(json.dumps({name: get_scorer_class("latency", name)()(instances) for name in sys.argv[2:]}))
+print(json.dumps({name: get_scorer_class("latency", name)()(instances) for name in sys.argv[3:]}))
 """
+
+
+def live(simuleval: Path, folder: Path, instances: list[Instance], unit: str) -> dict[str, float]:
+    """SimulEval's scores of instances as if they were translated now; it divides their sources at blanks."""
+    write(folder / "live.log", instances)
+    done = run([simuleval / "python", "-c", LIVE, folder / "live.log", unit, *LATENCY], folder)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
 
 
 def test_scores_of_a_live_run_are_simulevals(simuleval: Path, tmp_path: Path) -> None:
     """While it runs, SimulEval knows that its source is text, and ATD counts words."""
     instances = synthetic()
-    write(tmp_path / "instances.log", instances)
-    done = run([simuleval / "python", "-c", LIVE, tmp_path / "instances.log", *LATENCY], tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == pytest.approx(ours(instances), abs=1e-9)
+    assert live(simuleval, tmp_path, instances, "word") == pytest.approx(ours(instances), abs=1e-9)
+
+
+def test_scores_of_characters_of_a_live_run_are_simulevals(simuleval: Path, tmp_path: Path) -> None:
+    """Characters of a target, with Latin letters and real blanks among them."""
+    chance, instances = random.Random(2), []
+    for index in range(40):
+        delays = sorted(chance.randint(1, 9) for _ in range(chance.randint(1, 14)))
+        text = [chance.choice("我爱茶がสวy3。") + chance.choice(["", "", " "]) for _ in delays]
+        reference = "".join(text[: chance.randint(1, 14)]) + chance.choice(["", " Go", "。"])
+        source = " ".join(chance.choice(["猫", "tea"]) for _ in range(9))
+        instances.append(
+            Instance(index, "".join(text).strip(), tuple(delays), (0,) * len(delays), reference, source, 9)
+        )
+    assert live(simuleval, tmp_path, instances, "char") == pytest.approx(ours(instances, "char"), abs=1e-9)
+    texts = [each.prediction for each in instances], [[each.reference for each in instances]]
+    columns = {"delays": [list(each.delays) for each in instances]}
+    for name, value in ours(instances, "char").items():  # a decoding is scored as a log is
+        sources = [each.source for each in instances]
+        assert metrics.score(name.lower(), *texts, sources, "en-zh", columns, bootstrap=0).value == pytest.approx(value)
 
 
 # -- the agent --------------------------------------------------------------------------------------------------------
@@ -288,6 +343,7 @@ import argparse, sys
 from pathlib import Path
 from dragoman import command
 from dragoman.decoding.serve import serve
+from dragoman.units import WORDS, Units, of_pair
 
 {copier}
 
@@ -304,16 +360,18 @@ def main(argv):
     parser.add_argument("--k", type=int, default=1)
     given, rest = parser.parse_known_args(argv)
     Path(__file__).with_name("arguments").write_text("\\n".join(rest))
-    serve(Talker(given.k, {stride}), sys.stdin, sys.stdout)
+    pair = rest[rest.index("--pair") + 1] if "--pair" in rest else "en-fr"
+    serve(Talker(given.k, {stride}, of_pair(pair)), sys.stdin, sys.stdout)
 
 command.run(main)
 """
 
 
-def serving(folder: Path, stride: int) -> str:
-    """A "Python" that, whatever script it is told to run, serves the copier."""
+def serving(folder: Path, stride: int, server: str = "") -> str:
+    """A "Python" that, whatever script it is told to run, serves the copier, or another server."""
     script, python = folder / "copier.py", folder / "python"
-    script.write_text(SERVER.format(copier=inspect.getsource(Copier), stride=stride), encoding="utf-8")
+    server = server or SERVER.format(copier=inspect.getsource(Copier), stride=stride)
+    script.write_text(server, encoding="utf-8")
     words = ["env", f"PYTHONPATH={REPOSITORY / 'scripts'}", sys.executable, str(script)]
     python.write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n', encoding="utf-8")
     python.chmod(0o755)
@@ -321,14 +379,14 @@ def serving(folder: Path, stride: int) -> str:
 
 
 def simultaneous(
-    simuleval: Path, folder: Path, sources: list[str], stride: int, *options: str
+    simuleval: Path, folder: Path, sources: list[str], stride: int, *options: str, pair: str = "en-fr", server: str = ""
 ) -> subprocess.CompletedProcess[str]:
     (folder / "source").write_text("".join(f"{line}\n" for line in sources), encoding="utf-8")
     (folder / "reference").write_text("".join(f"{line.upper()} + +\n" for line in sources), encoding="utf-8")
     command = [simuleval / "simuleval", "--agent", REPOSITORY / "scripts" / "simuleval_agent.py"]
     command += ["--source", "source", "--target", "reference", "--output", "out", "--no-progress-bar"]
-    command += ["--config", "c.yaml", "--experiment", "e", "--system-name", "s", "--pair", "en-fr"]
-    return run([*command, "--python", serving(folder, stride), *options], folder)
+    command += ["--config", "c.yaml", "--experiment", "e", "--system-name", "s", "--pair", pair]
+    return run([*command, "--python", serving(folder, stride, server), *options], folder)
 
 
 @pytest.mark.parametrize(("k", "stride"), [(3, 1), (3, 2)])
@@ -347,6 +405,71 @@ def test_the_agent_writes_when_the_policy_says(simuleval: Path, tmp_path: Path, 
     script, *arguments = (tmp_path / "arguments").read_text().splitlines()
     assert script == str(REPOSITORY / "scripts" / "stream.py")
     assert " ".join(arguments) == "--serve --config c.yaml --experiment e --system s --pair en-fr"
+
+
+REAL = """
+import sys
+from pathlib import Path
+from dragoman.config import SimultaneousDecoder
+from dragoman.configfile import prompts
+from dragoman.decoding import Context
+from dragoman.decoding.serve import serve
+from dragoman.decoding.streaming import Interpreter
+
+options = SimultaneousDecoder(name="streaming", k=[3], max_lag=1, max_word_tokens=3)
+interpreter = Interpreter(Context(Path(__file__).parent / "model", "zh-ja", prompts()["short"]), options)
+serve(interpreter, sys.stdin, sys.stdout)
+"""
+
+
+def test_characters_of_a_model_in_simuleval(simuleval: Path, tmp_path: Path) -> None:
+    """From Chinese into Japanese: the words, delays and latencies of the batched decoder."""
+    sources = ["我爱 Go", "猫", " 学\u3000语 "]
+    (tmp_path / "model").mkdir()
+    save_model(tmp_path / "model", sharpness=12, texts=sources)
+    options = SimultaneousDecoder(name="simultaneous", k=[3], max_lag=1, max_word_tokens=3)
+    decoder = batched.Decoder(Context(tmp_path / "model", "zh-ja", prompts()["short"]), options)
+    rows = [row for (row,) in decoder.decode([Item(n, line, "") for n, line in enumerate(sources)])]
+    done = simultaneous(simuleval, tmp_path, sources, 0, "--eval-latency-unit", "char", pair="zh-ja", server=REAL)
+    assert done.returncode == 0, done.stderr
+    log = read(tmp_path / "out" / "instances.log")
+    assert [(each.prediction, list(each.delays)) for each in log] == [
+        (row["hypothesis"].replace(" ", ""), row["delays"]) for row in rows
+    ]
+    assert len({row["hypothesis"] for row in rows}) > 1
+    references = [line.upper() + " + +" for line in sources]
+    columns = {"delays": [row["delays"] for row in rows]}
+    theirs = live(
+        simuleval, tmp_path, [replace(each, reference=r) for each, r in zip(log, references, strict=True)], "char"
+    )
+    hypotheses = [row["hypothesis"] for row in rows]
+    for name in LATENCY:
+        score = metrics.score(name.lower(), hypotheses, [references], sources, "zh-ja", columns, bootstrap=0)
+        assert score.value == pytest.approx(theirs[name], abs=1e-6)
+
+
+@pytest.mark.parametrize(("pair", "unit"), [("en-zh", "char"), ("zh-en", "word"), ("ja-th", "char")])
+def test_the_agent_divides_as_its_system_does(simuleval: Path, tmp_path: Path, pair: str, unit: str) -> None:
+    """Sources are plain text; what is read and written one by one follows the languages."""
+    sources, counted = ["我爱茶 Go", "猫", "a b c"], of_pair(pair)
+    done = simultaneous(simuleval, tmp_path, sources, 1, "--k", "2", "--eval-latency-unit", unit, pair=pair)
+    assert done.returncode == 0, done.stderr
+    for each, source in zip(read(tmp_path / "out" / "instances.log"), sources, strict=True):
+        words = [word.strip() for word in units(source, counted.source)]
+        assert each.source_length == len(words)
+        wanted = [*map(str.upper, words), "+", "+"]
+        delays = schedule(WaitKStride(name="wait-k-stride", k=2, stride=1), len(words), len(wanted)).tolist()
+        due = [(w, d) for word, d in zip(wanted, delays, strict=False) for w in ([word] if unit == "word" else word)]
+        written = each.prediction.split() if unit == "word" else each.prediction
+        assert list(zip(written, each.delays, strict=True)) == due
+
+
+def test_a_target_in_characters_is_not_scored_by_words(simuleval: Path, tmp_path: Path) -> None:
+    for pair, unit, wanted in (("en-zh", "word", "char"), ("zh-en", "char", "word")):
+        done = simultaneous(simuleval, tmp_path, ["a"], 1, "--eval-latency-unit", unit, pair=pair)
+        assert done.returncode == 1
+        assert f"give --eval-latency-unit {wanted}, not {unit}" in done.stderr
+        assert "Traceback" not in done.stderr
 
 
 def test_a_translator_that_gives_up_ends_simuleval(simuleval: Path, tmp_path: Path) -> None:
@@ -386,7 +509,7 @@ def test_the_agent_says_what_went_wrong(simuleval: Path, tmp_path: Path) -> None
         ),
         (
             (python, ["refuse"], cpu),
-            'the translator refused: request 2, {"source": "refuse"}: this word cannot be read',
+            'the translator refused: request 3, {"source": "refuse"}: this word cannot be read',
         ),
         (("nowhere/python", [], cpu), "nowhere/python does not start .*: `make env`"),
         (("/bin/echo", [], cpu), "the translator said '/.* --serve .*', which is no JSON: /bin/echo"),

@@ -18,15 +18,18 @@ from dragoman.decoding import Context, Item, conversation, simultaneous, streami
 from dragoman.decoding.cost import Price, Work
 from dragoman.decoding.legacy import LegacySentence
 from dragoman.decoding.lockstep import Vocabulary
-from dragoman.decoding.simultaneous import by_tokens, cut
+from dragoman.decoding.simultaneous import by_tokens
 from dragoman.decoding.streaming import Interpreter, Stream
 from dragoman.decoding.writer import Writer, ahead
 from dragoman.methods import ParallelText, sft
 from dragoman.prompts import encode, joined
+from dragoman.spelling import cut
 
 MEANT = list(grammar.meanings(1, "train", 200))
 ENGLISH, FRENCH = ([grammar.realise(meaning, code).text for meaning in MEANT] for code in ("en", "fr"))
 ITEMS = [Item(i, *pair) for i, pair in enumerate(zip(ENGLISH, FRENCH, strict=True))]
+ODD = [Item(i, line, "") for i, line in enumerate(["The  cat\u00a0sleeps. ", "\u202fone", "a\tb \u200b c\u2028d"], 200)]
+"""Sources with white space of other kinds than single blanks."""
 PROMPT = prompts()["short"]
 
 
@@ -98,7 +101,7 @@ def test_batch_is_stream_for_200_sentences(falcon: Path) -> None:
     ids=str,
 )
 def test_batch_is_stream(architecture: str, options: dict[str, object], request: pytest.FixtureRequest) -> None:
-    folder, items = request.getfixturevalue(architecture), ITEMS[:30]
+    folder, items = request.getfixturevalue(architecture), ITEMS[:27] + ODD
     assert without_cost(translate(simultaneous, folder, items, **options)) == translate(
         streaming, folder, items, **options
     )

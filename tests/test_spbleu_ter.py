@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from dragoman import metrics
 from dragoman.configfile import ConfigError, parse
 from dragoman.metrics import MetricError, bleu, score, significance
 from dragoman.plan import Plan
+from dragoman.text import objects
 from test_claims import config
 from test_significance import texts
 
@@ -109,6 +111,57 @@ def test_ter_is_sacrebleus() -> None:
     assert significance._ter(significance.np.asarray([[0.0, 0.0], [2.0, 0.0], [1.0, 4.0]])).tolist() == [0, 100, 25]
     with pytest.raises(MetricError, match="normalized is true or false, not 1"):
         score("ter:normalized=1", good, [references], pair="de-en")
+
+
+CAT, DOG = ["我喜欢猫。"], [["我爱猫。"]]
+
+
+def test_ter_cuts_chinese_into_characters() -> None:
+    """A substitution and an insertion in 4 characters; of whole sentences, the one word is wrong."""
+    from sacrebleu.metrics import TER
+
+    for pair in ("en-zh", "eng_Latn-zho_Hans", "en-yue"):
+        found = score("ter", CAT, DOG, pair=pair)
+        assert found.value == pytest.approx(100 * 2 / 4)
+        assert found.value == TER(normalized=True, asian_support=True).corpus_score(CAT, DOG).score
+        assert "|norm:yes|punct:yes|asian:yes|" in found.signature
+        assert significance.statistics("ter", CAT, DOG, [], pair).value == pytest.approx(found.value)
+    assert score("ter:normalized=false", CAT, DOG, pair="en-zh").value == 100
+    assert "|norm:no|punct:yes|asian:no|" in score("ter:normalized=false", CAT, DOG, pair="en-zh").signature
+    # Japanese: 猫 and 魚 are words, and so is every run of kana
+    assert score("ter", ["猫が魚を食べた"], [["猫が魚を焼いた"]], pair="en-ja").value == pytest.approx(100 * 2 / 6)
+
+
+def test_ter_of_other_languages_is_as_it_was() -> None:
+    for pair in ("en-de", "en-ko", "en-ja_Latn", "zh-en"):
+        assert "|norm:no|punct:yes|asian:no|" in score("ter", ["a b"], [["a c"]], pair=pair).signature
+    korean = ["나는 고양이를 좋아한다."], [["나는 개를 좋아한다."]]
+    parted = score("ter:normalized=true", *korean, pair="en-ko")
+    assert parted.value == score("ter:normalized=true,asian_support=true", *korean, pair="en-ko").value
+
+
+def test_ter_of_real_chinese(shared_data: Path) -> None:
+    """As whole sentences, even the best system of WMT22 has 98.6."""
+    lines = islice(objects(shared_data / "wmt22" / "en-zh.jsonl.gz"), 12)
+    rows = [row for _, row in lines]
+    hypotheses, references = [row["hyps"]["wmt22:Online-G"] for row in rows], [[row["refs"]["A"] for row in rows]]
+    found = score("ter", hypotheses, references, pair="en-zh", bootstrap=0)
+    assert 20 < found.value < 70
+    assert score("ter:normalized=false", hypotheses, references, pair="en-zh", bootstrap=0).value > 90
+
+
+@pytest.mark.parametrize(
+    ("spec", "pair"), [("ter:asian_support=true", "en-de"), ("ter:normalized=false,asian_support=true", "en-zh")]
+)
+def test_options_of_ter_that_do_nothing_are_refused(spec: str, pair: str) -> None:
+    with pytest.raises(MetricError, match=f"asian_support=true does nothing in {pair} without normalized=true"):
+        score(spec, ["a"], [["a"]], pair=pair)
+    for more in ("no_punct=true", "normalized=true"):
+        score(f"ter:{more},asian_support=true", ["a"], [["a"]], pair=pair)
+    world = config("results")
+    world["experiments"]["simulmask"]["metrics"] = ["ter:asian_support=true"]
+    with pytest.raises(ConfigError, match=r"metrics\.0.*asian_support=true does nothing"):
+        parse(world)
 
 
 @pytest.mark.parametrize("kind", ["bs", "ar"])

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from dragoman import languages
 from dragoman.identify import identifier
 from dragoman.metrics import MetricError, lase, neural, rouge, score
 from test_neural import FAKE
@@ -50,7 +51,7 @@ def test_rouge_is_googles_where_that_can_read(
     ],
 )
 def test_words_of_any_script(text: str, language: str, expected: list[str]) -> None:
-    assert rouge.words(text, language) == expected
+    assert rouge.words(text, languages.read(language)) == expected
 
 
 def test_letters_that_google_drops_count() -> None:

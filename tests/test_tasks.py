@@ -65,12 +65,11 @@ def test_known_answers_to_new_questions(overlap: str) -> None:
 
 def test_dictionary_of_tags(tmp_path: Path) -> None:
     prepared(tmp_path, "tagging", "de-en")
-    words = most_aligned(tmp_path / "de-en" / "train.parquet")
+    words = most_aligned(tmp_path / "de-en" / "train.parquet", "de-en")
     assert words["und"] == "CCONJ"
     assert words["in"] == "ADP"
-    places = {word: place for place, word in enumerate(words, 1)}
     prior = PseudoPrior(kind="pseudo", corpus="tags", word="first")
-    assert pseudo(prior, words, places, "In dem Garten.", "de") == "ADP"
+    assert pseudo(prior, words, "In dem Garten.") == "ADP"
 
 
 def test_summaries_in_another_language(tmp_path: Path) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import signal
+import statistics
+from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -73,6 +76,7 @@ class StoppedError(Exception):
         ("falcon-alibi", {"optimizer": "adamw", "micro_batch": 4}),
         ("llama", {"adapter": {"rank": 2, "dropout": 0.5}, "schedule": "inverse_sqrt"}),
         ("llama", {"steps": 20, "checkpoint_every": 8}),  # stops in the middle of a later epoch
+        ("llama", {"steps": 20, "checkpoint_every": 8, "order": "random"}),
         ("llama", {"schedule": "constant", "at_end": True}),  # stops before the result is written
         ("llama", {"adapter": {"rank": 2}, "schedule": "constant", "at_end": True}),
     ],
@@ -319,10 +323,53 @@ def test_batches_are_a_function_of_seed_and_epoch() -> None:
     assert max(spread) <= 3, "a batch holds examples of like length"
 
 
-def test_fewer_examples_than_a_batch() -> None:
-    (batch,) = training.Batches([1, 2, 3], 8, 8, 1)
+@pytest.mark.parametrize("order", ["length", "random"])
+def test_fewer_examples_than_a_batch(order: str) -> None:
+    batches = training.Batches([1, 2, 3], 8, 8, 1, order=order)
+    (batch,) = batches
     assert len(batch) == 8
     assert set(batch) == {0, 1, 2}
+    assert batches.left_out == 0
+
+
+def test_order_decides_which_examples_make_a_batch() -> None:
+    """By length, batches differ in their mean length; at random, hardly, and their order within changes nothing."""
+    lengths = [n % 100 for n in range(3200)]
+    spread = {}
+    for order in ("length", "random"):
+        batches = training.Batches(lengths, 32, 8, 1, order=order)
+        found = list(batches)
+        assert len(found) == len(batches) == 400
+        means = [sum(lengths[i] for part in found[n : n + 4] for i in part) / 32 for n in range(0, 400, 4)]
+        spread[order] = statistics.stdev(means)
+        assert sorted(i for part in found for i in part) == list(range(3200))
+        assert all(lengths[a[-1]] <= lengths[b[0]] for n, (a, b) in enumerate(pairwise(found)) if n % 4 < 3)
+    assert spread["length"] > 25
+    assert spread["random"] == pytest.approx(statistics.pstdev(range(100)) / 32**0.5, rel=0.25)
+
+
+def test_the_last_batch_of_an_epoch() -> None:
+    """At random it is filled up with the first examples of the epoch; by length it is left out, which is said."""
+    epochs = {}
+    for order, steps, left_out in (("length", 6, 4), ("random", 7, 0)):
+        batches = training.Batches([5] * 64, 10, 5, 3, order=order)
+        assert (batches.steps, batches.left_out) == (steps, left_out)
+        epochs[order] = [i for part in batches for i in part]
+        assert len(epochs[order]) == 10 * steps
+    counts = Counter(epochs["random"])
+    assert counts.keys() == set(range(64))
+    assert Counter(counts.values()) == {1: 58, 2: 6}
+    assert len(set(epochs["length"])) == 60
+
+
+def test_what_an_epoch_leaves_out_is_said(
+    tokenizer: PreTrainedTokenizerBase, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO"):
+        train(tokenizer, tmp_path / "length", steps=1)
+        train(tokenizer, tmp_path / "random", steps=1, order="random")
+    said = [message for message in caplog.messages if "leaves out" in message]
+    assert said == ["test: every epoch leaves out 4 of 60 examples, too few for a batch"]
 
 
 def test_batch_size_must_be_a_multiple_of_micro_batch() -> None:

@@ -1,8 +1,6 @@
-"""What a query may see: the worked example of the papers' code, a brute-force agent, and tokens of every shape."""
+"""What a query may see: the worked example of the papers' code, and a brute-force agent."""
 
 from __future__ import annotations
-
-from itertools import accumulate, pairwise
 
 import numpy as np
 import pytest
@@ -13,8 +11,9 @@ from hypothesis import strategies as st
 from dragoman import models, visibility
 from dragoman.config import Prompt, Segment
 from dragoman.policies import WaitK, WaitKStride, schedule
-from dragoman.prompts import encode, joined
-from dragoman.visibility import Words, fill, visible_sources, words
+from dragoman.spelling import pairs as spelled_pairs
+from dragoman.units import Unit, Units
+from dragoman.visibility import Words, fill, vectors
 
 PROMPT = Prompt(
     segments=[
@@ -28,18 +27,16 @@ PROMPT = Prompt(
 )
 
 
-def offsets_of(pieces: list[str]) -> list[tuple[int, int]]:
-    return list(pairwise(accumulate((len(piece) for piece in pieces), initial=0)))
-
-
-def segment(pieces: list[str], side: str, **options: object) -> Words:
-    return words(["".join(pieces)], [offsets_of(pieces)], side, **options)
+def sized(sizes: list[int]) -> Words:
+    """Words of so many tokens each."""
+    return Words(np.repeat(np.arange(len(sizes)) + 1, sizes), np.array([sum(sizes)]), np.array([len(sizes)]))
 
 
 # --------------------------------------------------------------------------------------------------- worked example
 
-SOURCE = [" I", " like", " small", " black", " cats"]
-TARGET = [" J", "'", "a", "ime", " les", " pet", "its", " chats", " no", "irs"]
+SOURCE = [1, 1, 1, 1, 1]
+TARGET = [4, 1, 2, 1, 2]
+"""Tokens of each word: `I like small black cats` and `J-'-a-ime les pet-its chats no-irs`."""
 
 
 @pytest.mark.parametrize(
@@ -54,7 +51,7 @@ TARGET = [" J", "'", "a", "ime", " les", " pet", "its", " chats", " no", "irs"]
 def test_worked_example(mode: str, expected: list[int]) -> None:
     """`I like small black cats` to `J'aime les petits chats noirs` with k = 1; the first row is `\\n`."""
     before, mark = 10, 3
-    source, target = segment(SOURCE, "source"), segment(TARGET, "target")
+    source, target = sized(SOURCE), sized(TARGET)
     g = schedule(WaitK(name="wait-k", k=1), 5, 5)
     (visible,) = fill(np.array([before]), source, np.array([mark]), target, [g], mode)
     start, end = before, before + len(SOURCE)
@@ -64,45 +61,6 @@ def test_worked_example(mode: str, expected: list[int]) -> None:
     assert visible[-1] == 5, "the end-of-sequence token, as a query, predicts nothing and is not restricted"
     columns = visibility.dense(visible)[end:-1, start:end]
     assert (columns == (np.arange(5) < np.array(expected)[:, None])).all()
-
-
-# ------------------------------------------------------------------------------------------------- words and tokens
-
-
-@pytest.mark.parametrize(
-    ("pieces", "side", "options", "expected", "count"),
-    [
-        (SOURCE, "source", {}, [1, 2, 3, 4, 5], 5),
-        (TARGET, "target", {}, [1, 1, 1, 1, 2, 3, 3, 4, 5, 5], 5),
-        ([" He", " said", " ", " yes", "."], "source", {}, [1, 2, 3, 3, 3], 3),  # two spaces
-        (["  ", "yes", "\t", "\n", "no", " "], "target", {}, [1, 1, 2, 2, 2, 3], 2),  # and the last is past the end
-        (["of ", "the", " cat"], "source", {}, [1, 2, 3], 3),  # spaces at the end of a token
-        (["of the", " cat sat"], "source", {}, [2, 4], 4),  # tokens of several words
-        (["of the", " cat sat"], "target", {}, [1, 3], 4),
-        (["", " a", "", "b", " c", ""], "source", {}, [1, 1, 1, 1, 2, 3], 2),  # empty tokens
-        (["我", "爱", "小", "猫", "。"], "source", {}, [1] * 5, 1),
-        (["我", "爱", "小", "猫", "。"], "source", {"unit": "character"}, [1, 2, 3, 4, 5], 5),
-        (["我爱", "小猫", "。"], "source", {"unit": "character"}, [2, 4, 5], 5),
-        (["我爱", "小猫", "。"], "target", {"unit": "character"}, [1, 3, 5], 5),
-        (["\u3000我", " 爱"], "target", {"unit": "character"}, [1, 2], 2),  # ideographic space
-        ([" 😀", "a", " b"], "target", {}, [1, 1, 2], 2),
-        (["In", "put :", " a", " b", "\n", "End"], "source", {"lead": 7, "tail": 4}, [0, 0, 1, 2, 3, 3], 2),
-        (['"', "a", ' b"', "\n"], "source", {"lead": 1, "tail": 2}, [0, 1, 2, 3], 2),
-        ([], "source", {}, [], 0),
-    ],
-)
-def test_words_of_tokens(
-    pieces: list[str], side: str, options: dict[str, object], expected: list[int], count: int
-) -> None:
-    found = segment(pieces, side, **options)
-    assert found.word.tolist() == expected
-    assert found.count.tolist() == [count]
-
-
-def test_words_are_those_of_split_in_every_text() -> None:
-    texts = ["a b", "", "  ", "c\u00a0d\u2003e ", "one", "x\x1cy"]
-    found = words(texts, [[] for _ in texts], "source")
-    assert found.count.tolist() == [len(text.split()) for text in texts]
 
 
 # ------------------------------------------------------------------------------------------------------- properties
@@ -118,14 +76,9 @@ def pairs(draw: st.DrawFn) -> tuple[int, list[int], int, list[int], np.ndarray]:
     return draw(st.integers(0, 3)), source, draw(st.integers(1, 3)), target, g
 
 
-def sized(sizes: list[int], side: str) -> Words:
-    """Words of so many tokens each."""
-    return segment([" a" if n == 0 else "a" for size in sizes for n in range(size)], side)
-
-
 def vector(case: tuple[int, list[int], int, list[int], np.ndarray], mode: str) -> np.ndarray:
     before, source, mark, target, g = case
-    parts = np.array([before]), sized(source, "source"), np.array([mark]), sized(target, "target")
+    parts = np.array([before]), sized(source), np.array([mark]), sized(target)
     return fill(*parts, [g], mode)[0]
 
 
@@ -203,7 +156,7 @@ TEXTS = [
 
 @pytest.mark.parametrize("unit", ["word", "character"])
 @pytest.mark.parametrize("mode", ["exact", "official"])
-def test_vectors_fit_the_examples(mode: str, unit: str) -> None:
+def test_vectors_fit_the_examples(mode: str, unit: Unit) -> None:
     tokenizer = models.train_tokenizer(TEXTS[:3] * 5, 320)
     prompts = [
         PROMPT,
@@ -218,37 +171,18 @@ def test_vectors_fit_the_examples(mode: str, unit: str) -> None:
         ),
     ]
     for prompt in prompts:
-        sources, targets = TEXTS, TEXTS[::-1]
-        rows = visible_sources(
-            prompt, tokenizer, "en-fr", sources, targets, lambda _, s, t: np.minimum(1 + np.arange(t + 1), s),
-            mode=mode, unit=unit,
-        )  # fmt: skip
-        for pieces, row, source in zip(
-            encode(prompt, tokenizer, "en-fr", sources, targets), rows, sources, strict=True
-        ):
-            ids = joined(pieces)
-            assert len(row) == len(ids)
+        counted = Units(unit, unit)
+        made = list(spelled_pairs(prompt, tokenizer, "en-fr", TEXTS, TEXTS[::-1], counted))
+        schedules = [schedule(WaitK(name="wait-k", k=1), len(each.source.source), each.count) for each in made]
+        for each, row, source in zip(made, vectors(made, schedules, mode), TEXTS, strict=True):
+            assert len(row) == len(each.ids)
             start, end = visibility.span(np.array(row))
-            assert tokenizer.decode(ids[start:end]).strip(' "') == source
+            assert tokenizer.decode(each.ids[start:end]).strip() == " ".join(source.split())
             assert row[-1] == end - start
 
 
-def test_long_corpora_are_worked_on_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    tokenizer = models.train_tokenizer(TEXTS, 320)
-
-    def rows() -> list[list[int]]:
-        def wait(number: int, source: int, target: int) -> np.ndarray:
-            return schedule(WaitK(name="wait-k", k=number + 1), source, target)
-
-        return visible_sources(PROMPT, tokenizer, "en-fr", TEXTS, TEXTS, wait)
-
-    whole = rows()
-    monkeypatch.setattr(visibility, "CHUNK", 4)
-    assert rows() == whole
-
-
 def test_mistakes_are_named() -> None:
-    parts = np.array([0]), segment(SOURCE, "source"), np.array([1]), segment(TARGET, "target")
+    parts = np.array([0]), sized(SOURCE), np.array([1]), sized(TARGET)
     with pytest.raises(ValueError, match="example 0 has 2 steps for 5 target words"):
         fill(*parts, [np.ones(2, dtype=int)], "exact")
     with pytest.raises(ValueError, match="more words than the source has"):
@@ -258,11 +192,11 @@ def test_mistakes_are_named() -> None:
 @settings(max_examples=20)
 @given(st.lists(pairs(), min_size=1, max_size=4))
 def test_no_example_depends_on_its_neighbours(cases: list[tuple[int, list[int], int, list[int], np.ndarray]]) -> None:
-    def joint(column: int, side: str) -> Words:
-        alone = [sized(case[column], side) for case in cases]
+    def joint(column: int) -> Words:
+        alone = [sized(case[column]) for case in cases]
         return Words(*(np.concatenate(part) for part in zip(*alone, strict=True)))
 
     before, mark = (np.array([case[column] for case in cases]) for column in (0, 2))
-    together = fill(before, joint(1, "source"), mark, joint(3, "target"), [case[4] for case in cases], "exact")
+    together = fill(before, joint(1), mark, joint(3), [case[4] for case in cases], "exact")
     for case, row in zip(cases, together, strict=True):
         assert (row == vector(case, "exact")).all()

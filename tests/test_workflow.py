@@ -311,9 +311,10 @@ def test_demonstration_has_the_right_jobs(tmp_path: Path) -> None:
     jobs = planned(done)
     assert {rule: jobs[rule] for rule in ("pretrain", "finetune", "decode")} == {
         "pretrain": 2,
-        "finetune": 2 + (5 + 4) + 3 * 2,  # two stages; five tunings and one for each of four k; twins and task models
-        # pairs x systems; of these one for each k; of translation, tagging and summaries with prior tokens
-        "decode": 16 * 3 + 2 * (7 + 4) + 2 * (10 + 5 + 5),
+        # stage 1 and two stages 2; three tunings for all k and three for each of four; twins and task models
+        "finetune": 3 + (3 + 3 * 4) + 3 * 2,
+        # pairs x systems; four for all k and four for each; of translation, tagging and summaries with prior tokens
+        "decode": 16 * 4 + 2 * (4 + 4 * 4) + 2 * (10 + 5 + 5),
     }
     assert jobs["prepare"] == 15 + 20 + 3 * 2, "pairs of the web, of many directions, of the other experiments"
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 from heapq import heapreplace
+from typing import Literal
 
 import torch
 
 from dragoman.methods import IGNORE, Example
 
 WINDOW = 50
-"""Batches that are sorted by length together: enough to pad little, few enough that batches stay random."""
+"""Batches whose examples are sorted by length together: enough to pad little, few enough that batches stay random."""
 
 
 class Batches:
@@ -20,9 +21,14 @@ class Batches:
     Each yielded list is one micro-batch; `accumulate` successive ones make an optimizer step. Of several processes
     each gets every nth micro-batch.
 
-    The examples of a batch are of like length, so that little is padded. Where they are to be packed, nothing need be
-    alike: then batches are drawn at random, and micro-batches have about as many tokens each, instead of as many
-    examples. So no pass is small and none large.
+    In the order `length` the examples of a batch are of like length, so that little is padded. In the order `random`
+    they are drawn at random, and only the micro-batches of a batch are sorted by length, which changes no gradient.
+    Where examples are to be packed, nothing need be alike: then batches are drawn at random in either order, and
+    micro-batches have about as many tokens each, instead of as many examples. So no pass is small and none large.
+
+    Every step takes a whole batch. The examples that are too few for another one at the end of an epoch are left out
+    in the order `length` (the next epoch shuffles anew and leaves out others); in the order `random` they make the last
+    batch together with the first examples of the epoch, which so come twice.
     """
 
     def __init__(
@@ -34,15 +40,18 @@ class Batches:
         rank: int = 0,
         world: int = 1,
         packed: bool = False,
+        order: Literal["length", "random"] = "length",
     ) -> None:
         if batch_size % (micro_batch * world):
             by = f" x {world} devices" if world > 1 else ""
             raise ValueError(f"batch_size ({batch_size}) must be a multiple of micro_batch ({micro_batch}){by}")
         self.lengths, self.batch_size, self.micro_batch, self.seed = lengths, batch_size, micro_batch, seed
-        self.rank, self.world, self.packed = rank, world, packed
+        self.rank, self.world, self.packed, self.order = rank, world, packed, order
         self.epoch = 0
-        # the last, smaller batch of an epoch is left out, as every step counts the same; the next epoch shuffles anew
-        self.steps = max(1, len(lengths) // batch_size)
+        full, rest = divmod(len(lengths), batch_size)
+        self.left_out = rest if full and order == "length" else 0
+        """Examples that an epoch leaves out."""
+        self.steps = max(1, full + (rest > self.left_out))
 
     def set_epoch(self, epoch: int) -> None:
         """Choose which epoch the next iteration walks through."""
@@ -55,10 +64,10 @@ class Batches:
         rng = random.Random(f"batches-{self.seed}-{self.epoch}")
         order = list(range(len(self.lengths)))
         rng.shuffle(order)
-        while len(order) < self.batch_size:  # fewer examples than one batch: some come twice
-            order += order[: self.batch_size - len(order)]
+        while len(order) < self.steps * self.batch_size:  # too few examples for whole batches: some come twice
+            order += order[: self.steps * self.batch_size - len(order)]
         batches = []
-        window = self.batch_size * (1 if self.packed else WINDOW)
+        window = self.batch_size * (1 if self.packed or self.order == "random" else WINDOW)
         for start in range(0, self.steps * self.batch_size, window):
             chosen = order[start : min(start + window, self.steps * self.batch_size)]
             chosen.sort(key=lambda i: self.lengths[i])

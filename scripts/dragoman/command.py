@@ -95,10 +95,14 @@ def run(main: Callable[[Sequence[str] | None], None]) -> None:
     began = time.monotonic()
     try:
         main(None)
+        sys.stdout.flush()
         if path := os.environ.get(BENCHMARK):
             write_cost(Path(path), time.monotonic() - began)
     except KeyboardInterrupt:
         sys.exit(130)
+    except BrokenPipeError:  # the reader has seen enough, as `head` has
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python would try to write the rest again
+        sys.exit(141)
     except Exception as error:
         if DEBUG in sys.argv or os.environ.get("DRAGOMAN_DEBUG"):
             raise

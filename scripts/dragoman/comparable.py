@@ -17,7 +17,8 @@ from pydantic import Field, PositiveFloat, PositiveInt, ValidationError, model_v
 from dragoman import registry
 from dragoman.command import REPOSITORY
 from dragoman.config import Name, Pair, Strict
-from dragoman.configfile import ConfigError, explained, read_yaml
+from dragoman.configfile import ConfigError, explained
+from dragoman.yamlfile import read_yaml
 
 FOLDER = REPOSITORY / "config" / "published"
 FILE = "comparison.yaml"

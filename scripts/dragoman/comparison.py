@@ -256,9 +256,12 @@ def _on_sentences(facts: Change, a: Folder, b: Folder, pairs: Sequence[tuple[int
 def _statistics(place: Place, record: Record, rows: Sequence[dict[str, Any]]) -> Statistics:
     name, written = parse(place.metric)
     options: dict[str, Any] = {}
-    if name == "offtarget" and "languages" not in written:  # a run chooses them, and its signature says which
-        chosen = dict(part.split(":", 1) for part in record.signature.split("|") if ":" in part)
+    # what a run chooses, and its signature says
+    chosen = dict(part.split(":", 1) for part in record.signature.split("|") if ":" in part)
+    if name == "offtarget" and "languages" not in written:
         options = {"languages": chosen["langs"]} if "langs" in chosen else {}
+    elif "delays" in columns_of(name) and chosen.keys() >= {"source", "target"}:
+        options = {"source_unit": chosen["source"].removesuffix("s"), "unit": chosen["target"]}
     references = [[row["reference"]] if isinstance(row["reference"], str) else row["reference"] for row in rows]
     try:
         return significance.statistics(

@@ -3,30 +3,23 @@
 from __future__ import annotations
 
 import re
-import reprlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any, get_args
 
-import yaml
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from dragoman import registry
 from dragoman.command import REPOSITORY
 from dragoman.config import Config, Prompt
+from dragoman.yamlfile import ConfigError, KeyPath, Marks, key_of, misread, read_yaml, shown
 
-KeyPath = tuple[str | int, ...]
-MOST_NODES = 200_000
-"""Keys and values that a configuration may have, aliases written out: a few lines of them can stand for billions."""
 PROMPTS = ("prompts.yaml", "prompts-target-language.yaml", "prompts-ptl.yaml")
 """Files of config/ with prompts that every configuration may name."""
-_SHORT = reprlib.Repr()
-_SHORT.maxstring = _SHORT.maxother = 60
 
-
-class ConfigError(ValueError):
-    """A configuration that cannot be run; the text holds one line per mistake."""
+__all__ = ["ConfigError", "KeyPath", "Problem", "explained", "load_config", "parse", "problems_in", "prompts"]
 
 
 @dataclass(frozen=True)
@@ -36,85 +29,8 @@ class Problem:
     path: KeyPath
     message: str
     value: Any = None
-
-
-class _StrictLoader(yaml.SafeLoader):
-    """YAML without repeated keys: the second would silently replace the first."""
-
-
-def _mapping_without_repeats(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Any, Any]:
-    first: dict[Any, int] = {}
-    for key_node, _ in node.value:
-        if key_node.tag == "tag:yaml.org,2002:merge":
-            continue
-        key = loader.construct_object(key_node, deep=True)
-        line = key_node.start_mark.line + 1
-        if key in first:
-            raise ConfigError(
-                f"{node.start_mark.name}:{line}: {key!r} stands twice (first in line {first[key]}); "
-                "rename one of them or remove it"
-            )
-        first[key] = line
-    loader.flatten_mapping(node)
-    return loader.construct_mapping(node, deep=True)
-
-
-_StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping_without_repeats)
-
-
-def read_yaml(path: Path) -> tuple[dict[str, Any], dict[KeyPath, int]]:
-    """The mapping in a YAML file, and the line every key path stands on.
-
-    Raises:
-        ConfigError: no such file, not UTF-8, not YAML, a repeated key, or not a mapping.
-    """
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: no such configuration file") from None
-    except (UnicodeDecodeError, IsADirectoryError, PermissionError) as error:
-        raise ConfigError(f"{path}: cannot be read: {error}") from None
-    lines: dict[KeyPath, int] = {}
-    try:
-        loader = _StrictLoader(text)
-        loader.name = str(path)
-        node = loader.get_single_node()
-        if node is not None:
-            _mark_lines(node, (), lines)
-        data = loader.construct_document(node) if node is not None else None
-    except RecursionError:
-        raise ConfigError(f"{path}: nested too deeply, or a part that holds itself; write it out flat") from None
-    except OverflowError:
-        raise ConfigError(
-            f"{path}: more than {MOST_NODES:,} keys and values, aliases written out; shorten it"
-        ) from None
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else "?"
-        raise ConfigError(f"{path}:{line}: not YAML: {error.problem or error.context}") from None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: not YAML: {error}") from None
-    if not isinstance(data, dict):
-        raise ConfigError(f"{path}: expected keys like `corpora:` and `experiments:`, found {_shown(data)}")
-    return data, lines
-
-
-def _mark_lines(node: yaml.Node, path: KeyPath, lines: dict[KeyPath, int]) -> None:
-    lines.setdefault(path, node.start_mark.line + 1)
-    if len(lines) > MOST_NODES:
-        raise OverflowError
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            if isinstance(key, yaml.ScalarNode):
-                lines[(*path, key.value)] = key.start_mark.line + 1
-                _mark_lines(value, (*path, key.value), lines)
-    elif isinstance(node, yaml.SequenceNode):
-        for index, value in enumerate(node.value):
-            _mark_lines(value, (*path, index), lines)
-
-
-def _shown(value: Any) -> str:
-    text = _SHORT.repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+    wants_text: bool = False
+    """Whether the value should be text, or one of some words."""
 
 
 def _fields_at(model: Any, path: Iterable[str | int], data: Any) -> list[str]:
@@ -181,6 +97,7 @@ def problems_in(error: ValidationError, data: Any, model: Any, at: KeyPath = ())
         path = _real_path(item["loc"], data)
         kind, context = item["type"], item.get("ctx", {})
         value = item.get("input")
+        wants_text = kind == "string_type"
         if kind == "extra_forbidden":
             message = registry.unknown("key", str(path[-1]), _fields_at(model, path[:-1], data))
             value = None
@@ -189,10 +106,11 @@ def problems_in(error: ValidationError, data: Any, model: Any, at: KeyPath = ())
         elif kind == "literal_error":
             allowed = context["expected"].replace("'", "").replace(" or ", ", ").split(", ")
             message = registry.unknown("value", str(value), allowed)
+            wants_text = isinstance(value, bool | date | None)
         elif kind == "union_tag_invalid":
             key = context["discriminator"].strip("'")
             path = (*path, key)
-            value = context["tag"]
+            value, wants_text = context["tag"], isinstance(_get(value, key), bool | date | None)
             allowed = context["expected_tags"].replace("'", "").split(", ")
             message = registry.unknown(key, str(value), allowed)
         elif kind == "union_tag_not_found":
@@ -208,7 +126,7 @@ def problems_in(error: ValidationError, data: Any, model: Any, at: KeyPath = ())
                 value = None
         else:
             message = item["msg"][0].lower() + item["msg"][1:]
-        found.append(Problem((*at, *path), message, value))
+        found.append(Problem((*at, *path), message, value, wants_text))
     return found
 
 
@@ -228,27 +146,31 @@ def _real_path(loc: KeyPath, data: Any) -> KeyPath:
     return tuple(path)
 
 
-def _explain(problems: Sequence[Problem], files: Sequence[tuple[str, dict[KeyPath, int]]]) -> str:
-    lines = []
+def _explain(problems: Sequence[Problem], files: Sequence[tuple[str, Marks]]) -> str:
+    found = []
     for problem in problems:
-        place = files[0][0] if files else "configuration"
+        place, message = files[0][0] if files else "configuration", problem.message
+        value = "" if problem.value is None else f" = {shown(problem.value)}"
         for name, marks in reversed(files):
             near = problem.path
             while near and near not in marks:
                 near = near[:-1]
-            if near:
-                place = f"{name}:{marks[near]}"
-                break
-        # a line break in a key must not break the line
-        key = ".".join(part if (part := str(each)).isprintable() else repr(part)[1:-1] for each in problem.path)
-        value = "" if problem.value is None else f" = {_shown(problem.value)}"
-        lines.append(f"{place}: {key}{value}: {problem.message}" if key else f"{place}: {problem.message}")
-    return "\n".join(dict.fromkeys(lines))
+            if not near:
+                continue
+            place, mark = f"{name}:{marks[near].line}", marks[near]
+            if problem.wants_text and near == problem.path and mark.read:
+                value, message = f" = {mark.written}" if mark.written else "", misread(mark)
+            elif isinstance(problem.value, date) and near == problem.path:
+                value = f" = {mark.written}"
+            break
+        key = key_of(problem.path)
+        found.append(f"{place}: {key}{value}: {message}" if key else f"{place}: {message}")
+    return "\n".join(dict.fromkeys(found))
 
 
-def explained(error: ValidationError, data: Any, model: Any, path: Path, lines: dict[KeyPath, int]) -> str:
+def explained(error: ValidationError, data: Any, model: Any, path: Path, marks: Marks) -> str:
     """Pydantic's errors about the content of one file, one a line."""
-    return _explain(problems_in(error, data, model), [(str(path), lines)])
+    return _explain(problems_in(error, data, model), [(str(path), marks)])
 
 
 def prompts(own: Mapping[str, Prompt] | None = None) -> dict[str, Prompt]:
@@ -256,11 +178,11 @@ def prompts(own: Mapping[str, Prompt] | None = None) -> dict[str, Prompt]:
     library: dict[str, Prompt] = {}
     for name in PROMPTS:
         path = REPOSITORY / "config" / name
-        data, lines = read_yaml(path)
+        data, marks = read_yaml(path)
         try:
             library |= TypeAdapter(dict[str, Prompt]).validate_python(data)
         except ValidationError as error:
-            raise ConfigError(explained(error, data, dict[str, Prompt], path, lines)) from None
+            raise ConfigError(explained(error, data, dict[str, Prompt], path, marks)) from None
     return library | dict(own or {})
 
 

@@ -89,6 +89,9 @@ def fetch(kind: Kind, repo: str, revision: str, patterns: Sequence[str], folder:
 
     (folder / MANIFEST).unlink(missing_ok=True)
     names = {file.name for file in chosen}
+    for file in listed:  # whole files that an earlier call was asked for stay
+        if file.name not in names and any(_is_right(where / file.name, file) for where in (work, folder)):
+            names.add(file.name)
     for name in set(old) - names:
         (folder / name).unlink(missing_ok=True)
     for name in names:

@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 from dragoman import registry
 from dragoman.known_files import HUB, KnownFile, fetched
+from dragoman.languages import BY_CODE, LanguageError
+from dragoman.languages import read as read_language
 from dragoman.metrics import MetricError
 from dragoman.storage import sha256
 
@@ -63,29 +65,6 @@ NO_LEAST = -1.0
 """The threshold at which fastText returns every label: at its default, 0, a model with hierarchical softmax (lid.176)
 leaves out labels that are less likely than 0.00001."""
 
-_ONE_STANDARD = {"nb": "no", "nn": "no"}
-_TWO_LETTERS = (
-    "aar aa,abk ab,afr af,aka ak,amh am,ara ar,arg an,asm as,ava av,aym ay,aze az,bak ba,bam bm,bel be,ben bn,bis bi,"
-    "bod bo,bos bs,bre br,bul bg,cat ca,ces cs,cha ch,che ce,chv cv,cor kw,cos co,cre cr,cym cy,dan da,deu de,div dv,"
-    "dzo dz,ell el,eng en,epo eo,est et,eus eu,ewe ee,fao fo,fas fa,fij fj,fin fi,fra fr,fry fy,ful ff,gla gd,gle ga,"
-    "glg gl,glv gv,grn gn,guj gu,hat ht,hau ha,hbs sh,heb he,her hz,hin hi,hmo ho,hrv hr,hun hu,hye hy,ibo ig,ido io,"
-    "iii ii,iku iu,ile ie,ina ia,ind id,ipk ik,isl is,ita it,jav jv,jpn ja,kal kl,kan kn,kas ks,kat ka,kau kr,kaz kk,"
-    "khm km,kik ki,kin rw,kir ky,kom kv,kon kg,kor ko,kua kj,kur ku,lao lo,lat la,lav lv,lim li,lin ln,lit lt,ltz lb,"
-    "lub lu,lug lg,mah mh,mal ml,mar mr,mkd mk,mlg mg,mlt mt,mon mn,mri mi,msa ms,mya my,nau na,nav nv,nbl nr,nde nd,"
-    "ndo ng,nep ne,nld nl,nno no,nob no,nor no,nya ny,oci oc,oji oj,ori or,orm om,oss os,pan pa,pli pi,pol pl,por pt,"
-    "pus ps,que qu,roh rm,ron ro,run rn,rus ru,sag sg,san sa,sin si,slk sk,slv sl,sme se,smo sm,sna sn,snd sd,som so,"
-    "sot st,spa es,sqi sq,srd sc,srp sr,ssw ss,sun su,swa sw,swe sv,tah ty,tam ta,tat tt,tel te,tgk tg,tgl tl,tha th,"
-    "tir ti,ton to,tsn tn,tso ts,tuk tk,tur tr,twi tw,uig ug,ukr uk,urd ur,uzb uz,ven ve,vie vi,vol vo,wln wa,wol wo,"
-    "xho xh,yid yi,yor yo,zha za,zho zh,zul zu"
-)
-"""ISO 639-3 and the code of two letters that ISO 639-1 has for it."""
-_MEMBERS = (
-    "als sq,arb ar,azj az,cmn zh,ekk et,gaz om,khk mn,kmr ku,lvs lv,npi ne,ory or,pbt ps,pes fa,plt mg,prs fa,swh sw,"
-    "uzn uz,ydd yi,zsm ms"
-)
-"""Languages that ISO 639-3 counts to a macrolanguage, among those of GlotLID, where they are its usual standard; other
-varieties, like `yue`, keep their own code."""
-
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Identifier:
@@ -112,9 +91,15 @@ class Identifier:
 
 
 def code(language: str) -> str:
-    """`"pt_BR"` -> `"pt"`, `"nb"` -> `"no"`: the codes that a language is compared by."""
-    first = language.replace("-", "_").split("_")[0].lower()
-    return _ONE_STANDARD.get(first, first)
+    """`"pt_BR"` -> `"pt"`, `"nb"` -> `"no"`: the codes that a language is compared by.
+
+    Raises:
+        MetricError: an unknown language; with what may have been meant.
+    """
+    try:
+        return read_language(language).code
+    except LanguageError as error:
+        raise MetricError(str(error)) from None
 
 
 def composed(line: str) -> str:
@@ -331,17 +316,15 @@ def _load(path: str) -> Any:
 
 
 def code_of_label(label: str) -> str:
-    """`"__label__en"` (lid.176) or `"__label__eng_Latn"` (GlotLID) -> `"en"`; the script does not count."""
+    """`"__label__en"` (lid.176) or `"__label__eng_Latn"` (GlotLID) -> `"en"`; the script does not count.
+
+    lid.176 has codes of Wikipedia, of which `als`, Alemannic, is another language in ISO 639-3. So of its codes only
+    those of the two standards of Norwegian are read.
+    """
     language, script, _ = label.removeprefix("__label__").partition("_")
     if not script:
-        return code(language)
-    return UNDETERMINED if language in ("und", "zxx") else _two_letters().get(language, language)
-
-
-@cache
-def _two_letters() -> dict[str, str]:
-    """ISO 639-3 to the codes used here."""
-    return dict(pair.split() for pair in f"{_TWO_LETTERS},{_MEMBERS}".split(","))
+        return "no" if language in ("nb", "nn") else language
+    return UNDETERMINED if language in ("und", "zxx") else BY_CODE.get(language, language)
 
 
 def _chosen(who: str, languages: frozenset[str] | None, known: Iterable[str], least: int = 2) -> list[str]:

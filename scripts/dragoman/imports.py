@@ -36,6 +36,7 @@ HALL = {
     "plan",
     "registry",
     "running",
+    "yamlfile",
 }
 """The hub client among them: what it fetches is pinned by its revision."""
 QUICK = {"claims", "judge", "plot", "report", "score", "table"}

@@ -65,14 +65,15 @@ def prompt_for(pair: str, prompt: Prompt) -> Prompt:
     return PROMPT if pair == PAIR else prompt
 
 
-def objects(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Place and object of each entry of a .json file (one list) or a .jsonl file (one object a line), also .gz.
+def objects(path: Path) -> Iterator[tuple[str, dict[str, Any] | text.TextError]]:
+    """Place of each entry of a .json file (one list) or a .jsonl file (one object a line), also .gz, and the entry: its
+    object, or the error that it is none.
 
     Raises:
-        TextError: not such a file; the message names the entry.
+        TextError: not such a file.
     """
     if (path.with_suffix("") if path.suffix == ".gz" else path).suffix == ".jsonl":
-        yield from ((f"{path}:{number}", value) for number, value in text.objects(path))
+        yield from ((f"{path}:{number}", value) for number, value in text.object_rows(path))
         return
     try:
         entries = json.loads("\n".join(text.lines(path)))
@@ -81,17 +82,18 @@ def objects(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     if not isinstance(entries, list):
         raise text.TextError(f"{path}: expected one JSON list of objects, found {type(entries).__name__}")
     for number, entry in enumerate(entries, 1):
-        if not isinstance(entry, dict):
-            raise text.TextError(f"{path}: entry {number} is no object, but {entry!r}")
-        yield f"{path}: entry {number}", entry
+        place = f"{path}: entry {number}"
+        yield place, entry if isinstance(entry, dict) else text.TextError(f"{place} is no object, but {entry!r}")
 
 
-def field(entry: dict[str, Any], key: str, place: str, default: str | None = None) -> str:
+def field(entry: dict[str, Any] | text.TextError, key: str, place: str, default: str | None = None) -> str:
     """A text of an entry, blanks around it gone; required unless there is a default.
 
     Raises:
-        TextError: it is missing or no text.
+        TextError: it is missing or no text, or the entry is no object.
     """
+    if isinstance(entry, text.TextError):
+        raise entry
     value = entry.get(key, default)
     if not isinstance(value, str):
         found = "is missing" if key not in entry else f"holds {value!r}, not text"

@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple, get_args
 
 from dragoman import comparable, registry
 from dragoman.comparable import FOLDER, PublishedMetric
-from dragoman.languages import NAMES
+from dragoman.languages import LanguageError, named_pair
 from dragoman.records import Record
 from dragoman.text import TextError, table
 
@@ -174,9 +174,10 @@ def _number(path: Path, line: int, cells: dict[str, str], metrics: Mapping[str, 
         if cells[column] not in allowed:
             raise refuse(column, registry.unknown(column, cells[column], allowed))
     if (pair := cells["pair"]) not in ("", MEAN):
-        source, _, target = pair.partition("-")
-        if source not in NAMES or target not in NAMES or source == target:
-            raise refuse("pair", f"unknown pair {pair!r}; write two language codes like 'en-fr', or '{MEAN}', or none")
+        try:
+            named_pair(pair)
+        except LanguageError as error:
+            raise refuse("pair", f"unknown pair {pair!r}: {error} (or write '{MEAN}', or leave it empty)") from None
     if cells["setting"] and not SETTING.fullmatch(cells["setting"]):
         raise refuse("setting", f"cannot read {cells['setting']!r}; write name=value, like 'k=3'")
     if (cells["quantity"] == "score") != (not cells["against"]):

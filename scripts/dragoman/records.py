@@ -53,6 +53,24 @@ class Record:
         return canonical(asdict(self))
 
 
+@dataclass(frozen=True, slots=True)
+class SentenceScore:
+    """What a sentence has of a record that is made of sentences."""
+
+    system: str
+    pair: str
+    metric: str
+    sentence: int
+    """Number of its line in the system's file, from 1."""
+    value: float | None
+    """null for a sentence that the metric leaves out."""
+    signature: str
+
+    def line(self) -> str:
+        """It as one line of JSON, keys in alphabetical order."""
+        return canonical(asdict(self))
+
+
 KINDS: dict[Any, Any] = {"str": str, "int": int, "float | None": int | float | None, "dict[str, str]": dict}
 """What may stand where a field of a record is annotated so."""
 

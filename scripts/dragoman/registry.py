@@ -57,6 +57,7 @@ REGISTRY: dict[str, dict[str, str]] = {
         "ap": "dragoman.metrics.latency:AP",
         "dal": "dragoman.metrics.latency:DAL",
         "atd": "dragoman.metrics.latency:ATD",
+        "yaal": "dragoman.metrics.latency:YAAL",
         "gflops": "dragoman.metrics.cost",
         "bits": "dragoman.metrics.bits",
         "offtarget": "dragoman.metrics.offtarget",

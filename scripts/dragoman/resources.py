@@ -14,7 +14,8 @@ from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, Validati
 from dragoman import registry
 from dragoman.command import REPOSITORY
 from dragoman.config import Model, ScratchModel, Strict
-from dragoman.configfile import ConfigError, explained, read_yaml
+from dragoman.configfile import ConfigError, explained
+from dragoman.yamlfile import read_yaml
 
 TABLE = REPOSITORY / "config" / "resources.yaml"
 
@@ -124,11 +125,11 @@ def load(path: Path = TABLE) -> Resources:
     Raises:
         ConfigError: with one line per mistake: file, line, key.
     """
-    data, lines = read_yaml(path)
+    data, marks = read_yaml(path)
     try:
         return Resources.model_validate(data)
     except ValidationError as error:
-        raise ConfigError(explained(error, data, Resources, path, lines)) from None
+        raise ConfigError(explained(error, data, Resources, path, marks)) from None
 
 
 def parameters(model: Model) -> int | None:

@@ -5,9 +5,10 @@ What they are called, `name,axis=value`, no configuration can call anything itse
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from dragoman.config import Experiment, System, Tuning
+if TYPE_CHECKING:  # scoring texts reads names only, and the models of configurations take longer to load than to score
+    from dragoman.config import Experiment, System, Tuning
 
 
 def variant(name: str, axis: str, value: str) -> str:
@@ -33,6 +34,8 @@ def at(tuning: Tuning, value: str) -> Tuning:
         KeyError: the tuning has no such key.
         ValidationError: the key cannot have that value.
     """
+    from dragoman.config import Tuning
+
     assert tuning.sweep is not None
     whole = tuning.model_dump(exclude_unset=True, exclude={"sweep"})
     *path, last = tuning.sweep.key.split(".")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import gzip
 import json
+import shlex
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 BOM = b"\xef\xbb\xbf"
 GZIP = b"\x1f\x8b"
@@ -45,13 +46,15 @@ def lines(path: Path) -> Iterator[str]:
                 content = raw[:-1] if raw.endswith(b"\n") else raw
                 content = content[:-1] if content.endswith(b"\r") else content
                 skipped = len(BOM) if number == 1 and content.startswith(BOM) else 0
-                yield content[skipped:].decode("utf-8")
+                line = content[skipped:].decode("utf-8")
+                if number == 1 and "\0" in line:
+                    _refuse_wide(path, raw)
+                yield line
                 offset += len(raw)
         except UnicodeDecodeError as error:
-            raise TextError(
-                f"{path}:{number}: byte {offset + skipped + error.start} (0x{error.object[error.start]:02x}) is not "
-                "UTF-8; convert the file, for instance with `iconv -f ISO-8859-1 -t UTF-8`"
-            ) from None
+            place = skipped + error.start
+            said = f"{path}:{number}: byte {offset + place} (0x{raw[place]:02x}) is not UTF-8"
+            raise TextError(f"{said}: {_advice(path, raw, place, file)}") from None
         except EOFError:
             raise TextError(f"{path} is cut off after line {number}; copy or download it again") from None
         except (gzip.BadGzipFile, zlib.error) as error:
@@ -78,27 +81,132 @@ def parallel(source: Path, target: Path) -> Iterator[tuple[str, str]]:
 
 def table(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
     """Line number and cells of a tab-separated file by the names in its header row. A quote is a character."""
-    rows = lines(path)
-    header = next(rows, "").split("\t")
+    return _strictly(table_rows(path))
+
+
+def table_rows(path: Path, needed: Sequence[str] = ()) -> Iterator[tuple[int, dict[str, str] | TextError]]:
+    """As `table`, but a row of more or fewer cells is given as an error, and the next one follows.
+
+    Raises:
+        TextError: the first row names a column twice, or not all that are needed.
+    """
+    rows = _without_end(lines(path))
+    first = next(rows, "")
+    header = first.split("\t")
     if len(set(header)) < len(header) or "" in header:
-        raise TextError(f"{path}:1: the first row must name every column once, not {header}")
+        problem = f"the first row must name every column once, not {_few(header)}"
+        raise TextError(f"{path}:1: {problem}; {_header_missing(path, first, needed)}")
+    if missing := [name for name in needed if name not in header]:
+        problem = f"no {missing[0]!r} in the first row, which has: {', '.join(_few(header))}. Say which column to take"
+        raise TextError(f"{path}:1: {problem} under `columns`; {_header_missing(path, first, needed)}")
     for number, line in enumerate(rows, 2):
         cells = line.split("\t")
-        if len(cells) != len(header):
-            raise TextError(
-                f"{path}:{number}: {len(cells)} columns, but the header has {len(header)} ({', '.join(header)}); "
-                "remove stray tabs or empty lines"
-            )
-        yield number, dict(zip(header, cells, strict=True))
+        if len(cells) == len(header):
+            yield number, dict(zip(header, cells, strict=True))
+        else:
+            problem = f"{len(cells)} columns, but the header has {len(header)} ({', '.join(header)})"
+            yield number, TextError(f"{path}:{number}: {problem}; remove stray tabs or empty lines")
 
 
 def objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Line number and object of each line of a JSON Lines file."""
-    for number, line in enumerate(lines(path), 1):
+    return _strictly(object_rows(path))
+
+
+def object_rows(path: Path) -> Iterator[tuple[int, dict[str, Any] | TextError]]:
+    """As `objects`, but a line that is no object is given as an error, and the next one follows.
+
+    Raises:
+        TextError: the file is one JSON list, or its last line is not JSON, as in a file that is cut off.
+    """
+    cut: TextError | None = None
+    for number, line in enumerate(_without_end(lines(path)), 1):
+        if cut is not None:
+            yield number - 1, cut
+            cut = None
+        problem = ""
         try:
             value = json.loads(line)
         except (ValueError, RecursionError) as error:  # also a number of too many digits, or brackets in brackets
-            raise TextError(f"{path}:{number}: not JSON: {error}; every line must be one object") from None
-        if not isinstance(value, dict):
-            raise TextError(f"{path}:{number}: expected a JSON object, found {type(value).__name__}")
-        yield number, value
+            problem = f"not JSON: {error}; every line must be one object"
+        else:
+            if not isinstance(value, dict):
+                problem = f"expected a JSON object, found {type(value).__name__}"
+        if not problem:
+            yield number, value
+        elif number == 1 and line.lstrip().startswith("["):
+            raise TextError(f"{path}:1: {problem}; a file that is one list becomes JSON Lines by `jq -c '.[]'`")
+        elif problem.startswith("not JSON"):
+            cut = TextError(f"{path}:{number}: {problem}")  # unless another line follows
+        else:
+            yield number, TextError(f"{path}:{number}: {problem}")
+    if cut is not None:
+        raise cut
+
+
+def _without_end(rows: Iterator[str]) -> Iterator[str]:
+    """Lines up to the last one that is not empty: empty lines at the end of a file are no rows."""
+    empty = 0
+    for line in rows:
+        if line:
+            yield from [""] * empty
+            empty = 0
+            yield line
+        else:
+            empty += 1
+
+
+Row = TypeVar("Row")
+
+
+def _strictly(rows: Iterator[tuple[int, Row | TextError]]) -> Iterator[tuple[int, Row]]:
+    for number, row in rows:
+        if isinstance(row, TextError):
+            raise row
+        yield number, row
+
+
+def _refuse_wide(path: Path, first: bytes) -> None:
+    """UTF-16 without a byte order mark may well be UTF-8 with zeros between the letters."""
+    from dragoman import encodings
+
+    if encoding := encodings.wide(first):
+        command = encodings.command(path, encoding)
+        raise TextError(f"{path}:1: this is {encoding} text, and not UTF-8; convert it: {command}")
+
+
+def _advice(path: Path, line: bytes, place: int, file: IO[bytes]) -> str:
+    from dragoman import encodings
+
+    with open_bytes(path) as again:
+        head = again.read(encodings.SAMPLE)
+    try:
+        rest = line + file.read(encodings.SAMPLE)
+    except (EOFError, OSError, zlib.error):  # the first fault is the one to report
+        rest = line
+    return encodings.advice(path, head, rest, place)
+
+
+def _few(cells: Sequence[str]) -> list[str]:
+    return [cell if len(cell) <= 40 else f"{cell[:37]}..." for cell in cells[:8]]
+
+
+def _header_missing(path: Path, first: str, needed: Sequence[str]) -> str:
+    """What a first row may be that is no header, and what to do about it."""
+    start = first.lstrip()
+    if start.startswith(("<?xml", "<tmx", "<!DOCTYPE")):
+        return "this is XML (TMX?): write its segments to a table or to two plain files"
+    if start.startswith(("{", "[")):
+        return "this looks like JSON: name the file .jsonl"
+    if "\t" not in first:
+        kind = "commas" if "," in first else "semicolons" if ";" in first else ""
+        return f"cells are separated by tabs{kind and f', and not by {kind}'}"
+    languages = iter(needed)
+    names = [
+        f"column{at}" if cell.isdecimal() else next(languages, f"column{at}")
+        for at, cell in enumerate(first.split("\t"), 1)
+    ]
+    header = r"\t".join(names)
+    reader = "gzip -dc" if path.suffix == ".gz" else "cat"
+    command = f"(printf '{header}\\n'; {reader} {shlex.quote(str(path))}) > with-header.tsv"
+    return f"if this row is text, the header is missing: add it by `{command}`, or give `source` and `target` files"

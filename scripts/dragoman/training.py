@@ -316,7 +316,9 @@ def fit(
     micro_batch = training.micro_batch or training.batch_size // world
     lengths = [len(example["input_ids"]) for example in examples]
     packed = training.packing is not None
-    batches = Batches(lengths, training.batch_size, micro_batch, seed, rank, world, packed)
+    batches = Batches(lengths, training.batch_size, micro_batch, seed, rank, world, packed, training.order)
+    if batches.left_out and rank == 0:
+        log.info(f"{label}: every epoch leaves out {batches.left_out} of {len(lengths)} examples, too few for a batch")
     steps = training.steps or max(1, math.ceil(training.epochs * batches.steps))
     horizon = training.schedule_steps or steps
     every = -(-min(training.checkpoint_every, steps) // training.log_every) * training.log_every

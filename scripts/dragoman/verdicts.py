@@ -19,8 +19,7 @@ from typing import Literal, get_args
 from dragoman import comparable, published
 from dragoman.comparable import Comparison, PublishedSet
 from dragoman.config import Corpus, Experiment, HubCorpus, HubModel, LocalModel, Model, SacrebleuCorpus
-from dragoman.metrics import parse, presentation, target_language
-from dragoman.metrics.bleu import TOKENIZERS
+from dragoman.metrics import bleu, parse, presentation
 from dragoman.plan import Plan
 from dragoman.published import MEAN, Key, Published
 from dragoman.records import Record
@@ -227,7 +226,7 @@ def is_set(corpus: Corpus, name: str, published_set: PublishedSet) -> bool:
 
 def signature(number: Published, known: Comparison) -> list[tuple[str, ...]]:
     """How parts of a metric's signature must begin to be the paper's; of several beginnings one is enough."""
-    named = TOKENIZERS.get(target_language(number.pair), "13a") if number.pair else ""
+    named = bleu.tokenizer(number.pair) if number.pair else ""
     wanted = known.metrics[parse(number.metric)[0]].signature
     several = [[part] if isinstance(part, str) else part for part in wanted]
     return [tuple(each.replace("{tokenizer}", named) for each in parts) for parts in several]

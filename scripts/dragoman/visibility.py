@@ -22,24 +22,18 @@ source that had not been read when they were fed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
-from dragoman.config import Prompt
-from dragoman.prompts import opening, render, tokenize
+from dragoman.spelling import Spelled
 
 if TYPE_CHECKING:
     import torch
-    from transformers import PreTrainedTokenizerBase
-
-CHUNK = 20_000
-"""Sentences worked on at once: the offsets of their tokens are Python tuples, which fill the memory."""
 
 Mode = Literal["exact", "official"]
-Unit = Literal["word", "character"]
 
 # ------------------------------------------------------------------------------------------- what follows from a vector
 
@@ -118,21 +112,19 @@ def mask_mod(visible: torch.Tensor, documents: torch.Tensor) -> Any:
     return lambda b, h, i, j: sees(i, j, visible[b, i], start[b, i], end[b, i]) & (documents[b, i] == documents[b, j])
 
 
-# --------------------------------------------------------------------------------------------------- words and tokens
+# ----------------------------------------------------------------------------------------------- how a vector is filled
 
 
 class Words(NamedTuple):
-    """Which word each token of one segment belongs to, in many examples; arrays are flat, example after example."""
+    """Which word each token of one side belongs to, in many examples; arrays are flat, example after example. A word is
+    a unit of `units.py`."""
 
     word: np.ndarray
-    """[tokens of all examples]: 1, ..., W in order; 0 before the sentence, W + 1 after its last word."""
+    """[tokens of all examples]: 1, ..., W in order; W + 1 after the last word of a target."""
     tokens: np.ndarray
-    """[examples]: tokens of the segment."""
+    """[examples]: tokens of the side."""
     count: np.ndarray
     """[examples]: words, W."""
-
-
-SPACES = np.array([chr(code).isspace() for code in range(0x3002)])  # the last stands for all above: none is a space
 
 
 def _firsts(lengths: np.ndarray) -> np.ndarray:
@@ -145,59 +137,16 @@ def _counting(lengths: np.ndarray) -> np.ndarray:
     return np.arange(lengths.sum()) - np.repeat(_firsts(lengths), lengths)
 
 
-def words(
-    texts: Sequence[str],
-    offsets: Sequence[Sequence[tuple[int, int]]],
-    side: Literal["source", "target"],
-    *,
-    unit: Unit = "word",
-    lead: int = 0,
-    tail: int = 0,
-) -> Words:
-    """Assign tokens to words by the characters they stand for.
-
-    Words are what `str.split` makes of the sentence, or its characters. White space belongs to the word after it. A
-    token that touches several words belongs to the last of them in a source (it is not there before that is read) and
-    to the first in a target (it is written when that is due).
-
-    Args:
-        texts: text of the segment, per example: the sentence between `lead` and `tail` characters of prompt.
-        offsets: first character and the one after the last of every token of each text, as fast tokenizers give them.
-        side: which of several touched words counts.
-        unit: `character` for languages that write no spaces.
-        lead: characters of the prompt before the sentence; white space at their end already belongs to word 1.
-        tail: characters of the prompt after the sentence.
-    """
-    size = np.array([len(text) + 1 for text in texts], dtype=np.int64)  # with a space that ends each text's last word
-    codes = np.frombuffer("".join(f"{text} " for text in texts).encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
-    place = _counting(size)
-    lead = len(texts[0][:lead].rstrip()) if texts else 0
-    solid = ~SPACES[np.minimum(codes, 0x3001)] & (place >= lead) & (place < np.repeat(size - 1 - tail, size))
-    begins = solid & ~np.concatenate([[False], solid[:-1]]) if unit == "word" else solid
-    begun = np.cumsum(begins)
-    begun = begun - np.repeat((begun - begins)[_firsts(size)] if len(size) else begun, size)
-    following = np.where(place < lead, 0, begun + ~solid)  # the word that each character, or the next solid one, is in
-
-    tokens = np.array([len(row) for row in offsets], dtype=np.int64)
-    flat = np.fromiter(chain.from_iterable(chain.from_iterable(offsets)), dtype=np.int64, count=2 * tokens.sum())
-    text = np.repeat(_firsts(size), tokens)
-    first, last = flat[::2], np.maximum(flat[1::2] - 1, flat[::2])
-    word = following[text + first]
-    if side == "source":
-        word = np.maximum(word, begun[text + last])
-    return Words(word, tokens, begun[np.cumsum(size) - 1])
-
-
 def fill(
     before: np.ndarray, source: Words, between: np.ndarray, target: Words, schedules: Sequence[np.ndarray], mode: Mode
 ) -> list[np.ndarray]:
     """The vector `visible` of every example, whose target is followed by an end-of-sequence token.
 
     Args:
-        before: [examples], tokens before the source segment.
-        source: tokens of the source segment. Those before the sentence count as `before`, those after as `between`.
-        between: [examples], tokens between the source and the target segment.
-        target: tokens of the target segment; those before the sentence belong to word 1, those after to the end.
+        before: [examples], tokens before the source.
+        source: tokens of the source.
+        between: [examples], tokens between the source and the target.
+        target: tokens of the target.
         schedules: g(1), ..., g(T + 1) of each example.
         mode: `exact` or `official`, see above.
 
@@ -214,16 +163,11 @@ def fill(
     read = np.concatenate(schedules) if schedules else np.zeros(0, dtype=np.int64)
     if (read > np.repeat(source.count, ahead)).any():
         raise ValueError("a schedule reads more words than the source has")
-    example = np.repeat(np.arange(len(before)), source.tokens)
-    inside = (source.word >= 1) & (source.word <= source.count[example])
-    early = np.bincount(example[source.word < 1], minlength=len(before))
-    size = np.bincount(example[inside], minlength=len(before))
-    between = between + source.tokens - size - early
-    before = before + early
+    size = source.tokens
 
     # ends[w]: source tokens of the words 0..w, of one example after the other
     steps = source.count + 1
-    bins = (_firsts(steps)[example] + source.word)[inside]
+    bins = np.repeat(_firsts(steps), size) + source.word
     ends = np.cumsum(np.bincount(bins, minlength=steps.sum()))
     shown = ends[np.repeat(_firsts(steps), ahead) + read] - np.repeat(_firsts(size), ahead)
 
@@ -233,7 +177,7 @@ def fill(
     part = np.ones(after.sum(), dtype=np.int64)
     step = _counting(after)
     in_target = (step >= between[which]) & (step < after[which] - 1)
-    part[in_target] = np.maximum(target.word, 1)
+    part[in_target] = target.word
     final = np.cumsum(after) - 1
     part[final] = ahead
     if mode == "exact":
@@ -251,52 +195,26 @@ def fill(
     return np.split(visible, np.cumsum(length)[:-1])
 
 
-def visible_sources(
-    prompt: Prompt,
-    tokenizer: PreTrainedTokenizerBase,
-    pair: str,
-    sources: Sequence[str],
-    targets: Sequence[str],
-    schedule: Callable[[int, int, int], np.ndarray],
-    *,
-    mode: Mode = "exact",
-    unit: Unit = "word",
-) -> list[list[int]]:
-    """The vector of every example that `prompts.encode` makes of the same prompt and sentences, token for token.
+def vectors(examples: Sequence[Spelled], schedules: Sequence[np.ndarray], mode: Mode = "exact") -> list[list[int]]:
+    """The vector of every sentence pair, token for token that of its `ids`.
 
     Args:
-        prompt: its source segment comes before its target segment, with any others around them.
-        tokenizer: a fast one, which knows the characters that its tokens stand for.
-        pair: languages, like `en-fr`.
-        sources: one sentence per example.
-        targets: their translations.
-        schedule: (number of the example, its source words, its target words T) -> g(1), ..., g(T + 1).
+        examples: sentence pairs in tokens.
+        schedules: g(1), ..., g(T + 1) of each, in its units.
         mode: `exact` or `official`.
-        unit: what counts as a word.
 
     Raises:
-        ValueError: the tokenizer has no offset mapping, or a schedule does not fit its sentence.
+        ValueError: a schedule does not fit its sentence pair.
     """
-    if not tokenizer.is_fast:
-        raise ValueError(f"{tokenizer.name_or_path} has no offset mapping; a fast tokenizer (tokenizer.json) is needed")
-    made: list[list[int]] = []
-    for first in range(0, len(sources), CHUNK):
-        sides = {"source": sources[first : first + CHUNK], "target": targets[first : first + CHUNK]}
-        found: dict[str, Words] = {}
-        # tokens before the source, and between it and the target
-        fixed = {"source": len(opening(prompt, tokenizer)), "target": 0}
-        for place, (role, text) in enumerate(render(prompt, pair, "{source}", "{target}")):
-            if role in sides:
-                lead, _, tail = text.partition(f"{{{role}}}")
-                texts = [f"{lead}{sentence}{tail}" for sentence in sides[role]]
-                offsets = tokenize(tokenizer, place, texts, return_offsets_mapping=True)["offset_mapping"]
-                found[role] = words(texts, offsets, role, unit=unit, lead=len(lead), tail=len(tail))
-            else:
-                side = "target" if "source" in found else "source"
-                fixed[side] += len(tokenize(tokenizer, place, [text])["input_ids"][0])
-        source, target = found["source"], found["target"]
-        counts = zip(source.count.tolist(), target.count.tolist(), strict=True)
-        schedules = [schedule(number, *pair_counts) for number, pair_counts in enumerate(counts, first)]
-        before, between = (np.full(len(schedules), fixed[side]) for side in ("source", "target"))
-        made += [row.tolist() for row in fill(before, source, between, target, schedules, mode)]
-    return made
+    flat = chain.from_iterable
+    sizes = [[len(unit) for unit in each.source.source] for each in examples]
+    counts = np.array([len(each) for each in sizes], dtype=np.int64)
+    numbers = _counting(counts) + 1
+    spread = np.fromiter(flat(sizes), dtype=np.int64, count=counts.sum())
+    source = Words(np.repeat(numbers, spread), np.array([sum(each) for each in sizes], dtype=np.int64), counts)
+    tokens = np.array([len(each.number) for each in examples], dtype=np.int64)
+    word = np.fromiter(flat(each.number for each in examples), dtype=np.int64, count=tokens.sum())
+    target = Words(word, tokens, np.array([each.count for each in examples], dtype=np.int64))
+    before = np.array([len(each.source.instruction) for each in examples], dtype=np.int64)
+    between = np.array([len(each.source.mark) for each in examples], dtype=np.int64)
+    return [row.tolist() for row in fill(before, source, between, target, schedules, mode)] if examples else []

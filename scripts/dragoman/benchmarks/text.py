@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import random
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from dragoman.benchmarks import Timing, model_of, sentences, timed, with_unit
 from dragoman.config import DemoCorpus
@@ -16,7 +14,8 @@ from dragoman.corpora import aligner, prepare
 from dragoman.methods import reading
 from dragoman.metrics import score
 from dragoman.policies import WaitK
-from dragoman.visibility import visible_sources
+from dragoman.spelling import pairs
+from dragoman.visibility import vectors
 
 
 def corpora() -> Iterator[Timing]:
@@ -47,24 +46,18 @@ def visibility() -> Iterator[Timing]:
     _, tokenizer = model_of("llama", text)
     text = text._replace(sources=[*text.sources] * 10, targets=[*text.targets] * 10)
     schedule = reading.schedules(text, [WaitK(name="wait-k", k=3)])
-    spent = 0.0
+    spelled = []
 
-    class Watched:
-        is_fast, backend_tokenizer = True, tokenizer.backend_tokenizer
+    def spell() -> int:
+        spelled[:] = pairs(prompts()["short"], tokenizer, text.pair, text.sources, text.targets)
+        return len(spelled)
 
-        def __call__(self, *arguments: Any, **options: Any) -> Any:
-            nonlocal spent
-            began = time.perf_counter()
-            found = tokenizer(*arguments, **options)
-            spent += time.perf_counter() - began
-            return found
+    def fill() -> int:
+        due = [schedule(number, len(each.source.source), each.count) for number, each in enumerate(spelled)]
+        return len(vectors(spelled, due))
 
-    def work() -> int:
-        return len(visible_sources(prompts()["short"], Watched(), text.pair, text.sources, text.targets, schedule))  # type: ignore[arg-type]
-
-    count, seconds = timed(work)
-    yield Timing("visibility", "with tokenisation", count, "sentence pairs", seconds)
-    yield Timing("visibility", "tokenisation apart", count, "sentence pairs", seconds - spent)
+    yield Timing("visibility", "tokens and their words", *with_unit(timed(spell), "sentence pairs"))
+    yield Timing("visibility", "vectors", *with_unit(timed(fill), "sentence pairs"))
 
 
 def scores() -> Iterator[Timing]:

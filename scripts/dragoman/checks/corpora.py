@@ -77,7 +77,7 @@ def _missing_files(at: KeyPath, corpus: FilesCorpus) -> Iterator[Problem]:
         for split in ("train", "validation", "test"):
             for key in ("path", "source", "target"):
                 path = getattr(getattr(splits, split) or object(), key, None)
-                if path and not Path(path).is_file():
+                if path and not located(path).is_file():
                     yield Problem((*at, "pairs", pair, split, key), NO_FILE, path)
 
 

@@ -28,13 +28,21 @@ from dragoman.config import (
     System,
 )
 from dragoman.configfile import KeyPath, Problem
+from dragoman.dictionaries import read_dictionary
 from dragoman.instructions import questions
 from dragoman.languages import split_pair
+from dragoman.metrics.log_units import UNITS
+from dragoman.text import TextError
+from dragoman.units import of_pair
 
 MODEL_FREE = ("copy", "dictionary")
 """Decoders that use no model."""
 SINGLE = (*MODEL_FREE, "offline", "contrastive")
 """Decoders that give one answer to a sentence, under one setting."""
+
+
+LOOKED_AT = 20_000
+"""Rows of a dictionary that are read whenever a configuration is."""
 
 
 def problems_of(
@@ -65,6 +73,11 @@ def _decoder(at: KeyPath, experiment: Experiment, decoder: Any, tuning: str | No
         if missing:
             text = f"the tuning is swept over {sweep.axis}, and the decoder lacks {', '.join(missing)}"
             yield Problem((*at, "decoder", sweep.axis), text, points)
+    for pair in experiment.test.pairs if getattr(decoder, "legacy", False) else ():
+        if "character" in of_pair(pair, experiment.asked):
+            text = f"the published code knows words between blanks only, and {pair} is read or written by characters"
+            yield Problem((*at, "decoder", "legacy"), f"{text}; leave it out", True)
+            break
     if getattr(decoder, "engine", "") == "vllm" and find_spec("vllm") is None:
         text = "vllm is not installed; make an environment around it that has our packages, too, or leave `engine` out"
         yield Problem((*at, "decoder", "engine"), text, "vllm")
@@ -72,8 +85,18 @@ def _decoder(at: KeyPath, experiment: Experiment, decoder: Any, tuning: str | No
         for pair in experiment.test.pairs:
             yield from named("pair", (*at, "decoder", "files"), pair, decoder.files)
         for pair, path in decoder.files.items():
-            if not Path(path).is_file():
-                yield Problem((*at, "decoder", "files", pair), "no such file", path)
+            yield from _dictionary((*at, "decoder", "files", pair), path, pair)
+
+
+def _dictionary(at: KeyPath, path: str, pair: str) -> Iterator[Problem]:
+    """Whether a dictionary is there and can be read, by its first rows."""
+    if not Path(path).is_file():
+        yield Problem(at, "no such file", path)
+        return
+    try:
+        read_dictionary(Path(path), pair, LOOKED_AT)
+    except TextError as error:
+        yield Problem(at, str(error), path)
 
 
 def _prior(config: Config, at: KeyPath, experiment: Experiment, own: str, prior: Any) -> Iterator[Problem]:
@@ -90,7 +113,9 @@ def _prior(config: Config, at: KeyPath, experiment: Experiment, own: str, prior:
     if not isinstance(prior, PseudoPrior | RandomPrior):
         return
     for key, path in prior.files.items():
-        if not Path(path).is_file():
+        if isinstance(prior, PseudoPrior):
+            yield from _dictionary((*at, "files", key), path, key)
+        elif not Path(path).is_file():
             yield Problem((*at, "files", key), "no such file", path)
     languages = targets if prior.corpus else set(prior.files)
     if isinstance(prior, RandomPrior) and prior.kind == "wrong-language":
@@ -178,6 +203,17 @@ def problems_of_instructions(at: KeyPath, experiment: Experiment, spec: Instruct
             yield Problem((*at, "systems", index), text, name)
 
 
+def _counted_alike(at: KeyPath, spec: str, options: dict[str, Any], experiment: Experiment) -> Iterator[Problem]:
+    """Whether a latency is asked for in the units in which delays are written."""
+    for pair in experiment.test.pairs:
+        source, target = of_pair(pair, experiment.asked)
+        for key, unit in (("unit", target), ("source_unit", source)):
+            if (given := UNITS.get(options.get(key, ""))) not in (None, unit):
+                text = f"{pair} has a delay for each {target} of the target, in {source}s of the source, and none for "
+                yield Problem(at, f"{text}each {given}; leave `{key}` out, or write `unit` under the experiment", spec)
+                return
+
+
 def problems_of_metric(at: KeyPath, spec: str, experiment: Experiment) -> Iterator[Problem]:
     """Mistakes of one metric of an experiment."""
     measured = (getattr(system.decoder, "monolingual", False) for system in experiment.systems.values())
@@ -190,12 +226,18 @@ def problems_of_metric(at: KeyPath, spec: str, experiment: Experiment) -> Iterat
         yield Problem(at, str(error), spec)
         return
     yield from named("metric", at, name, registry.REGISTRY["metric"])
-    if name in registry.REGISTRY["metric"] and options:
+    if name not in registry.REGISTRY["metric"]:
+        return
+    if "delays" in metrics.columns_of(name):
+        yield from _counted_alike(at, spec, options, experiment)
+    if options:
         try:  # a value that the metric refuses is refused here, not after all the training
             if check := getattr(registry.module_of("metric", name), "check", None):
                 check(experiment.test.pairs, **options)
                 return
             for pair in experiment.test.pairs:
                 metrics.trial(spec, pair)
+        except metrics.NoValueError:
+            return  # of this text alone
         except metrics.MetricError as error:
             yield Problem(at, str(error), spec)

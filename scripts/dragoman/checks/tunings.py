@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import regex
 from pydantic import ValidationError
 
 from dragoman import registry, sweeps
@@ -26,6 +26,7 @@ from dragoman.config import (
 )
 from dragoman.configfile import KeyPath, Problem, problems_in
 from dragoman.storage import read_json
+from dragoman.units import of_pair
 
 
 def problems_of(
@@ -97,6 +98,13 @@ def _trainable(
     pairs, name = tuning.pairs or experiment.train.pairs, tuning.prompt or experiment.prompt
     unnamed = [problem for pair in pairs for problem in languages_in((*at, "prompt"), known, name, pair)]
     yield from unnamed
+    if getattr(options, "aligned", False):
+        for pair in pairs:
+            if (counted := of_pair(pair)) != of_pair(pair, experiment.asked):
+                text = f"{tuning.method!r} goes by alignments here, and those of {pair} link {counted.source}s to "
+                text += f"{counted.target}s; leave `unit` out, or train by another policy"
+                yield Problem((*at[:2], "unit"), text, " and ".join(experiment.asked))
+                break
     if name not in known or unnamed or not hasattr(method, "check"):
         return
     if tuning.mix is not None and hasattr(method, "check_mixed"):
@@ -135,12 +143,16 @@ def _sweep(
     assert tuning.sweep is not None
     here: KeyPath = (*at, "sweep", "values")
     for value, given in tuning.sweep.values.items():
-        if not re.fullmatch(r"[\w.+-]+", value):
+        if not regex.fullmatch(r"[\p{L}\p{M}\p{N}_.+-]+", value):
             yield Problem(here, "a setting is one word: letters, digits and . + - _", value)
         try:
             each = sweeps.at(tuning, value)
         except ValidationError as error:
-            yield Problem(here, f"{tuning.sweep.key}: {error.errors()[0]['msg']}", given)
+            item = error.errors()[0]
+            text = f"{tuning.sweep.key}: {item['msg']}"
+            if isinstance(given, bool) and item["type"] in ("literal_error", "string_type"):
+                text += "; YAML reads on, off, yes and no as true and false, so put such a word in quotes"
+            yield Problem(here, text, given)
             return
         except (KeyError, IndexError, TypeError, ValueError):
             text = "this tuning has no such key; write the keys that lead to it with dots, as in options.alpha"
@@ -201,7 +213,6 @@ def fits(at: KeyPath, decoder: Any, tuning: Tuning) -> Iterator[Problem]:
         if (trained == "group") != (decoder.positions == "group"):
             text = f"the tuning counts positions {trained!r}; `group` must stand in both or in neither"
             yield Problem((*at, "positions"), text, decoder.positions)
-        for key, usual in (("origin", 0), ("unit", "word")):
-            if (given := tuning.options.get(key, usual)) != usual:
-                text = f"the tuning has `{key}: {given}`, and simultaneous decoders know {usual!r} only"
-                yield Problem((*at, "name"), f"{text}; leave it out there", decoder.name)
+        if given := tuning.options.get("origin", 0):
+            text = f"the tuning has `origin: {given}`, and simultaneous decoders know 0 only; leave it out there"
+            yield Problem((*at, "name"), text, decoder.name)

@@ -12,7 +12,8 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from dragoman import comparable, registry
 from dragoman.command import REPOSITORY
 from dragoman.config import Config, Name, Pair, Strict
-from dragoman.configfile import ConfigError, problems_in, read_yaml
+from dragoman.configfile import ConfigError, explained
+from dragoman.yamlfile import read_yaml
 
 FILE = REPOSITORY / "config" / "claims.yaml"
 
@@ -130,15 +131,8 @@ def load(path: Path = FILE) -> list[Claim]:
     Raises:
         ConfigError: what is wrong with it, by file, line and key.
     """
-    data, lines = read_yaml(path)
+    data, marks = read_yaml(path)
     try:
         return Claims.model_validate(data).claims
     except ValidationError as error:
-        found = []
-        for problem in problems_in(error, data, Claims):
-            near = problem.path
-            while near and near not in lines:
-                near = near[:-1]
-            key = ".".join(map(str, problem.path))
-            found.append(f"{path}:{lines.get(near, 1)}: {key + ': ' if key else ''}{problem.message}")
-        raise ConfigError("\n".join(dict.fromkeys(found))) from None
+        raise ConfigError(explained(error, data, Claims, path, marks)) from None

@@ -2,44 +2,26 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import PurePosixPath
 from typing import Annotated
 
+import regex
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from dragoman import registry
-from dragoman.languages import NAMES
-
-
-def _check_language(code: str) -> str:
-    if code not in NAMES:
-        raise ValueError(registry.unknown("language", code, NAMES))
-    return code
-
-
-def _check_pair(pair: str) -> str:
-    source, dash, target = pair.partition("-")
-    if not dash:
-        raise ValueError(f"a pair is two language codes joined by '-', like 'en-fr', not {pair!r}")
-    for code in (source, target):
-        _check_language(code)
-    if source == target:
-        raise ValueError(f"a pair joins two different languages, not {pair!r}")
-    return pair
+from dragoman.languages import named, named_pair
 
 
 def _check_folder(path: str) -> str:
     parts = PurePosixPath(path).parts
     if PurePosixPath(path).is_absolute() or ".." in parts or not parts:
         raise ValueError(f"must be a folder below the working directory, not {path!r}")
-    if any(part.startswith("-") for part in parts) or not re.fullmatch(r"[\w ./@+,=~-]+", path):
+    if any(part.startswith("-") for part in parts) or not regex.fullmatch(r"[\p{L}\p{M}\p{N}_ ./@+,=~-]+", path):
         raise ValueError(f"holds a character that is not for names of folders, or begins one with '-': {path!r}")
     return path
 
 
-Language = Annotated[str, AfterValidator(_check_language)]
-Pair = Annotated[str, AfterValidator(_check_pair)]
+Language = Annotated[str, AfterValidator(named)]
+Pair = Annotated[str, AfterValidator(named_pair)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._]*(-[a-z0-9._]+)*$", max_length=60)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Folder = Annotated[str, AfterValidator(_check_folder)]

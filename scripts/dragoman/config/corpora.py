@@ -38,19 +38,20 @@ class Limits(Strict):
     """When a line of parallel text is dropped. Every drop is counted by reason and listed in a file."""
 
     max_words: PositiveInt = 250
-    """Drop a pair when a side has more whitespace-separated words than this."""
+    """Drop a pair when a side has more whitespace-separated words than this. A line of Chinese, Japanese or Thai is one
+    such word: there, `max_characters` is the limit."""
     max_characters: PositiveInt = 2000
-    """Drop a pair when a side has more characters than this."""
+    """Drop a pair when a side has more characters than this, of whatever script."""
     max_ratio: PositiveFloat | None = 9.0
-    """Drop a pair when the longer side has at least 20 characters and this many times those of the shorter; null
-    switches the check off."""
+    """Drop a pair when the longer side has at least 20 letters and this many times those of the shorter; null switches
+    the check off. A Chinese character counts as 3.5 letters, a Korean one as 2.5, a Japanese kana as 2."""
     overlap: Literal["drop", "source", "keep"] = "drop"
     """What happens to a training line one side of which is in the test or validation set (and to such a validation
     line). `source` looks at the source side alone, where answers repeat, as rows of tags do; `keep` repeats what papers
     did that did not look."""
     source_words: PositiveInt | None = None
-    """Keep only the first so many words of a source, of the test set, too, as summarizers are used; null keeps all. A
-    line that is cut loses its word alignment."""
+    """Keep only the first so many words of a source (characters where its language writes no blanks), of the test set,
+    too, as summarizers are used; null keeps all. A line that is cut loses its word alignment."""
 
 
 class DemoCorpus(Strict):
@@ -102,9 +103,8 @@ class FileSet(Strict):
         if given not in ((True, False, False), (False, True, True)):
             raise ValueError("give either `path` (one file with both sides) or both `source` and `target`")
         if self.path is not None and not self.path.removesuffix(".gz").endswith((".tsv", ".jsonl", ".parquet")):
-            raise ValueError(
-                f"`path` must end in .tsv, .jsonl or .parquet (or .gz after the first two), not {self.path!r}"
-            )
+            text = f"`path` must end in .tsv, .jsonl or .parquet (or .gz after one of them), not {self.path!r}"
+            raise ValueError(f"{text}; two plain text files, a language each, go under `source` and `target`")
         return self
 
 
@@ -115,7 +115,8 @@ class FilePair(Strict):
     validation: FileSet | None = None
     test: FileSet | None = None
     columns: dict[Language, str] = {}
-    """Column name of each language, where it is not the language code."""
+    """Column name of each language, where it is not the language code. In .jsonl and .parquet files `translation.en` is
+    the key `en` within `translation`; where that holds both languages, it need not be named."""
 
 
 class FilesCorpus(Strict):
@@ -146,7 +147,8 @@ class HubCorpus(Strict):
     column: str | None = "translation"
     """Column holding a {language: text} mapping; null when each language is a column of its own."""
     columns: dict[Language, str] = {}
-    """Key or column of each language where it is not the language code (`en: sentence_eng_Latn`)."""
+    """Key or column of each language where it is not the language code (`en: sentence_eng_Latn`); `a.b` is the key `b`
+    within `a`."""
     stands_for: StandsFor = None
     sizes: Sizes = {}
     align: Align = False
@@ -220,7 +222,8 @@ class PivotCorpus(Strict):
 
 
 class UdCorpus(Strict):
-    """Words and UPOS tags from treebanks of Universal Dependencies, all three splits; for `task: tagging`."""
+    """Words and UPOS tags from treebanks of Universal Dependencies, those splits that a treebank has; for
+    `task: tagging`."""
 
     provider: Literal["ud"]
     release: str

@@ -60,15 +60,19 @@ class CopyDecoder(Strict):
 
 
 class DictionaryDecoder(Strict):
-    """Translates word by word with a dictionary; unknown words are copied."""
+    """Translates with a dictionary, the longest entry first; unknown words are copied. Where a language writes no
+    blanks, the entries say what its words are."""
 
     name: Literal["dictionary"]
     files: dict[Pair, str]
-    """A .tsv (also .gz) of source word, target word, in that order, per pair; the first translation counts."""
+    """A file (also .gz) per pair: source word, tab, translation; or with a tab and a score behind it, of which the
+    highest counts, else the first translation. Blanks for tabs (MUSE), and Moses' lexical tables `lex.f2e`, are read
+    as well."""
 
 
 class SimultaneousDecoder(Strict):
-    """Reads k words, then writes and reads in turn (wait-k), greedily; every k is a point of one curve."""
+    """Reads k words, then writes and reads in turn (wait-k), greedily; every k is a point of one curve. Words are what
+    the experiment's `unit` says: characters, where a language writes no blanks."""
 
     name: Literal["simultaneous", "streaming"]
     """`simultaneous` decodes all sentences and every k at once; `streaming` gives the same words one at a time, as they
@@ -84,7 +88,8 @@ class SimultaneousDecoder(Strict):
     """With rotary positions: `plain` counts the response after the source read so far; `group` from an origin of its
     own, as the `simulmask` method trains it. With ALiBi both are the same."""
     max_lag: PositiveInt = 10
-    """Stop when so many more words are written than read."""
+    """Stop when so many more words are written than read. Six characters of a target count as one here, since some
+    languages take as many for a word."""
     max_word_tokens: PositiveInt = 50
     """A word ends after so many tokens."""
     legacy: bool = False
@@ -99,7 +104,7 @@ class ConversationDecoder(Strict):
 
     name: Literal["conversation"]
     chunk: Annotated[list[PositiveInt], Field(min_length=1)]
-    """Source words of a turn; every n is a point of one curve."""
+    """Source words (or characters) of a turn; every n is a point of one curve."""
     max_turn_tokens: PositiveInt = 100
     """A turn ends after so many tokens."""
     batch_tokens: PositiveInt = 40_000
@@ -166,7 +171,8 @@ class PseudoPrior(Strict):
 
     kind: Literal["pseudo"]
     files: dict[Pair, str] = {}
-    """A .tsv (also .gz) per pair: source word and what to write for it, a translation or a tag."""
+    """A file per pair, as for the decoder `dictionary`: source word and what to write for it, a translation or a
+    tag."""
     corpus: Name | None = None
     """Instead of files: a corpus whose training text has word alignments. A word's entry is what it is most often
     aligned with, and frequent words come first."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, PositiveInt, field_validator, model_validator
 
@@ -108,6 +108,19 @@ class Sweep(Strict):
                 raise ValueError("two of these have one name")
             values = {value: value for value in values}
         return {str(name): value for name, value in values.items()} if isinstance(values, dict) else values
+
+
+Counted = Literal["auto", "word", "character"]
+
+
+class Units(Strict):
+    """What is read and written one by one."""
+
+    source: Counted = "auto"
+    """`auto`: words, or characters where the language writes no blanks between words (Chinese, Japanese, Thai, Khmer,
+    Lao, Burmese)."""
+    target: Counted = "auto"
+    """The same of the language translated into."""
 
 
 class Mix(Strict):
@@ -226,6 +239,11 @@ class Experiment(Strict):
     """Whose experiment it is: simulmask, langaware, pretty, or your own."""
     task: Literal["translation", "summary", "tagging"] = "translation"
     """What is asked of the model: it brings prompt and metrics, unless others stand here, and reads the answer."""
+    unit: Units = Units()
+    """What simultaneous methods and decoders read and write one by one, and latency counts: words, or characters where
+    a language writes no blanks. `auto`, `word` or `character` for both sides, or {source: ..., target: ...}. Every
+    character that is not white space counts, Latin letters in Chinese text, too. Chinese text that somebody divided
+    into words by blanks needs `word`."""
     model: Name
     prompt: Name = ""
     """A name under `prompts` or in config/prompts.yaml; the task's where it is left out."""
@@ -244,6 +262,21 @@ class Experiment(Strict):
     assumptions: dict[str, str] = {}
     """What the paper leaves open, by a short name, and what was taken for it, without a full stop. Printed under the
     tables."""
+
+    @field_validator("unit", mode="before", json_schema_input_type=Counted | Units)
+    @classmethod
+    def _of_both_sides(cls, unit: Any) -> Any:
+        """A word holds for source and target."""
+        if not isinstance(unit, str):
+            return unit
+        if unit not in get_args(Counted):
+            raise ValueError(registry.unknown("unit", unit, get_args(Counted)))
+        return {"source": unit, "target": unit}
+
+    @property
+    def asked(self) -> tuple[Counted, Counted]:
+        """`unit` of source and target."""
+        return self.unit.source, self.unit.target
 
     @model_validator(mode="before")
     @classmethod

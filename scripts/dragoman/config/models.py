@@ -49,6 +49,10 @@ class Training(Strict):
     max_grad_norm: PositiveFloat = 1.0
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """`auto`: bfloat16 autocast where the device computes it natively, else float32. Weights stay float32."""
+    order: Literal["length", "random"] = "length"
+    """Which examples make a batch. `length`: of like length, so that little is padded; those that are too few for a
+    last batch are left out of an epoch, other ones every time. `random`: any, as most papers' code has it; the last
+    batch of an epoch is filled up with the epoch's first examples, so that none is left out."""
     max_length: PositiveInt = 512
     """Longer examples are left out, counted, and named in the run's manifest."""
     packing: PositiveInt | None = None

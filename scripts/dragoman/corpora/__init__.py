@@ -4,6 +4,7 @@ A provider is a module with
 
     fetch(corpus, pair, folder)          bring raw files into `folder`; nothing to do where there is no network in it
     read(corpus, pair, split, folder)    the rows of a split in their own order; none where the corpus has no such split
+                                         (what is wrong with one row alone is its `fault`, with the file, an error)
     describe(corpus, pair, folder)       what the text was made from: names, revisions, hashes
     CHECKS                               those of `lines.CHECKS` that apply; all, where it says nothing (optional)
 
@@ -26,12 +27,16 @@ from dragoman import comparable, registry
 from dragoman.config import Corpus, Limits
 from dragoman.corpora import lines
 from dragoman.storage import MANIFEST, building, read_manifest
+from dragoman.text import TextError
+from dragoman.units import Unit, Units, of_pair
 
 SPLITS = ("train", "validation", "test")
 SCHEMA = pa.schema([("id", pa.int64()), ("source", pa.string()), ("target", pa.string()), ("alignment", pa.string())])
 DROPPED = "dropped.jsonl"
 CHUNK = 20_000
 """Rows held in memory and written together: one row group of the parquet file."""
+EARLY = 1000
+"""Faulty rows at the beginning of a file after which no good ones are waited for."""
 MANY = 0.05
 """Share of dropped lines above which the report should say so."""
 
@@ -41,11 +46,17 @@ class CorpusError(ValueError):
 
 
 class Row(NamedTuple):
-    """A sentence and its translation; `alignment` links their words (`"0-0 1-2"`), empty where it is not known."""
+    """A sentence and its translation; `alignment` links their words, or characters where a language writes no blanks
+    (`"0-0 1-2"`), empty where it is not known."""
 
     source: str
     target: str
     alignment: str = ""
+    """Links of their words (`"0-0 1-2"`), empty where they are not known."""
+    fault: str = ""
+    """Why this row cannot be used, by a short name; the rows around it can."""
+    why: str = ""
+    """The same as a message with file and line."""
 
 
 def fetch(corpus: Corpus, pair: str, folder: Path) -> None:
@@ -70,12 +81,13 @@ def prepare(corpus: Corpus, pair: str, downloads: Path, out: Path) -> dict[str, 
     with building(out, facts) as place, open(place / DROPPED, "w", encoding="utf-8", newline="\n") as dropped:
         # The test set comes first: it is never changed, and lines of the other splits are held against it.
         for split in reversed(SPLITS):
-            rows = provider.read(corpus, pair, split, downloads)
-            facts["splits"][split] = _write(rows, checker, split, place / f"{split}.parquet", dropped)
+            unit = of_pair(pair).source
+            rows = _usable(provider.read(corpus, pair, split, downloads), split)
+            facts["splits"][split] = _write(rows, checker, split, unit, place / f"{split}.parquet", dropped)
         if name := getattr(corpus, "stands_for", None):
             _check_published(name, pair, place / "test.parquet")
         if getattr(corpus, "align", False):
-            facts["aligned"] = _align(place / "train.parquet")
+            facts["aligned"] = _align(place / "train.parquet", of_pair(pair))
         facts["raw"] = provider.describe(corpus, pair, downloads)
         if warning := _warning(facts["splits"]):
             facts["warning"] = warning
@@ -106,8 +118,26 @@ def require_pair(pair: str, pairs: Iterable[str], name: str) -> None:
         raise CorpusError(f"{name}: {registry.unknown('pair', pair, pairs)}")
 
 
+def _usable(rows: Iterator[Row], split: str) -> Iterator[Row]:
+    """The rows of a split.
+
+    Raises:
+        TextError: all of them are faulty, so that the fault is the file's; or one of a test set cannot be read.
+    """
+    count, faulty, first = 0, 0, ""
+    for row in rows:
+        if row.fault and split == "test" and not (row.source or row.target):
+            raise TextError(f"{row.why} (no row can be left out of a test set)")
+        count, faulty, first = count + 1, faulty + bool(row.fault), first or row.why
+        if faulty == count == EARLY:
+            break
+        yield row
+    if faulty == count > 0:
+        raise TextError(first)
+
+
 def _write(
-    rows: Iterator[Row], checker: lines.Checker, split: str, path: Path, dropped: IO[str]
+    rows: Iterator[Row], checker: lines.Checker, split: str, unit: Unit, path: Path, dropped: IO[str]
 ) -> dict[str, int | dict[str, int]]:
     counts: dict[str, Any] = {"rows_in": 0, "rows_kept": 0, "dropped": {}}
     if split == "test":
@@ -118,14 +148,16 @@ def _write(
             kept: list[tuple[int, str, str, str]] = []
             for number, row in chunk:
                 source, target = row.source.strip(), row.target.strip()
-                if (kept_words := lines.beginning(source, checker.limits)) != source:
+                if (kept_words := lines.beginning(source, checker.limits, unit)) != source:
                     source, row = kept_words, row._replace(alignment="")
-                reason = checker.reason(split, source, target)
+                reason = row.fault if split != "test" else ""
+                reason = reason or checker.reason(split, source, target) or row.fault
                 if reason and split == "test":
                     counts["warnings"][reason] = counts["warnings"].get(reason, 0) + 1
                 elif reason:
                     counts["dropped"][reason] = counts["dropped"].get(reason, 0) + 1
                     facts = {"split": split, "id": number, "reason": reason, "source": source, "target": target}
+                    facts |= {"why": row.why} if row.why else {}
                     dropped.write(json.dumps(facts, ensure_ascii=False) + "\n")
                     continue
                 kept.append((number, source, target, row.alignment))
@@ -143,14 +175,14 @@ def _writer(path: Path) -> pq.ParquetWriter:
     return pq.ParquetWriter(path, SCHEMA, compression="zstd", write_statistics=False, use_dictionary=False)
 
 
-def _align(path: Path) -> int:
+def _align(path: Path, counted: Units) -> int:
     """Fill in the word alignments that no provider gave; how many were missing."""
     from dragoman.corpora import aligner
 
     table = pq.read_table(path, schema=SCHEMA)
     given = table["alignment"].to_pylist()
     if missing := given.count(""):
-        found = aligner.align(table["source"].to_pylist(), table["target"].to_pylist())
+        found = aligner.align(table["source"].to_pylist(), table["target"].to_pylist(), counted)
         column = pa.array([old or new for old, new in zip(given, found, strict=True)], pa.string())
         with _writer(path) as writer:
             writer.write_table(table.set_column(SCHEMA.get_field_index("alignment"), "alignment", column), CHUNK)

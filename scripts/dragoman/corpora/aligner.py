@@ -9,6 +9,8 @@ with probability p0 t(word | nothing), and by source word i of m with probabilit
 t has a Dirichlet prior (mean field), and lambda follows the gradient of the likelihood. The same is done with the sides
 exchanged; the two are joined by grow-diag-final-and (Koehn et al. 2005), in the order of fast_align's `atools`.
 
+Words are the units of `units.py`: characters where a language writes no blanks.
+
 Two things differ from the published code. Words are compared in lower case and without punctuation around them, as
 words here are divided by white space alone. The gradient of lambda is the true one: there, a position is counted from 0
 in one of its two terms and the lengths are exchanged in the other.
@@ -25,6 +27,9 @@ from itertools import groupby
 from typing import IO, NamedTuple
 
 import numpy as np
+
+from dragoman import words
+from dragoman.units import WORDS, Units, units
 
 PASSES = 5
 """Of the text, in each direction; the last one only aligns."""
@@ -43,15 +48,15 @@ SMALLEST = 1e-37
 Shape = tuple[int, int]
 
 
-def align(sources: Sequence[str], targets: Sequence[str]) -> list[str]:
-    """Alignments of the words (`str.split`) of each sentence pair, like "0-0 1-2"; "" where a side has none.
+def align(sources: Sequence[str], targets: Sequence[str], counted: Units = WORDS) -> list[str]:
+    """Alignments of the units of each sentence pair, like "0-0 1-2"; "" where a side has none.
 
     A pair that would get no link gets its likeliest one: methods that go by alignments need some. The same text gets
     the same alignments; those of a pair depend on all others.
     """
     found = [""] * len(sources)
     with tempfile.TemporaryFile() as file:
-        text = _Text(sources, targets, file)
+        text = _Text(sources, targets, file, counted)
         if not text.chunks:
             return found
         directions = [_Direction(text, given) for given in (1, 2)]
@@ -100,9 +105,8 @@ def joined(forward: Sequence[Sequence[int]], backward: Sequence[Sequence[int]]) 
 
 
 def folded(word: str) -> str:
-    """A word as it is compared: in lower case, without what is no letter or digit around it; itself if that is all."""
-    solid = [place for place, character in enumerate(word) if character.isalnum()]
-    return word[solid[0] : solid[-1] + 1].lower() if solid else word
+    """A word as it is compared, without the signs around it; itself if it has no letter or digit."""
+    return words.folded(words.solid(word)) or word
 
 
 class _Numbers(dict[str, int]):
@@ -137,11 +141,11 @@ class _Chunk(NamedTuple):
 class _Text:
     """A parallel text in cells, each of them the number of its pair of words."""
 
-    def __init__(self, sources: Sequence[str], targets: Sequence[str], file: IO[bytes]) -> None:
+    def __init__(self, sources: Sequence[str], targets: Sequence[str], file: IO[bytes], counted: Units = WORDS) -> None:
         flat, lengths, self.vocabulary = [], [], []
-        for side in (sources, targets):
+        for side, unit in zip((sources, targets), counted, strict=True):
             numbers = _Numbers()
-            lines = [[numbers[word] for word in line.split()] for line in side]
+            lines = [[numbers[word.strip()] for word in units(line, unit)] for line in side]
             lengths.append(np.array([len(line) for line in lines], dtype=np.int64))
             flat.append(np.array([word for line in lines for word in line], dtype=np.int32))
             self.vocabulary.append(len(numbers.known))

@@ -116,7 +116,8 @@ def _archive(corpus: ArchiveCorpus, path: Path) -> Path:
         raise CorpusError(f"{text}. Run again, and if it happens twice, {_by_hand(corpus)}")
     if not (tarfile.is_tarfile(path) or zipfile.is_zipfile(path)):
         start = path.read_bytes()[:40]
-        path.unlink()
+        if corpus.sha256 is None:
+            path.unlink()
         raise CorpusError(f"{corpus.url} gives no archive (it begins with {start!r}); {_by_hand(corpus)}")
     return path
 

@@ -1,7 +1,13 @@
 """Your own parallel text: a table with both sides (.tsv, .jsonl, .parquet) or two plain files, each also .gz.
 
-An optional column `alignment` holds word alignments of the listed pair (`0-0 1-2`). The reverse pair is read from the
-same files, its alignments turned round.
+An optional column `alignment` holds word alignments of the listed pair (`0-0 1-2`), of characters where a language
+writes no blanks. The reverse pair is read from the same files, its alignments turned round. A row that is not as the
+others are is dropped by a reason of its own:
+
+    columns      more or fewer cells than the header of a .tsv file
+    not-json     a line of a .jsonl file that is no object
+    not-text     a side is missing, or holds something else than text
+    alignment    it is no alignment, or links words that the sides do not have
 """
 
 from __future__ import annotations
@@ -13,10 +19,12 @@ from pathlib import Path
 from typing import Any
 
 from dragoman import text
+from dragoman.command import located
 from dragoman.config import FilePair, FilesCorpus, FileSet
 from dragoman.corpora import SPLITS, CorpusError, Row, flipped, parquet, require_pair
 from dragoman.languages import reverse, split_pair
 from dragoman.storage import sha256
+from dragoman.units import Units, of_pair, units
 
 ALIGNMENT = "alignment"
 _PHARAOH = re.compile(r"(\d+-\d+( \d+-\d+)*)?")
@@ -34,12 +42,16 @@ def read(corpus: FilesCorpus, pair: str, split: str, folder: Path) -> Iterator[R
         return
     if files.path is None:
         assert files.source and files.target  # checked when the configuration was read
-        rows: Iterator[Row] = (Row(*sides) for sides in text.parallel(Path(files.source), Path(files.target)))
+        rows: Iterator[Row] = (Row(*sides) for sides in text.parallel(located(files.source), located(files.target)))
     else:
         names = [splits.columns.get(language, language) for language in split_pair(listed)]
-        rows = _one_file(Path(files.path), *names)
+        rows = _one_file(located(files.path), names, of_pair(listed))
     for row in rows:
-        yield row if listed == pair else Row(row.target, row.source, flipped(row.alignment))
+        yield (
+            row
+            if listed == pair
+            else row._replace(source=row.target, target=row.source, alignment=flipped(row.alignment))
+        )
 
 
 def describe(corpus: FilesCorpus, pair: str, folder: Path) -> dict[str, Any]:
@@ -47,7 +59,7 @@ def describe(corpus: FilesCorpus, pair: str, folder: Path) -> dict[str, Any]:
     _, splits = _listed(corpus, pair)
     sets = [getattr(splits, split) for split in SPLITS]
     paths = sorted({path for files in sets if files for path in (files.path, files.source, files.target) if path})
-    return {"files": {path: sha256(Path(path)) for path in paths}}
+    return {"files": {path: sha256(located(path)) for path in paths}}
 
 
 def _listed(corpus: FilesCorpus, pair: str) -> tuple[str, FilePair]:
@@ -57,20 +69,21 @@ def _listed(corpus: FilesCorpus, pair: str) -> tuple[str, FilePair]:
     return listed, corpus.pairs[listed]
 
 
-def _one_file(path: Path, source: str, target: str) -> Iterator[Row]:
+def _one_file(path: Path, names: list[str], counted: Units) -> Iterator[Row]:
     kind = path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
     if kind == ".parquet":
-        yield from _parquet(path, source, target)
-    elif kind in (".tsv", ".jsonl"):
-        for number, cells in text.table(path) if kind == ".tsv" else text.objects(path):
-            place = f"{path}:{number}"
-            alignment = _text(cells, ALIGNMENT, place) if ALIGNMENT in cells else ""
-            yield _checked(Row(_text(cells, source, place), _text(cells, target, place), alignment), place)
+        yield from _parquet(path, names, counted)
+    elif kind == ".tsv":
+        for number, cells in text.table_rows(path, names):
+            yield _row(cells, names, counted, f"{path}:{number}", "columns")
+    elif kind == ".jsonl":
+        for number, cells in text.object_rows(path):
+            yield _row(cells, names, counted, f"{path}:{number}", "not-json")
     else:
         raise CorpusError(f"{path}: not a name that ends in .tsv, .jsonl or .parquet (or one of them and .gz)")
 
 
-def _parquet(path: Path, source: str, target: str) -> Iterator[Row]:
+def _parquet(path: Path, names: list[str], counted: Units) -> Iterator[Row]:
     file: Path | io.BytesIO = path
     if path.suffix == ".gz":
         with text.open_bytes(path) as packed:
@@ -78,33 +91,57 @@ def _parquet(path: Path, source: str, target: str) -> Iterator[Row]:
                 file = io.BytesIO(packed.read())  # parquet is read from its end: a packed one has to be unpacked first
             except (EOFError, OSError) as error:
                 raise CorpusError(f"{path} is not a whole gzip file ({error}); copy or download it again") from None
-    for number, sides in enumerate(parquet.texts(file, str(path), [source, target], optional=[ALIGNMENT])):
-        yield _checked(Row(*sides), f"{path}: row {number}")
+    for number, sides in enumerate(parquet.texts(file, str(path), names, optional=[ALIGNMENT])):
+        yield _checked(Row(*sides), counted, f"{path}: row {number}")
+
+
+def _row(cells: dict[str, Any] | text.TextError, names: list[str], counted: Units, place: str, fault: str) -> Row:
+    """A row of a table or a JSON object; `fault` names what is wrong where it could not be read."""
+    if isinstance(cells, text.TextError):
+        return Row("", "", fault=fault, why=str(cells))
+    source, target = names
+    held, nested = cells, cells.get(parquet.NESTED)
+    if not {source, target} & cells.keys() and isinstance(nested, dict) and {source, target} <= nested.keys():
+        held = nested
+    try:
+        alignment = _text(cells, ALIGNMENT, place) if ALIGNMENT in cells else ""
+        row = Row(_text(held, source, place), _text(held, target, place), alignment)
+    except text.TextError as error:
+        return Row("", "", fault="not-text", why=str(error))
+    return _checked(row, counted, place)
 
 
 def _text(cells: dict[str, Any], key: str, place: str) -> str:
-    if key not in cells:
-        raise CorpusError(f"{place}: no {key!r}; it has: {', '.join(cells) or 'nothing'}. Say which under `columns`")
-    value = cells[key]
+    value: Any = cells
+    for part in [key] if key in cells else key.split("."):
+        if not isinstance(value, dict) or part not in value:
+            has = ", ".join(cells) or "nothing"
+            raise text.TextError(f"{place}: no {key!r}; it has: {has}. Say which under `columns`")
+        value = value[part]
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise CorpusError(f"{place}: {key!r} holds {value!r}, not text")
+        raise text.TextError(f"{place}: {key!r} holds {value!r}, not text")
     if any("\ud800" <= character <= "\udfff" for character in value):
-        raise CorpusError(f"{place}: {key!r} holds half a surrogate pair (\\ud800 to \\udfff), which is no character")
+        raise text.TextError(
+            f"{place}: {key!r} holds half a surrogate pair (\\ud800 to \\udfff), which is no character"
+        )
     return value
 
 
-def _checked(row: Row, place: str) -> Row:
-    """Refuse an alignment that is not one, or that links words which are not there."""
+def _checked(row: Row, counted: Units, place: str) -> Row:
+    """The row; with a fault where its alignment is none, or links units which are not there."""
     if not row.alignment:
         return row
+    problem = ""
     if not _PHARAOH.fullmatch(row.alignment):
-        raise CorpusError(f"{place}: the alignment {row.alignment!r} is not like '0-0 1-2'")
-    lengths = len(row.source.split()), len(row.target.split())
-    for link in row.alignment.split():
-        if any(int(word) >= length for word, length in zip(link.split("-"), lengths, strict=True)):
-            raise CorpusError(
-                f"{place}: the alignment links {link}, but the sides have {lengths[0]} and {lengths[1]} words"
-            )
-    return row
+        problem = f"the alignment {row.alignment!r} is not like '0-0 1-2'"
+    else:
+        lengths = len(units(row.source, counted.source)), len(units(row.target, counted.target))
+        for link in row.alignment.split():
+            if any(int(word) >= length for word, length in zip(link.split("-"), lengths, strict=True)):
+                first = "" if counted.source == counted.target else f" {counted.source}s"
+                sides = f"{lengths[0]}{first} and {lengths[1]} {counted.target}s"
+                problem = f"the alignment links {link}, but the sides have {sides}"
+                break
+    return row._replace(alignment="", fault="alignment", why=f"{place}: {problem}") if problem else row

@@ -36,7 +36,8 @@ def read(corpus: HubCorpus, pair: str, split: str, folder: Path) -> Iterator[Row
 def describe(corpus: HubCorpus, pair: str, folder: Path) -> dict[str, Any]:
     """The commit, and the files' hashes."""
     manifest = fetched(corpus, folder)
-    files = {name: file["sha256"] for name, file in manifest["files"].items()}
+    patterns = [_pattern(corpus, pair, split) for split in corpus.files]
+    files = {name: file["sha256"] for name, file in manifest["files"].items() if hub.matches(name, patterns)}
     return {key: manifest[key] for key in ("repo", "revision", "commit")} | {"files": files}
 
 

@@ -17,6 +17,7 @@ from dragoman.corpora import CorpusError, Row, lines, parquet
 from dragoman.corpora.hub import fetched
 from dragoman.instructions import asked, field, objects
 from dragoman.storage import sha256
+from dragoman.text import TextError
 
 CHECKS = {name: lines.CHECKS[name] for name in ("empty-side",)}
 
@@ -41,8 +42,11 @@ def read(corpus: InstructionsCorpus, pair: str, split: str, folder: Path) -> Ite
         yield from _parquet(located(str(corpus.path)), str(corpus.path))
     else:
         for place, entry in objects(located(str(corpus.path))):
-            given = (field(entry, "instruction", place), field(entry, "input", place, ""))
-            yield _row(*given, field(entry, "output", place))
+            try:
+                given = (field(entry, "instruction", place), field(entry, "input", place, ""))
+                yield _row(*given, field(entry, "output", place))
+            except TextError as error:  # no object, or a text is missing
+                yield Row("", "", fault="not-text", why=str(error))
 
 
 def describe(corpus: InstructionsCorpus, pair: str, folder: Path) -> dict[str, Any]:

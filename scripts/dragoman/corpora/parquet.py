@@ -13,6 +13,8 @@ import pyarrow.parquet as pq
 from dragoman.corpora import CorpusError
 
 BATCH = 10_000
+NESTED = "translation"
+"""A column, or a key, that holds {language: text} in many data sets of the hub."""
 
 
 def texts(
@@ -23,8 +25,8 @@ def texts(
     Args:
         file: a path, or an open file.
         name: what messages call it.
-        keys: columns, or keys of the column `nested`.
-        nested: a struct column that holds the texts.
+        keys: columns, or keys of the column `nested`; `a.b` is the key `b` of a struct column `a`.
+        nested: a struct column that holds the texts; without it, `NESTED` where that has all keys and no column is one.
         optional: columns of the file that may be missing.
 
     Raises:
@@ -33,11 +35,11 @@ def texts(
     try:
         source = pq.ParquetFile(file)
         schema = source.schema_arrow
-        _check(schema, name, keys, nested)
+        paths = _paths(schema, name, keys, nested)
         extra = [column for column in optional if column in schema.names]
         first = 0
-        for batch in source.iter_batches(BATCH, columns=[*([nested] if nested else keys), *extra]):
-            columns = [pc.struct_field(batch[nested], key) if nested else batch[key] for key in keys]
+        for batch in source.iter_batches(BATCH, columns=[*dict.fromkeys(path[0] for path in paths), *extra]):
+            columns = [pc.struct_field(batch[path[0]], path[1:]) if path[1:] else batch[path[0]] for path in paths]
             columns += [batch[column] if column in extra else pa.nulls(len(batch), pa.string()) for column in optional]
             try:
                 sides = [[text or "" for text in column.to_pylist()] for column in columns]
@@ -52,21 +54,37 @@ def texts(
         raise CorpusError(f"{name} is not a whole parquet file ({said}); copy or download it again") from None
 
 
-def _check(schema: pa.Schema, name: str, keys: Sequence[str], nested: str | None) -> None:
+def _paths(schema: pa.Schema, name: str, keys: Sequence[str], nested: str | None) -> list[list[str]]:
+    """Where each key is: its column, and the way into that."""
     fields = {field.name: field.type for field in schema}
     where = "columns"
+    if nested is not None and (nested not in fields or not pa.types.is_struct(fields[nested])):
+        shown = ", ".join(f"{column} ({kind})" for column, kind in fields.items())
+        raise CorpusError(
+            f"{name} has no column {nested!r} with one text per language; it has: {shown}. Set `column`, to null "
+            "where each language is a column of its own"
+        )
+    if nested is None and not fields.keys() & set(keys) and set(keys) <= _within(fields.get(NESTED)).keys():
+        nested = NESTED
     if nested is not None:
-        if nested not in fields or not pa.types.is_struct(fields[nested]):
-            shown = ", ".join(f"{column} ({kind})" for column, kind in fields.items())
-            raise CorpusError(
-                f"{name} has no column {nested!r} with one text per language; it has: {shown}. Set `column`, to null "
-                "where each language is a column of its own"
-            )
-        fields = {field.name: field.type for field in fields[nested]}
-        where = f"keys of {nested!r}"
+        fields, where = _within(fields[nested]), f"keys of {nested!r}"
+    paths = []
     for key in keys:
-        if key not in fields:
+        path, kind = [key], fields.get(key)
+        if kind is None and "." in key:
+            path = key.split(".")
+            kind = fields.get(path[0])
+            for part in path[1:]:
+                kind = _within(kind).get(part)
+        if kind is None:
             raise CorpusError(f"{name} has no {key!r}; its {where} are: {', '.join(fields)}. Say which under `columns`")
-        kind = fields[key].value_type if pa.types.is_dictionary(fields[key]) else fields[key]
+        kind = kind.value_type if pa.types.is_dictionary(kind) else kind
         if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)):
             raise CorpusError(f"{name}: {key!r} holds {kind}, not text; say which column to take under `columns`")
+        paths.append([nested, *path] if nested is not None else path)
+    return paths
+
+
+def _within(kind: pa.DataType | None) -> dict[str, pa.DataType]:
+    """The fields of a struct; none of anything else."""
+    return {field.name: field.type for field in kind} if kind is not None and pa.types.is_struct(kind) else {}

@@ -16,6 +16,8 @@ import shutil
 import socket
 import tarfile
 import urllib.error
+import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,7 +26,7 @@ import portalocker
 import sacrebleu
 from sacrebleu.dataset import DATASETS
 from sacrebleu.dataset.base import Dataset
-from sacrebleu.utils import get_md5sum
+from sacrebleu.utils import extract_tarball, get_md5sum
 
 from dragoman import registry, text
 from dragoman.config import SacrebleuCorpus
@@ -164,6 +166,21 @@ def _remove_broken(dataset: Dataset) -> list[str]:
     return broken
 
 
+def _unpack(dataset: Dataset) -> None:
+    """Unpack the archives that are there, as sacrebleu does only when it downloads them.
+
+    One that cannot be unpacked, and whose MD5 nobody knows, is removed, so that it is downloaded again.
+    """
+    for _, path, md5 in _archives(dataset):
+        try:
+            with _guarded():
+                extract_tarball(str(path), dataset._rawdir)
+        except (tarfile.ReadError, zipfile.BadZipFile, EOFError, zlib.error):
+            if md5 is not None:
+                raise
+            path.unlink()
+
+
 def _convert(dataset: Dataset, pair: str, again: bool = True) -> None:
     """Download what is missing and write the pair's text files, all or none."""
     out = Path(dataset._outdir)
@@ -181,10 +198,12 @@ def _convert(dataset: Dataset, pair: str, again: bool = True) -> None:
         failure = error
     missing = [url for url, path, _ in _archives(dataset) if not path.is_file() or not path.stat().st_size]
     if isinstance(failure, FileNotFoundError) and not missing and again:
-        # Killed while unpacking: the archive is whole, and sacrebleu would never unpack it again.
-        for _, path, _ in _archives(dataset):
-            path.unlink()
-        return _convert(dataset, pair, again=False)
+        try:
+            _unpack(dataset)
+        except Exception as error:
+            failure = error
+        else:
+            return _convert(dataset, pair, again=False)
     url = (missing or list(dataset.data))[0]
     if isinstance(failure, SystemExit):  # how sacrebleu reports a wrong checksum, or a certificate it does not trust
         if broken := _remove_broken(dataset):

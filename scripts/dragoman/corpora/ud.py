@@ -2,17 +2,29 @@
 
 Of a pair the first language's treebank is read; the second plays no part. A source is the syntactic words with blanks
 between them, so of French "du" both "de" and "le"; a target is their UPOS tags. A blank inside a word is written "_".
+
+Some treebanks have a test set alone (all PUD), and some have their training text in several files (Czech-PDT). A
+sentence is dropped by a reason of its own where it has
+
+    no-words    nothing but "_" for words, as texts have that may not be published; a "_" among words is a word
+    no-tags     "_" for the tag of a word
 """
 
 from __future__ import annotations
 
+import json
+import logging
 import os
+import re
 import shutil
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from dragoman.config import UdCorpus
 from dragoman.corpora import CorpusError, Row, require_pair
@@ -20,58 +32,56 @@ from dragoman.languages import split_pair
 from dragoman.storage import building, read_manifest
 from dragoman.text import lines
 
+log = logging.getLogger(__name__)
+
 ENDPOINT = "https://raw.githubusercontent.com/UniversalDependencies"
 """Where the repositories of treebanks are, unless the environment variable UD_ENDPOINT says otherwise."""
+LISTING = "https://api.github.com/repos/UniversalDependencies/{repository}/contents?ref={release}"
+"""The names of their files; a mirror shows them as an index of the folder."""
 FILES = {"train": "train", "validation": "dev", "test": "test"}
 STALL = 60.0
 """Seconds without a byte after which a download is given up."""
 
 
 def fetch(corpus: UdCorpus, pair: str, folder: Path) -> None:
-    """Download the three files of a treebank.
+    """Download the files of a treebank; nothing to do where they are there already.
 
     Raises:
         CorpusError: there is no such treebank or release, or no network.
     """
     treebank = _treebank(corpus, pair)
-    language, _ = split_pair(pair)
+    facts = {"treebank": treebank, "release": corpus.release}
+    try:
+        if facts.items() <= read_manifest(folder).items():
+            return
+    except (FileNotFoundError, ValueError):
+        pass
     endpoint = os.environ.get("UD_ENDPOINT", ENDPOINT).rstrip("/")
-    with building(folder, {"treebank": treebank, "release": corpus.release}) as place:
+    address = f"{endpoint}/UD_{treebank}/{corpus.release}"
+    stem = f"{split_pair(pair)[0]}_{treebank.partition('-')[2].lower()}-ud-"
+    with building(folder, facts) as place:
+        absent = []
         for split, name in FILES.items():
-            stem = f"{language}_{treebank.partition('-')[2].lower()}-ud-{name}.conllu"
-            url = f"{endpoint}/UD_{treebank}/{corpus.release}/{stem}"
-            try:
-                with (
-                    urllib.request.urlopen(url, timeout=STALL) as answer,
-                    open(place / f"{split}.conllu", "wb") as file,
-                ):
-                    shutil.copyfileobj(answer, file)
-            except (urllib.error.URLError, OSError) as error:
-                text = f"{url} cannot be fetched ({error}); check treebank and release, and the network"
-                raise CorpusError(text) from None
+            if not _fetched(f"{address}/{stem}{name}.conllu", place / f"{split}.conllu"):
+                absent.append(split)
+        listed = _listed(address, f"UD_{treebank}", corpus.release) if absent else []
+        for split in absent.copy():
+            for name in listed:
+                if found := re.fullmatch(rf"{re.escape(stem + FILES[split])}(-.+\.conllu)", name):
+                    _fetched(f"{address}/{name}", place / f"{split}{found[1]}")
+                    absent = [each for each in absent if each != split]
+        if len(absent) == len(FILES):
+            there = f"it has: {', '.join(listed)}" if listed else "check the names of treebank and release"
+            raise CorpusError(f"{address} has no {stem}train.conllu, {stem}dev.conllu or {stem}test.conllu; {there}")
+    if absent:
+        log.info(f"UD_{treebank} at {corpus.release} has no text for {' and '.join(absent)}")
 
 
 def read(corpus: UdCorpus, pair: str, split: str, folder: Path) -> Iterator[Row]:
-    """The sentences of one split, in the order of the treebank."""
-    _manifest(corpus, pair, folder)
-    path, words, tags = folder / f"{split}.conllu", list[str](), list[str]()
-    for number, line in enumerate(lines(path), 1):
-        if not line and words:
-            yield Row(" ".join(words), " ".join(tags), " ".join(f"{i}-{i}" for i in range(len(words))))
-            words, tags = [], []
-        if not line or line.startswith("#"):
-            continue
-        cells = line.split("\t")
-        if len(cells) != 10:
-            raise CorpusError(f"{path}:{number}: {len(cells)} columns, and CoNLL-U has 10; download it again")
-        if not cells[0].isdecimal():  # a range of words that are one token, or an empty node
-            continue
-        if cells[1] == "_" or cells[3] == "_":
-            raise CorpusError(f"{path}:{number}: no word or no tag; this treebank is published without: take another")
-        words.append("_".join(cells[1].split()))
-        tags.append(cells[3])
-    if words:
-        raise CorpusError(f"{path} is cut off: no empty line after its last sentence; download it again")
+    """The sentences of one split, in the order of the treebank; none where it has no such split."""
+    files = _manifest(corpus, pair, folder)["files"]
+    for name in sorted(name for name in files if re.fullmatch(rf"{split}(-.+)?\.conllu", name)):
+        yield from _sentences(folder / name)
 
 
 def describe(corpus: UdCorpus, pair: str, folder: Path) -> dict[str, Any]:
@@ -79,6 +89,68 @@ def describe(corpus: UdCorpus, pair: str, folder: Path) -> dict[str, Any]:
     manifest = _manifest(corpus, pair, folder)
     files = {name: file["sha256"] for name, file in manifest["files"].items()}
     return {"treebank": manifest["treebank"], "release": manifest["release"], "files": files}
+
+
+def _sentences(path: Path) -> Iterator[Row]:
+    words, tags, untagged = list[str](), list[str](), 0
+    for number, line in enumerate(lines(path), 1):
+        if not line and words:
+            links = " ".join(f"{i}-{i}" for i in range(len(words)))
+            row = Row(" ".join(words), " ".join(tags), links)
+            if set(words) == {"_"}:
+                why = "every word is `_`; a treebank where all are so is published without its text, so take another"
+                row = row._replace(fault="no-words", why=f"{path}:{number - 1}: {why}")
+            elif untagged:
+                row = row._replace(fault="no-tags", why=f"{path}:{untagged}: no tag for this word")
+            yield row
+            words, tags, untagged = [], [], 0
+        if not line or line.startswith("#"):
+            continue
+        cells = line.split("\t")
+        if len(cells) != 10:
+            raise CorpusError(f"{path}:{number}: {len(cells)} columns, and CoNLL-U has 10; download it again")
+        if not cells[0].isdecimal():  # a range of words that are one token, or an empty node
+            continue
+        if cells[3] == "_":
+            untagged = untagged or number
+        words.append("_".join(cells[1].split()))
+        tags.append(cells[3])
+    if words:
+        raise CorpusError(f"{path} is cut off: no empty line after its last sentence; download it again")
+
+
+def _fetched(url: str, path: Path) -> bool:
+    """Download a file; False where the server has none of that name."""
+    try:
+        with urllib.request.urlopen(url, timeout=STALL) as answer, open(path, "wb") as file:
+            shutil.copyfileobj(answer, file)
+        return True
+    except (OSError, HTTPException) as error:
+        path.unlink(missing_ok=True)
+        if getattr(error, "code", None) == 404 or isinstance(getattr(error, "reason", None), FileNotFoundError):
+            return False
+        raise CorpusError(f"{url} cannot be fetched ({error}); check the network and run again") from None
+
+
+def _listed(address: str, repository: str, release: str) -> list[str]:
+    """Names of the files of a treebank, in order; none where there is no such treebank, or a mirror shows no list."""
+    parts = urlsplit(address)
+    if parts.scheme == "file":
+        folder = Path(url2pathname(parts.path))
+        return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    on_github = address.startswith(ENDPOINT)
+    url = LISTING.format(repository=repository, release=release) if on_github else f"{address}/"
+    try:
+        with urllib.request.urlopen(url, timeout=STALL) as answer:
+            text = answer.read().decode("utf-8")
+    except (OSError, HTTPException) as error:
+        if not on_github or getattr(error, "code", None) == 404:
+            return []
+        said = f"{repository} at {release} lacks a train, dev or test file, and the list of its files, {url}"
+        raise CorpusError(f"{said}, cannot be fetched ({error}); run again later") from None
+    if on_github:
+        return sorted(entry["name"] for entry in json.loads(text))
+    return sorted(set(re.findall(r'href="(?:[^"]*/)?([\w.-]+\.conllu)"', text)))
 
 
 def _treebank(corpus: UdCorpus, pair: str) -> str:

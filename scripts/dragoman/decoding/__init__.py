@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 
 from dragoman import command
 from dragoman.storage import canonical, digest, replacing
+from dragoman.units import Units, of_pair
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +49,13 @@ class Context:
     model: Path | None
     pair: str
     prompt: Any
+    asked: Sequence[str] = ()
+    """Units of source and target: `word`, `character` or `auto`; nothing is `auto` for both."""
+
+    @property
+    def counted(self) -> Units:
+        """The units that are read and written."""
+        return of_pair(self.pair, self.asked)
 
 
 class Journal:

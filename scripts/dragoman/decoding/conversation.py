@@ -1,7 +1,8 @@
 """Translation as a conversation (Wang et al. 2024, arXiv 2402.10552): n source words a turn, answered in one go.
 
 Every turn is the prompt's source segment with the chunk, its mark, and an answer that the end-of-sequence token closes;
-the instruction comes once. The cache is kept: nothing is ever fed twice. It is over when the source is.
+the instruction comes once. The cache is kept: nothing is ever fed twice. It is over when the source is. Words are the
+units of `units.py`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ from dragoman.decoding.cost import Price, Work
 from dragoman.decoding.lockstep import Batch, Vocabulary
 from dragoman.decoding.simultaneous import by_tokens
 from dragoman.prompts import encode, joined
+from dragoman.spelling import Spelling
+from dragoman.units import joined as units_joined
+from dragoman.units import units
 
 
 class Talk:
@@ -29,7 +33,7 @@ class Talk:
         """
         Args:
             context: the instruction.
-            turns: (source words read by then, token ids of chunk and mark), in order.
+            turns: (source units read by then, token ids of chunk and mark), in order.
             end: the token that ends a turn.
             max_turn_tokens: a turn of so many tokens ends.
         """
@@ -78,7 +82,7 @@ class Decoder:
 
     def decode(self, items: Sequence[Item]) -> list[list[Result]]:
         """One row per item and chunk size: hypothesis, delays, tokens, whether it ended by itself, and what it cost."""
-        per_item = [self._talks(item.source.split()) for item in items]
+        per_item = [self._talks(units(item.source, self.context.counted.source)) for item in items]
         rows = [row for talks in per_item for row in talks]
         Batch(self.model, self.vocabulary, rows, "plain", self.tokenizer.pad_token_id).run()
         return [[self._result(n, row) for n, row in zip(self.options.chunk, rows, strict=True)] for rows in per_item]
@@ -87,7 +91,7 @@ class Decoder:
         talks = []
         for size in self.options.chunk:
             starts = range(0, max(1, len(source)), size)
-            chunks = [" ".join(source[start : start + size]) for start in starts]
+            chunks = [units_joined(source[start : start + size], self.context.counted.source) for start in starts]
             pieces = encode(self.context.prompt, self.tokenizer, self.context.pair, chunks)
             place = [piece.role for piece in pieces[0]].index("source")
             instruction = joined(pieces[0][:place])
@@ -100,15 +104,23 @@ class Decoder:
         return talks
 
     def _result(self, size: int, row: Talk) -> Result:
-        words: list[str] = []
+        unit = self.context.counted.target
+        spelling = Spelling.of(self.tokenizer, unit)
+        written: list[str] = []
         delays: list[int] = []
+        blank = False  # whether white space comes before the next character; between words it always does
         for (read, _), answer in zip(row.turns, row.answers, strict=False):
-            found = self.tokenizer.decode(answer, skip_special_tokens=True).split()
-            words += found
+            text = spelling.text(answer)
+            found = units(text, unit)
+            if found and written and blank:
+                found[0] = f" {found[0]}"
+            if text:
+                blank = unit == "character" and text[-1].isspace()
+            written += found
             delays += [read] * len(found)
         return {
             "setting": f"n={size}",
-            "hypothesis": " ".join(words),
+            "hypothesis": units_joined(written, unit),
             "delays": delays,
             "ended": row.ended,
             "gflops": self.price.gflops(row.work),

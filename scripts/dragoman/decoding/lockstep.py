@@ -47,8 +47,8 @@ class Vocabulary:
         """`size`: number of logits, where the model has more than the tokenizer has tokens."""
         count = len(tokenizer)
         anchor = tokenizer.encode("a", add_special_tokens=False)[-1]
-        alone = len(tokenizer.decode([anchor]))
-        texts = tokenizer.batch_decode([[anchor, token] for token in range(count)])
+        alone = len(tokenizer.decode([anchor], clean_up_tokenization_spaces=False))
+        texts = tokenizer.batch_decode([[anchor, token] for token in range(count)], clean_up_tokenization_spaces=False)
         special = set(tokenizer.all_special_ids)
         self.end: int = tokenizer.eos_token_id
         self.starts = [i not in special and text[alone : alone + 1].isspace() for i, text in enumerate(texts)]
@@ -59,10 +59,6 @@ class Vocabulary:
         may = torch.tensor([start or i == self.end for i, start in enumerate(self.starts)])
         self.bars = torch.stack([anywhere, anywhere.masked_fill(~may, -torch.inf)])
         """[2, vocabulary] -inf for tokens that are never written; for those that cannot come where a word begins."""
-
-    def begins(self, token: int) -> bool:
-        """Whether what was written before `token` is a complete word."""
-        return token == self.end or self.starts[token]
 
 
 class Places(Cache):

@@ -15,6 +15,7 @@ from dragoman.config import OfflineDecoder, Prompt, Segment
 from dragoman.decoding import Context, Item, Row, by_length
 from dragoman.decoding.cost import Price, Work
 from dragoman.prompts import encode, joined
+from dragoman.units import units
 
 MEASURED_AT_ONCE = 16
 """Lines whose logits are kept together: those of a large vocabulary take megabytes each."""
@@ -82,7 +83,8 @@ class Decoder:
         rows, prompts = [], self.prompts(items)
         for item, prompt, ids in zip(items, prompts, self.continuations(prompts), strict=True):
             row = self._row(ids)
-            row["delays"] = [len(item.source.split())] * len(row["hypothesis"].split())
+            source, target = self.context.counted
+            row["delays"] = [len(units(item.source, source))] * len(units(row["hypothesis"], target))
             if self.options.beam == 1 and self.engine is None:
                 row["gflops"] = self.price.gflops(self._work(len(prompt), len(ids)))
             rows.append([row])

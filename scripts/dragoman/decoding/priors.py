@@ -50,10 +50,12 @@ from dragoman.config import (
     Unit,
 )
 from dragoman.decoding import Context, Item
-from dragoman.decoding.baselines import WORD, read_dictionary
+from dragoman.dictionaries import Dictionary, read_dictionary
 from dragoman.languages import split_pair
 from dragoman.prompts import encode, render
 from dragoman.text import lines, objects
+from dragoman.units import of_pair, units
+from dragoman.words import WORD, characters, folded, has_letter, parted
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -61,7 +63,6 @@ if TYPE_CHECKING:
 Maker = Callable[[Sequence[Item]], list[list[int]]]
 """Gives each item's prior, as long as it can be needed."""
 
-UNSPACED = {"ja", "th", "zh"}
 MANY = 20_000
 """Rows of a corpus that are read for a dictionary or for a language's tokens."""
 
@@ -75,7 +76,7 @@ def cut(ids: list[int], n: int | str, unit: Unit, decode: Callable[[list[int]], 
     assert isinstance(n, int)
     if unit == "token":
         return ids[:n]
-    parts: Callable[[str], list[str]] = str.split if unit == "word" else lambda text: list("".join(text.split()))
+    parts: Callable[[str], list[str]] = str.split if unit == "word" else characters
     wanted = parts(decode(ids))[:n]
     return next(ids[:k] for k in range(len(ids) + 1) if parts(decode(ids[:k]))[:n] == wanted)
 
@@ -131,10 +132,9 @@ def _texts(prior: Prior, context: Context) -> Callable[[Sequence[Item]], list[st
             return _of_hypotheses(prior)
         case PseudoPrior():
             path = Path(_of(prior.files, context.pair, "dictionary"))
-            words = most_aligned(path) if path.suffix == ".parquet" else read_dictionary(path, context.pair)
-            places = {word: place for place, word in enumerate(words, 1)}
-            language = split_pair(context.pair)[0]
-            return lambda items: [pseudo(prior, words, places, item.source, language) for item in items]
+            aligned = path.suffix == ".parquet"
+            words = most_aligned(path, context.pair) if aligned else read_dictionary(path, context.pair)
+            return lambda items: [pseudo(prior, words, item.source) for item in items]
         case FixedPrior():
             text = _of(prior.texts, target, "fixed prefix")
         case PreamblePrior():
@@ -180,11 +180,13 @@ def _of_hypotheses(prior: RefinedPrior) -> Callable[[Sequence[Item]], list[str]]
     path = Path(str(prior.hypotheses))
     found: dict[int, tuple[str, str]] = {}
     for number, row in objects(path):
-        for key in ("id", "source", "hypothesis"):
-            if key not in row:
-                raise ValueError(f"{path}:{number}: no {key!r} in this row; give a hypotheses.jsonl of this project")
-        if row.get("setting", "") == prior.setting:
-            found[row["id"]] = row["source"], row["hypothesis"]
+        if row.get("setting", "") != prior.setting:
+            continue
+        for key, kind in (("id", int | str), ("source", str), ("hypothesis", str)):
+            if not isinstance(row.get(key), kind):
+                problem = f"{key!r} holds {row[key]!r}" if key in row else f"no {key!r}"
+                raise ValueError(f"{path}:{number}: {problem} in this row; give a hypotheses.jsonl of this project")
+        found[row["id"]] = row["source"], row["hypothesis"]
 
     def texts(items: Sequence[Item]) -> list[str]:
         for item in items:
@@ -241,60 +243,51 @@ def _of_task_model(prior: RefinedPrior, pair: str) -> Callable[[Sequence[Item]],
     return texts
 
 
-def pseudo(prior: PseudoPrior, words: dict[str, str], places: dict[str, int], source: str, language: str) -> str:
-    """What a dictionary gives for a source, or "".
-
-    Args:
-        prior: which word, and how many.
-        words: entries by lower-case source word.
-        places: where each stands in the dictionary, from 1.
-        source: the sentence.
-        language: its language; where no blanks part words, they are the longest entries, from left to right.
-    """
-    present = [match.group().lower() for match in WORD.finditer(source)]
-    if language in UNSPACED:
-        present = [word for run in present for word in _longest(run, words)]
+def pseudo(prior: PseudoPrior, words: Dictionary, source: str) -> str:
+    """What a dictionary gives for a source, or ""; `prior` says for which of its words, and for how many."""
+    present = [entry.key for entry in words.cut(source)]
     if prior.word == "first":
         present = present[: prior.words]
     known = [word for word in dict.fromkeys(present) if word in words]
     if prior.word == "keyword":
         often = Counter(present)
-        known.sort(key=lambda word: -often[word] * math.log1p(places[word]))
-    text = " ".join(words[word] for word in known[: prior.words]) or prior.otherwise or ""
+        known.sort(key=lambda word: -often[word] * math.log1p(words.places[word]))
+    text = ""
+    for word in known[: prior.words]:
+        text += " " * bool(text and parted(text, words[word])) + words[word]
+    text = text or prior.otherwise or ""
     opening = next((letter for letter in source if letter.isalpha()), "")
     return text[:1].upper() + text[1:] if prior.capital and opening.isupper() else text
 
 
-def _longest(run: str, words: dict[str, str]) -> list[str]:
-    """A run of letters cut into the longest entries, and single letters where there is none."""
-    found, longest = [], max(map(len, words), default=1)
-    while run:
-        size = next((size for size in range(min(longest, len(run)), 1, -1) if run[:size] in words), 1)
-        found.append(run[:size])
-        run = run[size:]
-    return found
+def most_aligned(path: Path, pair: str) -> Dictionary:
+    """A dictionary of aligned text: of every source unit (see `units.py`) the one it is most often aligned with, the
+    first in the alphabet among equals; frequent units come first.
 
-
-def most_aligned(path: Path) -> dict[str, str]:
-    """A dictionary of aligned text: of every lower-case word the one it is most often aligned with, the first in the
-    alphabet among equals; frequent words come first.
+    Args:
+        path: a split of a prepared corpus.
+        pair: its languages.
 
     Raises:
         ValueError: the text has no word alignments.
     """
+    language, _ = split_pair(pair)
     links: dict[str, Counter[str]] = {}
     columns = pq.read_table(path, columns=["source", "target", "alignment"]).slice(0, MANY).to_pydict().values()
     for source, target, alignment in zip(*columns, strict=True):
-        sides = [[WORD.search(word) for word in text.split()] for text in (source, target)]
+        texts = zip((source, target), of_pair(pair), strict=True)
+        sides = [[WORD.search(word) for word in units(text, unit)] for text, unit in texts]
         for link in alignment.split():
             i, j = map(int, link.split("-"))
             if (word := sides[0][i]) and (other := sides[1][j]):
                 entry = other.group()  # tags are capitals, and stay so
-                links.setdefault(word.group().lower(), Counter())[entry if entry.isupper() else entry.lower()] += 1
+                found = links.setdefault(folded(word.group(), language), Counter())
+                found[entry if entry.isupper() else entry.lower()] += 1
     if not links:
         raise ValueError(f"{path} has no word alignments to make a dictionary of; give `files` instead of `corpus`")
     often = sorted(links, key=lambda word: (-links[word].total(), word))
-    return {word: min(links[word], key=lambda other: (-links[word][other], other)) for word in often}
+    best = ((word, min(links[word], key=lambda other: (-links[word][other], other))) for word in often)
+    return Dictionary(best, language)
 
 
 def _drawn(prior: RandomPrior, pair: str, tokenizer: PreTrainedTokenizerBase) -> Maker:
@@ -318,7 +311,7 @@ def _tokens_of(path: Path, tokenizer: PreTrainedTokenizerBase) -> list[int]:
     """Distinct tokens of a text that have a letter, in the order of their ids."""
     text = pq.read_table(path)["target"][:MANY].to_pylist() if path.suffix == ".parquet" else list(lines(path))
     ids = {token for row in tokenizer(text, add_special_tokens=False)["input_ids"] for token in row}
-    found = [token for token in sorted(ids) if any(letter.isalpha() for letter in tokenizer.decode([token]))]
+    found = [token for token in sorted(ids) if has_letter(tokenizer.decode([token]))]
     if not found:
         raise ValueError(f"{path} has no token with a letter to draw; give text of the language")
     return found

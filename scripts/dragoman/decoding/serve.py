@@ -11,9 +11,14 @@ from collections.abc import Iterable
 from contextlib import redirect_stdout
 from typing import Any, Protocol, TextIO
 
+from dragoman.units import Units, units
+
 
 class Interpreter(Protocol):
     """What translates word by word, one sentence after the other."""
+
+    units: Units
+    """What a word is, on either side."""
 
     def reset(self) -> None:
         """Forget the sentence and wait for another."""
@@ -45,6 +50,12 @@ def serve(interpreter: Interpreter, stdin: Iterable[str], stdout: TextIO) -> Non
                     case {"reset": True}:
                         interpreter.reset()
                         over = False
+                    case {"units": True}:
+                        _answer(stdout, interpreter.units._asdict())
+                        continue
+                    case {"divide": str(text)}:
+                        _answer(stdout, {"units": units(text, interpreter.units.source)})
+                        continue
                     case {"source": str()} | {"end": True} if over:
                         raise ValueError('this source is over: {"reset": true} begins another')
                     case {"source": str(word)}:
@@ -52,7 +63,10 @@ def serve(interpreter: Interpreter, stdin: Iterable[str], stdout: TextIO) -> Non
                     case {"end": True}:
                         words, over = interpreter.finish(), True
                     case _:
-                        raise ValueError('a request is {"source": "word"}, {"end": true} or {"reset": true}')
+                        raise ValueError(
+                            'a request is {"source": "word"}, {"end": true}, {"reset": true}, {"divide": "text"} or '
+                            '{"units": true}'
+                        )
             except ValueError as error:
                 message = f"request {number}, {line.strip()}: {error}"
                 _answer(stdout, {"error": message})

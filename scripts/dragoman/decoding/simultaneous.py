@@ -8,73 +8,18 @@ decoding (`streaming.py`) gives.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import accumulate
-from typing import NamedTuple
-
-from transformers import PreTrainedTokenizerBase
 
 from dragoman import models
-from dragoman.config import Prompt, SimultaneousDecoder
+from dragoman.config import SimultaneousDecoder
 from dragoman.decoding import Context, Item, legacy
 from dragoman.decoding import Row as Result
 from dragoman.decoding.cost import Price, Work
 from dragoman.decoding.legacy import LegacySentence
 from dragoman.decoding.lockstep import Batch, Vocabulary
 from dragoman.decoding.writer import Writer, ahead
-from dragoman.prompts import encode, render, tokenize
-from dragoman.visibility import words
-
-
-class Cut(NamedTuple):
-    """A prompt with its source, cut into what is there from the start, what each source word adds, and the rest."""
-
-    instruction: list[int]
-    source: list[list[int]]
-    """Token ids of each source word, in order."""
-    mark: list[int]
-    """Token ids between the source and the response."""
-
-    @property
-    def context(self) -> list[int]:
-        """Instruction and whole source."""
-        return [*self.instruction, *(token for word in self.source for token in word)]
-
-    @property
-    def ends(self) -> list[int]:
-        """[words + 1] How much of the context has been read after 0, 1, ... source words."""
-        return list(accumulate(map(len, self.source), initial=len(self.instruction)))
-
-
-def cut(prompt: Prompt, tokenizer: PreTrainedTokenizerBase, pair: str, sources: Sequence[str]) -> list[Cut]:
-    """Cut the prompt of every source; joined again, its parts are what `prompts.encode` gives.
-
-    Words are divided by white space. A token that touches two words belongs to the second: it is not there before that
-    has been read.
-
-    Raises:
-        ValueError: the prompt has nothing between source and target, or the tokenizer has no offset mapping.
-    """
-    if not tokenizer.is_fast:
-        raise ValueError(f"{tokenizer.name_or_path} has no offset mapping; a fast tokenizer (tokenizer.json) is needed")
-    place = [segment.role for segment in prompt.segments].index("source")
-    text = render(prompt, pair, "{source}", "")[place][1]
-    lead, _, tail = text.partition("{source}")
-    texts = [f"{lead}{source}{tail}" for source in sources]
-    offsets = tokenize(tokenizer, place, texts, return_offsets_mapping=True)["offset_mapping"]
-    found = words(texts, offsets, "source", lead=len(lead), tail=len(tail))
-    numbers, cuts = iter(found.word.tolist()), []
-    for pieces, count in zip(encode(prompt, tokenizer, pair, sources), found.count.tolist(), strict=True):
-        parts: list[list[int]] = [[] for _ in range(count + 2)]
-        ids = pieces[place].ids
-        early = len(ids) - len(offsets[len(cuts)])  # a beginning-of-sequence token
-        parts[0] = [token for piece in pieces[:place] for token in piece.ids] + ids[:early]
-        for token in ids[early:]:
-            parts[next(numbers)].append(token)
-        mark = parts[-1] + [token for piece in pieces[place + 1 :] for token in piece.ids]
-        if not mark:
-            raise ValueError("a prompt for simultaneous decoding needs a mark between source and target")
-        cuts.append(Cut(parts[0], parts[1:-1], mark))
-    return cuts
+from dragoman.prompts import render
+from dragoman.spelling import Cut, cut
+from dragoman.units import joined
 
 
 class Sentence:
@@ -122,7 +67,7 @@ class Decoder:
 
     def __init__(self, context: Context, options: SimultaneousDecoder) -> None:
         assert context.model is not None
-        self.pair, self.options = context.pair, options
+        self.pair, self.counted, self.options = context.pair, context.counted, options
         self.prompt = legacy.prompt_of(context.prompt) if options.legacy else context.prompt
         self.lead = render(self.prompt, self.pair, "", "{target}")[-1][1].partition("{target}")[0]
         self.tokenizer = models.load_tokenizer(context.model)
@@ -131,8 +76,7 @@ class Decoder:
         self.price = Price(self.model)
 
     def _cuts(self, items: Sequence[Item]) -> list[Cut]:
-        sources = [" ".join(item.source.split()) for item in items]
-        return cut(self.prompt, self.tokenizer, self.pair, sources)
+        return cut(self.prompt, self.tokenizer, self.pair, [item.source for item in items], self.counted.source)
 
     def batches(self, items: Sequence[Item]) -> list[list[int]]:
         """Sentences of like length, as many as `batch_tokens` allows."""
@@ -141,7 +85,7 @@ class Decoder:
         )
 
     def decode(self, items: Sequence[Item]) -> list[list[Result]]:
-        """One row per item and k: hypothesis, delays, tokens, whether it ended by itself, and what it cost."""
+        """One row per item and k: hypothesis, delays, whether it ended by itself, and what it cost."""
         cuts, per_item = self._cuts(items), []
         for each in cuts:
             context = each.context
@@ -153,16 +97,17 @@ class Decoder:
     def _row(self, item: Cut, context: list[int], k: int) -> Sentence | LegacySentence:
         options, wanted = self.options, ahead(k, self.options.stride)
         if options.legacy:
-            limits = options.recompute, options.max_lag, options.max_word_tokens
-            return LegacySentence(context, item.ends, item.mark, self.tokenizer, self.lead, wanted, *limits)
-        writer = Writer(self.vocabulary, self.tokenizer, wanted, options.max_lag, options.max_word_tokens)
+            kept = options.recompute, options.max_lag, options.max_word_tokens
+            return LegacySentence(context, item.ends, item.mark, self.tokenizer, self.lead, wanted, *kept)
+        limits = options.max_lag, options.max_word_tokens
+        writer = Writer(self.vocabulary, self.tokenizer, wanted, *limits, self.counted.target)
         return Sentence(item, context, writer, options.recompute)
 
     def _result(self, k: int, row: Sentence | LegacySentence) -> Result:
         written = row.writer if isinstance(row, Sentence) else row
         return {
             "setting": f"k={k}",
-            "hypothesis": " ".join(written.words),
+            "hypothesis": joined(written.words, self.counted.target),
             "delays": written.delays,
             "ended": written.ended,
             "gflops": self.price.gflops(row.work),

@@ -24,8 +24,9 @@ from dragoman.attention import Positions, View
 from dragoman.config import SimultaneousDecoder
 from dragoman.decoding import Context, Item, Row
 from dragoman.decoding.lockstep import Vocabulary
-from dragoman.decoding.simultaneous import cut
 from dragoman.decoding.writer import Writer, ahead
+from dragoman.spelling import cut
+from dragoman.units import joined, units
 
 
 class Stream:
@@ -115,7 +116,8 @@ class Stream:
 
 
 class Interpreter:
-    """Translates one sentence after the other while it is read, word by word."""
+    """Translates one sentence after the other while it is read, word by word (character by character, where the source
+    is counted so)."""
 
     def __init__(self, context: Context, options: SimultaneousDecoder, k: int | None = None) -> None:
         """
@@ -126,6 +128,7 @@ class Interpreter:
         """
         assert context.model is not None
         self.context, self.options, self.k = context, options, k or options.k[0]
+        self.units = context.counted
         self.tokenizer = models.load_tokenizer(context.model)
         self.model = models.load(context.model).to(models.device()).eval()
         self.vocabulary = Vocabulary(self.tokenizer, self.model.get_output_embeddings().weight.shape[0])
@@ -135,26 +138,28 @@ class Interpreter:
     def reset(self) -> None:
         """Forget the sentence and wait for another."""
         options = self.options
-        wanted = ahead(self.k, options.stride)
-        self.writer = Writer(self.vocabulary, self.tokenizer, wanted, options.max_lag, options.max_word_tokens)
+        wanted, limits = ahead(self.k, options.stride), (options.max_lag, options.max_word_tokens)
+        self.writer = Writer(self.vocabulary, self.tokenizer, wanted, *limits, self.units.target)
         self.source: list[str] = []
         self.stream: Stream | None = None
-        self.known: list[list[int]] = []
         self.done = False
 
     def read(self, word: str) -> list[str]:
         """Take in a source word; the target words written because of it.
 
+        Args:
+            word: with white space before it or without, which for characters makes a difference.
+
         Raises:
-            ValueError: it is not one word, or the tokenizer sees earlier words otherwise now that it follows.
+            ValueError: it is not one word, or character.
         """
-        if len(word.split()) != 1:
-            raise ValueError(f"one word is read at a time, not {word!r}")
-        self.source.append(word.strip())
-        text = " ".join(self.source)
-        seen = cut(self.context.prompt, self.tokenizer, self.context.pair, [text])[0]
-        if seen.source[:-1] != self.known:
-            raise ValueError(f"the tokenizer divides the words before {word!r} otherwise once it has been read")
+        unit = self.units.source
+        if len(word.split()) != 1 or len(units(word, unit)) != 1:
+            raise ValueError(f"one {unit} is read at a time, not {word!r}")
+        blank = " " if unit == "character" and self.source and word[0].isspace() else ""
+        self.source.append(blank + word.strip())
+        text = joined(self.source, unit)
+        seen = cut(self.context.prompt, self.tokenizer, self.context.pair, [text], unit)[0]
         if self.stream is None:
             self.stream = Stream(
                 self.model,
@@ -163,7 +168,6 @@ class Interpreter:
                 positions=self.options.positions,
                 recompute=self.options.recompute,
             )
-        self.known = seen.source
         self.stream.read(seen.source[-1])
         return self._write(over=False)
 
@@ -203,9 +207,9 @@ class Decoder:
         interpreter = self.interpreter
         interpreter.k = k
         interpreter.reset()
-        for word in item.source.split():
+        for word in units(item.source, interpreter.units.source):
             interpreter.read(word)
         interpreter.finish()
         writer = interpreter.writer
-        hypothesis = " ".join(writer.words)
+        hypothesis = joined(writer.words, interpreter.units.target)
         return {"setting": f"k={k}", "hypothesis": hypothesis, "delays": writer.delays, "ended": writer.ended}

@@ -3,6 +3,9 @@
 A target word is complete when the model would go on with a token that begins another word, or end the sentence. Then,
 if the policy wants more source for the next word, that token is not written: source is read first, and the model is
 asked again. What has been written stays: the word after a complete one begins with a token that can begin a word.
+
+Words are units of `units.py`, characters where the target language writes no blanks; `spelling.py` decides which token
+begins one, as it does for training.
 """
 
 from __future__ import annotations
@@ -14,8 +17,13 @@ from transformers import PreTrainedTokenizerBase
 
 from dragoman.decoding.lockstep import Vocabulary
 from dragoman.policies import WaitK, WaitKStride, schedule
+from dragoman.spelling import Spelling
+from dragoman.units import Unit, units
 
 Action = Literal["write", "read", "end"]
+LONG = {"word": 1, "character": 6}
+"""Units of a target that count as one against `max_lag`. Thai, Khmer and Lao have five or six characters where English
+has a word, Chinese and Japanese fewer."""
 
 
 def ahead(k: int, stride: int = 1) -> Callable[[int], int]:
@@ -41,6 +49,7 @@ class Writer:
         wanted: Callable[[int], int],
         max_lag: int,
         max_word_tokens: int,
+        unit: Unit = "word",
     ) -> None:
         """
         Args:
@@ -49,29 +58,34 @@ class Writer:
             wanted: source words to read before target word t = 1, 2, ...
             max_lag: stop when so many more words are written than read.
             max_word_tokens: a word of so many tokens is complete.
+            unit: what a word is.
         """
-        self.vocabulary, self.tokenizer, self.wanted = vocabulary, tokenizer, wanted
-        self.max_lag, self.max_word_tokens = max_lag, max_word_tokens
-        self.t = 1
-        """The target word that is being written, from 1; nothing but white space counts as a word, so that it ends."""
+        self.vocabulary, self.wanted, self.unit = vocabulary, wanted, unit
+        self.spelling = Spelling.of(tokenizer, unit)
+        self.max_lag, self.max_word_tokens = max_lag * LONG[unit], max_word_tokens
         self.word: list[int] = []
+        """Tokens of the word that is being written. White space alone is no word yet."""
         self.tokens: list[int] = []
         """Tokens of all words, without the end of the sentence."""
         self.words: list[str] = []
+        """As `units.units` gives them: characters have a blank before them where one was written."""
         self.delays: list[int] = []
         """Source words read when each of `words` was complete."""
         self.ended = False
         """Whether the model ended the sentence itself."""
+        self._last = ""
+        """The last character of `words`, and the white space after it."""
 
     @property
     def want(self) -> int:
         """Source words to read before the next token."""
-        return self.wanted(self.t)
+        return self.wanted(len(self.words) + 1)
 
     @property
     def starting(self) -> bool:
-        """Whether the next token has to begin a word, or end the sentence: words before it are not taken back."""
-        return not self.word and self.t > 1
+        """Whether the next token has to begin a word, or end the sentence: words before it are not taken back. After
+        white space, and among characters, every token begins one."""
+        return not self.word and self.unit == "word" and bool(self._last) and not self._last[-1].isspace()
 
     def take(self, best: int, read: int, over: bool) -> Action:
         """Decide on the next token.
@@ -85,10 +99,11 @@ class Writer:
             `write`: the token is now the last of `tokens`. `read`: ask again once `want` words, or all, are read.
             `end`: nothing more is written.
         """
-        begins = self.vocabulary.begins(best)
+        begins = best == self.vocabulary.end or self.spelling.begins(self.word, best)
         if self.word and (begins or len(self.word) == self.max_word_tokens):
-            self._complete(read)
-            if self.t - 1 - read > self.max_lag:
+            if not self._complete(read) and not begins:
+                return "end"  # nothing but white space, for as long as a word may be
+            if self._lags(read):
                 return "end"
             if not begins or (not over and self.want > read):
                 return "read"
@@ -99,9 +114,14 @@ class Writer:
         self.tokens.append(best)
         return "write"
 
-    def _complete(self, read: int) -> None:
-        found = self.tokenizer.decode(self.word, skip_special_tokens=True).split()
+    def _lags(self, read: int) -> bool:
+        return len(self.words) - read * LONG[self.unit] > self.max_lag
+
+    def _complete(self, read: int) -> bool:
+        text = self._last + self.spelling.text(self.word)
+        found = units(text, self.unit)[bool(self._last) :]
         self.words += found
         self.delays += [read] * len(found)
         self.word = []
-        self.t += max(1, len(found))
+        self._last = text[len(text.rstrip()) - 1 :] if text.strip() else ""
+        return bool(found)

@@ -2,7 +2,8 @@
 
 A method is a module with
 
-    Options         a pydantic model of what its YAML `options:` may say
+    Options         a pydantic model of what its YAML `options:` may say; `aligned` of it is True where the method goes
+                    by word alignments (optional)
     CONVERSES       True where its models answer in turns (optional)
     MIXES           True where its text may hold instructions, too, as a last text of the pair `instructions.PAIR`
                     (optional); check_mixed(prompt, options) raises ValueError where that cannot be (optional)
@@ -21,6 +22,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from dragoman.units import Units, of_pair
+
 IGNORE = -100
 """Label of a token that carries no loss."""
 
@@ -28,9 +31,16 @@ Example = dict[str, list[int]]
 
 
 class ParallelText(NamedTuple):
-    """Sentences of one pair, and Pharaoh alignments of their words ("0-0 1-2"; empty where there are none)."""
+    """Sentences of one pair, and Pharaoh alignments of their units ("0-0 1-2"; empty where there are none)."""
 
     pair: str
     sources: Sequence[str]
     targets: Sequence[str]
     alignments: Sequence[str]
+    asked: Sequence[str] = ()
+    """`word`, `character` or `auto` for either side; nothing is `auto` for both."""
+
+    @property
+    def counted(self) -> Units:
+        """The units that are read and written."""
+        return of_pair(self.pair, self.asked)

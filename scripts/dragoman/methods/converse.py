@@ -11,8 +11,8 @@ segments, so that a decoder needs no other ones:
     [instruction] then for each turn [source chunk][mark][target chunk][end of sequence]
 
 It reads some words, adds them as the next turn's source, writes until the end of the turn, and is done when no source
-is left. Chunks are words joined by single spaces, each tokenised inside its segment; what comes before the source
-segment stands once. The mask is causal and positions are plain.
+is left. Chunks are words joined by single spaces (or characters, `units.py`), each tokenised inside its segment; what
+comes before the source segment stands once. The mask is causal and positions are plain.
 
 Two things differ from the authors' code. A word that is aligned to nothing waits for nothing: there, an unaligned
 target word waits for the source of the next one, and an unaligned source word is read with the one before it (here only
@@ -32,6 +32,8 @@ from dragoman.methods import IGNORE, Example, ParallelText
 from dragoman.methods.reading import schedules
 from dragoman.policies import Alignment, Schedule
 from dragoman.prompts import encode, joined
+from dragoman.units import Unit, units
+from dragoman.units import joined as units_joined
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -51,6 +53,11 @@ class Options(Strict):
     authors' rule is the upper whole number of 1 / 0.6."""
     loss_on_cut_turns: bool = False
     """Whether a turn whose target was cut short carries a loss. Not with the authors: it should not be learnt."""
+
+    @property
+    def aligned(self) -> bool:
+        """Every sentence pair is cut by its word alignment."""
+        return True
 
     @model_validator(mode="after")
     def _ordered(self) -> Options:
@@ -91,6 +98,13 @@ def turns(ends: list[tuple[int, int]], options: Options, rng: random.Random) -> 
     return made
 
 
+def _answer(written: list[str], first: int, last: int, unit: Unit) -> str:
+    """The target of a turn: some successive units. A blank between two characters of two turns ends the first turn: at
+    the beginning of the second it could not be told from the prompt's own."""
+    blank = unit == "character" and first < last < len(written) and written[last].startswith(" ")
+    return units_joined(written[first:last], unit) + " " * blank
+
+
 def examples(
     texts: Iterable[ParallelText], prompt: Prompt, tokenizer: PreTrainedTokenizerBase, options: Options
 ) -> list[Example]:
@@ -107,13 +121,13 @@ def examples(
         sources: list[str] = []
         targets: list[str] = []
         for number, (source, target) in enumerate(zip(text.sources, text.targets, strict=True)):
-            source_words, target_words = source.split(), target.split()
-            ends = segments(plan(number, len(source_words), len(target_words)))
+            read_units, written_units = units(source, text.counted.source), units(target, text.counted.target)
+            ends = segments(plan(number, len(read_units), len(written_units)))
             drawn.append(turns(ends, options, random.Random(f"converse-{text.pair}-{number}")))
             read = written = 0
             for now_read, now_written, _ in drawn[-1]:
-                sources.append(" ".join(source_words[read:now_read]))
-                targets.append(" ".join(target_words[written:now_written]))
+                sources.append(units_joined(read_units[read:now_read], text.counted.source))
+                targets.append(_answer(written_units, written, now_written, text.counted.target))
                 read, written = now_read, now_written
         chunks = iter(encode(prompt, tokenizer, text.pair, sources, targets))
         for conversation in drawn:

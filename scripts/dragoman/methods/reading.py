@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
 from dragoman.config import Strict
 from dragoman.methods import ParallelText
 from dragoman.policies import Policy, Schedule, links, schedule
-from dragoman.visibility import Unit
 
 
 class Reading(Strict):
@@ -20,14 +19,18 @@ class Reading(Strict):
     policies: Annotated[list[Policy], Field(min_length=1)]
     """Every sentence pair is read by one of these, drawn by its number alone. The paper has one: wait-k with a k that
     is 4 above the k of decoding."""
-    unit: Unit = "word"
-    """What a policy counts; `character` for languages that write no spaces."""
 
-    @model_validator(mode="after")
-    def _words_are_aligned(self) -> Reading:
-        if self.unit != "word" and any(policy.name == "alignment" for policy in self.policies):
-            raise ValueError("the policy 'alignment' goes by alignments of words; it needs `unit: word`")
-        return self
+    @property
+    def aligned(self) -> bool:
+        """Whether some sentence pairs are read by their word alignments."""
+        return any(policy.name == "alignment" for policy in self.policies)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_the_experiment(cls, data: Any) -> Any:
+        if isinstance(data, dict) and "unit" in data:
+            raise ValueError("`unit` holds for training, decoding and scores alike: write it under the experiment")
+        return data
 
 
 def schedules(text: ParallelText, policies: Sequence[Policy]) -> Callable[[int, int, int], Schedule]:

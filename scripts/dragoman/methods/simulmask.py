@@ -11,14 +11,16 @@ read by one of them, and one model serves them all.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import NonNegativeInt, model_validator
 
 from dragoman.config import Prompt
-from dragoman.methods import Example, ParallelText, sft
+from dragoman.methods import IGNORE, Example, ParallelText
 from dragoman.methods.reading import Reading, schedules
-from dragoman.visibility import Mode, visible_sources
+from dragoman.spelling import CHUNK, pairs
+from dragoman.visibility import Mode, vectors
 
 if TYPE_CHECKING:
     import torch
@@ -33,7 +35,9 @@ class Options(Reading):
     response counted each from its own origin. `plain`: as if nothing were hidden."""
     visibility: Mode = "exact"
     """`exact` mirrors decoding for words of any number of tokens. `official` is the mask of the authors' code, in which
-    all but the last token of a target word see the source of the next one."""
+    all but the last token of a target word see the source of the next one. Their code tokenises each word alone to
+    count its tokens, and so loses count where double or no-break blanks take tokens of their own; here white space is
+    one blank before text is masked, and `official` is their mask of that text."""
     origin: NonNegativeInt = 0
     """With `group`, the position of the first token after the source."""
     kernel: Literal["sdpa", "flex"] = "sdpa"
@@ -55,25 +59,22 @@ def alibi(options: Options) -> bool | None:
 def examples(
     texts: Iterable[ParallelText], prompt: Prompt, tokenizer: PreTrainedTokenizerBase, options: Options
 ) -> list[Example]:
-    """One example per sentence pair: ids and labels of ordinary fine-tuning, and `visible` of each token.
+    """One example per sentence pair: ids, labels as in ordinary fine-tuning, and `visible` of each token.
 
     Raises:
-        ValueError: the tokenizer has no offset mapping, or an alignment is missing.
+        ValueError: the tokenizer is a slow one, or an alignment is missing.
     """
     made = []
     for text in texts:
-        visible = visible_sources(
-            prompt,
-            tokenizer,
-            text.pair,
-            text.sources,
-            text.targets,
-            schedules(text, options.policies),
-            mode=options.visibility,
-            unit=options.unit,
-        )
-        ordinary = sft.examples([text], prompt, tokenizer, sft.Options())
-        made += [example | {"visible": row} for example, row in zip(ordinary, visible, strict=True)]
+        plan = schedules(text, options.policies)
+        spelled = enumerate(pairs(prompt, tokenizer, text.pair, text.sources, text.targets, text.counted))
+        while chunk := list(islice(spelled, CHUNK)):
+            examples = [each for _, each in chunk]
+            due = [plan(number, len(each.source.source), each.count) for number, each in chunk]
+            for each, visible in zip(examples, vectors(examples, due, options.visibility), strict=True):
+                ids = each.ids
+                labels = [IGNORE] * (len(ids) - len(each.target)) + each.target
+                made.append({"input_ids": ids, "labels": labels, "visible": visible})
     return made
 
 

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import inspect
 import json
-import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from dragoman import registry
+
+if TYPE_CHECKING:
+    from dragoman.languages import Language
 
 
 class MetricError(ValueError):
@@ -50,6 +52,8 @@ class Metric(Protocol):
                                    where it is missing, options are tried on a sentence before anything runs
     signature(pair, **options)     the signature that `compute` gives, where computing would load or fetch a model
     requisites(pairs, **options)   what it needs besides packages and texts, see the function of that name below
+    by_sentence(hypotheses, references, pair, **options)
+                                   values of sentences and their signature, where these are not the score's own
     """
 
     BETTER: Literal["higher", "lower"] | None
@@ -111,12 +115,24 @@ def columns_of(name: str) -> list[str]:
     return sorted(registry.module_of("metric", name).NEEDS - {"references", "sources"})
 
 
-def target_language(pair: str) -> str:
-    """`"en-zh"` -> `"zh"`; of a regional code like `pt_BR` only the language."""
-    source, dash, target = pair.partition("-")
-    if not (source and dash and target):
-        raise MetricError(f"a pair is two language codes joined by '-', like 'en-fr', not {pair!r}")
-    return re.split(r"[-_]", target)[0].lower()
+def languages_of(pair: str) -> tuple[Language, Language]:
+    """Source and target language of a pair, however its codes are written.
+
+    Raises:
+        MetricError: it cannot be read; with what may have been meant.
+    """
+    from dragoman.languages import LanguageError, read_pair  # logs without a pair need no table of languages
+
+    try:
+        return read_pair(pair)
+    except LanguageError as error:
+        raise MetricError(str(error)) from None
+
+
+def unspaced(pair: str, consequence: str) -> str:
+    """The note on a number that counts words of a target language without blanks between them; else empty."""
+    target = languages_of(pair)[1] if pair else None
+    return "" if target is None or target.spaced else f"{target.name} has no blanks between words: {consequence}"
 
 
 def require(
@@ -151,7 +167,7 @@ def score(
 
     Raises:
         KeyError: no such metric; the message names the nearest.
-        MetricError: unknown options, lists of unequal length, or nothing to score.
+        MetricError: unknown options, an unknown language, lists of unequal length, or nothing to score.
         NoValueError: the metric is not defined on these texts.
     """
     name, written = parse(spec)
@@ -168,6 +184,8 @@ def score(
         if column not in (columns or {}):
             raise MetricError(f"{name} needs the {column} of a decoding, which texts alone do not have")
         options[column] = columns[column]
+    if pair:
+        languages_of(pair)
     require(hypotheses, references, sources or None)
     found = module.compute(list(hypotheses), [list(r) for r in references], list(sources), pair, **options)
     return replace(found, note="; ".join(filter(None, (found.note, *forms(hypotheses, references)))))

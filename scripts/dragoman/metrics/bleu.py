@@ -7,13 +7,14 @@ keeps a file. `requisites` fetches it before anything is decoded; without a netw
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dragoman import registry
-from dragoman.metrics import MetricError, Score, require, target_language
+from dragoman.languages import CHINESE, JAPANESE, KOREAN, Language
+from dragoman.metrics import MetricError, Score, languages_of, require
 from dragoman.metrics.bootstrap import RESAMPLES, SEED, interval, resampled_sums
 
 if TYPE_CHECKING:
@@ -23,11 +24,20 @@ BETTER = "higher"
 DIGITS = 1
 NEEDS = frozenset({"references"})
 
-TOKENIZERS = {"zh": "zh", "ja": "ja-mecab", "ko": "ko-mecab"}
-"""By target language; 13a otherwise. Publications differ: WMT22 scored Japanese with `char`."""
+TOKENIZERS = {
+    **dict.fromkeys(CHINESE, "zh"),
+    **dict.fromkeys(JAPANESE, "ja-mecab"),
+    **dict.fromkeys(KOREAN, "ko-mecab"),
+}
+"""By script of the target language, so that Cantonese has Chinese's; 13a otherwise. Publications differ: WMT22 scored
+Japanese with `char`."""
+WESTERN = ("Cyrl", "Grek", "Latn")
+"""Scripts whose punctuation 13a parts from words."""
 EXTRAS = {"ja-mecab": "sacrebleu[ja]", "ko-mecab": "sacrebleu[ko]"}
 SENTENCEPIECE = ("flores101", "flores200", "spBLEU-1K", "spm")
 """Tokenizers that read a model of sentencepiece."""
+FLORES = {"flores101": ("101",), "spm": ("101",), "flores200": ("101", "200")}
+"""Tokenizers whose pieces were learnt from the languages of editions of FLORES."""
 SPBLEU = {"flores101": "spBLEU", "flores200": "spBLEU (flores200)", "spBLEU-1K": "spBLEU-1K"}
 
 
@@ -37,7 +47,28 @@ def label(**options: Any) -> str:
     return SPBLEU.get(tokenize, f"BLEU ({tokenize})") if tokenize else "BLEU"
 
 
-def metric(pair: str, *, tokenize: str | None = None, lowercase: bool = False) -> BLEU:
+def tokenizer(pair: str) -> str:
+    """The tokenizer of a pair's target language."""
+    return TOKENIZERS.get(languages_of(pair)[1].script, "13a")
+
+
+def caveat(language: Language, tokenize: str) -> str:
+    """What to know about a tokenizer that was not made for a language; empty where nothing is."""
+    name, own = language.name, TOKENIZERS.get(language.script)
+    if tokenize in FLORES:
+        return "" if language.flores in FLORES[tokenize] else f"the pieces of {tokenize} were not learnt from {name}"
+    if tokenize in TOKENIZERS.values() and tokenize != own:
+        return f"the tokenizer {tokenize} is not made for {name}"
+    if tokenize in ("13a", "intl") and not language.spaced:
+        better = own or ("flores200" if language.flores else "char")
+        return f"{tokenize} parts words at blanks, and {name} has none between words: better take tokenize={better}"
+    if tokenize == "13a" and language.script not in WESTERN:
+        why = "has a tokenizer of its own" if own else "has no tokenizer of its own"
+        return f"{name} {why}: 13a parts words at blanks and at the punctuation of ASCII"
+    return ""
+
+
+def metric(pair: str, *, tokenize: str | None = None, lowercase: bool = False, effective_order: bool = False) -> BLEU:
     """sacrebleu's metric; with its tokenizer's file fetched, where it needs one that is not there yet.
 
     Raises:
@@ -45,13 +76,14 @@ def metric(pair: str, *, tokenize: str | None = None, lowercase: bool = False) -
     """
     from sacrebleu.metrics import BLEU
 
-    chosen = tokenize or TOKENIZERS.get(target_language(pair), "13a")
-    check(tokenize=chosen)
+    chosen = tokenize or tokenizer(pair)
+    check(tokenize=chosen, lowercase=lowercase)
     if chosen in SENTENCEPIECE:
         _need_sentencepiece(chosen)
     try:
         # `force` silences the complaint about tokenised text, which is what `none` is for
-        return BLEU(tokenize=chosen, lowercase=lowercase, force=chosen == "none")
+        force = chosen == "none"
+        return BLEU(tokenize=chosen, lowercase=lowercase, force=force, effective_order=effective_order)
     except (RuntimeError, ImportError, AssertionError, OSError, SystemExit) as error:
         why = " ".join(str(error).split())
         if chosen in SENTENCEPIECE:
@@ -114,7 +146,7 @@ def check(
 
 def requisites(pairs: Iterable[str], *, tokenize: str | None = None, **others: Any) -> list[Callable[[], str]]:
     """What tokenizers need besides this package: files of sentencepiece, packages for Japanese and Korean."""
-    chosen = {tokenize or TOKENIZERS.get(target_language(pair), "13a"): pair for pair in pairs}
+    chosen = {tokenize or tokenizer(pair): pair for pair in pairs}
 
     def load(name: str, pair: str) -> str:
         metric(pair, tokenize=name)
@@ -150,5 +182,24 @@ def compute(
         counter.n_bootstrap, counter.seed = bootstrap, str(SEED)
         samples = resampled_sums(statistics, bootstrap)
         low, high = interval([counter._compute_score_from_stats(s.tolist()).score for s in samples])
-    note = "" if result.totals[-1] else f"no hypothesis has {len(result.totals)} tokens, so BLEU is 0 by definition"
+    notes = [] if result.totals[-1] else [f"no hypothesis has {len(result.totals)} tokens, so BLEU is 0 by definition"]
+    notes.append(caveat(languages_of(pair)[1], tokenize or tokenizer(pair)))
+    note = "; ".join(filter(None, notes))
     return Score(result.score, low, high, f"BLEU|{counter.get_signature()}", len(hypotheses), note=note)
+
+
+def by_sentence(
+    hypotheses: Sequence[str],
+    references: Sequence[Sequence[str]],
+    pair: str,
+    *,
+    tokenize: str | None = None,
+    lowercase: bool = False,
+    bootstrap: int = RESAMPLES,
+) -> tuple[tuple[float, ...], str]:
+    """BLEU of each sentence, and its signature: as `sacrebleu --sentence-level`, which counts orders of n-grams only as
+    far as a sentence has any."""
+    counter = metric(pair, tokenize=tokenize, lowercase=lowercase, effective_order=True)
+    statistics = counter._extract_corpus_statistics(hypotheses, references)
+    values = tuple(counter._compute_score_from_stats(each).score for each in statistics)
+    return values, f"BLEU|{counter.get_signature()}"

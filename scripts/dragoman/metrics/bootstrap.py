@@ -8,10 +8,12 @@ sums of per-sentence statistics, and those sums are one matrix product instead o
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from dragoman.metrics import MetricError
+
+if TYPE_CHECKING:  # without intervals nothing here needs it, and it takes long to import
+    import numpy as np
 
 RESAMPLES = 1000
 SEED = 12345
@@ -27,8 +29,12 @@ def resampled_sums(statistics: Sequence[Sequence[float]], resamples: int, seed: 
     Integer statistics are summed exactly, where sacrebleu adds in float32; scores agree to about 1e-5.
 
     Raises:
-        MetricError: a negative number of resamples.
+        MetricError: no number of resamples, or a negative one.
     """
+    import numpy as np
+
+    if type(resamples) is not int:
+        raise MetricError(f"bootstrap is a number of resamples from 0, not {resamples!r}")
     if resamples < 0:
         raise MetricError(f"the number of resamples cannot be negative: {resamples}")
     table = np.asarray(statistics, dtype=np.float64)

@@ -2,19 +2,79 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
-from dragoman.metrics import MetricError, Score, require
+from dragoman.metrics import MetricError, Score, require, unspaced
 from dragoman.metrics.bootstrap import RESAMPLES, SEED, interval, resampled_sums
+
+if TYPE_CHECKING:
+    import numpy as np
+    from sacrebleu.metrics import CHRF
 
 BETTER = "higher"
 DIGITS = 1
 NEEDS = frozenset({"references"})
 
+_COUNTED_AT_ONCE = 5000
+"""Sentences whose n-grams are held in memory."""
+
 
 def label(**options: Any) -> str:
     """`chrF`, or `chrF++` when word pairs count too."""
     return "chrF" + "+" * int(options.get("word_order", 0))
+
+
+def metric(*, word_order: int = 0, lowercase: bool = False) -> CHRF:
+    """sacrebleu's metric.
+
+    Raises:
+        MetricError: an option has no such value.
+    """
+    from sacrebleu.metrics import CHRF
+
+    if type(word_order) is not int or not 0 <= word_order <= 4:
+        raise MetricError(f"word_order is a number from 0 (chrF) to 4, usually 2 (chrF++), not {word_order!r}")
+    if not isinstance(lowercase, bool):
+        raise MetricError(f"lowercase is true or false, not {lowercase!r}")
+    return CHRF(word_order=word_order, lowercase=lowercase)
+
+
+def statistics(counter: CHRF, hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> np.ndarray:
+    """sacrebleu's statistics of each sentence, [sentences, 3 x orders]: n-grams of the hypothesis, of the reference and
+    in both, for each order. Of several references the one with the best score counts, the first among equals.
+    """
+    import numpy as np
+
+    found = [_against(counter, hypotheses, reference) for reference in references]
+    counter.num_refs = len(references)  # what its signature says
+    if len(found) == 1:
+        return found[0]
+    scores = [[counter._compute_f_score(each) for each in table.tolist()] for table in found]
+    return np.stack(found, axis=1)[np.arange(len(hypotheses)), np.argmax(scores, axis=0)]
+
+
+def _against(counter: CHRF, hypotheses: Sequence[str], references: Sequence[str]) -> np.ndarray:
+    import numpy as np
+
+    from dragoman.metrics.ngrams import counts
+
+    parts = []
+    for start in range(0, len(hypotheses), _COUNTED_AT_ONCE):
+        lines = [*hypotheses[start : start + _COUNTED_AT_ONCE], *references[start : start + _COUNTED_AT_ONCE]]
+        lines = [counter._preprocess_segment(line) for line in lines]
+        units: list[Any] = ["".join(line.split()) for line in lines]
+        letters = np.frombuffer("".join(units).encode("utf-32-le", "surrogatepass"), dtype="<u4").astype(np.int64)
+        tables = [counts(letters, np.array([*map(len, units)]), counter.char_order)]
+        if counter.word_order:
+            known: dict[str, int] = {}
+            units = [counter._remove_punctuation(line) for line in lines]
+            words = np.array([known.setdefault(word, len(known)) for line in units for word in line], dtype=np.int64)
+            tables.append(counts(words, np.array([*map(len, units)]), counter.word_order))
+        parts.append(np.concatenate(tables, axis=1))
+    table = np.concatenate(parts)
+    table[..., 0] *= table[..., 1] > 0  # sacrebleu does not count what no reference could have had
+    return table.reshape(len(table), -1)
 
 
 def compute(
@@ -34,19 +94,15 @@ def compute(
         lowercase: compare without case.
         bootstrap: number of resamples; 0 leaves the interval out.
     """
-    from sacrebleu.metrics import CHRF
-
     require(hypotheses, references)
-    if not isinstance(word_order, int) or not 0 <= word_order <= 4:
-        raise MetricError(f"word_order is a number from 0 (chrF) to 4, usually 2 (chrF++), not {word_order!r}")
-    metric = CHRF(word_order=word_order, lowercase=lowercase)
-    # sacrebleu keeps the sentence statistics to itself; the pinned version and a test for equality stand guard
-    statistics = metric._extract_corpus_statistics(hypotheses, references)
-    result = metric._aggregate_and_compute(statistics)
+    counter = metric(word_order=word_order, lowercase=lowercase)
+    table = statistics(counter, hypotheses, references)
+    result = counter._compute_score_from_stats(table.sum(axis=0).tolist())
     low = high = None
     if bootstrap:
-        metric.n_bootstrap, metric.seed = bootstrap, str(SEED)
-        samples = resampled_sums(statistics, bootstrap)
-        low, high = interval([metric._compute_f_score(s.tolist()) for s in samples])
-    segments = tuple(metric._compute_f_score(s) for s in statistics)
-    return Score(result.score, low, high, f"{result.name}|{metric.get_signature()}", len(hypotheses), segments)
+        counter.n_bootstrap, counter.seed = bootstrap, str(SEED)
+        low, high = interval([counter._compute_f_score(sums.tolist()) for sums in resampled_sums(table, bootstrap)])
+    segments = tuple(map(counter._compute_f_score, table.tolist()))
+    note = unspaced(pair, "what is counted as a word is a stretch of text between blanks") if word_order else ""
+    signature = f"{result.name}|{counter.get_signature()}"
+    return Score(result.score, low, high, signature, len(hypotheses), segments, note)

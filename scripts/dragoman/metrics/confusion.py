@@ -26,10 +26,9 @@ from typing import Any, NamedTuple
 
 from dragoman import identify, registry, text
 from dragoman.known_files import KnownFile, fetched
-from dragoman.metrics import MetricError, NoValueError, Score, require
+from dragoman.languages import UNSPACED
+from dragoman.metrics import MetricError, NoValueError, Score, languages_of, require
 from dragoman.metrics.bootstrap import RESAMPLES, drawn, interval, resampled_sums
-from dragoman.metrics.offtarget import languages_of
-from dragoman.metrics.rouge import UNSPACED
 from dragoman.storage import sha256
 
 BETTER = "higher"
@@ -41,12 +40,6 @@ WORDS = 5
 """Words that a line must have to be looked at."""
 LEAST = 0.3
 """A language found with no more than this probability is wrong."""
-_CODES = """
-am ar be bg bn bo dz el fa gu he hi hy ja ka kk km kn ko ky lo mk ml mn mr my ne or pa ps ru si ta te tg th ti ug uk ur
-yi zh
-"""
-NON_LATIN = frozenset(_CODES.split())
-"""Languages that are not written in Latin letters. The authors have ar, hi, ja, ko, ru and zh."""
 DICTIONARY = KnownFile(
     "language-confusion-words",
     "https://raw.githubusercontent.com/for-ai/language-confusion/0cfdbb4a64502648938c456b2fa9689968f22298/words",
@@ -94,7 +87,7 @@ def check(
         raise MetricError(f"bootstrap is a number of resamples from 0, not {bootstrap!r}")
     identify.check(identifier, model)
     for pair in pairs:
-        identify.require_known(identifier, model, {languages_of(pair)[1]})
+        identify.require_known(identifier, model, {languages_of(pair)[1].code})
 
 
 def requisites(
@@ -108,7 +101,7 @@ def requisites(
 ) -> list[Callable[[], str]]:
     """The identifier's model, where it must be fetched; and the list of words, where some target needs it."""
     found = identify.requisites(identifier, model)
-    if of == "word" and words is None and any(languages_of(pair)[1] in NON_LATIN for pair in pairs):
+    if of == "word" and words is None and any(languages_of(pair)[1].script != "Latn" for pair in pairs):
         found.append(lambda: f"the list of English words {fetched(DICTIONARY)}, sha256:{DICTIONARY.sha256}")
     return found
 
@@ -138,12 +131,13 @@ def compute(
     """
     require(hypotheses, references)
     check(of=of, identifier=identifier, model=model, words=words, bootstrap=bootstrap)
-    target = languages_of(pair)[1]
+    wanted = languages_of(pair)[1]
+    target = wanted.code
     chosen = identify.identifier(identifier, None, model)
     chosen.require(target)
     path, english = None, frozenset[str]()
     if of == "word":
-        if target not in NON_LATIN:
+        if wanted.script == "Latn":
             text = f"{target} is written in Latin letters, in which English words cannot be told from its own"
             raise NoValueError(f"WPR has no value: {text}")
         path = fetched(DICTIONARY) if words is None else Path(words)

@@ -1,6 +1,10 @@
 """SimulEval's `instances.log`: one JSON object a line, with what was written and when; read, written and scored.
 
-Anything that writes this format can be scored here, and what we write can be scored by SimulEval.
+Anything that writes this format can be scored here, and what we write can be scored by SimulEval. The units of its
+columns are in `log_units.py`. A log is counted as SimulEval counts it: predicted words by `str.split`, and words of the
+reference by single blanks, so that a double blank adds one and U+00A0 parts none; predicted characters are all but
+U+0020, and those of the reference all of the stripped line. Simultaneous decoders here write no other white space than
+single blanks, so `units.py` counts their words alike.
 """
 
 from __future__ import annotations
@@ -11,11 +15,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from dragoman.metrics import MetricError
+from dragoman.metrics import MetricError, NoValueError, Score, languages_of, log_units
 from dragoman.metrics.bootstrap import RESAMPLES
-from dragoman.metrics.latency import named, scores
+from dragoman.metrics.latency import METRICS, named, note_on_unit, scores
+from dragoman.metrics.scoring import absent, of_sentences, record_of
 from dragoman.metrics.timing import Timing, reference_length, timing
-from dragoman.records import Record
+from dragoman.records import Record, SentenceScore
 from dragoman.storage import replacing, sha256
 from dragoman.text import objects
 
@@ -27,21 +32,15 @@ class Instance:
     index: int
     prediction: str
     delays: tuple[float, ...]
-    """Per target word (or character): source words read, or milliseconds of speech heard, when it was written."""
+    """How much of the source had been read when a target token was written."""
     elapsed: tuple[float, ...] = ()
-    """The same on the clock, computing included, in ms. SimulEval leaves 0 on text; empty: not measured."""
+    """When it was written, on the clock. SimulEval leaves 0 on text; empty: not measured."""
     reference: str | None = None
     source: str | list[str] | None = None
     """The source text; for speech, a list of facts about the audio file."""
     source_length: float = 0
-    """In the unit of the delays."""
     where: str = ""
     """File and line, for errors."""
-
-    @property
-    def is_text(self) -> bool:
-        """Whether delays count words. Many logs of speech are published without `source`, hence the way round."""
-        return isinstance(self.source, str) and len(self.source.split()) == self.source_length
 
 
 def read(path: Path) -> list[Instance]:
@@ -133,12 +132,14 @@ def timing_of(
         computation_aware: read elapsed times.
         use_references: measure against the length of the reference; an instance without one, or False, takes the
             length of the hypothesis, as SimulEval does.
-        source_type: `text` or `speech`; None: text where each source is a text of `source_length` words.
+        source_type: `text` or `speech`; None: seen from the log, see `log_units.source_type`.
 
     Raises:
-        MetricError: delays that are plainly not per `unit`, no elapsed times, and all that `timing` refuses.
+        MetricError: delays that are plainly not per `unit`, no elapsed times, a log that does not show its source type,
+            and all that `timing` refuses.
     """
-    names = [each.where or f"instance {each.index}" for each in instances]
+    instances = [each if each.where else replace(each, where=f"instance {each.index}") for each in instances]
+    names = [each.where for each in instances]
     other = "char" if unit == "word" else "word"
     if strays(instances, unit) and not strays(instances, other):
         raise MetricError(f"{names[0]}: the delays of this log are not per {unit}: choose unit {other!r}")
@@ -157,7 +158,7 @@ def timing_of(
         [each.source_length for each in instances],
         references,
         elapsed=elapsed,
-        source=source_type or ("text" if all(each.is_text for each in instances) else "speech"),
+        source=source_type or log_units.source_type(instances),
         names=names,
     )
 
@@ -179,15 +180,21 @@ def score_logs(
     source_type: str | None = None,
     pair: str = "",
     bootstrap: int = RESAMPLES,
-) -> list[Record]:
+    sentences: bool = False,
+) -> list[Record | SentenceScore]:
     """Records of logs, one system a file, in the order of `paths` and `metrics`.
 
     A metric written with options, like `al:computation_aware=true`, has them go over the arguments. Computation-aware
     values are always named so: they must not share a column with the others.
 
+    Args:
+        sentences: whether each record is followed by what its sentences have.
+
     Raises:
         ValueError: a bad log or a metric that it does not have; the message names file and line.
     """
+    if pair := pair.strip():
+        languages_of(pair)
     wanted = {}
     for spec in metrics:
         name, options = named(spec)
@@ -196,51 +203,63 @@ def score_logs(
         shown |= {"computation_aware": True} if full["computation_aware"] else {}
         text = ",".join(f"{key}={str(value).lower()}" for key, value in sorted(shown.items()))
         wanted[f"{name}:{text}" if text else name] = (name, tuple(full.items()))
-    records = []
+    if not use_references and not any(METRICS[name].reads_references for name, _ in wanted.values()):
+        reading = ", ".join(name for name, metric in METRICS.items() if metric.reads_references)
+        raise MetricError(f"--no-reference-length is for {reading}, and none of them is asked for; leave it out")
+    records: list[Record | SentenceScore] = []
     for path in paths:
-        instances, digest = read(path), sha256(path)
+        instances, made_from = read(path), {"instances": sha256(path)}
+        place = {"paper": "", "experiment": "", "system": Path(path).name, "pair": pair, "setting": "", "seed": 0}
         found = {}
         for how in dict.fromkeys(how for _, how in wanted.values()):
-            options = dict(how)
-            laid_out = timing_of(
-                instances,
-                options["unit"],
-                computation_aware=options["computation_aware"],
-                use_references=options["reference_length"],
-                source_type=source_type,
-            )
-            found[how] = scores(
-                laid_out,
-                [name for name, each in dict.fromkeys(wanted.values()) if each == how],
-                unit=options["unit"],
-                reference_length=options["reference_length"],
-                bootstrap=bootstrap,
-            )
-            notes = [next(iter(found[how].values())).note]
-            if number := strays(instances, options["unit"]):
-                notes.append(f"{number} hypotheses do not have a delay per {options['unit']}")
-            if number := options["reference_length"] and sum(each.reference is None for each in instances):
-                notes.append(f"{number} sentences have no reference, so the hypothesis's length stands in")
-            note = "; ".join(filter(None, notes))
-            found[how] = {name: replace(score, note=note) for name, score in found[how].items()}
+            names = [name for name, each in dict.fromkeys(wanted.values()) if each == how]
+            found[how] = _scores(instances, names, dict(how), source_type, pair, bootstrap)
         for metric, (name, how) in wanted.items():
             score = found[how][name]
-            records.append(
-                Record(
-                    paper="",
-                    experiment="",
-                    system=Path(path).name,
-                    pair=pair,
-                    setting="",
-                    seed=0,
-                    metric=metric,
-                    value=score.value,
-                    low=score.low,
-                    high=score.high,
-                    signature=score.signature,
-                    n=score.n,
-                    made_from={"instances": digest},
-                    note=score.note,
-                )
-            )
+            if isinstance(score, NoValueError):
+                records.append(absent(score, place, metric, len(instances), made_from))
+                continue
+            records.append(record := record_of(score, place, metric, made_from))
+            if sentences:
+                records += of_sentences(record, score)
     return records
+
+
+def _scores(
+    instances: Sequence[Instance],
+    metrics: Sequence[str],
+    options: dict[str, Any],
+    source_type: str | None,
+    pair: str,
+    bootstrap: int,
+) -> dict[str, Score | NoValueError]:
+    """Scores of one log under one set of options, with notes on what it lacks."""
+    unit = options["unit"]
+    laid_out = timing_of(
+        instances,
+        unit,
+        computation_aware=options["computation_aware"],
+        use_references=options["reference_length"],
+        source_type=source_type,
+    )
+    found = scores(
+        laid_out,
+        metrics,
+        unit=unit,
+        source_unit=log_units.source_unit(instances),
+        reference_length=options["reference_length"],
+        bootstrap=bootstrap,
+    )
+    notes = [note_on_unit(pair, unit)]
+    if number := strays(instances, unit):
+        notes.append(f"{number} hypotheses do not have a delay per {unit}")
+    if number := options["reference_length"] and sum(each.reference is None for each in instances):
+        notes.append(f"{number} sentences have no reference, so the hypothesis's length stands in")
+    if number := sum(each.delays[-1] > each.source_length for each in instances if each.delays):
+        notes.append(f"{number} hypotheses have delays beyond the end of their source")
+    return {
+        name: score
+        if isinstance(score, NoValueError)
+        else replace(score, note="; ".join(filter(None, (score.note, *notes))))
+        for name, score in found.items()
+    }

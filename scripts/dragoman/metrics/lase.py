@@ -18,8 +18,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from dragoman import identify, registry
-from dragoman.identify import code
-from dragoman.metrics import MetricError, Score, neural, require, target_language
+from dragoman.metrics import MetricError, Score, languages_of, neural, require, unspaced
 from dragoman.metrics.bootstrap import RESAMPLES, drawn, of_mean
 from dragoman.metrics.offtarget import identifier_for
 from dragoman.metrics.rouge import words
@@ -92,11 +91,11 @@ def compute(
         bootstrap: number of resamples; 0 leaves the interval out.
     """
     require(hypotheses, references)
-    source, target = code(pair.partition("-")[0]), code(target_language(pair))
-    chosen = identifier_for(source, target, identifier, languages, identifier_model)
+    source, target = languages_of(pair)
+    chosen = identifier_for(source.code, target.code, identifier, languages, identifier_model)
     meant = neural.compute("labse", "LaBSE", hypotheses, references, [], model, revision, batch, bootstrap=0)
     assert meant.segments is not None
-    sure = language_confidence(chosen.confidence, hypotheses, target)
+    sure = language_confidence(chosen.confidence, hypotheses, target.code)
     short = [
         length_penalty(len(words(line, target)), len(words(reference, target)))
         for line, reference in zip(hypotheses, references[0], strict=True)
@@ -106,7 +105,7 @@ def compute(
     signature = f"LaSE|{meant.signature}|{chosen.signature}{drawn(bootstrap)}"
     means = [math.fsum(column) / len(values) for column in (meant.segments, sure, short)]
     note = "meaning {:.3f}, language {:.3f}, length {:.3f}".format(*means)
-    note = "; ".join(filter(None, (note, meant.note)))
+    note = "; ".join(filter(None, (note, meant.note, unspaced(pair, "lengths are of characters"))))
     return Score(math.fsum(values) / len(values), low, high, signature, len(values), tuple(values), note)
 
 

@@ -1,44 +1,67 @@
-"""How far a simultaneous translation lags behind its source: AL, LAAL, AP, DAL and ATD, defined as SimulEval does.
+"""How far a simultaneous translation lags behind its source: AL, LAAL, AP, DAL and ATD as SimulEval defines them, and
+YAAL as OmniSTEval does.
 
 The delay d_i of the i-th target token is how much of the source had been read when it was written: words, or
-milliseconds of speech. Below, |X| is the length of the source in that same unit, |Y| the number of tokens written, |Y*|
-the number of tokens of the reference. A computation-aware value is the same formula on elapsed times, which count the
-computing too. Every metric is a mean over sentences, of values per sentence.
+milliseconds of speech (`log_units.py` has the units of all columns). Words are the units of `units.py`: characters
+where a language writes no blanks, on either side. Below, |X| is the length of the source in the unit of the delays, |Y|
+the number of tokens written, |Y*| the number of tokens of the reference. A computation-aware value is the same formula
+on elapsed times, which count the computing too. Every metric is a mean over sentences, of values per sentence.
 
 Published numbers of the field come from SimulEval (Ma et al. 2020, "SIMULEVAL: An Evaluation Toolkit for Simultaneous
 Translation"), so its choices at the edges are ours:
 
 - a sentence without a hypothesis has no latency; it is left out of the mean, and counted;
 - |Y*| of a word reference splits at single blanks, so an empty reference has one word, and U+00A0 does not split;
+- |Y*| of a reference in characters counts those of the stripped line, blanks inside it too;
 - AL and LAAL stop at the first token written with the whole source read, and take that token in;
 - AP divides by the reference's length, so it can exceed 1; DAL knows only the hypothesis's.
 
-What divides by zero there is an error here that names the sentence.
+What divides by zero there is an error here that names the sentence. OmniSTEval 0.1.10 computes AL, LAAL, AP and DAL in
+the same way.
+
+Sources and hypotheses are counted as they were read and written. SimulEval counts them alike: it divides sources and
+predicted words by `str.split`, too, and drops the blanks of predicted characters. Only its count of a reference's words
+differs from `units.py`, where a reference has other white space than single blanks; it is kept, because published
+numbers were made with it.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 
 from dragoman import __version__, registry
-from dragoman.metrics import MetricError, Score, parse
+from dragoman.metrics import MetricError, NoValueError, Score, languages_of, parse, unspaced
 from dragoman.metrics.bootstrap import RESAMPLES, SEED, interval, resampled_sums
-from dragoman.metrics.timing import SOURCES, UNITS, Timing, reference_length, refuse, timing
+from dragoman.metrics.log_units import SOURCES, UNITS
+from dragoman.metrics.timing import Timing, reference_length, refuse, timing
+from dragoman.units import Units, of_pair, units
 
 
-def _lagging(t: Timing, target: np.ndarray) -> np.ndarray:
-    """AL with |Y*| given as `target`, [sentences]."""
+def _lagging(t: Timing, target: np.ndarray, last: bool = True) -> np.ndarray:
+    """Mean lag, [sentences], of the tokens up to the first that is written with the whole source read.
+
+    Args:
+        target: [sentences] |Y*|, or the length that takes its place.
+        last: whether that token counts, too; without it a sentence may have no token that counts, and its lag is NaN.
+    """
     complete = t.times >= t.spread(t.sources)
-    completed = np.cumsum(complete) - complete
-    counted = completed == t.spread(completed[t.starts])
+    completed = np.cumsum(complete)
+    before = completed - complete
+    counted = (before if last else completed) == t.spread(before[t.starts])
     lags = np.where(counted, t.times - t.position * t.spread(t.sources / target), 0.0)
     tau = np.add.reduceat(counted, t.starts, dtype=np.int64)
+    return np.add.reduceat(lags, t.starts) / np.where(tau, tau, np.nan)
+
+
+def _up_to_the_end(t: Timing, target: np.ndarray) -> np.ndarray:
+    """AL with |Y*| given as `target`, [sentences]."""
     first = t.times[t.starts]
-    return np.where(first > t.sources, first, np.add.reduceat(lags, t.starts) / tau)
+    return np.where(first > t.sources, first, _lagging(t, target))
 
 
 def _require_references(t: Timing, label: str) -> None:
@@ -56,7 +79,7 @@ def al(t: Timing) -> np.ndarray:
     Prefix-to-Prefix Framework".
     """
     _require_references(t, "AL")
-    return _lagging(t, t.references)
+    return _up_to_the_end(t, t.references)
 
 
 def laal(t: Timing) -> np.ndarray:
@@ -67,7 +90,20 @@ def laal(t: Timing) -> np.ndarray:
     Papi et al. 2022, "Over-Generation Cannot Be Rewarded: Length-Adaptive Average Lagging for Simultaneous Speech
     Translation".
     """
-    return _lagging(t, np.maximum(t.hypotheses, t.references))
+    return _up_to_the_end(t, np.maximum(t.hypotheses, t.references))
+
+
+def yaal(t: Timing) -> np.ndarray:
+    """Yet Another Average Lagging, in source words or ms: LAAL of what is written while the source is still being read.
+
+    YAAL = 1/tau * sum over i = 1..tau of [ d_i - (i - 1) * |X| / max(|Y|, |Y*|) ], where tau is the last i before the
+    first d_i >= |X|. What is written at the end of the source says how long the source is, not how long the translator
+    waits; a sentence that is written only then has no YAAL (NaN here), and is left out of the mean.
+
+    Polák et al. 2025, "Better Late Than Never: Evaluation of Latency Metrics for Simultaneous Speech-to-Text
+    Translation" (arXiv 2509.17349); of sentences by themselves, which OmniSTEval calls short form.
+    """
+    return _lagging(t, np.maximum(t.hypotheses, t.references), last=False)
 
 
 def ap(t: Timing) -> np.ndarray:
@@ -142,6 +178,8 @@ class Latency:
     values: Callable[[Timing], np.ndarray]
     """[sentences] of a `Timing`."""
     reads_references: bool
+    like: str = "SimulEval-1.1"
+    """The program whose values these are."""
     DIGITS: int = 2
     BETTER: Literal["lower"] = "lower"
     NEEDS: frozenset[str] = frozenset({"references", "sources", "delays"})
@@ -158,29 +196,45 @@ class Latency:
         pair: str,
         *,
         delays: Sequence[Sequence[float]],
-        unit: str = "word",
+        unit: str = "auto",
+        source_unit: str = "auto",
         bootstrap: int = RESAMPLES,
     ) -> Score:
-        """Mean over sentences with a 95 % bootstrap interval, and the value of each sentence that has a hypothesis.
+        """Mean over sentences with a 95 % bootstrap interval, and the value of each sentence that has one.
 
         Args:
-            delays: per sentence, source words read before each target word (or character).
-            unit: what a target token is: `word` or `char`.
+            delays: per sentence, source words (or characters) read before each target word (or character).
+            unit: what a target token is: `word`, `char`, or `auto`, as its language has it.
+            source_unit: what a delay counts: the same.
             bootstrap: number of resamples; 0 leaves the interval out.
+
+        Raises:
+            NoValueError: no sentence has a value.
         """
-        if unit not in UNITS:
-            raise MetricError(f"unit is one of {', '.join(UNITS)}, not {unit!r}")
+        for option, value in (("unit", unit), ("source_unit", source_unit)):
+            if value not in (*UNITS, "auto"):
+                raise MetricError(f"{option} is one of {', '.join((*UNITS, 'auto'))}, not {value!r}")
         if len(references) != 1:
             raise MetricError(f"{self.title} is measured against one reference, not {len(references)}")
+        asked = [UNITS.get(each, each) for each in (source_unit, unit)]
+        if "auto" in asked:
+            languages_of(pair)  # refuses what is no pair
+            asked = [*of_pair(pair, asked)]
+        counted = Units(*asked)  # type: ignore[arg-type]
         for number, (text, times) in enumerate(zip(hypotheses, delays, strict=True), 1):
-            written = len(text.split()) if unit == "word" else len(text.replace(" ", ""))
-            if written != len(times):
+            if (written := len(units(text, counted.target))) != len(times):
                 raise MetricError(
-                    f"sentence {number}: {written} {unit}s were written, but there are {len(times)} delays"
+                    f"sentence {number}: {written} {counted.target}s were written, but there are {len(times)} delays"
                 )
+        names = {each: name for name, each in UNITS.items()}
+        source_unit, unit = names[counted.source], names[counted.target]
         lengths = [reference_length(reference, unit) for reference in references[0]]
-        laid_out = timing(delays, [len(source.split()) for source in sources], lengths)
-        return scores(laid_out, [self.title.lower()], unit=unit, bootstrap=bootstrap)[self.title.lower()]
+        laid_out = timing(delays, [len(units(source, counted.source)) for source in sources], lengths)
+        name = self.title.lower()
+        found = scores(laid_out, [name], unit=unit, source_unit=source_unit, bootstrap=bootstrap)[name]
+        if isinstance(found, NoValueError):
+            raise found
+        return replace(found, note="; ".join(filter(None, (found.note, note_on_unit(pair, unit)))))
 
 
 AL = Latency("AL", al, True)
@@ -188,7 +242,13 @@ LAAL = Latency("LAAL", laal, True)
 AP = Latency("AP", ap, True, DIGITS=3)
 DAL = Latency("DAL", dal, False)
 ATD = Latency("ATD", atd, False)
-METRICS = {metric.title.lower(): metric for metric in (AL, LAAL, AP, DAL, ATD)}
+YAAL = Latency("YAAL", yaal, True, like="OmniSTEval-0.1")
+METRICS = {metric.title.lower(): metric for metric in (AL, LAAL, AP, DAL, ATD, YAAL)}
+
+
+def note_on_unit(pair: str, unit: str) -> str:
+    """What to know about delays per word in a language without blanks."""
+    return unspaced(pair, "a delay per word counts stretches of text between them") if unit == "word" else ""
 
 
 def named(spec: str) -> tuple[str, dict[str, Any]]:
@@ -200,13 +260,15 @@ def named(spec: str) -> tuple[str, dict[str, Any]]:
     name, options = parse(spec)
     if name not in METRICS:
         raise MetricError(registry.unknown("latency metric", name, METRICS))
-    kinds = {"computation_aware": ("true", "false"), "unit": UNITS, "reference_length": ("true", "false")}
+    kinds = {"computation_aware": ("true", "false"), "unit": tuple(UNITS), "reference_length": ("true", "false")}
     for option, value in options.items():
         if option not in kinds:
             raise MetricError(registry.unknown(f"option of {name}", option, kinds))
         text = str(value).lower() if isinstance(value, bool) else value
         if text not in kinds[option]:
             raise MetricError(f"{spec!r}: {option} is one of {', '.join(kinds[option])}, not {value!r}")
+    if "reference_length" in options and not METRICS[name].reads_references:
+        raise MetricError(f"{spec!r}: {METRICS[name].title} reads no references; leave reference_length out")
     return name, options
 
 
@@ -215,38 +277,63 @@ def scores(
     metrics: Sequence[str],
     *,
     unit: str = "word",
+    source_unit: str = "word",
     reference_length: bool = True,
     bootstrap: int = RESAMPLES,
-) -> dict[str, Score]:
+) -> dict[str, Score | NoValueError]:
     """Means over sentences with 95 % bootstrap intervals, by metric; all metrics share the resamples.
 
     Args:
         t: from `timing`.
         metrics: names in `METRICS`.
         unit: what a target token is, for the signature.
+        source_unit: what the delays of text count, for the signature.
         reference_length: whether `t.references` are lengths of references, for the signature.
         bootstrap: number of resamples; 0 leaves the interval out.
 
     Returns:
-        Scores whose `segments` belong to the sentences `t.kept`, and whose `n` counts them.
+        Scores whose `n` counts the sentences that have a value; or why none has one.
     """
     for name in metrics:
         named(name)
     values = {name: METRICS[name].values(t) for name in metrics}
-    lows: dict[str, tuple[float | None, float | None]] = dict.fromkeys(values, (None, None))
-    if bootstrap and values:
-        sums = np.stack(list(resampled_sums(np.stack(list(values.values()), axis=1), bootstrap)))
-        lows = {name: interval((column / len(t.kept)).tolist()) for name, column in zip(values, sums.T, strict=True)}
-    note = f"{t.skipped} of {t.skipped + len(t.kept)} hypotheses are empty and left out" if t.skipped else ""
-    found = {}
+    bounds = _intervals({name: each for name, each in values.items() if not np.isnan(each).all()}, bootstrap)
+    given = t.skipped + len(t.kept)
+    found: dict[str, Score | NoValueError] = {}
     for name, each in values.items():
+        late = int(np.isnan(each).sum())
+        if late == len(each):
+            text = "every hypothesis begins after the end of its source"
+            found[name] = NoValueError(f"{text}, so {METRICS[name].title} does not exist (LAAL, DAL and ATD do)")
+            continue
         signature = [METRICS[name].title, f"time:{'elapsed' if t.computation_aware else 'delays'}"]
-        signature += [f"source:{'words' if t.source == 'text' else 'ms'}", f"target:{unit}"]
+        signature += [f"source:{f'{source_unit}s' if t.source == 'text' else 'ms'}", f"target:{unit}"]
         if METRICS[name].reads_references:
             rule = {"word": "split-blank", "char": "strip"}[unit] if reference_length else "hypothesis"
             signature.append(f"reflen:{rule}")
         signature += [f"bs:{bootstrap}", f"seed:{SEED}"] if bootstrap else []
-        signature += ["like:SimulEval-1.1", f"version:{__version__}"]
-        low, high = lows[name]
-        found[name] = Score(float(each.mean()), low, high, "|".join(signature), len(each), tuple(each.tolist()), note)
+        signature += [f"like:{METRICS[name].like}", f"version:{__version__}"]
+        notes = [f"{t.skipped} of {given} hypotheses are empty and left out"] if t.skipped else []
+        notes += [f"{late} of {given} begin after the end of the source and are left out"] if late else []
+        segments: list[float | None] = [None] * given
+        for sentence, value in zip(t.kept.tolist(), each.tolist(), strict=True):
+            segments[sentence] = None if math.isnan(value) else value
+        mean = float(each[~np.isnan(each)].mean())
+        text = "|".join(signature)
+        found[name] = Score(mean, *bounds[name], text, len(each) - late, tuple(segments), "; ".join(notes))
+    return found
+
+
+def _intervals(values: dict[str, np.ndarray], bootstrap: int) -> dict[str, tuple[float, float] | tuple[None, None]]:
+    """Interval of the mean of each metric's values, [sentences]: of those that are not NaN, in each resample."""
+    if not bootstrap or not values:
+        return dict.fromkeys(values, (None, None))
+    has = {name: ~np.isnan(each) for name, each in values.items() if np.isnan(each).any()}
+    columns = [np.where(has[name], each, 0.0) if name in has else each for name, each in values.items()]
+    sums = np.stack(list(resampled_sums(np.stack([*columns, *has.values()], axis=1), bootstrap))).T
+    counted = dict(zip(has, sums[len(values) :], strict=True))
+    found = {}
+    for name, total in zip(values, sums, strict=False):
+        count = counted.get(name, np.full(bootstrap, len(values[name])))
+        found[name] = interval((total[count > 0] / count[count > 0]).tolist())
     return found

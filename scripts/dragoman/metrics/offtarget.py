@@ -17,7 +17,7 @@ from typing import Any
 from dragoman import identify, registry
 from dragoman.identify import Identifier, code
 from dragoman.languages import NAMES
-from dragoman.metrics import MetricError, Score, kept, require, target_language
+from dragoman.metrics import MetricError, Score, kept, languages_of, require
 from dragoman.metrics.bootstrap import RESAMPLES, drawn, of_mean
 
 BETTER = "lower"
@@ -62,7 +62,7 @@ def check(
         raise MetricError(f"bootstrap is a number of resamples from 0, not {bootstrap!r}")
     identify.check(identifier, model)
     for pair in pairs:
-        source, target = languages_of(pair)
+        source, target = codes_of(pair)
         chosen = candidates(source, target, identifier, languages)
         identify.require_known(identifier, model, chosen or {target})
 
@@ -96,7 +96,7 @@ def compute(
     """
     require(hypotheses, references)
     check(into=into, identifier=identifier, model=model, empty=empty, bootstrap=bootstrap)
-    source, target = languages_of(pair)
+    source, target = codes_of(pair)
     chosen = identifier_for(source, target, identifier, languages, model)
 
     def misses(lines: Sequence[str]) -> list[bool]:
@@ -127,7 +127,7 @@ def signature(
     bootstrap: int = RESAMPLES,
 ) -> str:
     """The signature that `compute` gives, for which no model needs to be here."""
-    named = identify.signature(identifier, candidates(*languages_of(pair), identifier, languages), model)
+    named = identify.signature(identifier, candidates(*codes_of(pair), identifier, languages), model)
     return f"OTR|{named}|empty:{empty}|into:{into or 'any'}{drawn(bootstrap)}"
 
 
@@ -168,9 +168,10 @@ def went(answer: str, source: str, target: str) -> str | None:
     return {"": "empty", source: "source", "en": "english"}.get(answer, "other")
 
 
-def languages_of(pair: str) -> tuple[str, str]:
+def codes_of(pair: str) -> tuple[str, str]:
     """Source and target of a pair, as the codes that languages are compared by."""
-    return code(pair.partition("-")[0]), code(target_language(pair))
+    source, target = languages_of(pair)
+    return source.code, target.code
 
 
 def candidates(source: str, target: str, name: str, languages: str | Sequence[str] | None) -> frozenset[str] | None:

@@ -8,21 +8,21 @@ here cuts Chinese, Japanese or Thai; the multilingual fork of XL-Sum cuts and st
 
 from __future__ import annotations
 
-import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Literal
 
 from dragoman import registry
-from dragoman.metrics import MetricError, Score, require, target_language
+from dragoman.languages import Language
+from dragoman.metrics import MetricError, Score, languages_of, require, unspaced
 from dragoman.metrics.bootstrap import RESAMPLES, drawn, of_mean
+from dragoman.words import RUN, folded
 
 BETTER = "higher"
 DIGITS = 1
 NEEDS = frozenset({"references"})
 
 KINDS = {"rouge1": "ROUGE-1", "rouge2": "ROUGE-2", "rougeL": "ROUGE-L"}
-UNSPACED = {"ja", "th", "zh"}
 
 
 def label(**options: Any) -> str:
@@ -49,29 +49,23 @@ def compute(
     require(hypotheses, references)
     if of not in KINDS:
         raise MetricError(registry.unknown("kind of ROUGE", str(of), KINDS))
-    language = target_language(pair)
+    language = languages_of(pair)[1]
     answers = [words(line, language) for line in hypotheses]
     wanted = [[words(line, language) for line in lines] for lines in zip(*references, strict=True)]
     values = [
         100 * max(f1(of, answer, reference) for reference in own) for answer, own in zip(answers, wanted, strict=True)
     ]
     low, high = of_mean(values, bootstrap)
-    tokens = "characters" if language in UNSPACED else "unicode-words"
+    tokens = "unicode-words" if language.spaced else "characters"
     signature = f"{KINDS[of]}|f1|nrefs:{len(references)}|case:lower|tok:{tokens}|stem:no{drawn(bootstrap)}"
-    return Score(sum(values) / len(values), low, high, signature, len(values), tuple(values))
+    note = unspaced(pair, "each character counts as one")
+    return Score(sum(values) / len(values), low, high, signature, len(values), tuple(values), note)
 
 
-def words(text: str, language: str) -> list[str]:
+def words(text: str, language: Language) -> list[str]:
     """Lower-case words of a text: runs of letters, marks and digits, or each of them where no blanks part words."""
-    letters = []
-    for letter in unicodedata.normalize("NFC", text.lower()):
-        category = unicodedata.category(letter)
-        if category[0] in "LMN":
-            letters.append(letter)
-        elif category != "Cf":  # joiners, which stand inside words and are not seen
-            letters.append(" ")
-    found = "".join(letters).split()
-    return [letter for run in found for letter in run] if language in UNSPACED else found
+    found = RUN.findall(folded(text))
+    return found if language.spaced else [letter for run in found for letter in run]
 
 
 def f1(of: str, answer: Sequence[str], reference: Sequence[str]) -> float:

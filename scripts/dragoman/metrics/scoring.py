@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from dragoman import registry
-from dragoman.metrics import MetricError, NoValueError, columns_of, parse, score, unwritten
-from dragoman.records import Record
+from dragoman.metrics import MetricError, NoValueError, Score, columns_of, languages_of, parse, score, unwritten
+from dragoman.records import Record, SentenceScore
 from dragoman.storage import read_jsonl, sha256
 from dragoman.sweeps import joined, split
 from dragoman.text import lines
@@ -25,7 +25,7 @@ def digest_of(sentences: Iterable[str]) -> str:
     return whole.hexdigest()
 
 
-def record(
+def scored(
     place: dict[str, Any],
     metric: str,
     hypotheses: Sequence[str],
@@ -34,12 +34,21 @@ def record(
     made_from: dict[str, str],
     options: dict[str, Any] | None = None,
     columns: dict[str, list[Any]] | None = None,
-) -> Record:
-    """One metric of one system as a record; `place` says whose: paper, experiment, system, pair, setting, seed."""
+) -> tuple[Record, Score | None]:
+    """One metric of one system as a record, and the score it is of, if it has a value.
+
+    Args:
+        place: whose it is: paper, experiment, system, pair, setting, seed.
+    """
     try:
         result = score(metric, hypotheses, references, sources, place["pair"], columns, **(options or {}))
     except NoValueError as reason:
-        return Record(**place, metric=metric, **NO_VALUE, n=len(hypotheses), made_from=made_from, note=str(reason))
+        return absent(reason, place, metric, len(hypotheses), made_from), None
+    return record_of(result, place, metric, made_from), result
+
+
+def record_of(result: Score, place: dict[str, Any], metric: str, made_from: dict[str, str]) -> Record:
+    """A score as a record; arguments as of `scored`."""
     return Record(
         **place,
         metric=metric,
@@ -53,6 +62,35 @@ def record(
     )
 
 
+def absent(reason: NoValueError, place: dict[str, Any], metric: str, n: int, made_from: dict[str, str]) -> Record:
+    """A record without a value, which says why; arguments as of `scored`."""
+    return Record(**place, metric=metric, **NO_VALUE, n=n, made_from=made_from, note=str(reason))
+
+
+def of_sentences(
+    record: Record,
+    result: Score,
+    hypotheses: Sequence[str] = (),
+    references: Sequence[Sequence[str]] = (),
+    options: dict[str, Any] | None = None,
+) -> list[SentenceScore]:
+    """What each sentence of a record has.
+
+    Raises:
+        MetricError: the metric is not defined on sentences.
+    """
+    name, written = parse(record.metric)
+    values, signature = result.segments, result.signature
+    if by_sentence := getattr(registry.module_of("metric", name), "by_sentence", None):
+        values, signature = by_sentence(hypotheses, references, record.pair, **((options or {}) | written))
+    if values is None:
+        raise MetricError(f"{record.metric} has no value of a sentence; leave it out, or leave out --sentences")
+    return [
+        SentenceScore(record.system, record.pair, record.metric, number, value, signature)
+        for number, value in enumerate(values, 1)
+    ]
+
+
 def score_files(
     hypotheses: Sequence[Path],
     references: Sequence[Path],
@@ -60,29 +98,34 @@ def score_files(
     pair: str,
     metrics: Sequence[str],
     options: dict[str, dict[str, Any]] | None = None,
-) -> list[Record]:
+    sentences: bool = False,
+) -> list[Record | SentenceScore]:
     """Records of plain text files, one system a file.
 
     Args:
         options: by metric name, where a metric does not say otherwise itself.
+        sentences: whether each record is followed by what its sentences have.
 
     Raises:
-        ValueError: a file is not UTF-8, or is longer or shorter than the others; the message names it.
+        ValueError: a pair that cannot be read; a file that is not UTF-8, or is longer or shorter than the others; the
+            message names it.
     """
+    pair = pair.strip()
+    languages_of(pair)
     reference_sets = [list(lines(path)) for path in references]
     sources = list(lines(source)) if source else []
     metrics = list(dict.fromkeys(metrics))
     for metric in metrics:
         registry.module_of("metric", parse(metric)[0])
-    records = []
+    records: list[Record | SentenceScore] = []
     for path in hypotheses:
-        sentences = list(lines(path))
+        texts = list(lines(path))
         others = [*zip(references, reference_sets, strict=True)]
         if source:
             others.append((source, sources))
         for other, others_lines in others:
-            if len(others_lines) != len(sentences):
-                raise MetricError(f"{path} has {len(sentences)} lines, but {other} has {len(others_lines)}")
+            if len(others_lines) != len(texts):
+                raise MetricError(f"{path} has {len(texts)} lines, but {other} has {len(others_lines)}")
         place = {"paper": "", "experiment": "", "system": path.name, "pair": pair, "setting": "", "seed": 0}
         made_from = {"hypotheses": sha256(path)}
         if reference_sets:
@@ -91,7 +134,10 @@ def score_files(
             made_from["sources"] = digest_of(sources)
         for metric in metrics:
             own = unwritten(metric, options)
-            records.append(record(place, metric, sentences, reference_sets, sources, made_from, own))
+            record, result = scored(place, metric, texts, reference_sets, sources, made_from, own)
+            records.append(record)
+            if sentences and result:
+                records += of_sentences(record, result, texts, reference_sets, own)
     return records
 
 
@@ -151,7 +197,7 @@ def score_hypotheses(
                 if odd := next((row for row in rows if not _numbers(row[column])), None):
                     raise MetricError(f"{path}: {column!r} of id {odd['id']!r} holds something else than numbers")
             columns = {column: [row[column] for row in rows] for column in needed}
-            records.append(record(here, metric, hypotheses, references, sources, made_from, own, columns))
+            records.append(scored(here, metric, hypotheses, references, sources, made_from, own, columns)[0])
     return records
 
 

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from dragoman.metrics import MetricError, bits, bleu, latency, parse, score, tags, ter
+from dragoman.metrics import MetricError, bits, bleu, chrf, parse, score, tags, ter
 from dragoman.metrics.bootstrap import RESAMPLES, SEED, interval, resampled_sums
 
 
@@ -113,33 +113,21 @@ def statistics(
     if name == "bits":
         return Statistics(bits.sums(references, (columns or {})["nats"]), _mean)
     if name in ("bleu", "chrf", "ter"):
-        metric, total = _corpus_metric(name, written | options, pair)
-        return Statistics(np.asarray(metric._extract_corpus_statistics(hypotheses, references), np.float64), total)
+        given = {key: value for key, value in (written | options).items() if key != "bootstrap"}
+        if name == "chrf":
+            return Statistics(chrf.statistics(chrf.metric(**given), hypotheses, references).astype(np.float64), _chrf)
+        metric, total = (bleu.metric, _bleu) if name == "bleu" else (ter.metric, _ter)
+        found = metric(pair, **given)._extract_corpus_statistics(hypotheses, references)
+        return Statistics(np.asarray(found, np.float64), total)
     if name == "tags":  # words count alike, not sentences
         rows = [[line.split() for line in side] for side in (hypotheses, references[0])]
         of = (options | written).get("of", "token")
         return Statistics(np.asarray(tags.counts(*rows, of), np.float64), _percent)
     if result.segments is None:
         raise UntestableError(f"{spec} has no value per sentence, so differences of it cannot be tested")
-    values: list[float | None] = list(result.segments)
-    if name in latency.METRICS:
-        known = iter(values)
-        values = [next(known) if len(delays) else None for delays in (columns or {})["delays"]]
-    if len(values) != len(hypotheses):
-        raise MetricError(f"{spec}: {len(values)} values for {len(hypotheses)} sentences")
-    return means(values)
-
-
-def _corpus_metric(name: str, options: dict[str, Any], pair: str) -> tuple[Any, Callable[[np.ndarray], np.ndarray]]:
-    """sacrebleu's metric, which counts, and our score of many sums at once, which a test holds equal to its score."""
-    options = {key: value for key, value in options.items() if key != "bootstrap"}
-    if name == "bleu":
-        return bleu.metric(pair, **options), _bleu
-    if name == "ter":
-        return ter.metric(**options), _ter
-    from sacrebleu.metrics import CHRF
-
-    return CHRF(**options), _chrf
+    if len(result.segments) != len(hypotheses):
+        raise MetricError(f"{spec}: {len(result.segments)} values for {len(hypotheses)} sentences")
+    return means(result.segments)
 
 
 def _percent(sums: np.ndarray) -> np.ndarray:

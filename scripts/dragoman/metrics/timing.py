@@ -1,6 +1,7 @@
 """Delays of simultaneous translations, checked and laid out end to end, as the metrics of lag read them.
 
-A delay is how much of the source had been read when a target token was written: words, or milliseconds of speech.
+A delay is how much of the source had been read when a target token was written: words or characters, or milliseconds of
+speech. The units of all columns are in `log_units.py`.
 """
 
 from __future__ import annotations
@@ -13,11 +14,13 @@ from typing import Any, Literal
 import numpy as np
 
 from dragoman.metrics import MetricError
+from dragoman.metrics.log_units import SHORTEST
 
-UNITS = ("word", "char")
-SOURCES = {"text": (1.0, 1.0), "speech": (300.0, 0.0)}
-"""How long a token of source and target lasts, which only ATD asks: a word of text takes one step on either side;
-speech is cut into words of 300 ms, and text shown for it takes no time."""
+ROUNDED = 0.5
+"""Milliseconds by which a log may have rounded an elapsed time."""
+LEAST_SHARE, MOST_SHARE = 1 / 500, 50
+"""Where the last words of all sentences together may lie in their sources. One system may translate the beginning only,
+another wait for a pause that is longer than the sentence; seconds for milliseconds are a factor of 1000."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,13 +91,13 @@ def timing(
         sources: [sentences] lengths of the sources, in the unit of the delays.
         references: [sentences] lengths of the references, in target tokens; None: those of the hypotheses.
         hypotheses: [sentences] numbers of target tokens; needed with a padded array only.
-        elapsed: like `delays`, on the clock, in the unit of the delays; given, the metrics are computation-aware.
+        elapsed: like `delays`, on the clock, in milliseconds; given, the metrics are computation-aware.
         source: what a delay counts.
         names: what errors call the sentences.
 
     Raises:
-        MetricError: lists that do not run in step, no hypothesis at all, a source of length 0 with a hypothesis, or a
-            time that is not finite, is negative, or runs back.
+        MetricError: lists that do not run in step, no hypothesis at all, a source of length 0 with a hypothesis, a time
+            that is not finite, is negative, or runs back, or columns in units that do not fit each other.
     """
     flat, lengths = _flat(delays, hypotheses, "delays")
     given = {"sources": sources, "references": references, "names": names}
@@ -129,6 +132,17 @@ def timing(
         idle = (np.maximum.reduceat(clock, starts) == 0) & (np.maximum.reduceat(flat, starts) > 0)
         text = "every elapsed time is 0, so nobody measured them (SimulEval does not on text)"
         refuse(np.repeat(idle, counts), names, text, owner)
+        if source == "text":
+            text = (
+                "elapsed times are milliseconds and the delays of text are words, so text has no computation-aware "
+                "latency; ask for the plain one (or choose --source-type speech, if the delays are milliseconds)"
+            )
+            refuse(np.ones(1, dtype=bool), names, text, owner)
+        text = "an elapsed time is earlier than its delay; both are milliseconds, and elapsed times count computing too"
+        refuse(clock < flat - ROUNDED, names, text, owner)
+        back[1:] = (clock[1:] < clock[:-1] - ROUNDED) & (position[1:] > 0)
+        refuse(back, names, "an elapsed time is earlier than the one before it", owner)
+    _refuse_units(flat, starts + counts - 1, source_lengths, owner, source, names)
     return Timing(
         times=clock,
         delays=flat,
@@ -143,6 +157,30 @@ def timing(
         computation_aware=elapsed is not None,
         names=names,
     )
+
+
+def _refuse_units(
+    delays: np.ndarray,
+    last: np.ndarray,
+    sources: np.ndarray,
+    owner: np.ndarray,
+    source: str,
+    names: Sequence[str] | None,
+) -> None:
+    """Refuse delays, [tokens], that are not in the unit of the lengths of their sources, [sentences]; `last` is where
+    the last token of each sentence is."""
+    lengths = sources[owner]
+    if source == "text":
+        text = "delays and source_length of text count words, and so are whole (milliseconds: --source-type speech)"
+        refuse((delays % 1 != 0) | (lengths % 1 != 0), names, text, owner)
+        refuse(delays > lengths, names, "a delay counts more words than the source has", owner)
+    whole = lengths[last]
+    if source == "speech":
+        text = f"its source and the others are shorter than {SHORTEST} ms on average; are they in seconds?"
+        refuse(np.array([whole.mean() < SHORTEST]), names, text, owner)
+    share = delays[last].sum() / whole.sum()
+    text = "its delays and source_length, like the others, are not in the same unit: one of them may be in seconds"
+    refuse(np.array([delays.any() and not LEAST_SHARE <= share <= MOST_SHARE]), names, text, owner)
 
 
 def _flat(values: Any, lengths: Sequence[int] | None, kind: str) -> tuple[np.ndarray, np.ndarray]:

@@ -22,9 +22,9 @@ from dragoman.command import REPOSITORY, located
 from dragoman.config import Experiment, InstructionsCorpus, Prompt, System, Tuning
 from dragoman.imports import fingerprint
 from dragoman.instructions import PROMPT
-from dragoman.languages import NAMES, reverse, split_pair
+from dragoman.languages import NAMES, TABLE, reverse, split_pair
+from dragoman.metrics import columns_of, requisites
 from dragoman.metrics import parse as parse_metric
-from dragoman.metrics import requisites
 from dragoman.plan.inputs import Inputs
 from dragoman.plan.runs import DecodeRun, DivergenceRun, TuningRun
 from dragoman.storage import digest, replacing
@@ -46,6 +46,10 @@ class Plan(Inputs):
         if facts["provider"] == "files":
             pairs = facts.pop("pairs")
             facts["files"] = pairs.get(pair) or pairs[reverse(pair)]
+            sets = [facts["files"][split] or {} for split in ("train", "validation", "test")]
+            named = sorted({path for each in sets for path in each.values() if path})
+            if own := [found for path in named if (found := located(path)) != Path(path)]:
+                facts["examples"] = fingerprint(own)
         if facts["provider"] == "instructions" and facts["path"]:
             facts["path"] = [Path(facts["path"]).name, fingerprint([located(facts["path"])])]
         if facts["provider"] == "demo":
@@ -54,12 +58,12 @@ class Plan(Inputs):
         if name := facts.pop("stands_for", None):
             known = comparable.load().test_sets[name]
             facts["published"] = [name, known.lines.get(pair), known.sha256.get(pair)]
-        return {"corpus": facts, "pair": pair}
+        return {"corpus": facts, "pair": pair, "languages": facts_of_languages(pair)}
 
     def model_spec(self, model: str) -> dict[str, Any]:
         """What a foundation model depends on, besides the text it is made of."""
         facts = self.config.models[model].model_dump(mode="json", exclude={"parameters", "download"})
-        pages = {"languages": names_of_languages(facts["text"])} if "text" in facts else {}
+        pages = {"languages": facts_of_languages(facts["text"])} if "text" in facts else {}
         return {"model": facts, "threads": self.config.threads} | pages
 
     def prompt_of(
@@ -102,7 +106,8 @@ class Plan(Inputs):
             "options": tuning.options,
             "training": tuning.training.model_dump(mode="json"),
             "prompt": self.prompt_of(experiment, tuning).model_dump(mode="json"),
-            "languages": names_of_languages([self.train_pairs(run), tuning.options]),
+            "languages": facts_of_languages([self.train_pairs(run), tuning.options]),
+            "units": [*experiment.asked],
             "pairs": self.train_pairs(run),
             "limit": self.train_limit(run),
             "mix": tuning.mix and tuning.mix.model_dump(mode="json"),
@@ -118,7 +123,8 @@ class Plan(Inputs):
         return {
             "decoder": decoder,
             "prompt": self.prompt_of(experiment, tuning, system, run.pair).model_dump(mode="json"),
-            "languages": names_of_languages([run.pair, decoder]),
+            "languages": facts_of_languages([run.pair, decoder]),
+            "units": [*experiment.asked],
             "shots": system.shots and [system.shots.lines, system.shots.split],
             "pair": run.pair,
             "split": experiment.test.split,
@@ -145,7 +151,7 @@ class Plan(Inputs):
             "divergence": experiment.divergence.model_dump(mode="json"),
             "decoder": self.divergence_decoder(run).model_dump(mode="json"),
             "prompt": self.prompt_of(experiment, twin).model_dump(mode="json"),
-            "languages": names_of_languages(run.pair),
+            "languages": facts_of_languages(run.pair),
             "pair": run.pair,
             "split": experiment.test.split,
             "limit": experiment.test.limit,
@@ -165,11 +171,16 @@ class Plan(Inputs):
         """What metrics are computed with unless their own options say otherwise, by metric.
 
         An off-target line is in one of the experiment's languages, or in English: the fewer there are to choose from,
-        the fewer mistakes.
+        the fewer mistakes. Latency is counted in the units that were read and written.
         """
         spec = self.experiment(experiment)
         pairs = [*spec.test.pairs, *(spec.train.pairs if spec.train else [])]
-        return {"offtarget": {"languages": "+".join(sorted({"en", *(c for pair in pairs for c in split_pair(pair))}))}}
+        found = {"offtarget": {"languages": "+".join(sorted({"en", *(c for pair in pairs for c in split_pair(pair))}))}}
+        if set(spec.asked) != {"auto"}:
+            source, target = ("char" if unit == "character" else unit for unit in spec.asked)
+            timed = [name for _, name in self.metrics_of(experiment) if "delays" in columns_of(name)]
+            found |= {name: {"unit": target, "source_unit": source} for name in timed}
+        return found
 
     def table_spec(self, name: str) -> list[Any]:
         """What an experiment's tables and figures depend on, besides its records."""
@@ -207,15 +218,16 @@ class Plan(Inputs):
         return path
 
 
-def names_of_languages(spec: Any) -> dict[str, str]:
-    """Code and English name, which prompts use, of every language that a spec holds, alone or in a pair; and English.
+def facts_of_languages(spec: Any) -> dict[str, list[str]]:
+    """English name, which prompts use, and script, which units follow, of every language that a spec holds, alone or in
+    a pair; and of English.
 
     A word of a spec that is by chance a code, such as "no", is counted too.
     """
     if isinstance(spec, str):
-        return {code: NAMES[code] for code in (*spec.split("-"), "en") if code in NAMES}
+        return {code: [NAMES[code], TABLE[code].script] for code in (*spec.split("-"), "en") if code in NAMES}
     parts = spec.values() if isinstance(spec, dict) else spec if isinstance(spec, list) else ()
-    found = {"en": NAMES["en"]}
+    found = facts_of_languages("en")
     for part in parts:
-        found |= names_of_languages(part)
+        found |= facts_of_languages(part)
     return found

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from dragoman.checks import page_pairs
+from dragoman.command import located
 from dragoman.config import (
     Decoder,
     DictionaryDecoder,
@@ -154,8 +155,8 @@ class Inputs(Folders):
         return [path.parent / MANIFEST if path.suffix == ".parquet" else path for path in paths]
 
     def raw_files(self, corpus: str, pair: str) -> list[str]:
-        """The user's own files behind one pair, so that a change of them is seen, or the text that it is joined from;
-        instructions are in `corpus_spec`."""
+        """The user's own files behind one pair, so that a change of them is seen, or the text that it is joined from.
+        Instructions, and the checkout's own examples, are in `corpus_spec`."""
         spec = self.config.corpora[corpus]
         if isinstance(spec, PivotCorpus):
             return [(self.corpus_folder(spec.corpus, base) / MANIFEST).as_posix() for base in spec.bases(pair)]
@@ -163,7 +164,8 @@ class Inputs(Folders):
             return []
         splits = spec.pairs.get(pair) or spec.pairs[reverse(pair)]
         sets = [splits.train, splits.validation, splits.test]
-        return [path for s in sets if s for path in (s.path, s.source, s.target) if path]
+        paths = [path for s in sets if s for path in (s.path, s.source, s.target) if path]
+        return [path for path in paths if located(path) == Path(path)]
 
     def model_inputs(self, name: str) -> list[Path]:
         """Files a foundation model is made of."""

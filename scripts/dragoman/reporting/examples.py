@@ -4,19 +4,16 @@ source was read word by word, when each word was written."""
 from __future__ import annotations
 
 import difflib
-import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from dragoman.reporting.tables import named
+from dragoman.units import Unit, Units, joined, of_pair, units
+from dragoman.words import tokens
 
 Row = Mapping[str, Any]
-
-_TOKEN = re.compile(r"\w+(?:['’]\w*)?|\s+|[^\w\s]")
-_UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
-"""Thai, Lao, Burmese, Khmer, Japanese and Chinese write no blanks between words: each letter is a token."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +48,12 @@ class Hypothesis:
     pieces: list[Piece] | None
     """None where the system has not translated this sentence."""
     astray: str = ""
+    words: Sequence[str] = ()
+    """As the decoder parted them, which `pieces` need not show: a line separator becomes a visible sign."""
     delays: list[int] | None = None
-    """Source words read before each word was written; None where the whole source was."""
+    """Source words (or characters) read before each word was written; None where the whole source was."""
+    unit: Unit = "word"
+    """What a delay is for."""
 
     @property
     def name(self) -> str:
@@ -62,10 +63,9 @@ class Hypothesis:
     def columns(self, width: int) -> list[str]:
         """[width] The words written once the first, the second, ... of `width` source words had been read."""
         found: list[list[str]] = [[] for _ in range(width)]
-        words = "".join(piece.text for piece in self.pieces or ()).split()
-        for word, delay in zip(words, self.delays or (), strict=True):
+        for word, delay in zip(self.words, self.delays or (), strict=True):
             found[max(delay, 1) - 1].append(word)
-        return [" ".join(own) for own in found]
+        return [joined(own, self.unit) for own in found]
 
 
 @dataclass(frozen=True)
@@ -80,11 +80,13 @@ class Example:
     hypotheses: list[Hypothesis]
     gap: float
     """chrF2 points between the best and the worst hypothesis that is not folded."""
+    words: Sequence[str]
+    """Of the source, as the decoders read them: characters where its language writes no blanks."""
 
     @property
     def timed(self) -> bool:
         """Whether a system wrote before it had read everything."""
-        width = len(self.source.split())
+        width = len(self.words)
         return any(min(each.delays, default=width) < width for each in self.hypotheses if each.delays)
 
     @property
@@ -108,15 +110,11 @@ def visible(text: str) -> str:
     return "".join(out)
 
 
+def _visible_units(text: str, unit: Unit) -> list[str]:
+    return [visible(each) for each in units(text, unit)]
+
+
 _OVERRIDES = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
-
-
-def tokens(text: str) -> list[str]:
-    """Words, blanks and signs, in order; joined they are `text` again."""
-    found = []
-    for token in _TOKEN.findall(text):
-        found += list(token) if _UNSPACED.search(token) else [token]
-    return found
 
 
 def compare(reference: str, hypothesis: str) -> list[Piece]:
@@ -146,20 +144,21 @@ def spread(total: int, wanted: int) -> list[int]:
     return [(2 * i + 1) * total // (2 * wanted) for i in range(wanted)]
 
 
-def choose(decodes: Mapping[str, Sequence[Output]], wanted: int) -> list[Example]:
+def choose(decodes: Mapping[str, Sequence[Output]], wanted: int, asked: Sequence[str] = ()) -> list[Example]:
     """Examples from every pair in turn, each pair's in the order of its test set.
 
     Args:
         decodes: pair -> what each system made of it.
         wanted: how many examples in all.
+        asked: units of source and target, as for `units.of_pair`.
     """
     share = -(-wanted // max(1, len(decodes)))
-    per_pair = [_of_pair(pair, outputs, share) for pair, outputs in decodes.items()]
+    per_pair = [_of_pair(pair, of_pair(pair, asked), outputs, share) for pair, outputs in decodes.items()]
     in_turn = [shown[i] for i in range(share) for shown in per_pair if i < len(shown)]
     return in_turn[:wanted]
 
 
-def _of_pair(pair: str, outputs: Sequence[Output], wanted: int) -> list[Example]:
+def _of_pair(pair: str, counted: Units, outputs: Sequence[Output], wanted: int) -> list[Example]:
     sentences: dict[Any, Row] = {row["id"]: row for output in reversed(outputs) for row in reversed(output.rows)}
     order = list(dict.fromkeys(row["id"] for output in outputs for row in output.rows))
     scores: dict[Any, list[float]] = {key: [] for key in order}
@@ -177,19 +176,23 @@ def _of_pair(pair: str, outputs: Sequence[Output], wanted: int) -> list[Example]
         row = sentences[order[place]]
         reference = visible(_reference(row))
         hypotheses = [
-            _hypothesis(output, own.get(row["id"]), reference) for output, own in zip(outputs, places, strict=True)
+            _hypothesis(output, own.get(row["id"]), reference, counted.target)
+            for output, own in zip(outputs, places, strict=True)
         ]
-        shown.append(Example(pair, place + 1, visible(row["source"]), reference, hypotheses, gaps[place]))
+        source = row["source"]
+        words = [word.strip() for word in _visible_units(source, counted.source)]
+        shown.append(Example(pair, place + 1, visible(source), reference, hypotheses, gaps[place], words))
     return shown
 
 
-def _hypothesis(output: Output, place: int | None, reference: str) -> Hypothesis:
+def _hypothesis(output: Output, place: int | None, reference: str, unit: Unit) -> Hypothesis:
     if place is None:
         return Hypothesis(output.system, output.setting, output.folded, None)
     row = output.rows[place]
     pieces = compare(reference, visible(row["hypothesis"]))
     language = output.astray[place] if output.astray else ""
-    return Hypothesis(output.system, output.setting, output.folded, pieces, language, row.get("delays"))
+    words = _visible_units(row["hypothesis"], unit)
+    return Hypothesis(output.system, output.setting, output.folded, pieces, language, words, row.get("delays"), unit)
 
 
 def _reference(row: Row) -> str:

@@ -14,6 +14,7 @@ from dragoman import registry
 from dragoman.checks import twins
 from dragoman.config import ConversationDecoder, NoPrior, OfflineDecoder, PrefilledDecoder, SimultaneousDecoder
 from dragoman.metrics import parse
+from dragoman.units import of_pair
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from dragoman.plan import Plan
     from dragoman.records import Record
 
-LATENCY = ("laal", "al", "dal", "atd", "ap")
+LATENCY = ("laal", "yaal", "al", "dal", "atd", "ap")
 """Metrics of lag, the one that curves are drawn against first."""
 COST = "gflops"
 
@@ -135,8 +136,9 @@ def _draw_latency(plan: Plan, experiment: str, records: Sequence[Record]) -> Fig
     layout = gather.layout_from(plan, experiment)
     against = lag(layout.metrics)
     assert against is not None  # the experiment would not have this figure
-    frame = tables.cells(records, layout)
-    return latency.trade_off(frame, layout, qualities(layout.metrics), against, swept(plan, experiment))
+    frame, asked = tables.cells(records, layout), plan.experiment(experiment).asked
+    counted = {pair: of_pair(pair, asked).source for pair in layout.pairs}
+    return latency.trade_off(frame, layout, qualities(layout.metrics), against, swept(plan, experiment), counted)
 
 
 def _draw_cost(plan: Plan, experiment: str, records: Sequence[Record]) -> Figure | None:
@@ -184,10 +186,10 @@ def _wants_whither(plan: Plan, experiment: str) -> bool:
 FIGURES = {
     "latency": Kind(
         "Quality against latency",
-        "Quality against latency in source words: further left is sooner, higher is better. A line joins the settings "
-        "of one system; the number at a point is its setting. Thin bars: 95 % intervals of both numbers over the test "
-        "sentences (with several seeds: mean ± standard deviation; a mean over pairs of one seed has none). Dashed and "
-        "grey: systems that read the whole sentence before they write.",
+        "Quality against latency in source words (or characters): further left is sooner, higher is better. A line "
+        "joins the settings of one system; the number at a point is its setting. Thin bars: 95 % intervals of both "
+        "numbers over the test sentences (with several seeds: mean ± standard deviation; a mean over pairs of one seed "
+        "has none). Dashed and grey: systems that read the whole sentence before they write.",
         "Nothing was scored here.",
         _wants_latency,
         _draw_latency,

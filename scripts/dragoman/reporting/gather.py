@@ -261,7 +261,7 @@ def examples(plan: Plan, experiment: str) -> tuple[int, list[Example]]:
         for pair, own in found.items()
     }
     total = sum(len({row["id"] for output in own for row in output.rows}) for own in decodes.values())
-    return total, choose(decodes, EXAMPLES)
+    return total, choose(decodes, EXAMPLES, spec.asked)
 
 
 def _by_setting(place: tuple[str, str]) -> tuple[Any, str]:

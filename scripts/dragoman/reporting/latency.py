@@ -56,7 +56,12 @@ class Curve:
 
 
 def trade_off(
-    frame: pd.DataFrame, layout: Layout, qualities: Sequence[str], against: str, curved: Collection[str]
+    frame: pd.DataFrame,
+    layout: Layout,
+    qualities: Sequence[str],
+    against: str,
+    curved: Collection[str],
+    counted: Mapping[str, str] | None = None,
 ) -> Figure | None:
     """Each quality metric against a latency metric, in a panel for each pair, and one for their mean where there are
     several pairs. Where that takes more than one line of panels, only the first quality metric is drawn.
@@ -68,6 +73,7 @@ def trade_off(
         against: the latency metric.
         curved: keys of the systems with settings. The others read the whole sentence before they write, so each is
             a level line.
+        counted: pair -> what of its source a latency counts, `word` or `character`; words unless given.
 
     Returns:
         None where no system has a number to draw.
@@ -75,6 +81,8 @@ def trade_off(
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
+    read = {pair: f"{unit}s" for pair, unit in (counted or {}).items()}
+    of_all = " or ".join(sorted(set(read.values()), reverse=True)) or "words"
     pairs = [*layout.pairs, MEAN] if len(layout.pairs) > 1 else list(layout.pairs)
     panels = {
         quality: {pair: _curves(frame[frame["pair"] == pair], layout, quality, against, curved) for pair in pairs}
@@ -105,7 +113,7 @@ def trade_off(
                 axes.set_xlim(*lags)
                 axes.set_ylim(*heights)
                 axes.set_title(pair, loc="left", fontsize=9.5, color=QUIET)
-                axes.set_xlabel(f"{presentation(against).label}, source words")
+                axes.set_xlabel(f"{presentation(against).label}, source {read.get(pair, of_all)}")
                 axes.tick_params(length=0, labelleft=not column)
                 axes.locator_params(nbins=6)
                 axes.grid()

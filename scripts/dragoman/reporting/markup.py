@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 
 from dragoman.reporting.arrange import ASSUMED, MISSING, Cell, Table
@@ -93,7 +94,7 @@ _LATEX['"'] = r"\char34{}"
 def latex_text(text: str) -> str:
     """`text` for a bare `article` under pdflatex; a letter that its fonts lack is written as its code point."""
     out = []
-    for letter in " ".join(text.split(" ")):
+    for letter in unicodedata.normalize("NFC", " ".join(text.split(" "))):
         if letter in _LATEX:
             out.append(_LATEX[letter])
         elif letter.isspace():

@@ -259,22 +259,11 @@
     folded?.remove();
   };
 
-  const wordsOf = (entry) => {
-    const copy = entry.querySelector("dd").cloneNode(true);
-    all(".astray, .none", copy).forEach((part) => part.remove());
-    return copy.textContent.split(/\s+/).filter(Boolean);
-  };
-
-  /** One line of a timeline: under each source word what was written once it had been read. */
-  const timeline = (entry, width) => {
-    const cells = Array.from({ length: width }, () => make("td"));
-    const delays = entry.dataset.delays.split(" ").filter(Boolean).map(Number);
-    wordsOf(entry).forEach((word, at) => {
-      const cell = cells[Math.max(1, delays[at]) - 1];
-      cell.append(cell.textContent ? ` ${word}` : word);
-    });
-    const name = make("th", { scope: "row", lang: "en" }, entry.querySelector("dt").textContent);
-    return make("tr", {}, name, ...cells);
+  /** The lines of a card's timeline, those of the other settings, too, by system and setting. */
+  const linesOf = (card) => {
+    const lines = [...all(".timeline tbody tr", card)];
+    for (const folded of all("template", card)) lines.push(...folded.content.children);
+    return new Map(lines.map((line) => [[line.dataset.system, line.dataset.setting].join("\n"), line]));
   };
 
   const browser = (box) => {
@@ -283,6 +272,7 @@
     rest?.before(...all(".example", rest));
     rest?.remove();
     cards.forEach(unfold);
+    const lines = new Map(cards.map((card) => [card, linesOf(card)]));
     const distinct = (values) => [...new Set(values)];
     const pairs = distinct(cards.map((card) => card.dataset.pair));
     const settings = distinct(all(".hypothesis", box).map((entry) => entry.dataset.setting)).filter(Boolean);
@@ -310,9 +300,10 @@
       }
       const table = card.querySelector(".timeline");
       if (!table) return;
-      const width = table.tHead.rows[0].cells.length - 1;
-      const timed = entries.filter((entry) => !entry.hidden && "delays" in entry.dataset);
-      table.tBodies[0].replaceChildren(...timed.map((entry) => timeline(entry, width)));
+      const shown = entries.filter((entry) => !entry.hidden).map(
+        ({ dataset }) => lines.get(card).get([dataset.system, dataset.setting].join("\n")),
+      );
+      table.tBodies[0].replaceChildren(...shown.filter(Boolean));
     };
 
     const update = () => {
