@@ -113,7 +113,7 @@ def accepted(plan: Plan, name: str, folder: Path) -> PreTrainedTokenizerBase:
         except ValueError as error:
             raise ValueError(f"the prompt {prompt_name}, for {name}: {error}") from None
         remark = habits.remark(prompt_name, prompt, name, habits.of(found))
-        log.log(logging.WARNING if remark.warning else logging.INFO, "prompt %s", remark.text)
+        log.log(logging.WARNING if remark.warning else logging.INFO, remark.line)
     return found
 
 

@@ -15,7 +15,7 @@ def beginnings(plan: Plan) -> Iterator[str]:
     """What prompts begin with, for each model that is not made here; whether they should is known of models at hand."""
     for model in plan.models_used():
         found = habits.remarks(plan, model)
-        yield from (f"{'warning: ' * each.warning}prompt {each.text}" for each in found)
+        yield from (each.line for each in found)
         said = [name for name, prompt in plan.prompts_with(model).items() if prompt.bos != "auto"]
         if said and not found and plan.model(model).source != "scratch":
             yield f"prompt {', '.join(said)}: whether `bos` fits the tokenizer of {model} is seen when that is fetched"

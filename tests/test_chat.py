@@ -70,6 +70,14 @@ QWEN3 = (
     "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% if enable_thinking is defined and "
     "enable_thinking is false %}{{ '<think>\\n\\n</think>\\n\\n' }}{% endif %}{% endif %}"
 )
+# SmolLM3's: today's date in every system message, and an empty thought where thinking is off
+SMOLLM3 = (
+    "{{ '<|im_start|>system\\nToday Date: ' ~ strftime_now('%d %B %Y') ~ '\\n\\n' }}{% set thought = '<think>\\n\\n"
+    "</think>\\n' if enable_thinking is defined and not enable_thinking else '' %}{% for message in messages %}"
+    "{{ '<|im_start|>' + message.role + '\\n' + (thought if message.role == 'assistant' else '') + "
+    "message.content.lstrip('\\n') + '<|im_end|>\\n' }}{% endfor %}{% if add_generation_prompt %}"
+    "{{ '<|im_start|>assistant\\n' + thought }}{% endif %}"
+)
 # Zephyr's: the tokenizer's own end-of-sequence token ends every turn
 ZEPHYR = (
     "{% for message in messages %}{{ '<|' + message['role'] + '|>\\n' + message['content'] + eos_token + '\\n' }}"
@@ -106,7 +114,7 @@ def messages(asked: Prompt, source: str, target: str | None = None) -> list[dict
     filled = "".join(segment.text for segment in asked.segments[:-1])
     for holder, text in {"{source_language}": "English", "{target_language}": "French", "{source}": source}.items():
         filled = filled.replace(holder, text)
-    made = [{"role": "system", "content": asked.system}] if asked.system else []
+    made = [{"role": "system", "content": asked.system}] if asked.system is not None else []
     made.append({"role": "user", "content": filled})
     return [*made, {"role": "assistant", "content": target}] if target is not None else made
 
@@ -118,6 +126,11 @@ SHAPES: dict[str, tuple[str, dict[str, Any], str]] = {
     "Gemma": (GEMMA, {}, "<end_of_turn>"),
     "Gemma, with a system message": (GEMMA, {"system": "You translate."}, "<end_of_turn>"),
     "Llama 3": (LLAMA3, {"template_options": {"date_string": "26 Jul 2024"}}, "<|eot_id|>"),
+    "Llama 3, whose template asks for the date": (
+        LLAMA3,
+        {"template_options": {"strftime_now": "26 Jul 2024"}},
+        "<|eot_id|>",
+    ),
     "Qwen3": (QWEN3, {"template_options": {"enable_thinking": False}}, "<|im_end|>"),
     "Zephyr": (ZEPHYR, {}, models.END),
 }
@@ -134,9 +147,11 @@ def test_joined_ids_are_the_templates(
     asked = prompt(segments, **options)
     made = chat.rendered(asked, one)
     assert made.end == ends
-    assert [segment.role for segment in made.segments] == ["instruction", "source", "mark", "target"]
+    marks = ["mark", "mark"] if segments == AFTER else ["mark"]  # its own, and the template's
+    assert [segment.role for segment in made.segments] == ["instruction", "source", *marks, "target"]
     assert chat.rendered(made, one) == made
     variables = options.get("template_options", {})
+    one.chat_template = template.replace("strftime_now('%d %b %Y')", f"{variables.get('strftime_now')!r}")
     with_answer = encode(made, one, "en-fr", SOURCES, TARGETS)
     for source, target, pieces, open_pieces in zip(
         SOURCES, TARGETS, with_answer, encode(made, one, "en-fr", SOURCES), strict=True
@@ -187,7 +202,7 @@ def test_joined_ids_are_the_templates(
             "strips the blanks around an answer",
         ),
         (QWEN3, {}, "does not begin an answer as it asks for one: .*enable_thinking: false"),
-        (LLAMA3, {}, "it writes today's date, .*date_string: 26 Jul 2024"),
+        (LLAMA3, {}, "it writes today's date, .*strftime_now: 26 Jul 2024"),
         (CHATML.replace("<|im_end|>", "###"), {}, "ends an answer with '###"),
         ("{{ raise_exception('no messages, please') }}", {}, "refuses these messages: no messages, please"),
         ("{{ messages[0].content", {}, "refuses these messages"),

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dragoman.config import Prompt, Segment
-from dragoman.prompts import Piece, encode, end, joined, render
+from dragoman.prompts import Piece, begins_with_token, encode, end, joined, render
 from dragoman.storage import read_json
 
 if TYPE_CHECKING:
@@ -34,6 +34,13 @@ PROBES = [
     "…and so on",
 ]
 """Sentences that a template must keep: quotes, tags, backslashes, braces, other scripts, several first characters."""
+
+NO_DATE = "no date is fixed"
+CLOCK = (
+    "{% macro strftime_now(form) %}{{ fixed_date or raise_exception('" + NO_DATE + "') }}{% endmacro %}"
+    "{{ '' }}"  # else a line break at the beginning of the template would be taken for the macro's end
+)
+"""Goes before a template, so that it writes a date that the prompt names, and never today's."""
 
 
 def for_model(prompt: Prompt, folder: Path) -> Prompt:
@@ -91,7 +98,7 @@ def rendered(prompt: Prompt, tokenizer: PreTrainedTokenizerBase) -> Prompt:
         )
     made = prompt.model_copy(
         update={
-            "segments": _segments(prompt, head, tail),
+            "segments": _segments(prompt, head, tail, begins_with_token(tail, tokenizer)),
             "end": _end(rest.removeprefix(answer), tokenizer, where),
         }
     )
@@ -111,31 +118,36 @@ def _applied(prompt: Prompt, tokenizer: PreTrainedTokenizerBase, asked: str, ans
         messages.insert(0, {"role": "system", "content": prompt.system})
     if answer is not None:
         messages.append({"role": "assistant", "content": answer})
-    # A template that calls for the date fails, because this is no function: every day would give other results.
-    options: dict[str, Any] = {"strftime_now": "no clock", **prompt.template_options}
+    options: dict[str, Any] = {**prompt.template_options, "fixed_date": prompt.template_options.get("strftime_now")}
     try:
         return str(
-            tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=answer is None, **options)
+            tokenizer.apply_chat_template(
+                messages,
+                chat_template=CLOCK + str(tokenizer.chat_template),
+                tokenize=False,
+                add_generation_prompt=answer is None,
+                **options,
+            )
         )
     except Exception as error:  # a template raises whatever it likes
         said = f"{error}".splitlines()[0] if f"{error}" else type(error).__name__
-        if "strftime_now" in str(tokenizer.chat_template) and "not callable" in said:
+        if said == NO_DATE:
             said = (
                 "it writes today's date, so that every day would give other results; fix the date with "
-                "`template_options`, as in {date_string: 26 Jul 2024} for Llama 3"
+                "`template_options`, as in {strftime_now: 26 Jul 2024}"
             )
         where = tokenizer.name_or_path or "the model"
         raise ValueError(f"the chat template of {where} refuses these messages: {said}") from None
 
 
-def _segments(prompt: Prompt, head: str, tail: str) -> list[Segment]:
-    """Our segments, with what a template writes before and after the user's message."""
+def _segments(prompt: Prompt, head: str, tail: str, apart: bool) -> list[Segment]:
+    """Our segments, with what a template writes before and after the user's message; `apart`: in one of its own."""
     *asked, target = prompt.segments
     if head and asked[0].role == "instruction":
         asked[0] = Segment(role="instruction", text=head + asked[0].text)
     elif head:
         asked.insert(0, Segment(role="instruction", text=head))
-    if tail and asked[-1].role == "mark":
+    if tail and asked[-1].role == "mark" and not apart:
         asked[-1] = Segment(role="mark", text=asked[-1].text + tail)
     elif tail:
         asked.append(Segment(role="mark", text=tail))

@@ -30,6 +30,11 @@ class Remark(NamedTuple):
     warning: bool
     """Whether it begins otherwise than the tokenizer begins a text."""
 
+    @property
+    def line(self) -> str:
+        """For a log or a terminal."""
+        return f"{'warning: ' * self.warning}prompt {self.text}"
+
 
 def of(tokenizer: PreTrainedTokenizerBase) -> dict[str, Any]:
     """What a manifest says of a model's tokenizer: what it puts before a text, and what `bos: true` puts there."""
@@ -65,7 +70,7 @@ def warn(plan: Plan, model: str, prompt: Prompt) -> None:
     names = [name for name, other in plan.prompts_with(model).items() if other == prompt]
     habits = known(plan, model)
     if names and habits and (found := remark(names[0], prompt, model, habits)).warning:
-        log.warning("prompt %s", found.text)
+        log.warning(found.line)
 
 
 def remark(name: str, prompt: Prompt, model: str, habits: dict[str, Any]) -> Remark:

@@ -107,6 +107,11 @@ def without_blank(part: Any) -> Any:
     return part
 
 
+def begins_with_token(text: str, tokenizer: PreTrainedTokenizerBase) -> bool:
+    """Whether a text begins with a token that is found in a text as it is, like `<|im_end|>`."""
+    return any(text.startswith(token) for token in tokenizer.added_tokens_encoder)
+
+
 def opening(prompt: Prompt, tokenizer: PreTrainedTokenizerBase) -> list[int]:
     """Token ids that a prompt begins with, before those of its first segment."""
     if prompt.template == "chat":  # it holds them as text
@@ -200,7 +205,9 @@ def cut(
     made: list[list[Piece]] = []
     for index, (role, texts) in enumerate(columns):
         same = isinstance(texts, str)
-        ids = tokenize(tokenizer, index, [texts] if same else texts)["input_ids"] if texts or same else []
+        # after a token of its own, like the end of a turn, some tokenizers put a blank before text as at its beginning
+        place = 0 if same and begins_with_token(texts, tokenizer) else index
+        ids = tokenize(tokenizer, place, [texts] if same else texts)["input_ids"] if texts or same else []
         if role == "target":
             ids = [[*row, last] for row in ids]
         if index == 0 and first:

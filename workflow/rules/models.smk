@@ -50,7 +50,7 @@ rule fetch_weights:
         "fetch_model.py" " --model {wildcards.model:q}" " --download" " 2>&1 | tee {log:q}"
 
 
-# No network any more, but minutes of work, and memory for the whole model twice.
+# No network any more, but minutes of work, and memory for the whole model twice, as a training has it.
 rule dequantise:
     input:
         weights=lambda w: PLAN.model_inputs(w.model),
@@ -64,7 +64,7 @@ rule dequantise:
         "../../envs/main.yaml"
     threads: THREADS
     resources:
-        **asked(lambda w: with_model(w.model).model_copy(update={"gpu": 0})),
+        **asked(lambda w: RESOURCES.with_model(table.parameters(PLAN.model(w.model)), train=True)) | {"gpu": 0},
     params:
         code=code("fetch_model"),
         spec=lambda w: digest(PLAN.model_spec(w.model)),

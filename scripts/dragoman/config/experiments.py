@@ -36,7 +36,8 @@ class Prompt(Strict):
     system: str | None = None
     """With `template: chat`, the system message; null leaves it to the template, which may have one of its own."""
     template_options: dict[str, bool | int | str] = {}
-    """With `template: chat`, variables that the template reads, like {enable_thinking: false}."""
+    """With `template: chat`, variables that the template reads, like {enable_thinking: false}. A template that writes
+    today's date needs a fixed one instead: {strftime_now: 26 Jul 2024}."""
     end: str | None = None
     """The token that ends an answer; the tokenizer's end-of-sequence token otherwise. A chat template has its own."""
     names: dict[Language, str] | None = None
