@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gguf
 import pytest
+import yaml
 from gguf import GGMLQuantizationType as Kind
+from pydantic import TypeAdapter
 
 import fetch_model
 from dragoman import models, room
+from dragoman.command import REPOSITORY
+from dragoman.config import Model, Prompt
 from dragoman.storage import read_manifest
 from gguf_files import unpacked, wheel, write
 from refusals import Bad, called, lay, refuse
@@ -269,6 +274,15 @@ LIKE_A_FOLDER = [
 def test_refused_configuration(what: str, model: str, said: str, tmp_path: Path) -> None:
     prepared(tmp_path, model, {"m.gguf": b"GGUF", "d/n.gguf": b"GGUF", "e/config.json": b"{}"})
     refuse(Bad(what, "validate.py c.yaml", [said], lines=0), tmp_path)
+
+
+def test_what_config_readme_shows_is_accepted() -> None:
+    text = (REPOSITORY / "config" / "README.md").read_text(encoding="utf-8")
+    shown = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", text, flags=re.DOTALL)]
+    models = {name: one for block in shown for name, one in block.get("models", {}).items()}
+    prompts = {name: one for block in shown for name, one in block.get("prompts", {}).items()}
+    assert {"gemma3-270m", "smollm2", "mine"} <= set(TypeAdapter(dict[str, Model]).validate_python(models))
+    assert "asked" in TypeAdapter(dict[str, Prompt]).validate_python(prompts)
 
 
 def test_a_checkpoint_folder_of_gguf_weights(checkpoints: dict[str, dict[str, bytes]], tmp_path: Path) -> None:
