@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from dragoman import command, corpora, decoding, models, registry, shots
+from dragoman import command, corpora, decoding, habits, models, registry, shots
 from dragoman.configfile import load_config
 from dragoman.imports import code
 from dragoman.plan import DecodeRun, Plan
@@ -33,6 +33,9 @@ def decode(plan: Plan, run: DecodeRun, out: Path, shard: int = 1, shards: int = 
     files = digest(read_manifest(model)["files"]) if model else ""
     if model:
         models.use_threads(plan.config.threads)
+        system = plan.system(run)
+        tuning = experiment.tunings[system.tuning] if system.tuning else None
+        habits.warn(plan, experiment.model, plan.prompt_of(experiment, tuning, system, run.pair))
     prompt = shots.asked(plan, run)
     context = decoding.Context(model, run.pair, prompt, experiment.asked)
     options = plan.decoder(run)

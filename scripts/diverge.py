@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dragoman import command, corpora, decoding, models
+from dragoman import chat, command, corpora, decoding, models
 from dragoman.configfile import load_config
 from dragoman.decoding import offline
 from dragoman.metrics import divergence
@@ -25,7 +25,9 @@ def diverge(plan: Plan, run: DivergenceRun) -> None:
     rows = table.slice(0, min(spec.sentences, experiment.test.limit or spec.sentences)).to_pylist()
     items = [decoding.Item(row["id"], row["source"], row["target"]) for row in rows]
     twin_run = plan.twin_of(run)
-    prompt = plan.prompt_of(experiment, experiment.tunings[twin_run.tuning])
+    prompt = chat.for_model(
+        plan.prompt_of(experiment, experiment.tunings[twin_run.tuning]), plan.model_folder(experiment.model)
+    )
     options = plan.divergence_decoder(run)
     folders = plan.model_folder(experiment.model), plan.tuning_folder(twin_run)
     foundation, twin = (offline.Decoder(decoding.Context(folder, run.pair, prompt), options) for folder in folders)

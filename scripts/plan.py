@@ -14,11 +14,7 @@ from dragoman import command, resources
 from dragoman.configfile import load_config
 from dragoman.estimates import Forecast, forecast
 from dragoman.plan import Plan
-
-
-def gigabytes(size: float) -> str:
-    """`1.3 GB`, `0.002 GB`."""
-    return f"{size / 1e9:,.1f} GB" if size >= 1e8 else f"{size / 1e9:.2g} GB"
+from dragoman.room import gigabytes
 
 
 def report(found: Forecast, table: resources.Resources) -> list[str]:

@@ -3,12 +3,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from dragoman import command
+from dragoman import command, habits
 from dragoman.configfile import load_config
 from dragoman.plan import Plan
+
+
+def beginnings(plan: Plan) -> Iterator[str]:
+    """What prompts begin with, for each model that is not made here; whether they should is known of models at hand."""
+    for model in plan.models_used():
+        found = habits.remarks(plan, model)
+        yield from (each.line for each in found)
+        said = [name for name, prompt in plan.prompts_with(model).items() if prompt.bos != "auto"]
+        if said and not found and plan.model(model).source != "scratch":
+            yield f"prompt {', '.join(said)}: whether `bos` fits the tokenizer of {model} is seen when that is fetched"
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -20,6 +30,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         tunings, decodes = len(list(plan.tuning_runs)), len(list(plan.decode_runs))
         experiments = ", ".join(plan.config.experiments)
         print(f"{path}: fine. Experiments: {experiments}. Fine-tunings: {tunings}, decodings: {decodes}.")
+        print("".join(f"{line}\n" for line in beginnings(plan)), end="")
 
 
 if __name__ == "__main__":

@@ -16,6 +16,10 @@ from typing import Any
 from dragoman import running
 from dragoman.registry import UnknownNameError
 
+# Progress bars of libraries would fill the logs. Both are read when those libraries are imported.
+os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+os.environ.setdefault("TQDM_DISABLE", "1")
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 _FULL = "make room there, or name a folder elsewhere, and run again"
 _FORBIDDEN = "name a folder that you may write to, or have its owner allow it"

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import Any, get_args
 
@@ -175,6 +176,12 @@ def explained(error: ValidationError, data: Any, model: Any, path: Path, marks: 
 
 def prompts(own: Mapping[str, Prompt] | None = None) -> dict[str, Prompt]:
     """The prompts of `PROMPTS`, and `own` over them."""
+    return _library() | dict(own or {})
+
+
+@cache
+def _library() -> dict[str, Prompt]:
+    """Read once in a process: parsing them takes longer than anything else about a small configuration."""
     library: dict[str, Prompt] = {}
     for name in PROMPTS:
         path = REPOSITORY / "config" / name
@@ -183,7 +190,7 @@ def prompts(own: Mapping[str, Prompt] | None = None) -> dict[str, Prompt]:
             library |= TypeAdapter(dict[str, Prompt]).validate_python(data)
         except ValidationError as error:
             raise ConfigError(explained(error, data, dict[str, Prompt], path, marks)) from None
-    return library | dict(own or {})
+    return library
 
 
 def parse(data: Mapping[str, Any], files: Sequence[Path] = ()) -> Config:

@@ -21,9 +21,11 @@ from dragoman.config import (
     ArchiveCorpus,
     DemoCorpus,
     FilesCorpus,
+    GgufModel,
     HubCorpus,
     HubModel,
     InstructionsCorpus,
+    PackageModel,
     PivotCorpus,
     SacrebleuCorpus,
     Training,
@@ -78,10 +80,13 @@ class Forecast:
 def jobs(plan: Plan) -> dict[str, int]:
     """Jobs by rule, were nothing done yet; rules in the order of the workflow."""
     scratch = [name for name in plan.models_used() if plan.model(name).source == "scratch"]
+    dequantised = [name for name in plan.models_used() if isinstance(plan.model(name), GgufModel | PackageModel)]
     found = {
         "download": sum(plan.needs_download(corpus) for corpus, _ in plan.corpora_used()),
         "prepare": len(plan.corpora_used()),
-        "fetch_model": len(plan.models_used()) - len(scratch),
+        "fetch_weights": sum(plan.needs_weights(name) for name in plan.models_used()),
+        "fetch_model": len(plan.models_used()) - len(scratch) - len(dequantised),
+        "dequantise": len(dequantised),
         "pretrain": len(scratch),
         "finetune": len(plan.tuning_runs),
         "decode_shard": sum(len(plan.shard_files(run)) for run in plan.decode_runs),
@@ -297,7 +302,14 @@ class _Forecaster:
         for name in plan.models_used():
             if (size := self._parameters(name)) is None:
                 continue
-            if isinstance(plan.model(name), HubModel):
+            model = plan.model(name)
+            if plan.needs_weights(name):
+                assert isinstance(model, GgufModel | PackageModel)
+                if model.download is None:
+                    self._missing(f"how much is downloaded for the model {name}: say models.{name}.download")
+                download["models"] += model.download or 0
+                disk["downloaded models"] += model.download or 0
+            if isinstance(model, HubModel):
                 download["models"] += size * self.assumed.download_bytes
                 disk["foundation models"] += size * self.assumed.download_bytes
             else:

@@ -170,25 +170,30 @@ def _choose(place: Place, listed: list[File], patterns: Sequence[str]) -> list[F
         if not parts or name.startswith("/") or ".." in parts or "\\" in name or "\0" in name or name == MANIFEST:
             raise HubError(f"{place.page} lists a file {name!r}, which cannot be written to a folder of ours; refused")
     there = f"{place.page} at {place.revision} holds: {few(names)}"
-    if place.kind == "model":
-        pickled = [name for name in names if name.endswith(PICKLED)]
-        if any(file.name in pickled for file in chosen):
-            raise HubError(f"pickled files can run code when they are loaded and are never fetched: {few(pickled)}")
-        if not any(file.name.endswith(".safetensors") for file in chosen):
-            if pickled:
-                raise HubError(
-                    f"{place.page} at {place.revision} has its weights only as {few(pickled)}, which can run code when "
-                    "loaded; only safetensors are read. Convert it once, where you trust it: "
-                    "AutoModelForCausalLM.from_pretrained(ID).save_pretrained(FOLDER) and the same with AutoTokenizer, "
-                    "then use `source: local`; or see whether its page offers a `refs/pr/N` revision with safetensors"
-                )
-            raise HubError(f"no *.safetensors to fetch; {there}")
-        if "config.json" not in {file.name for file in chosen}:
-            raise HubError(f"no config.json, so this is not a model that can be loaded (an adapter?); {there}")
-    else:
+    pickled = [name for name in names if name.endswith(PICKLED)]
+    if place.kind == "model" and any(file.name in pickled for file in chosen):
+        raise HubError(f"pickled files can run code when they are loaded and are never fetched: {few(pickled)}")
+    if "config.json" not in patterns:  # a data set, or files of a model by name
         for pattern in patterns:
             if not any(matches(file.name, [pattern]) for file in chosen):
                 raise HubError(f"no file matches {pattern!r}; {there}")
+        return chosen
+    if not any(file.name.endswith(".safetensors") for file in chosen):
+        if pickled:
+            raise HubError(
+                f"{place.page} at {place.revision} has its weights only as {few(pickled)}, which can run code when "
+                "loaded; only safetensors are read. Convert it once, where you trust it: "
+                "AutoModelForCausalLM.from_pretrained(ID).save_pretrained(FOLDER) and the same with AutoTokenizer, "
+                "then use `source: local`; or see whether its page offers a `refs/pr/N` revision with safetensors"
+            )
+        if found := [name for name in names if name.endswith(".gguf")]:
+            raise HubError(
+                f"{place.page} at {place.revision} has its weights as GGUF: {few(found)}. Name one of them: "
+                f"{{source: gguf, id: {place.repo}, revision: {place.revision}, files: [{found[0]}]}}"
+            )
+        raise HubError(f"no *.safetensors to fetch; {there}")
+    if "config.json" not in {file.name for file in chosen}:
+        raise HubError(f"no config.json, so this is not a model that can be loaded (an adapter?); {there}")
     return chosen
 
 

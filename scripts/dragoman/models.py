@@ -243,9 +243,7 @@ def whole(kind: Any, folder: Path, **options: Any) -> PreTrainedModel:
     from safetensors import SafetensorError
 
     if not any(Path(folder).glob("*.safetensors")):
-        raise ValueError(
-            f"{folder} has no *.safetensors weights; other formats can run code when they are read, so are refused"
-        )
+        raise ValueError(f"{folder} has no *.safetensors weights; {instead_of_safetensors(folder)}")
     try:
         model, found = kind.from_pretrained(
             folder,
@@ -272,6 +270,13 @@ def whole(kind: Any, folder: Path, **options: Any) -> PreTrainedModel:
             f"{lacking[0]}{more} missing or of another shape; fetch or save both files again"
         )
     return model
+
+
+def instead_of_safetensors(folder: Path) -> str:
+    """What to do about a folder without safetensors, for a message."""
+    if found := sorted(Path(folder).glob("*.gguf*")):
+        return f"name its GGUF file in a model of its own: {{source: gguf, files: [{found[0]}]}}"
+    return "other formats can run code when they are read, so are refused"
 
 
 def _first_line(error: Exception) -> str:

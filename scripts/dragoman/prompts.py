@@ -18,7 +18,7 @@ from dragoman.config import Prompt
 from dragoman.languages import NAMES, split_pair
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +120,61 @@ def without_blank(part: Any) -> Any:
     return part
 
 
+def begins_with_token(text: str, tokenizer: PreTrainedTokenizerBase) -> bool:
+    """Whether a text begins with a token that is found in a text as it is, like `<|im_end|>`."""
+    return any(text.startswith(token) for token in tokenizer.added_tokens_encoder)
+
+
+def opening(prompt: Prompt, tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """Token ids that a prompt begins with, before those of its first segment."""
+    if prompt.template == "chat":  # it holds them as text
+        return []
+    if prompt.bos == "auto":
+        return added(tokenizer)
+    if not prompt.bos:
+        return []
+    return [tokenizer.eos_token_id if tokenizer.bos_token_id is None else tokenizer.bos_token_id]
+
+
+@lru_cache(maxsize=4)
+def added(tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """Token ids that a tokenizer itself puts before a text."""
+    whole, bare = (tokenizer("a", add_special_tokens=special)["input_ids"] for special in (True, False))
+    starts = [start for start in range(len(whole)) if whole[start : start + len(bare)] == bare]
+    return list(whole[: starts[0]]) if starts else []
+
+
+def end(prompt: Prompt, tokenizer: PreTrainedTokenizerBase) -> int:
+    """The token id that ends an answer.
+
+    Raises:
+        ValueError: there is none, or the prompt names one that the tokenizer does not have.
+    """
+    if prompt.template == "chat" and prompt.end is None:
+        raise ValueError("a prompt with `template: chat` is filled in with the model's template first (chat.rendered)")
+    if prompt.end is not None:
+        token = tokenizer.convert_tokens_to_ids(prompt.end)
+        if token is None or tokenizer.convert_ids_to_tokens(token) != prompt.end:
+            raise ValueError(f"the prompt's `end` {prompt.end!r} is no token of {tokenizer.name_or_path}; correct it")
+        return token
+    if tokenizer.eos_token_id is None:
+        raise ValueError(
+            f"the tokenizer of {tokenizer.name_or_path} has no end-of-sequence token, so no answer could end"
+        )
+    return tokenizer.eos_token_id
+
+
+def set_end(prompt: Prompt, tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel) -> None:
+    """Have tokenizer and model take the token that ends an answer of this prompt for the end, once trained with it."""
+    token = end(prompt, tokenizer)
+    if token == tokenizer.eos_token_id:
+        return
+    known = model.generation_config.eos_token_id
+    ends = [token, *(known if isinstance(known, list) else [known]), tokenizer.eos_token_id]
+    model.generation_config.eos_token_id = list(dict.fromkeys(each for each in ends if each is not None))
+    tokenizer.eos_token = prompt.end
+
+
 def encode(
     prompt: Prompt,
     tokenizer: PreTrainedTokenizerBase,
@@ -127,7 +182,7 @@ def encode(
     sources: Sequence[str],
     targets: Sequence[str] | None = None,
 ) -> list[list[Piece]]:
-    """Pieces of every example. With `targets`, the last piece is the target and the end-of-sequence token; without,
+    """Pieces of every example. With `targets`, the last piece is the target and the token that ends it; without,
     examples end where the model is to go on.
 
     Raises:
@@ -142,36 +197,32 @@ def encode(
             columns.append((segment.role, render(prompt, pair, "", "")[index][1]))
         else:
             columns.append((segment.role, [render(prompt, pair, each, each)[index][1] for each in fill]))
-    return cut(columns, tokenizer, len(sources), prompt.bos)
+    return cut(columns, tokenizer, len(sources), prompt)
 
 
 def cut(
-    columns: Sequence[tuple[str, Sequence[str] | str]], tokenizer: PreTrainedTokenizerBase, count: int, bos: bool
+    columns: Sequence[tuple[str, Sequence[str] | str]], tokenizer: PreTrainedTokenizerBase, count: int, prompt: Prompt
 ) -> list[list[Piece]]:
-    """Pieces of every example from the texts of their segments; a target ends with the end-of-sequence token.
+    """Pieces of every example from the texts of their segments; a target ends with the token that ends an answer.
 
     Args:
         columns: role and texts of each segment; of one that is the same in all examples, its text.
         tokenizer: any.
         count: of the examples.
-        bos: whether they begin with the tokenizer's beginning-of-sequence token.
+        prompt: says what examples begin with, and what ends an answer.
 
     Raises:
         ValueError: the tokenizer lacks a token that is needed.
     """
-    if tokenizer.eos_token_id is None:
-        raise ValueError(
-            f"the tokenizer of {tokenizer.name_or_path} has no end-of-sequence token, so no answer could end"
-        )
-    first: list[int] = []
-    if bos:
-        first = [tokenizer.eos_token_id if tokenizer.bos_token_id is None else tokenizer.bos_token_id]
+    first, last = opening(prompt, tokenizer), end(prompt, tokenizer)
     made: list[list[Piece]] = []
     for index, (role, texts) in enumerate(columns):
         same = isinstance(texts, str)
-        ids = tokenize(tokenizer, index, [texts] if same else texts)["input_ids"] if texts or same else []
+        # after a token of its own, like the end of a turn, some tokenizers put a blank before text as at its beginning
+        place = 0 if same and begins_with_token(texts, tokenizer) else index
+        ids = tokenize(tokenizer, place, [texts] if same else texts)["input_ids"] if texts or same else []
         if role == "target":
-            ids = [[*row, tokenizer.eos_token_id] for row in ids]
+            ids = [[*row, last] for row in ids]
         if index == 0 and first:
             ids = [[*first, *row] for row in ids]
         pieces = [Piece(role, row) for row in ids]

@@ -10,21 +10,23 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from dragoman import corpora
+from dragoman import chat, corpora
 from dragoman.config import Prompt, Segment
 from dragoman.plan import DecodeRun, Plan
 from dragoman.prompts import render
 
 
 def asked(plan: Plan, run: DecodeRun) -> Prompt:
-    """The prompt of a decoding, after the demonstrations that its system shows, if any.
+    """The prompt of a decoding: in the model's chat template, or after the demonstrations that its system shows.
 
     Raises:
-        ValueError: a demonstration is not there, or cannot be shown.
+        ValueError: a demonstration is not there, or cannot be shown; or as `chat.rendered`.
     """
     experiment, system = plan.experiment(run.experiment), plan.system(run)
     tuning = experiment.tunings[system.tuning] if system.tuning else None
     prompt = plan.prompt_of(experiment, tuning, system, run.pair)
+    if (model := plan.model_behind(run)) is not None:
+        prompt = chat.for_model(prompt, model)
     if system.shots is None:
         return prompt
     folder = plan.shots_corpus(run)

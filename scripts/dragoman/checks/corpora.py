@@ -14,6 +14,7 @@ from dragoman.config import (
     Config,
     Corpus,
     FilesCorpus,
+    GgufModel,
     HubCorpus,
     InstructionsCorpus,
     LocalModel,
@@ -54,7 +55,21 @@ def problems_of_model(config: Config, at: KeyPath, model: Model) -> Iterator[Pro
     if isinstance(model, ScratchModel):
         yield from _pages(config, (*at, "text"), model.text)
     elif isinstance(model, LocalModel) and not (Path(model.path) / "config.json").is_file():
-        yield Problem((*at, "path"), "no config.json there; give a folder in Hugging Face format", model.path)
+        yield Problem((*at, "path"), _instead_of_folder(Path(model.path)), model.path)
+    elif isinstance(model, GgufModel) and model.id is None:
+        for key in ("files", "licence_files"):
+            for index, path in enumerate(getattr(model, key)):
+                if not Path(path).is_file():
+                    yield Problem((*at, key, index), NO_FILE, path)
+
+
+def _instead_of_folder(path: Path) -> str:
+    """What to write for something that is no checkpoint folder."""
+    if path.is_file() and path.suffix == ".gguf":
+        return f"this is a GGUF file; write {{source: gguf, files: [{path}]}}"
+    if found := sorted(path.glob("*.gguf*")) if path.is_dir() else []:
+        return f"no config.json there, but a GGUF file; write {{source: gguf, files: [{found[0]}]}}"
+    return "no config.json there; give a folder in Hugging Face format"
 
 
 def _missing_files(at: KeyPath, corpus: FilesCorpus) -> Iterator[Problem]:

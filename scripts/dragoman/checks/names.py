@@ -7,7 +7,7 @@ from itertools import combinations, permutations
 from typing import Any
 
 from dragoman import registry
-from dragoman.config import Corpus, Pages, Prompt
+from dragoman.config import Corpus, Model, Pages, Prompt
 from dragoman.configfile import KeyPath, Problem
 from dragoman.languages import reverse
 from dragoman.prompts import render
@@ -73,6 +73,26 @@ def pair_in(
         )
     elif not has_split(corpora, name, pair, split):
         yield Problem((*at, key), f"corpus {name!r} has no {split} split for {pair}; give it one", pair)
+
+
+def template_in(
+    at: KeyPath, prompt: Prompt | None, model: Model | None, obstacles: dict[str, bool]
+) -> Iterator[Problem]:
+    """Whether a prompt that asks for the model's chat template can have it.
+
+    Args:
+        at: where the prompt is named.
+        prompt: it; None where there is none of that name.
+        model: likewise.
+        obstacles: what works on a prompt's own segments alone, and whether it is used with this prompt.
+    """
+    if prompt is None or prompt.template is None:
+        return
+    if model is not None and model.source == "scratch":
+        yield Problem(at, "a model from scratch has no chat template; take a prompt without `template`")
+    for what, used in obstacles.items():
+        if used:
+            yield Problem(at, f"{what} cannot go into a chat template; take a prompt without `template`")
 
 
 def languages_in(at: KeyPath, known: dict[str, Prompt], name: str, pair: str) -> Iterator[Problem]:

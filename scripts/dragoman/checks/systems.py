@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dragoman import metrics, registry
-from dragoman.checks.names import languages_in, named, pair_in
+from dragoman.checks.names import languages_in, named, pair_in, template_in
 from dragoman.checks.tunings import fits, problems_of_twin
 from dragoman.command import located
 from dragoman.config import (
@@ -52,7 +52,7 @@ def problems_of(
     system = experiment.systems[name]
     yield from named("tuning", (*at, "tuning"), system.tuning, experiment.tunings)
     yield from named("prompt", (*at, "prompt"), system.prompt, known_prompts)
-    yield from _prompts(at, experiment, system, known_prompts)
+    yield from _prompts(config, at, experiment, system, known_prompts)
     if system.shots is not None:
         yield from _shots(config, (*at, "shots"), experiment, system.shots)
     yield from _decoder(at, experiment, system.decoder, system.tuning)
@@ -153,8 +153,10 @@ def _refined(config: Config, at: KeyPath, experiment: Experiment, own: str, prio
             yield from named("language", (*at, "codes"), code, prior.codes)
 
 
-def _prompts(at: KeyPath, experiment: Experiment, system: System, known: dict[str, Prompt]) -> Iterator[Problem]:
-    """Prompts by target language, and names for every language that a prompt is to name."""
+def _prompts(
+    config: Config, at: KeyPath, experiment: Experiment, system: System, known: dict[str, Prompt]
+) -> Iterator[Problem]:
+    """Prompts by target language, names for every language that a prompt is to name, and chat templates."""
     for language, name in system.prompt_by_target.items():
         yield from named("prompt", (*at, "prompt_by_target", language), name, known)
         if language not in {split_pair(pair)[1] for pair in experiment.test.pairs}:
@@ -164,7 +166,16 @@ def _prompts(at: KeyPath, experiment: Experiment, system: System, known: dict[st
     for pair in experiment.test.pairs:
         target = split_pair(pair)[1]
         key = ("prompt_by_target", target) if target in system.prompt_by_target else ("prompt",)
-        yield from languages_in((*at, *key), known, system.prompt_by_target.get(target, usual), pair)
+        name = system.prompt_by_target.get(target, usual)
+        yield from languages_in((*at, *key), known, name, pair)
+        obstacles = {
+            "demonstrations (`shots`)": system.shots is not None,
+            "the decoder's `legacy` mark": getattr(system.decoder, "legacy", False),
+            "the turns of `conversation`": isinstance(system.decoder, ConversationDecoder),
+        }
+        if system.decoder.name not in MODEL_FREE:
+            model = config.models.get(experiment.model)
+            yield from template_in((*at, *key), known.get(name), model, obstacles)
 
 
 def _shots(config: Config, at: KeyPath, experiment: Experiment, shots: Shots) -> Iterator[Problem]:

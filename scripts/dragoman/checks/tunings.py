@@ -11,7 +11,7 @@ import regex
 from pydantic import ValidationError
 
 from dragoman import registry, sweeps
-from dragoman.checks.names import languages_in, named, pair_in
+from dragoman.checks.names import languages_in, named, pair_in, template_in
 from dragoman.config import (
     Config,
     ConversationDecoder,
@@ -75,11 +75,13 @@ def _tuning(
         return
     if experiment.train is not None:
         yield from _trainable(at, tuning, method, options, experiment, known_prompts)
+    prompt, turns = known_prompts.get(tuning.prompt or experiment.prompt), getattr(method, "CONVERSES", False)
+    model = config.models.get(experiment.model)
+    yield from template_in((*at, "prompt"), prompt, model, {f"the turns of `method: {tuning.method}`": turns})
     for key in ("gradient_checkpointing", "compile"):
         if getattr(options, "kernel", None) == "flex" and getattr(tuning.training, key):
             text = "FlexAttention is put in from outside of the layers, where this does not reach; write `kernel: sdpa`"
             yield Problem((*at, "training", key), text, True)
-    model = config.models.get(experiment.model)
     wanted = method.alibi(options) if hasattr(method, "alibi") else None
     if model is not None and wanted is not None and has_alibi(model) is (not wanted):
         kinds = ("rotary", "ALiBi") if wanted else ("ALiBi", "rotary")
@@ -125,7 +127,9 @@ def has_alibi(model: Model) -> bool | None:
     if model.source == "local":
         config = Path(model.path) / "config.json"
         return bool(read_json(config).get("alibi")) if config.is_file() else None
-    return model.alibi
+    if model.source == "hub":
+        return model.alibi
+    return False  # of GGUF files with ALiBi, transformers reads BLOOM's alone, which no method here can train
 
 
 def options_of(tuning: Tuning) -> Any:

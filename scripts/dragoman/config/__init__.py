@@ -57,7 +57,18 @@ from dragoman.config.experiments import (
     TrainData,
     Tuning,
 )
-from dragoman.config.models import HubModel, LocalModel, Lora, Model, Pages, ScratchModel, TaskPages, Training
+from dragoman.config.models import (
+    GgufModel,
+    HubModel,
+    LocalModel,
+    Lora,
+    Model,
+    PackageModel,
+    Pages,
+    ScratchModel,
+    TaskPages,
+    Training,
+)
 
 __all__ = [
     "LONGEST",
@@ -78,6 +89,7 @@ __all__ = [
     "FilesCorpus",
     "FixedPrior",
     "Folder",
+    "GgufModel",
     "GoldPrior",
     "HubCorpus",
     "HubModel",
@@ -92,6 +104,7 @@ __all__ = [
     "Name",
     "NoPrior",
     "OfflineDecoder",
+    "PackageModel",
     "Pages",
     "Pair",
     "PivotCorpus",

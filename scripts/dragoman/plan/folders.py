@@ -24,6 +24,10 @@ class Folders(Runs):
             return self.results / "corpora" / spec.corpus
         return self.results / "downloads" / "corpora" / corpus / pair
 
+    def weights_folder(self, model: str) -> Path:
+        """What was fetched for a foundation model, where it is not yet a checkpoint."""
+        return self.results / "downloads" / "models" / model
+
     def model_folder(self, model: str) -> Path:
         """A foundation model, with tokenizer."""
         return self.results / "models" / model

@@ -11,8 +11,10 @@ from dragoman.config import (
     Decoder,
     DictionaryDecoder,
     FilesCorpus,
+    GgufModel,
     LocalModel,
     OfflineDecoder,
+    PackageModel,
     Pages,
     PivotCorpus,
     PrefilledDecoder,
@@ -173,7 +175,14 @@ class Inputs(Folders):
         if isinstance(spec, LocalModel):
             files = sorted(path for path in Path(spec.path).iterdir() if path.suffix in CHECKPOINT)
             return [path for path in files if path.name != MANIFEST]
-        return []
+        if self.needs_weights(name):
+            return [self.weights_folder(name) / MANIFEST]
+        return [Path(path) for path in (*spec.files, *spec.licence_files)] if isinstance(spec, GgufModel) else []
+
+    def needs_weights(self, name: str) -> bool:
+        """Whether the GGUF file of a foundation model comes over the network."""
+        spec = self.model(name)
+        return isinstance(spec, PackageModel) or (isinstance(spec, GgufModel) and spec.id is not None)
 
     def experiment_manifests(self, name: str) -> list[Path]:
         """Manifests of the models an experiment trains, whose loss curves it shows."""

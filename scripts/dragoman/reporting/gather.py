@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
+from dragoman import habits
 from dragoman.config import (
     ConversationDecoder,
     Experiment,
@@ -44,6 +45,8 @@ class ModelFacts:
     parameters: int | None
     """None: not made yet."""
     curve: list[tuple[int, float]]
+    prompts: list[habits.Remark] = field(default_factory=list)
+    """What its prompts begin with; none for models from scratch."""
 
 
 @dataclass(frozen=True)
@@ -161,7 +164,9 @@ def model_facts(plan: Plan) -> list[ModelFacts]:
     for name in plan.models_used():
         folder = plan.model_folder(name)
         made = manifest(folder) or {}
-        facts.append(ModelFacts(name, describe(plan.config.models[name]), made.get("parameters"), curve(folder)))
+        prompts = habits.remarks(plan, name) if made else []
+        what = "; ".join(filter(None, [describe(plan.config.models[name]), made.get("weights"), made.get("licence")]))
+        facts.append(ModelFacts(name, what, made.get("parameters"), curve(folder), prompts))
     return facts
 
 
@@ -171,6 +176,9 @@ def describe(model: Model) -> str:
         return f"{model.id} at revision {model.revision}"
     if model.source == "local":
         return f"checkpoint folder {model.path}"
+    if model.source in ("gguf", "package"):
+        place = ", ".join(model.packages) if model.source == "package" else model.id or "this machine"
+        return f"GGUF file {PurePosixPath(model.files[0]).name} from {place}"
     size = f"{model.layers} layers of width {model.width}, {model.heads} heads, {model.vocabulary:,} tokens"
     steps = model.pretraining
     trained = "random weights"

@@ -1,0 +1,304 @@
+"""Chat templates of real models, cut into segments: the ids are those of `apply_chat_template`, or it is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from tokenizers import Tokenizer, pre_tokenizers
+from transformers import PreTrainedTokenizerFast
+
+import fetch_model
+import finetune
+from dragoman import chat, models, spelling
+from dragoman.config import Prompt
+from dragoman.configfile import load_config
+from dragoman.languages import NAMES
+from dragoman.methods import ParallelText, language_aware, sft, simulmask
+from dragoman.plan import Plan
+from dragoman.prompts import encode, joined
+from test_training import spec
+
+ASKED = [
+    {"role": "instruction", "text": "Translate from {source_language} to {target_language}:"},
+    {"role": "source", "text": " {source}"},
+    {"role": "target", "text": "{target}"},
+]
+AFTER = [
+    {"role": "source", "text": "{source}"},
+    {"role": "mark", "text": "\nIn {target_language}, please."},
+    {"role": "target", "text": "{target}"},
+]
+SOURCES = ["The old man buys 2 red cars.", "\"Where?\" - 'There!'", "Grüße aus {Köln} & <b>Genf</b>", "我在2024年", "…"]
+TARGETS = ["Le vieil homme achète 2 voitures.", "« Où ? »", "1", "Там \\n", "?"]
+
+CHATML = (
+    "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + "
+    "'\\n'}}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
+)
+# SmolLM2's: a default system message of its own
+SMOLLM = (
+    "{% for message in messages %}{% if loop.first and messages[0]['role'] != 'system' %}{{ '<|im_start|>system\\nYou "
+    "are a helpful AI assistant named SmolLM<|im_end|>\\n' }}{% endif %}{{'<|im_start|>' + message['role'] + '\\n' + "
+    "message['content'] + '<|im_end|>' + '\\n'}}{% endfor %}{% if add_generation_prompt %}"
+    "{{ '<|im_start|>assistant\\n' }}{% endif %}"
+)
+# Gemma's: BOS in the template, other names of roles, trimmed messages, the system message inside the user's
+GEMMA = (
+    "{{ bos_token }}{% if messages[0]['role'] == 'system' %}{% set first = messages[0]['content'] + '\\n\\n' %}{% set "
+    "rest = messages[1:] %}{% else %}{% set first = '' %}{% set rest = messages %}{% endif %}{% for message in rest %}"
+    "{% if (message['role'] == 'user') != (loop.index0 % 2 == 0) %}{{ raise_exception('must alternate') }}{% endif %}"
+    "{{ '<start_of_turn>' + ('model' if message['role'] == 'assistant' else 'user') + '\\n' + (first if loop.first "
+    "else '') }}{{ message['content'] | trim }}{{ '<end_of_turn>\\n' }}{% endfor %}{% if add_generation_prompt %}"
+    "{{ '<start_of_turn>model\\n' }}{% endif %}"
+)
+# Llama 3's: a header for each role, trimmed messages, and today's date unless one is given
+LLAMA3 = (
+    "{{ bos_token }}{% if not date_string is defined %}{% if strftime_now is defined %}{% set date_string = "
+    "strftime_now('%d %b %Y') %}{% else %}{% set date_string = '26 Jul 2024' %}{% endif %}{% endif %}"
+    "{{ '<|start_header_id|>system<|end_header_id|>\\n\\nToday Date: ' + date_string + '\\n\\n<|eot_id|>' }}"
+    "{% for message in messages %}{{ '<|start_header_id|>' + message['role'] + '<|end_header_id|>\\n\\n' + "
+    "message['content'] | trim + '<|eot_id|>' }}{% endfor %}{% if add_generation_prompt %}"
+    "{{ '<|start_header_id|>assistant<|end_header_id|>\\n\\n' }}{% endif %}"
+)
+# Qwen3's: an answer is preceded by an empty thought, which a request holds only where thinking is off
+QWEN3 = (
+    "{% for message in messages %}{{ '<|im_start|>' + message.role + '\\n' }}{% if message.role == 'assistant' %}"
+    "{{ '<think>\\n\\n</think>\\n\\n' }}{% endif %}{{ message.content + '<|im_end|>\\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% if enable_thinking is defined and "
+    "enable_thinking is false %}{{ '<think>\\n\\n</think>\\n\\n' }}{% endif %}{% endif %}"
+)
+# SmolLM3's: today's date in every system message, and an empty thought where thinking is off
+SMOLLM3 = (
+    "{{ '<|im_start|>system\\nToday Date: ' ~ strftime_now('%d %B %Y') ~ '\\n\\n' }}{% set thought = '<think>\\n\\n"
+    "</think>\\n' if enable_thinking is defined and not enable_thinking else '' %}{% for message in messages %}"
+    "{{ '<|im_start|>' + message.role + '\\n' + (thought if message.role == 'assistant' else '') + "
+    "message.content.lstrip('\\n') + '<|im_end|>\\n' }}{% endfor %}{% if add_generation_prompt %}"
+    "{{ '<|im_start|>assistant\\n' + thought }}{% endif %}"
+)
+# Zephyr's: the tokenizer's own end-of-sequence token ends every turn
+ZEPHYR = (
+    "{% for message in messages %}{{ '<|' + message['role'] + '|>\\n' + message['content'] + eos_token + '\\n' }}"
+    "{% endfor %}{% if add_generation_prompt %}{{ '<|assistant|>\\n' }}{% endif %}"
+)
+KINDS = ["byte level", "first", "always"]
+"""GPT-2's manner; and SentencePiece's with a blank before a text, or also after every token of its own (LLaMA 2)."""
+SPECIAL = [
+    *("<bos>", "<|im_start|>", "<|im_end|>", "<start_of_turn>", "<end_of_turn>"),
+    *("<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>", "<think>", "</think>", "[INST]", "[/INST]"),
+]
+
+
+def tokenizer(template: str | None, kind: str = "byte level") -> Any:
+    """A tiny tokenizer with the marks of all of these templates; its kind is one of KINDS."""
+    one = models.train_tokenizer([*SOURCES, *TARGETS, "Translate from English to French: The"] * 3, 400)
+    backend = Tokenizer.from_str(one.backend_tokenizer.to_str())
+    if kind != "byte level":
+        blank = pre_tokenizers.Metaspace("▁", prepend_scheme=kind, split=False)
+        backend.pre_tokenizer = pre_tokenizers.Sequence([blank, pre_tokenizers.ByteLevel(False, False)])
+    backend.add_special_tokens(SPECIAL)
+    made = PreTrainedTokenizerFast(
+        tokenizer_object=backend, bos_token="<bos>", eos_token=models.END, pad_token=models.PAD
+    )
+    made.chat_template = template
+    return made
+
+
+def prompt(segments: list[dict[str, str]] = ASKED, **options: Any) -> Prompt:
+    return Prompt.model_validate({"template": "chat", "segments": segments, **options})
+
+
+def messages(asked: Prompt, source: str, target: str | None = None) -> list[dict[str, str]]:
+    """The conversation that a prompt means, without its segments."""
+    filled = "".join(segment.text for segment in asked.segments[:-1])
+    for holder, text in {"{source_language}": "English", "{target_language}": "French", "{source}": source}.items():
+        filled = filled.replace(holder, text)
+    made = [{"role": "system", "content": asked.system}] if asked.system is not None else []
+    made.append({"role": "user", "content": filled})
+    return [*made, {"role": "assistant", "content": target}] if target is not None else made
+
+
+SHAPES: dict[str, tuple[str, dict[str, Any], str]] = {
+    "ChatML": (CHATML, {}, "<|im_end|>"),
+    "a system message of its own": (SMOLLM, {}, "<|im_end|>"),
+    "that message replaced": (SMOLLM, {"system": "You translate."}, "<|im_end|>"),
+    "Gemma": (GEMMA, {}, "<end_of_turn>"),
+    "Gemma, with a system message": (GEMMA, {"system": "You translate."}, "<end_of_turn>"),
+    "Llama 3": (LLAMA3, {"template_options": {"date_string": "26 Jul 2024"}}, "<|eot_id|>"),
+    "Llama 3, whose template asks for the date": (
+        LLAMA3,
+        {"template_options": {"strftime_now": "26 Jul 2024"}},
+        "<|eot_id|>",
+    ),
+    "Qwen3": (QWEN3, {"template_options": {"enable_thinking": False}}, "<|im_end|>"),
+    "Zephyr": (ZEPHYR, {}, models.END),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("segments", [ASKED, AFTER], ids=["instruction first", "source first"])
+@pytest.mark.parametrize(("template", "options", "ends"), SHAPES.values(), ids=SHAPES)
+def test_joined_ids_are_the_templates(
+    template: str, options: dict[str, Any], ends: str, segments: list[dict[str, str]], kind: str
+) -> None:
+    assert NAMES["en"] == "English"
+    one = tokenizer(template, kind)
+    asked = prompt(segments, **options)
+    made = chat.rendered(asked, one)
+    assert made.end == ends
+    marks = ["mark", "mark"] if segments == AFTER else ["mark"]  # its own, and the template's
+    assert [segment.role for segment in made.segments] == ["instruction", "source", *marks, "target"]
+    assert chat.rendered(made, one) == made
+    variables = options.get("template_options", {})
+    one.chat_template = template.replace("strftime_now('%d %b %Y')", f"{variables.get('strftime_now')!r}")
+    with_answer = encode(made, one, "en-fr", SOURCES, TARGETS)
+    for source, target, pieces, open_pieces in zip(
+        SOURCES, TARGETS, with_answer, encode(made, one, "en-fr", SOURCES), strict=True
+    ):
+        opened = one.apply_chat_template(
+            messages(asked, source), add_generation_prompt=True, tokenize=True, return_dict=False, **variables
+        )
+        assert joined(open_pieces) == list(opened)
+        whole = list(
+            one.apply_chat_template(messages(asked, source, target), tokenize=True, return_dict=False, **variables)
+        )
+        assert whole[: len(joined(pieces))] == joined(pieces)
+        assert one.decode(whole[len(joined(pieces)) :]).strip("▁ \n") == ""  # a line break after the end, if anything
+        assert one.convert_ids_to_tokens(pieces[-1].ids[-1:]) == [ends]
+
+
+@pytest.mark.parametrize(
+    ("template", "options", "said"),
+    [
+        (None, {}, "has no chat template; take a model that was tuned for conversations"),
+        (
+            CHATML.replace("message['content']", "message['content'] | tojson"),
+            {},
+            "does not begin an answer as it asks",
+        ),
+        (
+            CHATML.replace("message['content']", "message['content'] | escape"),
+            {},
+            "does not begin an answer as it asks",
+        ),
+        (CHATML.replace("message['content']", "message['content'] | upper"), {}, "does not keep the message"),
+        (
+            CHATML.replace("message['content']", "message['content'] | replace('{', '(')"),
+            {},
+            "does not keep the message",
+        ),
+        (
+            CHATML.replace("message['content']", "message['content'] | replace('\\\\', '/')"),
+            {},
+            "changes the text of a",
+        ),
+        (CHATML.replace("message['content']", "'...'"), {}, "does not keep the message"),
+        (CHATML.replace("message['content']", "message['content'] * 2"), {}, "does not keep the message"),
+        (GEMMA, {"segments": [ASKED[1], ASKED[2]]}, "strips the blanks around it: put none at the beginning"),
+        (
+            GEMMA,
+            {"segments": [*ASKED[:2], {"role": "target", "text": " {target}"}]},
+            "strips the blanks around an answer",
+        ),
+        (QWEN3, {}, "does not begin an answer as it asks for one: .*enable_thinking: false"),
+        (LLAMA3, {}, "it writes today's date, .*strftime_now: 26 Jul 2024"),
+        (CHATML.replace("<|im_end|>", "###"), {}, "ends an answer with '###"),
+        ("{{ raise_exception('no messages, please') }}", {}, "refuses these messages: no messages, please"),
+        ("{{ messages[0].content", {}, "refuses these messages"),
+        (
+            CHATML,
+            {
+                "segments": [
+                    {**ASKED[0], "text": ASKED[0]["text"] + " "},
+                    {"role": "source", "text": "{source}"},
+                    ASKED[2],
+                ]
+            },
+            "joins text over the edge of a segment",
+        ),
+    ],
+)
+def test_refused(template: str | None, options: dict[str, Any], said: str) -> None:
+    one = tokenizer(template)
+    with pytest.raises(ValueError, match=said):
+        chat.rendered(prompt(**{"segments": ASKED, **options}), one)
+
+
+def test_everything_else_sees_segments_only() -> None:
+    """Masks, cuts and conflicting instructions of a prompt in a chat template."""
+    one = tokenizer(GEMMA)
+    made = chat.rendered(prompt(), one)
+    text = ParallelText("en-fr", SOURCES, TARGETS, [""] * len(SOURCES))
+    options = simulmask.Options.model_validate({"policies": [{"name": "wait-k", "k": 1}], "positions": "group"})
+    masked = simulmask.examples([text], made, one, options)
+    whole = sft.examples([text], made, one, sft.Options())
+    assert [row["input_ids"] for row in masked] == [row["input_ids"] for row in whole]
+    cuts = spelling.cut(made, one, "en-fr", SOURCES)
+    answers = [sum(label != -100 for label in row["labels"]) for row in whole]
+    assert [cut.context + cut.mark for cut in cuts] == [
+        row["input_ids"][:-count] for row, count in zip(whole, answers, strict=True)
+    ]
+    assert language_aware.instruction(made, "en-fr") != language_aware.instruction(made, "en-de")
+
+
+CONFIG = {
+    "threads": 1,
+    "prompts": {"chat": {"template": "chat", "segments": ASKED}},
+    "corpora": {"demo": {"provider": "demo", "train": 8, "test": 4}},
+    "models": {"local": {"source": "local", "path": "model"}},
+    "experiments": {
+        "first": {
+            "title": "First",
+            "model": "local",
+            "prompt": "chat",
+            "train": {"corpus": "demo", "pairs": ["en-fr"]},
+            "test": {"corpus": "demo", "pairs": ["en-fr"]},
+            "tunings": {"sft": {"training": {"steps": 1, "batch_size": 2}}},
+            "systems": {"tuned": {"tuning": "sft"}},
+        }
+    },
+}
+
+
+def laid(folder: Path, template: str) -> None:
+    one = tokenizer(template)
+    folder.mkdir(parents=True)
+    models.build(spec("llama"), one).save_pretrained(folder)
+    one.save_pretrained(folder)
+
+
+def test_a_template_that_cannot_be_cut_is_refused_when_the_model_is_fetched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    laid(tmp_path / "model", CHATML.replace("message['content']", "message['content'] | tojson"))
+    (tmp_path / "c.yaml").write_text(yaml.safe_dump(CONFIG))
+    with pytest.raises(ValueError, match="the prompt chat, for local: the chat template of model does not begin"):
+        fetch_model.main(["--config", "c.yaml", "--model", "local"])
+
+
+def test_a_tuned_model_ends_its_answers_as_the_template_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    laid(tmp_path / "model", CHATML)
+    (tmp_path / "c.yaml").write_text(yaml.safe_dump(CONFIG))
+    plan = Plan(load_config(tmp_path / "c.yaml"))
+    run = plan.tuning_run("first", "sft", "all", 1)
+    fetch_model.main(["--config", "c.yaml", "--model", "local"])
+    before, after = plan.model_folder("local"), plan.tuning_folder(run)
+    chat.for_model(plan.prompts["chat"], before)
+    assert "ends an answer with '<|im_end|>', which ends no sequence of this model" in caplog.text
+    demo = ParallelText("en-fr", SOURCES, TARGETS, [""] * len(SOURCES))
+    monkeypatch.setattr(finetune, "read", lambda *_: demo)
+    monkeypatch.setattr(finetune, "read_manifest", lambda folder: {"files": {"train.parquet": {"sha256": ""}}})
+    finetune.tune(plan, run)
+    tuned = models.load_tokenizer(after)
+    assert tuned.eos_token == "<|im_end|>"
+    end, old = tuned.eos_token_id, tuned.convert_tokens_to_ids(models.END)
+    assert models.load(after).generation_config.eos_token_id == [end, old]
+    caplog.clear()
+    chat.for_model(plan.prompts["chat"], after)
+    assert caplog.text == ""
