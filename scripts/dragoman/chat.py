@@ -123,7 +123,7 @@ def _applied(prompt: Prompt, tokenizer: PreTrainedTokenizerBase, asked: str, ans
         return str(
             tokenizer.apply_chat_template(
                 messages,
-                chat_template=CLOCK + str(tokenizer.chat_template),
+                chat_template=CLOCK + tokenizer.get_chat_template(),
                 tokenize=False,
                 add_generation_prompt=answer is None,
                 **options,
