@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from dragoman import command, models, registry
-from dragoman.benchmarks import decoding, divergence, scale, scoring, text, training, workflow
+from dragoman.benchmarks import decoding, divergence, scale, scoring, text, training, vocabulary, workflow
 
 BENCHMARKS = {
     "corpora": text.corpora,
@@ -23,6 +23,7 @@ BENCHMARKS = {
     "scores": text.scores,
     "commands": scoring.commands,
     "divergence": divergence.divergence,
+    "vocabulary": vocabulary.vocabulary,
     "workflow": workflow.workflow,
 }
 SCALE = {

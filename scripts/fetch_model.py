@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from safetensors import SafetensorError, safe_open
 
 from dragoman import chat, command, habits, hub, models, room
+from dragoman.checks import masks
 from dragoman.config import GgufModel, HubModel, LocalModel, PackageModel, ScratchModel
 from dragoman.configfile import load_config
 from dragoman.plan import Plan
@@ -75,6 +76,18 @@ def check_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
+def check_masks(plan: Plan, name: str, folder: Path) -> None:
+    """Refuse, before anything is trained, a model that takes no mask of ours where an experiment needs one.
+
+    Raises:
+        ValueError: that, or a configuration that cannot be read.
+    """
+    described = models.described(folder).to_dict()
+    for experiment_name, experiment in plan.config.experiments.items():
+        for keys, text, _ in masks.refused(described, experiment) if experiment.model == name else ():
+            raise ValueError(f"experiments.{experiment_name}.{'.'.join(map(str, keys))}: {text} (its model is {name})")
+
+
 def link_or_copy(source: Path, target: Path) -> None:
     """A hard link where the file system allows it, since nobody changes what we downloaded; else a copy."""
     try:
@@ -92,12 +105,15 @@ def bring(plan: Plan, name: str, spec: HubModel | LocalModel) -> None:
     else:
         source = Path(spec.path)
     facts["parameters"] = parameters_in(source)
-    facts["tokenizer"] = habits.of(accepted(plan, name, source))
+    tokenizer = accepted(plan, name, source)
+    check_masks(plan, name, source)
+    facts["tokenizer"] = habits.of(tokenizer)
     with building(plan.model_folder(name), facts) as place:
         for path in sorted(source.iterdir()):
             if path.suffix in CHECKPOINT and path.name != "manifest.json":
                 # a folder of the user's is copied: he may train on in it
                 (link_or_copy if isinstance(spec, HubModel) else shutil.copyfile)(path, place / path.name)
+        models.quicken(tokenizer, place)
 
 
 def accepted(plan: Plan, name: str, folder: Path) -> PreTrainedTokenizerBase:
@@ -177,7 +193,10 @@ def convert(plan: Plan, name: str, spec: GgufModel | PackageModel) -> None:
             for text in texts:
                 shutil.copyfile(text, place / text.name)
             facts["parameters"] = parameters_in(place)
-            facts["tokenizer"] = habits.of(accepted(plan, name, place)) | {"mended": mended, "differs": differs}
+            check_masks(plan, name, place)
+            saved = accepted(plan, name, place)
+            facts["tokenizer"] = habits.of(saved) | {"mended": mended, "differs": differs}
+            models.quicken(saved, place)
     log.info("%s: %s; %s", name, facts["weights"], licence_of(spec))
 
 

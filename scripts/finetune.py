@@ -47,7 +47,8 @@ def tune(plan: Plan, run: TuningRun) -> None:
     if mixed and tuning.mix:
         texts.append(read(mixed, instructions.PAIR, tuning.mix.limit))
     made = method.examples(texts, prompt, tokenizer, options)
-    examples = training.drop_long(made, tuning.training.max_length)
+    positions = models.positions(models.described(before))
+    examples = training.drop_long(made, min(tuning.training.max_length, positions or tuning.training.max_length))
     loss = getattr(method, "loss", None)
     made_with = models.made_with(tuning.training.precision)
     fingerprint = code("finetune", ("method", tuning.method))
@@ -81,6 +82,7 @@ def tune(plan: Plan, run: TuningRun) -> None:
     with building(plan.tuning_folder(run), facts) as place:
         fitted.model.save_pretrained(place)
         tokenizer.save_pretrained(place)
+        models.quicken(tokenizer, place)
         write_json(place / "curve.json", fitted.curve)
     write_json(plan.timing_file(run), fitted.timing | {"examples": len(examples), "threads": plan.config.threads})
     shutil.rmtree(work, ignore_errors=True)

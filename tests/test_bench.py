@@ -9,8 +9,9 @@ import torch
 from transformers import AutoModelForCausalLM
 
 import bench
-from dragoman import benchmarks
-from dragoman.benchmarks import decoding, divergence, scale, scoring, text, training, workflow
+from dragoman import benchmarks, entropy, models, trainable
+from dragoman import training as fitting
+from dragoman.benchmarks import decoding, divergence, scale, scoring, text, training, vocabulary, workflow
 from dragoman.methods import ParallelText
 from dragoman.metrics import divergence as analysis
 
@@ -54,6 +55,19 @@ def test_benchmark_runs(name: str, rows: int, count: int | None) -> None:
     assert all(row.seconds > 0 for row in found)
     assert {row.count for row in found} == {count} or (count is None and min(row.count for row in found) > 100)
     assert len({(row.what, row.how) for row in found}) == rows
+
+
+def test_a_large_vocabulary_runs_small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for module in (entropy, fitting, trainable):
+        monkeypatch.setattr(module, "LARGE", 100)  # and put back afterwards
+    monkeypatch.setattr(vocabulary, "LAYERS", 1)
+    monkeypatch.setattr(models, "LARGE_TOKENIZER", 0)
+    monkeypatch.setattr(vocabulary, "ENTRIES", 400)
+    found = [*vocabulary._tokenizer(tmp_path)]
+    assert [row.count for row in found] == [400] * 4 and all(row.seconds > 0 for row in found)
+    for way in reversed(vocabulary.WAYS):
+        seconds, megabytes = vocabulary._steps(way, None, 1)
+        assert seconds > 0 and megabytes > 100
 
 
 def test_dry_runs_count_their_jobs() -> None:

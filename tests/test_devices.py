@@ -76,11 +76,15 @@ def fit(
     return training.fit(model, tokenizer, made, how, seed=1, work=folder / "work", label="test")
 
 
+ON_SHARED = {"rank": 2, "dropout": 0.0, "targets": ["query_key_value", "dense", "word_embeddings"]}
+"""An adapter also on the embeddings, whose weight the output layer shares until then."""
+
+
 @pytest.mark.parametrize(
     ("architecture", "options"),
     [
         ("llama", {"micro_batch": 2}),  # gradients of two micro-batches are added up before they are exchanged
-        ("falcon-alibi", {"adapter": {"rank": 2, "dropout": 0.0}, "gradient_checkpointing": True}),
+        ("falcon-alibi", {"adapter": ON_SHARED, "gradient_checkpointing": True}),
         ("falcon-alibi", {"micro_batch": 2, "gradient_checkpointing": True, "packing": 512}),
     ],
 )
@@ -105,7 +109,7 @@ def test_two_devices_are_one(
 
 def test_resumed_on_two_devices_equals_unbroken(tokenizer: PreTrainedTokenizerBase, tmp_path: Path) -> None:
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    options = {"adapter": {"rank": 2, "dropout": 0.3}, "steps": 6}
+    options = {"adapter": {"rank": 2, "dropout": 0.3, "targets": ["q_proj", "lm_head"]}, "steps": 6}
     assert twice(lambda rank: keep(whole, fit(tokenizer, whole, "llama", **options), rank)) == [0, 0]
 
     def stop(self: training.Progress, args: object, state: object, *rest: object, **kwargs: object) -> None:

@@ -7,9 +7,14 @@ import torch
 from torch.nn import functional
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
+from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from dragoman import entropy, training
+from dragoman import trainable as trainable_module
+from dragoman.config import Lora, Training
 from dragoman.methods import IGNORE
+from dragoman.trainable import trainable
+from small_models import described
 
 
 def made(rows: int, vocabulary: int, dtype: torch.dtype = torch.float32) -> tuple[torch.Tensor, torch.Tensor]:
@@ -18,6 +23,12 @@ def made(rows: int, vocabulary: int, dtype: torch.dtype = torch.float32) -> tupl
     targets = torch.randint(vocabulary, (rows,), generator=generator)
     targets[::3] = IGNORE
     return logits, targets
+
+
+@pytest.fixture(autouse=True)
+def large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything counts as large."""
+    monkeypatch.setattr(entropy, "LARGE", 0)
 
 
 @pytest.mark.parametrize("step", [1, 50, 170, 10**6])
@@ -78,17 +89,75 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert largest.bytes == 64 * 1000 * 2, "backward: the gradient in the precision of the logits"
 
 
-def test_training_uses_it_where_logits_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    logits, _ = made(4 * 6, 50)
-    labels = torch.randint(50, (4, 6))
-    labels[:, :2] = IGNORE
+# ------------------------------------------------------------------------------------------------- from hidden states
 
-    def loss() -> torch.Tensor:
-        return training.token_mean(lambda keep: logits.view(4, 6, 50)[:, -keep:], labels, torch.tensor(16))
 
-    usual = loss()
-    monkeypatch.setattr(training, "LARGE", 10)
-    monkeypatch.setattr(training, "summed", lambda *given: (called.append(1), entropy.summed(*given))[1])
-    called: list[int] = []
-    torch.testing.assert_close(loss(), usual, rtol=1e-6, atol=1e-6)
-    assert called
+def small(kind: str, vocabulary: int = 400) -> PreTrainedModel:
+    """Models whose output layers differ: tied or not, with a cap on logits, with an adapter."""
+    torch.manual_seed(1)
+    config = described("gemma3", vocabulary, num_hidden_layers=1)
+    config.tie_word_embeddings = kind != "untied"
+    config.final_logit_softcapping = 0.2 if kind == "capped" else None
+    model = AutoModelForCausalLM.from_config(config, attn_implementation="sdpa")
+    targets = ["lm_head", "q_proj"] if kind == "adapted" else None
+    adapter = Lora(rank=2, dropout=0.0, targets=targets) if targets else None
+    return trainable(model, Training(steps=1, adapter=adapter))
+
+
+def batch_of(rows: int = 4, length: int = 12, vocabulary: int = 400) -> dict[str, torch.Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    ids = torch.randint(vocabulary, (rows, length), generator=generator)
+    ids[:, -1] = ids[:, -2]  # tokens that come twice
+    labels = ids.clone()
+    for row in range(rows):
+        labels[row, : 3 + row] = IGNORE
+    return {"input_ids": ids, "labels": labels, "attention_mask": torch.ones_like(ids)}
+
+
+def step(model: PreTrainedModel, batch: dict[str, torch.Tensor]) -> tuple[torch.Tensor, list[torch.Tensor]]:
+    """Loss and gradients of two micro-batches."""
+    model.zero_grad()
+    halves = [{name: column[rows] for name, column in batch.items()} for rows in (slice(0, 2), slice(2, 4))]
+    losses = [training.cross_entropy(model, half, torch.tensor(30)) for half in halves]
+    for loss in losses:
+        loss.backward()
+    return sum(losses).detach(), [weight.grad for weight in model.parameters() if weight.requires_grad]
+
+
+@pytest.mark.parametrize("rows", [1, 5, 100])
+@pytest.mark.parametrize("kind", ["tied", "untied", "capped", "adapted"])
+def test_loss_of_hidden_states_is_the_loss(monkeypatch: pytest.MonkeyPatch, kind: str, rows: int) -> None:
+    """Whatever the model does to logits after its output layer, in micro-batches, however many rows at a time."""
+    batch = batch_of()
+    expected, slopes = step(small(kind), batch)
+    for module in (training, trainable_module):
+        monkeypatch.setattr(module, "LARGE", 0)
+    monkeypatch.setattr(entropy, "ROWS", rows * 400)
+    model = small(kind)
+    assert model.get_input_embeddings().sparse == (kind in ("tied", "capped"))
+    found, ours = step(model, batch)
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(ours, slopes, rtol=1e-4, atol=1e-6)
+    assert all(slope.layout == torch.strided for slope in ours)
+    assert max(slope.abs().max() for slope in ours) > 1e-3
+
+
+def test_logits_are_made_where_labels_are_and_never_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """30 of 48 positions have a label; with 5 rows at a time nothing as large as 6 rows of logits is made, but for the
+    gradient of the output layer, which a frozen one does not have."""
+    vocabulary = 5000
+    batch, made_of = batch_of(vocabulary=vocabulary), []
+    monkeypatch.setattr(training, "LARGE", 0)
+    monkeypatch.setattr(entropy, "ROWS", 5 * vocabulary)
+    for frozen in (True, False):
+        model = small("tied", vocabulary)
+        if frozen:
+            model.get_output_embeddings().weight.requires_grad_(False)
+        made_of.clear()
+        hook = model.get_output_embeddings().register_forward_hook(lambda _, given, out: made_of.append(out.shape))
+        with Largest() as largest:
+            training.cross_entropy(model, batch, torch.tensor(30)).backward()
+        hook.remove()
+        assert sum(shape[:-1].numel() for shape in made_of) == 4 * 12 - (3 + 4 + 5 + 6)
+        table = 0 if frozen else model.get_output_embeddings().weight.numel()
+        assert largest.bytes <= 4 * max(5 * vocabulary, table)

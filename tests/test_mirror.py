@@ -394,10 +394,6 @@ def test_what_cannot_be_masked_is_refused(monkeypatch: pytest.MonkeyPatch) -> No
     model.activation_checkpointing_enable()
     with pytest.raises(ValueError, match="gradient checkpointing"):
         masked(model.train(), *batch(made, "exact"), "group", kernel="flex")
-    model.config.sliding_window = 8
-    with pytest.raises(ValueError, match="sliding window of 8"):
-        masked(model, *batch(made, "exact"), "group")
-    model.config.sliding_window = None
     model.set_attn_implementation("eager")
     with pytest.raises(ValueError, match="not 'eager'"):
         masked(model, *batch(made, "exact"), "group")

@@ -17,9 +17,9 @@ from dragoman.configfile import prompts
 from dragoman.decoding import Context, Item, conversation, simultaneous, streaming
 from dragoman.decoding.cost import Price, Work
 from dragoman.decoding.legacy import LegacySentence
-from dragoman.decoding.lockstep import Vocabulary
 from dragoman.decoding.simultaneous import by_tokens
 from dragoman.decoding.streaming import Interpreter, Stream
+from dragoman.decoding.vocabulary import Vocabulary
 from dragoman.decoding.writer import Writer, ahead
 from dragoman.methods import ParallelText, sft
 from dragoman.prompts import encode, joined

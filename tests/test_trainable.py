@@ -9,12 +9,17 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import PreTrainedTokenizerBase
+from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 
-from dragoman import models, registry, training
-from dragoman.config import Training
+from dragoman import batches, models, registry, training
+from dragoman.config import Lora, Training
 from dragoman.configfile import ConfigError, load_config
+from dragoman.methods import IGNORE, sft
+from dragoman.prompts import encode, joined
+from dragoman.trainable import merged, with_adapter
+from small_models import described
 from test_config import GOOD
+from test_mirror import ARCHITECTURES
 from test_training import PROMPT, SENTENCES, TEXT, parameters, same, spec
 
 READING = {"policies": [{"name": "wait-k", "k": 2}]}
@@ -91,6 +96,88 @@ def test_activations_computed_again_change_not_a_bit(
     for name, fitted in (("a", kept), ("b", again)):
         fitted.model.save_pretrained(tmp_path / name)
     assert (tmp_path / "a" / "config.json").read_bytes() == (tmp_path / "b" / "config.json").read_bytes()
+
+
+# --------------------------------------------------------------------------------------------------------- adapters
+
+
+def small(architecture: str, tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:
+    """An untrained model of any kind that is trained here; Gemma 3 scales its embeddings, which peft has to repeat."""
+    if architecture != "gemma3":
+        return models.build(spec(architecture), tokenizer)
+    torch.manual_seed(1)
+    return AutoModelForCausalLM.from_config(described("gemma3", len(tokenizer)), attn_implementation="sdpa")
+
+
+def layers(model: PreTrainedModel) -> list[str]:
+    """Last names of all layers that can have an adapter."""
+    kinds = torch.nn.Linear | torch.nn.Embedding
+    return sorted({name.rpartition(".")[2] for name, module in model.named_modules() if isinstance(module, kinds)})
+
+
+@pytest.mark.parametrize("architecture", [*ARCHITECTURES, "gemma3"])
+def test_the_saved_model_is_the_one_that_was_trained(
+    tokenizer: PreTrainedTokenizerBase, tmp_path: Path, architecture: str
+) -> None:
+    """Merged, saved and read again, whichever layer has the adapter; the embeddings and the output layer share a weight
+    before."""
+    ids = torch.tensor([joined(pieces) for pieces in encode(PROMPT, tokenizer, "en-fr", ["the cat sleeps"])])
+    before = small(architecture, tokenizer)
+    assert before.config.tie_word_embeddings
+    names = layers(before)
+    shared = [
+        name.split(".")[-1]
+        for name, module in before.named_modules()
+        if module in (before.get_input_embeddings(), before.get_output_embeddings())
+    ]
+    assert len(shared) == 2 and {*shared} < {*names} and len(names) > 5
+    for targets in [*([name] for name in names), shared, "all-linear"]:
+        adapted = with_adapter(small(architecture, tokenizer), Lora(rank=2, alpha=8, dropout=0, targets=targets))
+        generator = torch.Generator().manual_seed(1)
+        with torch.no_grad():
+            for name, weight in adapted.named_parameters():
+                if "lora" in name:
+                    weight.copy_(torch.randn(weight.shape, generator=generator))
+        with torch.no_grad():
+            plain, trained = before(ids).logits, adapted(ids).logits
+        merged(adapted).save_pretrained(tmp_path)
+        saved = models.load(tmp_path)
+        tied = saved.config.tie_word_embeddings
+        torch.testing.assert_close(saved(ids).logits, trained, rtol=1e-4, atol=1e-4, msg=f"{targets}")
+        assert (trained - plain).abs().max() > 1e-2, f"an adapter on {targets} that does nothing would prove nothing"
+        assert tied != bool({*shared} & {*targets}), "weights that nothing parts stay one"
+
+
+def test_a_training_ends_with_the_model_that_it_trained(
+    tokenizer: PreTrainedTokenizerBase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = batches.Collator(tokenizer.pad_token_id)(sft.examples([TEXT], PROMPT, tokenizer, sft.Options())[:8])
+    predicted = (batch["labels"] != IGNORE).sum()
+    losses: list[float] = []
+
+    def measured(model: PreTrainedModel) -> PreTrainedModel:
+        losses.append(training.cross_entropy(model, batch, predicted).item())
+        return merged(model)
+
+    monkeypatch.setattr(training, "merged", measured)
+    adapter = {"rank": 4, "dropout": 0.0, "targets": ["q_proj", "embed_tokens"]}
+    fitted = fit(tokenizer, tmp_path / "work", "llama", "sft", {}, {"adapter": adapter})
+    assert fitted.curve[-1]["loss"] < fitted.curve[0]["loss"] - 0.05
+    fitted.model.save_pretrained(tmp_path / "model")
+    saved = training.cross_entropy(models.load(tmp_path / "model"), batch, predicted).item()
+    assert saved == pytest.approx(losses[0], abs=1e-4)
+
+
+def test_a_target_that_names_no_layer_is_refused(tokenizer: PreTrainedTokenizerBase) -> None:
+    """peft trains the others, and is silent."""
+    model = small("llama", tokenizer)
+    with pytest.raises(ValueError, match=r"adapter 'v_prj'; did you mean 'v_proj'\? \(known: .*embed_tokens.*q_proj"):
+        with_adapter(model, Lora(rank=2, targets=["q_proj", "v_prj"]))
+    model.model.layers[1].mlp.up_proj.weight = model.model.layers[0].mlp.up_proj.weight
+    with pytest.raises(
+        ValueError, match=r"layers\.0\.mlp\.up_proj and model\.layers\.1\.mlp\.up_proj share one weight"
+    ):
+        with_adapter(model, Lora(rank=2, targets=["up_proj"]))
 
 
 @pytest.mark.skipif(shutil.which(os.environ.get("CXX", "g++")) is None, reason="torch.compile needs a C++ compiler")

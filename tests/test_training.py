@@ -75,10 +75,11 @@ class StoppedError(Exception):
         ("llama", {"optimizer": "muon"}),
         ("falcon-alibi", {"optimizer": "adamw", "micro_batch": 4}),
         ("llama", {"adapter": {"rank": 2, "dropout": 0.5}, "schedule": "inverse_sqrt"}),
+        ("falcon-alibi", {"adapter": {"rank": 2, "targets": ["dense", "word_embeddings"]}}),
         ("llama", {"steps": 20, "checkpoint_every": 8}),  # stops in the middle of a later epoch
         ("llama", {"steps": 20, "checkpoint_every": 8, "order": "random"}),
         ("llama", {"schedule": "constant", "at_end": True}),  # stops before the result is written
-        ("llama", {"adapter": {"rank": 2}, "schedule": "constant", "at_end": True}),
+        ("llama", {"adapter": {"rank": 2, "targets": ["q_proj", "lm_head"]}, "schedule": "constant", "at_end": True}),
     ],
 )
 def test_resumed_equals_unbroken(

@@ -128,11 +128,13 @@ def test_a_conversation_in_characters(folder: Path) -> None:
 class Dictated:
     """Stands for a model: whatever is read, these are the next tokens."""
 
+    outgrown = ""
+
     def __init__(self, interpreter: Interpreter, written: str) -> None:
         tokenizer = interpreter.tokenizer
         self.tokens = [*tokenizer(written, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id]
         self.interpreter = interpreter
-        self.size = len(interpreter.vocabulary.starts)
+        self.size = len(interpreter.vocabulary.inside)
 
     def read(self, tokens: Sequence[int]) -> None:
         """Sources do not matter."""

@@ -1,4 +1,5 @@
-"""A forward pass in which every query sees what we say: the only file that reaches inside a Hugging Face model.
+"""A forward pass in which every query sees what we say: with `output`, the only file that reaches inside a Hugging Face
+model.
 
 Models with rotary positions (and learned ones) take a boolean mask [batch, 1, queries, keys] and `position_ids` as they
 are. Falcon with ALiBi accepts no such mask and adds its bias itself; for the time of a pass its ALiBi is switched off
@@ -12,6 +13,9 @@ How positions are counted when source tokens are hidden:
     group     rotary: the source and what follows it each count from an origin of their own (arXiv 2505.16983)
 
 Only the last two give the numbers that word-by-word decoding with a kept cache gives.
+
+A sliding layer's query sees keys that are nearer than its window: at inference the tokens read and written by then, one
+after the other. So with `modified` and `group`, hidden tokens do not count for the window either; with `plain` they do.
 """
 
 from __future__ import annotations
@@ -28,7 +32,7 @@ from torch.overrides import TorchFunctionMode
 from transformers import Cache, DynamicCache, PreTrainedModel
 from transformers.models.falcon.modeling_falcon import FalconModel, build_alibi_tensor
 
-from dragoman import visibility
+from dragoman import models, output, visibility
 
 Positions = Literal["plain", "modified", "group"]
 
@@ -42,7 +46,10 @@ class View:
     place: torch.Tensor
     """int64 [batch, queries]: position of each query, for rotary and learned positions."""
     key_place: torch.Tensor
-    """int64 [batch, queries or 1, keys]: position at which the query finds the key, below `keys`, for ALiBi."""
+    """int64 [batch, queries or 1, keys]: position at which the query finds the key, below `keys`, for ALiBi and for
+    sliding windows."""
+    own_place: torch.Tensor
+    """int64 [batch, queries]: position at which the query finds its own key, for sliding windows."""
 
 
 def uses_alibi(model: PreTrainedModel) -> bool:
@@ -51,9 +58,23 @@ def uses_alibi(model: PreTrainedModel) -> bool:
     Raises:
         ValueError: they are ALiBi in a kind of model that is not provided for.
     """
-    if model.config.model_type in ("bloom", "mpt"):
-        raise ValueError(f"{model.config.model_type} models have ALiBi positions that only Falcon's are handled like")
-    return model.config.model_type == "falcon" and model.config.alibi
+    kind = model.config.model_type
+    if kind in ("bloom", "mpt"):
+        raise ValueError(models.unmaskable({"model_type": kind}))
+    return kind == "falcon" and model.config.alibi
+
+
+def window(model: PreTrainedModel) -> int | None:
+    """How many keys a query of a sliding layer sees, its own among them; None where all layers see all.
+
+    Raises:
+        ValueError: the model has layers that no mask can be given to.
+    """
+    config = model.config.get_text_config()
+    kinds = getattr(config, "layer_types", None) or ()
+    if why := models.unmaskable({**vars(config), "model_type": config.model_type, "layer_types": kinds}):
+        raise ValueError(f"{why}; use an offline decoder, and train without packing")
+    return getattr(config, "sliding_window", None) if not kinds or "sliding_attention" in kinds else None
 
 
 def mirroring(model: PreTrainedModel) -> Positions:
@@ -75,7 +96,9 @@ def check_positions(model: PreTrainedModel, positions: Positions) -> None:
 # --------------------------------------------------------------------------------------------------- whole sequences
 
 
-def whole(visible: torch.Tensor, documents: torch.Tensor, positions: Positions, origin: int = 0) -> View:
+def whole(
+    visible: torch.Tensor, documents: torch.Tensor, positions: Positions, origin: int = 0, window: int | None = None
+) -> View:
     """The view of whole sequences, every token a query and a key. Each document counts from its own beginning.
 
     Args:
@@ -83,18 +106,20 @@ def whole(visible: torch.Tensor, documents: torch.Tensor, positions: Positions, 
         documents: int64 [batch, length], which example each token is part of, from 1; 0 on padding, on either side.
         positions: how to count.
         origin: with `group`, the position of the first token after the source.
+        window: the model's, if it has one.
     """
     first, start, end = visibility.edges(visible, documents)
     index = torch.arange(visible.shape[1], device=visible.device)
     i, j, rows, starts, ends = index[:, None], index[None, :], visible[:, :, None], start[:, :, None], end[:, :, None]
     seen = visibility.sees(i, j, rows, starts, ends) & (documents[:, :, None] == documents[:, None, :])
-    place = index - first
+    place = own_place = index - first
     key_place = place[:, None, :]
+    if positions == "modified" or (positions == "group" and window is not None and len(index) > window):
+        key_place = (visibility.position(j, rows, starts, ends) - first[:, :, None]).clamp(min=0)
+        own_place = visibility.position(index, visible, start, end) - first
     if positions == "group":
         place = torch.where(index < end, place, origin + index - end)
-    elif positions == "modified":
-        key_place = (visibility.position(j, rows, starts, ends) - first[:, :, None]).clamp(min=0)
-    return View(seen, place, key_place)
+    return View(seen, place, key_place, own_place)
 
 
 def masked(
@@ -128,16 +153,15 @@ def masked(
         ValueError: the model cannot have such positions, or not this kernel.
     """
     check_positions(model, positions)
-    view = whole(visible, documents, positions, origin)
+    view = whole(visible, documents, positions, origin, window(model))
     if kernel == "sdpa":
         return forward(model, input_ids, view, keep=keep)
     if model.training and model.is_activation_checkpointing:
         raise ValueError("gradient checkpointing repeats the forward pass outside of FlexAttention's reach; use sdpa")
     if not documents[:, 0].all():
         raise ValueError("with FlexAttention, sequences are padded on the right")
-    with Flex(model, visible, documents, positions):
-        unused = view.place.new_ones((1, 1, 1, 1)).bool()
-        return _run(model, unused, view.place, keep, input_ids=input_ids, use_cache=False)
+    with Flex(model, visible, documents, positions) as flex:
+        return _run(model, flex.given, view.place, keep, input_ids=input_ids, use_cache=False)
 
 
 def causal(
@@ -205,44 +229,48 @@ def forward(
         [batch, queries, vocabulary], or [True ones, vocabulary].
 
     Raises:
-        ValueError: another attention implementation, or more keys than a sliding window.
+        ValueError: another attention implementation, or layers that no mask can be given to.
     """
-    mask, keys = view.seen[:, None], view.seen.shape[-1]
-    window = getattr(model.config, "sliding_window", None)
-    if window is not None and keys > window:
-        raise ValueError(f"{keys} tokens are more than the model's sliding window of {window}")
+    seen, size = view.seen[:, None], window(model)
+    mask: torch.Tensor | dict[str, torch.Tensor] = seen
     if uses_alibi(model):
-        bias = alibi_table(model, keys)[:, view.key_place].transpose(0, 1)
-        mask = bias.masked_fill(~mask, torch.finfo(bias.dtype).min)
+        bias = alibi_table(model, seen.shape[-1])[:, view.key_place].transpose(0, 1)
+        mask = bias.masked_fill(~seen, torch.finfo(bias.dtype).min)
+    elif size is not None:
+        near = seen
+        if seen.shape[-1] > size:
+            near = seen & (view.own_place[:, :, None] - view.key_place < size)[:, None]
+        mask = _by_layer(model, seen, near)
     arguments = {"input_ids": input_ids, "past_key_values": cache, "use_cache": cache is not None}
     return _run(model, mask, view.place, keep, **arguments)
 
 
+def _by_layer(
+    model: PreTrainedModel, full: torch.Tensor, sliding: torch.Tensor
+) -> torch.Tensor | dict[str, torch.Tensor]:
+    """The masks of a model with a sliding window, as it takes them: one for each kind of layer that it has."""
+    if {*(getattr(model.config.get_text_config(), "layer_types", None) or ())} <= {"sliding_attention"}:
+        return sliding
+    return {"full_attention": full, "sliding_attention": sliding}
+
+
 def _run(
-    model: PreTrainedModel, mask: torch.Tensor, place: torch.Tensor, keep: int | torch.Tensor, **arguments: Any
+    model: PreTrainedModel,
+    mask: torch.Tensor | dict[str, torch.Tensor],
+    place: torch.Tensor,
+    keep: int | torch.Tensor,
+    **arguments: Any,
 ) -> torch.Tensor:
-    """Logits under a mask [batch or 1, heads or 1, queries, keys], which says all there is to say."""
-    implementation = model.config._attn_implementation
+    """Logits under a mask [batch or 1, heads or 1, queries, keys], or one for each kind of layer, and nothing else."""
+    implementation = model.config.get_text_config()._attn_implementation
     if implementation != "sdpa":
         raise ValueError(f"load the model with attn_implementation='sdpa', not {implementation!r}")
-    if isinstance(keep, torch.Tensor):
-        with _output_at(model, keep):
-            return _run(model, mask, place, 0, **arguments)
-    arguments |= {"attention_mask": mask, "logits_to_keep": keep}
-    if uses_alibi(model):
-        with _alibi_given(model):
-            return model(**arguments).logits
-    return model(**arguments, position_ids=place).logits
-
-
-@contextmanager
-def _output_at(model: PreTrainedModel, kept: torch.Tensor) -> Iterator[None]:
-    """Let the output layer see only the hidden states at True places [batch, queries], in a row of their own."""
-    hook = model.get_output_embeddings().register_forward_pre_hook(lambda _, given: (given[0][kept],))
-    try:
-        yield
-    finally:
-        hook.remove()
+    with output.only(model, keep) as last:
+        arguments |= {"attention_mask": mask, "logits_to_keep": last}
+        if uses_alibi(model):
+            with _alibi_given(model):
+                return model(**arguments).logits
+        return model(**arguments, position_ids=place).logits
 
 
 def new_cache() -> Cache:
@@ -269,8 +297,8 @@ def _compiled_flex() -> Callable[..., torch.Tensor]:
 class Flex(TorchFunctionMode):
     """While active, `scaled_dot_product_attention` over whole sequences is FlexAttention under our mask and bias.
 
-    Works for every model, also for Falcon, which knows no attention but its own. Whatever mask it is called with is
-    not used.
+    Works for every model, also for Falcon, which knows no attention but its own. The mask it is called with only tells
+    the kind of the layer.
     """
 
     kernel: Callable[..., torch.Tensor] | None = None
@@ -283,10 +311,21 @@ class Flex(TorchFunctionMode):
         from torch.nn.attention.flex_attention import create_block_mask
 
         batch, length = visible.shape
-        self.mask_mod, self.score_mod = visibility.mask_mod(visible, documents), None
+        self.score_mod = None
         if uses_alibi(model):
             self.score_mod = flex_bias(visible, documents, alibi_table(model, length), positions)
-        self.block_mask = create_block_mask(self.mask_mod, batch, None, length, length, device=visible.device)
+        size = window(model)
+        windows = [None] if size is None else [None, size]
+        marks = [visible.new_ones((1, 1, 1, 1)).bool() for _ in windows]
+        self.given = marks[0] if size is None else _by_layer(model, *marks)
+        """The mask to call the model with."""
+        self.block_masks = {}
+        for mark, each in zip(marks, windows, strict=True):
+            seen = visibility.mask_mod(visible, documents, each, hidden_counts=positions == "plain")
+            self.block_masks[mark.data_ptr()] = create_block_mask(
+                seen, batch, None, length, length, device=visible.device
+            )
+        self.marks = marks  # kept, so that nothing else lies where they do
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -300,7 +339,7 @@ class Flex(TorchFunctionMode):
             given["key"],
             given["value"],
             score_mod=self.score_mod,
-            block_mask=self.block_mask,
+            block_mask=self.block_masks[given["attn_mask"].data_ptr()],
             scale=given.get("scale"),
             enable_gqa=given.get("enable_gqa", False),
         )

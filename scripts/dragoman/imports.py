@@ -66,7 +66,17 @@ def _tree(path: Path) -> ast.Module:
 def _names(path: Path) -> frozenset[str]:
     """Modules that a file imports, and whatever it imports from them, which may be modules too."""
     found: set[str] = set()
-    for node in ast.walk(_tree(path)):
+    waiting: list[ast.AST] = [_tree(path)]
+    while waiting:
+        node = waiting.pop()
+        for part in (
+            "body",
+            "handlers",
+            "orelse",
+            "finalbody",
+            "cases",
+        ):  # statements alone: expressions import nothing
+            waiting += getattr(node, part, ())
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
@@ -74,12 +84,18 @@ def _names(path: Path) -> frozenset[str]:
     return frozenset(found)
 
 
-def _imported(path: Path, hall: set[str]) -> Iterable[Path]:
-    """Modules of ours that a file imports, those of the hall left out."""
-    for name in _names(path):
-        top, *rest = name.split(".")
-        if top == "dragoman" and not (rest and rest[0] in hall) and (file := _file_of(name)) is not None:
-            yield file
+@cache
+def _imported(path: Path) -> list[tuple[str, Path]]:
+    """Modules of ours that a file imports: where in `dragoman` each is, and its file."""
+    parts = [(name.split("."), name) for name in _names(path)]
+    ours = [(rest[0] if rest else "", _file_of(name)) for (top, *rest), name in parts if top == "dragoman"]
+    return [(place, file) for place, file in ours if file is not None]
+
+
+@cache
+def _companions(path: Path) -> list[Path]:
+    """Templates, styles, scripts and tables, which belong to the module that they are named after."""
+    return [file for file in path.parent.glob(f"{path.stem}.*") if file.suffix in OTHER]
 
 
 def fingerprint(paths: Iterable[Path]) -> str:
@@ -159,7 +175,6 @@ def closure(script: str, *names: tuple[str, str]) -> list[Path]:
         path = todo.pop()
         if path not in seen:
             seen.add(path)
-            # templates, styles, scripts and tables belong to the module they are named after
-            seen.update(file for file in path.parent.glob(f"{path.stem}.*") if file.suffix in OTHER)
-            todo.extend(_imported(path, hall))
+            seen.update(_companions(path))
+            todo += [file for place, file in _imported(path) if place not in hall]
     return sorted(seen)

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dragoman.config import ScratchModel
+from dragoman.storage import read_json, write_json
 
 if TYPE_CHECKING:
     import torch
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase, PreTrainedTokenizerFast
+    from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 logging.getLogger("transformers").setLevel(logging.ERROR)
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # bars for tiny files would fill the logs
 
 END, PAD = "<|endoftext|>", "<|pad|>"
 MAX_POSITIONS = 2048
+LARGE_TOKENIZER = 2**23
+"""Bytes of a tokenizer.json beyond which the time to read it counts."""
 
 
 def train_tokenizer(texts: Iterable[str], vocabulary: int) -> PreTrainedTokenizerFast:
@@ -86,9 +89,11 @@ def build(spec: ScratchModel, tokenizer: PreTrainedTokenizerBase) -> PreTrainedM
     """A model with random weights, the same for the same seed."""
     import transformers as hf
 
+    from dragoman import output
+
     hf.set_seed(spec.seed)
     config = architecture(spec, len(tokenizer), tokenizer.eos_token_id, tokenizer.pad_token_id)
-    return hf.AutoModelForCausalLM.from_config(config, attn_implementation="sdpa")
+    return output.arranged(hf.AutoModelForCausalLM.from_config(config, attn_implementation="sdpa"))
 
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
@@ -112,21 +117,87 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
+def quicken(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+    """Let a large tokenizer of a checkpoint folder be read in a third of the time; a small one stays as it is.
+
+    transformers reads tokenizer.json up to three times: to find the added tokens, and to build the tokenizer of a class
+    of its own piece by piece. Here tokenizer_config.json lists the added tokens, and names the class that takes
+    tokenizer.json as it is, which holds all that the other classes add.
+
+    Args:
+        tokenizer: as it was read from the folder, or from where the folder's files come from.
+        folder: a checkpoint that is being made; files that are links to others are replaced.
+    """
+    path, config = folder / "tokenizer.json", folder / "tokenizer_config.json"
+    if not path.is_file() or path.stat().st_size < LARGE_TOKENIZER:
+        return
+    for each in (path, config):
+        each.unlink(missing_ok=True)
+    tokenizer.save_pretrained(folder)
+    facts = read_json(config) | {"tokenizer_class": "PreTrainedTokenizerFast", "padding_side": tokenizer.padding_side}
+    facts["model_input_names"] = tokenizer.model_input_names
+    added = tokenizer.added_tokens_decoder
+    write_json(config, facts | {"added_tokens_decoder": {str(i): token.__getstate__() for i, token in added.items()}})
+
+
+def ends(folder: Path, tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """Tokens that end an answer: the tokenizer's end-of-sequence token first, then those of generation_config.json.
+
+    Of the latter only tokens that are no text count, like the end of a turn in a chat: Falcon-RW-1B's file names the
+    token of `#`.
+    """
+    path, named = Path(folder) / "generation_config.json", None
+    if path.is_file():
+        named = read_json(path).get("eos_token_id")
+    added = tokenizer.added_tokens_decoder
+    more = [named] if isinstance(named, int) else named or []
+    return list(
+        dict.fromkeys([tokenizer.eos_token_id, *(token for token in more if token in added and added[token].special)])
+    )
+
+
 def entries(folder: Path) -> int | None:
-    """How many tokens a checkpoint's weights know; None where its configuration does not say.
+    """How many tokens a checkpoint's weights know; None where its configuration does not say; errors as `described`."""
+    return getattr(described(folder).get_text_config(), "vocab_size", None)
+
+
+def positions(config: PretrainedConfig) -> int | None:
+    """How many positions a model has; None where they have no end, as with ALiBi."""
+    text = config.get_text_config()
+    return None if getattr(text, "alibi", False) else getattr(text, "max_position_embeddings", None)
+
+
+def unmaskable(config: Mapping[str, Any]) -> str:
+    """Why a model takes no mask of ours, so that only whole sentences can be decoded, and trained on without packing;
+    empty where it takes one.
+
+    Args:
+        config: what a config.json holds.
+    """
+    text = config.get("text_config") or config
+    kind = text.get("model_type", "")
+    if kind in ("bloom", "mpt"):
+        return f"{kind} models have ALiBi positions that cannot be given to them, as Falcon's can"
+    if any("mamba" in key or key == "lru_width" for key in text):  # these name no layer_types
+        return f"{kind} models have recurrent layers, which take no mask"
+    others = {*(text.get("layer_types") or ())} - {"full_attention", "sliding_attention"}
+    return f"{kind} models have layers of the kind {min(others)!r}, which take no mask" if others else ""
+
+
+def described(folder: Path) -> PretrainedConfig:
+    """The configuration of a checkpoint folder.
 
     Raises:
-        ValueError: the configuration cannot be read, or no causal language model of transformers has it.
+        ValueError: it cannot be read, or no causal language model of transformers has it.
     """
     from transformers import AutoConfig
 
     try:
-        config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+        return AutoConfig.from_pretrained(folder, trust_remote_code=False)
     except (OSError, ValueError, KeyError) as error:
         raise ValueError(
             f"{folder}/config.json cannot be read ({_first_line(error)}); fetch or save it again"
         ) from error
-    return getattr(config.get_text_config(), "vocab_size", None)
 
 
 def load(folder: Path, dtype: torch.dtype | None = None) -> PreTrainedModel:
@@ -134,7 +205,28 @@ def load(folder: Path, dtype: torch.dtype | None = None) -> PreTrainedModel:
     import torch
     from transformers import AutoModelForCausalLM
 
-    return whole(AutoModelForCausalLM, folder, dtype=dtype or torch.float32, attn_implementation="sdpa")
+    from dragoman import output
+
+    made = whole(AutoModelForCausalLM, folder, dtype=dtype or torch.float32, attn_implementation="sdpa")
+    return output.arranged(_of_text(made))
+
+
+def _of_text(model: PreTrainedModel) -> PreTrainedModel:
+    """The language model in a model that also takes pictures or sound, where transformers has one for it by itself."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    config = model.config.get_text_config()
+    if config is model.config or type(config) not in AutoModelForCausalLM._model_mapping:
+        return model
+    with torch.device("meta"):
+        text = AutoModelForCausalLM.from_config(config, attn_implementation="sdpa")
+    if type(text.base_model) is not type(model.get_decoder()):
+        return model
+    setattr(text, text.base_model_prefix, model.get_decoder())
+    text.set_output_embeddings(model.get_output_embeddings())
+    text.generation_config = model.generation_config
+    return text
 
 
 def whole(kind: Any, folder: Path, **options: Any) -> PreTrainedModel:
@@ -162,6 +254,11 @@ def whole(kind: Any, folder: Path, **options: Any) -> PreTrainedModel:
             **options,
         )
     except (SafetensorError, OSError, ValueError, KeyError) as error:
+        if "attention implementation" in str(error):
+            raise ValueError(
+                f"transformers has no `sdpa` attention for the model in {folder}, and every mask here needs it; take "
+                f"another model ({_first_line(error)})"
+            ) from error
         raise ValueError(
             f"the model in {folder} cannot be read ({_first_line(error)}); fetch or save it again"
         ) from error

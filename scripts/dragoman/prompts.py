@@ -81,14 +81,27 @@ def inside(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
     """A tokenizer for text that goes on: the same, but for the blank that it would put before a text."""
     if not tokenizer.is_fast:
         return tokenizer
-    from tokenizers import Tokenizer
+    from tokenizers import Tokenizer, normalizers, pre_tokenizers
 
-    whole = json.loads(tokenizer.backend_tokenizer.to_str())
-    bare = {part: without_blank(whole[part]) for part in ("normalizer", "pre_tokenizer")}
-    if all(whole[part] == bare[part] for part in bare):
+    backend = tokenizer.backend_tokenizer
+    # the two parts alone: all of a large tokenizer.json takes seconds to write and read
+    parts = [json.loads(part.__getstate__()) if part else None for part in (backend.normalizer, backend.pre_tokenizer)]
+    bare = [without_blank(part) for part in parts]
+    if parts == bare:
         return tokenizer
+    whole = Tokenizer(backend.model)  # its vocabulary is not copied
+    for name, kind, part in zip(
+        ("normalizer", "pre_tokenizer"), (normalizers.Lowercase(), pre_tokenizers.Whitespace()), bare, strict=True
+    ):
+        if part is not None:
+            kind.__setstate__(json.dumps(part).encode())  # any part can be set to what another one is
+            setattr(whole, name, kind)
+    whole.decoder, whole.post_processor = backend.decoder, backend.post_processor
+    whole.encode_special_tokens = backend.encode_special_tokens
+    for _, token in sorted(backend.get_added_tokens_decoder().items()):
+        (whole.add_special_tokens if token.special else whole.add_tokens)([token])
     made = copy.copy(tokenizer)
-    made._tokenizer = Tokenizer.from_str(json.dumps(whole | bare))
+    made._tokenizer = whole
     return made
 
 

@@ -24,6 +24,7 @@ from torch.distributed.checkpoint.state_dict import (
 )
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
+from torch.distributed.tensor import DTensor
 from torch.optim import Optimizer
 from transformers import PreTrainedModel
 
@@ -52,6 +53,11 @@ def shard(model: PreTrainedModel, device: torch.device) -> PreTrainedModel | Non
     inner._is_distributed_loading_by_transformers = True
     model._is_fsdp_managed_module = True
     return spare
+
+
+def is_sharded(model: PreTrainedModel) -> bool:
+    """Whether a model's weights are shared out, so that its layers can be called in its own passes only."""
+    return isinstance(next(model.parameters()), DTensor)
 
 
 @contextmanager

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
+from collections.abc import Sequence
 from typing import Any
 
+import torch
 from torch.nn import Module
 from transformers import PreTrainedModel
 
+from dragoman import registry
 from dragoman.config import Lora, Training
+from dragoman.entropy import LARGE
+
+log = logging.getLogger(__name__)
 
 
 def blocks(model: PreTrainedModel) -> list[Module]:
@@ -22,9 +29,10 @@ def trainable(model: PreTrainedModel, training: Training) -> Any:
     """The model, changed in place, as `training` wants it; weights keep their names.
 
     Raises:
-        ValueError: it is to be compiled, and nothing here can.
+        ValueError: it is to be compiled, and nothing here can; or as `with_adapter`.
     """
     model = with_adapter(model, training.adapter)
+    _spare_embeddings(model, training)
     if training.gradient_checkpointing:
         model.activation_checkpointing_enable()
     if training.compile:
@@ -38,12 +46,27 @@ def trainable(model: PreTrainedModel, training: Training) -> Any:
     return model
 
 
+def _spare_embeddings(model: Any, training: Training) -> None:
+    """Let the gradient of large embeddings be that of the batch's tokens alone, where the output layer has the same
+    weight and gives it a whole gradient: else there would be a second one, nearly all zeros."""
+    embeddings, layer = model.get_input_embeddings(), model.get_output_embeddings()
+    shared = layer is not None and layer.weight is embeddings.weight and layer.weight.requires_grad
+    if shared and layer.weight.numel() > LARGE and training.devices == 1:
+        embeddings.sparse = True
+
+
 def with_adapter(model: PreTrainedModel, adapter: Lora | None) -> Any:
-    """The model with a LoRA adapter to train, or as it is."""
+    """The model with a LoRA adapter to train, or as it is. A layer that is to get one stops sharing its weight.
+
+    Raises:
+        ValueError: a target names no layer, or a layer that shares its weight otherwise than with the embeddings.
+    """
     if adapter is None:
         return model
     from peft import LoraConfig, get_peft_model
 
+    if isinstance(adapter.targets, list):
+        _untie(model, _layers(model, adapter.targets))
     config = LoraConfig(
         r=adapter.rank,
         lora_alpha=adapter.alpha,
@@ -52,3 +75,45 @@ def with_adapter(model: PreTrainedModel, adapter: Lora | None) -> Any:
         task_type="CAUSAL_LM",
     )
     return get_peft_model(model, config)
+
+
+def merged(model: Any) -> PreTrainedModel:
+    """The model that `with_adapter` was given, with the adapter added to its weights."""
+    return model.merge_and_unload()
+
+
+def _layers(model: PreTrainedModel, targets: Sequence[str]) -> list[str]:
+    """Names of the modules that `targets` mean, as peft reads them: a whole name, or its last parts."""
+    found = []
+    names = [name for name, module in model.named_modules() if hasattr(module, "weight")]
+    for target in targets:
+        fitting = [name for name in names if name == target or name.endswith(f".{target}")]
+        if not fitting:
+            known = {name.rpartition(".")[2] for name in names if not name.rpartition(".")[2].isdigit()}
+            raise ValueError(registry.unknown("layer in the targets of an adapter", target, known))
+        found += fitting
+    return found
+
+
+def _untie(model: PreTrainedModel, layers: Sequence[str]) -> None:
+    """Give the output layer a weight of its own where one of `layers` shares its weight with another layer.
+
+    Merging changes the weight itself, and with it every layer that shares it, although the adapter was trained on one
+    of them alone. As two weights, both layers are saved as they were in training.
+    """
+    sharing: dict[int, list[str]] = {}
+    for name, module in model.named_modules():
+        if isinstance(weight := getattr(module, "weight", None), torch.Tensor):
+            sharing.setdefault(id(weight), []).append(name)
+    embeddings, output = model.get_input_embeddings(), model.get_output_embeddings()
+    for names in sharing.values():
+        if len(names) == 1 or not {*names} & {*layers}:
+            continue
+        shared = " and ".join(names)
+        if len(names) > 2 or {model.get_submodule(name) for name in names} != {embeddings, output}:
+            raise ValueError(f"{shared} share one weight, so an adapter cannot be merged into one of them alone")
+        output.weight = torch.nn.Parameter(output.weight.detach().clone())
+        for config in (model.config, model.config.get_text_config()):
+            config.tie_word_embeddings = False
+        model.all_tied_weights_keys = model.get_expanded_tied_weights_keys(all_submodels=True)
+        log.info(f"{shared} shared one weight; for the adapter they have one each: {output.weight.numel():,} more")

@@ -36,18 +36,18 @@ from transformers import (
 from transformers.integrations import TensorBoardCallback
 from transformers.trainer_callback import PrinterCallback, TrainerState
 
-from dragoman import attention, launch, sharding
+from dragoman import attention, launch, output, sharding
 from dragoman.batches import Batches, Collator
 from dragoman.command import peak_memory
 from dragoman.config import Training
-from dragoman.entropy import LARGE, summed
+from dragoman.entropy import LARGE, of_states, summed
 from dragoman.methods import IGNORE, Example
 from dragoman.models import device, made_with, use_bfloat16
 from dragoman.optimizers import muon_with_adamw
 from dragoman.preemption import Notice
 from dragoman.progress import Progress
 from dragoman.storage import read_manifest, write_manifest
-from dragoman.trainable import trainable
+from dragoman.trainable import merged, trainable
 
 log = logging.getLogger(__name__)
 
@@ -71,54 +71,48 @@ def cross_entropy(model: PreTrainedModel, batch: dict[str, torch.Tensor], predic
     Returns:
         A float32 scalar, in nats per token.
     """
-
     ids, real, documents = batch["input_ids"], batch["attention_mask"], batch.get("documents")
-    if documents is not None:
-        return packed_mean(lambda kept: attention.causal(model, ids, documents, kept), batch["labels"], predicted)
 
-    def logits(keep: int) -> torch.Tensor:
-        return model(input_ids=ids, attention_mask=real, use_cache=False, logits_to_keep=keep).logits
+    def logits(keep: int | torch.Tensor) -> torch.Tensor:
+        if documents is not None:
+            return attention.causal(model, ids, documents, keep)
+        with output.only(model, keep) as last:
+            return model(input_ids=ids, attention_mask=real, use_cache=False, logits_to_keep=last).logits
 
-    return token_mean(logits, batch["labels"], predicted)
+    return token_mean(model, logits, batch["labels"], predicted, packed=documents is not None)
 
 
-def packed_mean(
-    logits: Callable[[torch.Tensor], torch.Tensor], labels: torch.Tensor, predicted: torch.Tensor
+def token_mean(
+    model: PreTrainedModel,
+    logits: Callable[[int | torch.Tensor], torch.Tensor],
+    labels: torch.Tensor,
+    predicted: torch.Tensor,
+    packed: bool,
 ) -> torch.Tensor:
-    """As `token_mean`, for rows of several examples: answers stand all over them, and only these get logits.
+    """Summed next-token cross-entropy over `labels`, divided by the number of predicted tokens in the global batch.
+
+    Logits are computed where they are needed, since with a vocabulary of some size they are much of the work and most
+    of the memory: in rows of several examples, whose answers are all over them, at the predicted positions; else from
+    the first predicted position on, which is one piece of memory. Where that would be many, only at the predicted
+    positions, and a few at a time.
 
     Args:
-        logits: (positions to keep, bool [batch, length]) -> their logits, [kept, vocabulary].
-        labels, predicted: as for `token_mean`.
+        model: what `logits` calls.
+        logits: (which positions to keep, as `output.only` has it) -> their logits.
+        labels: [batch, length].
+        predicted: as in `cross_entropy`.
+        packed: whether rows hold several examples.
     """
     following = functional.pad(labels[:, 1:], (0, 1), value=IGNORE)
     kept = following != IGNORE
-    found = logits(kept)
-    if found.numel() > LARGE:
-        return summed(found, following[kept]) / predicted
-    return functional.cross_entropy(found.float(), following[kept], reduction="sum") / predicted
-
-
-def token_mean(logits: Callable[[int], torch.Tensor], labels: torch.Tensor, predicted: torch.Tensor) -> torch.Tensor:
-    """Summed next-token cross-entropy over `labels`, divided by the number of predicted tokens in the global batch.
-
-    Logits are computed from the first predicted position on only: with a prompt before the answer and a vocabulary of
-    some size, the rest would be much of the work and most of the memory.
-
-    Args:
-        logits: (number of last positions to keep) -> their logits, [batch, kept, vocabulary].
-        labels: [batch, length].
-        predicted: as in `cross_entropy`.
-    """
-    following = labels[:, 1:]
-    first = int((following != IGNORE).any(0).int().argmax())
-    kept = following[:, first:] != IGNORE
-    everything = logits(labels.shape[1] - first)
-    if everything.numel() > LARGE:
-        targets = functional.pad(following[:, first:], (0, 1), value=IGNORE)
-        return summed(everything.flatten(0, 1), targets.flatten()) / predicted
-    found = everything[:, :-1][kept]
-    return functional.cross_entropy(found.float(), following[:, first:][kept], reduction="sum") / predicted
+    first = int(kept.any(0).int().argmax())
+    positions = int(kept.sum()) if packed else kept[:, first:].numel()
+    large = positions * output.vocabulary(model) > LARGE
+    if large and not sharding.is_sharded(model):
+        states = output.states(model, lambda: logits(0), kept)
+        return of_states(model, states, following[kept]) / predicted
+    found = logits(kept) if packed or large else logits(labels.shape[1] - first)[:, :-1][kept[:, first:-1]]
+    return summed(found, following[kept]) / predicted
 
 
 class Run(Trainer):
@@ -397,7 +391,7 @@ def fit(
     if not all(math.isfinite(row["loss"]) for row in curve):
         raise ValueError(f"{label}: the loss is no longer a number; lower learning_rate or max_grad_norm and run again")
     if training.adapter is not None:
-        model = model.merge_and_unload()
+        model = merged(model)
     return Fitted(model, curve, timing)
 
 

@@ -106,10 +106,27 @@ def alibi_bias(visible: Any, slopes: Any) -> Any:
     return slopes[:, None, None] * position(_places(visible)[None, :], visible[:, None], *span(visible))
 
 
-def mask_mod(visible: torch.Tensor, documents: torch.Tensor) -> Any:
-    """FlexAttention's mask function, arguments as for `edges`: (batch, head, query, key) -> is it seen."""
+def mask_mod(
+    visible: torch.Tensor, documents: torch.Tensor, window: int | None = None, hidden_counts: bool = False
+) -> Any:
+    """FlexAttention's mask function: (batch, head, query, key) -> is it seen.
+
+    Args:
+        visible, documents: as for `edges`.
+        window: keys that a query sees at most, its own among them.
+        hidden_counts: whether hidden tokens take room in the window.
+    """
     _, start, end = edges(visible, documents)
-    return lambda b, h, i, j: sees(i, j, visible[b, i], start[b, i], end[b, i]) & (documents[b, i] == documents[b, j])
+
+    def seen(b: Any, h: Any, i: Any, j: Any) -> Any:
+        return sees(i, j, visible[b, i], start[b, i], end[b, i]) & (documents[b, i] == documents[b, j])
+
+    def near(b: Any, h: Any, i: Any, j: Any) -> Any:
+        source = visible[b, i], start[b, i], end[b, i]
+        distance = i - j if hidden_counts else position(i, *source) - position(j, *source)
+        return seen(b, h, i, j) & (distance < window)
+
+    return seen if window is None else near
 
 
 # ----------------------------------------------------------------------------------------------- how a vector is filled

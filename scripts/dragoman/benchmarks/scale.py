@@ -197,7 +197,8 @@ def _steps(context: decoding.Context, read: int = 64) -> Iterator[Timing]:
         places = Places(cache, torch.arange(rows, device=model.device), room=1)
         places.write(None, torch.full((rows, 1), read + 1, device=model.device), read + 2)
         key = torch.arange(read + 2, device=model.device).expand(rows, 1, -1)
-        view = View(key > 0, key[:, :, -1] - 1, (key - 1).clamp(min=0))
+        place = key[:, :, -1] - 1
+        view = View(key > 0, place, (key - 1).clamp(min=0), place)
         seconds = _seconds(partial(attention.forward, model, ids[:, :1], view, places, keep=1))
         yield Timing("step of a batch", f"{rows} translations, {1000 * seconds:.1f} ms", rows, "tokens", seconds)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dragoman.checks import corpora, systems, tunings
+from dragoman.checks import corpora, masks, systems, tunings
 from dragoman.checks.names import named, page_pairs, pair_in
 from dragoman.checks.systems import MODEL_FREE
 from dragoman.checks.tunings import options_of, twins
@@ -54,6 +54,7 @@ def _experiment(
             if corpus.provider == "demo" and corpus.task != experiment.task:
                 text = f"this corpus is for {corpus.task}, and the experiment's task is {experiment.task}"
                 yield Problem((*at, key, "corpus"), text, data.corpus)
+    yield from masks.problems_of(config, at, experiment)
     for name in experiment.tunings:
         yield from tunings.problems_of(config, (*at, "tunings", name), experiment, name, known_prompts)
     for name in experiment.systems:

@@ -18,7 +18,8 @@ class Lora(Strict):
     alpha: PositiveFloat = 16.0
     dropout: Share = 0.1
     targets: list[str] | Literal["all-linear"] = "all-linear"
-    """Names of the layers that get an adapter."""
+    """Names of the layers that get an adapter; `all-linear` means all matrices but the output layer. The embeddings and
+    the output layer share one weight in many models; with an adapter on either, the finished model has two."""
 
 
 class Training(Strict):
@@ -54,7 +55,8 @@ class Training(Strict):
     last batch are left out of an epoch, other ones every time. `random`: any, as most papers' code has it; the last
     batch of an epoch is filled up with the epoch's first examples, so that none is left out."""
     max_length: PositiveInt = 512
-    """Longer examples are left out, counted, and named in the run's manifest."""
+    """Longer examples are left out, and counted in the run's manifest; so are those longer than the model has positions
+    for."""
     packing: PositiveInt | None = None
     """Lay examples out in rows of at most so many tokens, several in a row, none of which sees another; null = one a
     row, padded, in batches of like length. `batch_size` still counts examples, now drawn at random; `micro_batch` only
@@ -62,6 +64,8 @@ class Training(Strict):
     be random, and where passes over short examples are too small (many devices); else those of like length are as fast.
     Rows of `max_length`, or of five examples, are long enough."""
     adapter: Lora | None = None
+    """null = all weights. On a CPU an adapter saves memory, and little time: a step of Gemma 3 270M, 16 examples of 36
+    tokens, took 2.8 GB and 8.5 CPU seconds with rank 16, and 5.4 GB and 10.1 with all weights."""
     gradient_checkpointing: bool = False
     """Keep only what goes into each layer, and compute the rest again for the gradient: a third more work, a fraction
     of the memory, the same result."""

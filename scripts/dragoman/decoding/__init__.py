@@ -6,7 +6,8 @@ A decoder is a module with
       .batches(items)           lists of item indices that are decoded together
       .decode(items)            per item, its rows
 
-A row is a mapping with at least `hypothesis`, and `setting` where one decoding sweeps an axis (every k, every n).
+A row is a mapping with at least `hypothesis`, and `setting` where one decoding sweeps an axis (every k, every n). A row
+that had to end before its time has a `note`, which says why; the others are decoded all the same.
 Batches are cut from the whole test set before the first is decoded, so a decoding that goes on after an interruption
 forms the very batches an undisturbed one would, and writes the same bytes.
 """
@@ -40,6 +41,17 @@ class Item(NamedTuple):
     alignment: str = ""
     before: str = ""
     """The reference before this one in the test set; of the first, the last."""
+
+
+def noted(note: str) -> Row:
+    """What a note adds to a row."""
+    return {"note": note} if note else {}
+
+
+def cut_short(rows: Sequence[Row]) -> str:
+    """How many of `rows` have a note, and the first of their notes; empty where none has one."""
+    notes = [row["note"] for row in rows if row.get("note")]
+    return f"{len(notes)} of {len(rows)} answers were cut short: {notes[0]}" if notes else ""
 
 
 @dataclass(frozen=True)
@@ -138,7 +150,10 @@ def run(
             item = items[index]
             fixed = {"id": item.id, "source": item.source, "reference": item.reference}
             rows[index] = [fixed | {"setting": ""} | row for row in found]
-    return [row for index in range(len(items)) for row in rows[index]]
+    found = [row for index in range(len(items)) for row in rows[index]]
+    if note := cut_short(found):
+        log.warning(f"{label}: {note}")
+    return found
 
 
 def _in_memory(

@@ -70,18 +70,16 @@ class Decoder(offline.Decoder):
     def decode(self, items: Sequence[Item]) -> list[list[Row]]:
         """One row per item: hypothesis, number of tokens, and whether it ended by itself."""
         sources = [item.source for item in items]
-        prompts = [
-            joined(pieces)
+        each = [
+            [joined(pieces) for pieces in encode(self.context.prompt, self.tokenizer, pair, sources)]
             for pair in self.pairs
-            for pieces in encode(self.context.prompt, self.tokenizer, pair, sources)
         ]
-        padded = self.tokenizer.pad({"input_ids": prompts}, return_tensors="pt").to(self.model.device)
-        output = self.model.generate(
-            **padded,
-            max_new_tokens=self.options.max_new_tokens,
-            do_sample=False,
-            logits_processor=LogitsProcessorList([Contrast(self.weights)]),
-            eos_token_id=self.ends,
-            pad_token_id=self.tokenizer.pad_token_id,
-        )
-        return [[self._row(ids)] for ids in output[: len(items), padded["input_ids"].shape[1] :].tolist()]
+        longest = [max(map(len, prompts)) for prompts in zip(*each, strict=True)]
+        contrast = LogitsProcessorList([Contrast(self.weights)])
+        written: list[list[int]] = [[] for _ in items]
+        for chosen, most in self._alike([self._room(length) for length in longest]):
+            prompts = [column[index] for column in each for index in chosen]
+            found = self._generated(prompts, most, logits_processor=contrast)
+            for index, ids in zip(chosen, found[: len(chosen)], strict=True):
+                written[index] = self._written(ids)
+        return [[self._row(ids) | self._note(length, ids)] for length, ids in zip(longest, written, strict=True)]

@@ -7,15 +7,16 @@ units of `units.py`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
-from dragoman import models
+from dragoman import models, output
 from dragoman.config import ConversationDecoder
-from dragoman.decoding import Context, Item
+from dragoman.decoding import Context, Item, noted
 from dragoman.decoding import Row as Result
 from dragoman.decoding.cost import Price, Work
-from dragoman.decoding.lockstep import Batch, Vocabulary
+from dragoman.decoding.lockstep import Batch
 from dragoman.decoding.simultaneous import by_tokens
+from dragoman.decoding.vocabulary import Vocabulary
 from dragoman.prompts import encode, joined
 from dragoman.spelling import Spelling
 from dragoman.units import joined as units_joined
@@ -28,18 +29,24 @@ class Talk:
     starting = False
 
     def __init__(
-        self, context: list[int], turns: Sequence[tuple[int, list[int]]], end: int, max_turn_tokens: int
+        self,
+        context: list[int],
+        turns: Sequence[tuple[int, list[int]]],
+        end: int,
+        ends: Collection[int],
+        max_turn_tokens: int,
     ) -> None:
         """
         Args:
             context: the instruction.
             turns: (source units read by then, token ids of chunk and mark), in order.
-            end: the token that ends a turn.
+            end: the token that closes a turn in training, and is put after every turn here.
+            ends: tokens that end a turn, `end` among them.
             max_turn_tokens: a turn of so many tokens ends.
         """
         self.context, self.shown, self.turns, self.end = context, len(context), list(turns), end
-        self.max_turn_tokens = max_turn_tokens
-        self.response, self.fed, self.done = list(turns[0][1]), 0, False
+        self.ends, self.max_turn_tokens = ends, max_turn_tokens
+        self.response, self.fed, self.done, self.note = list(turns[0][1]), 0, False, ""
         self.answers: list[list[int]] = [[]]
         self.ended = True
         """Whether every turn was ended by the model itself."""
@@ -50,7 +57,7 @@ class Talk:
         """Go on with the turn, or with the next."""
         self.work.feed(len(self.response) - self.fed, self.shown + self.fed, predictions=1)
         self.fed = len(self.response)
-        if best != self.end:
+        if best not in self.ends:
             self.answers[-1].append(best)
             self.response.append(best)
             if len(self.answers[-1]) < self.max_turn_tokens:
@@ -71,7 +78,8 @@ class Decoder:
         self.context, self.options = context, options
         self.tokenizer = models.load_tokenizer(context.model)
         self.model = models.load(context.model).to(models.device()).eval()
-        self.vocabulary = Vocabulary(self.tokenizer, self.model.get_output_embeddings().weight.shape[0])
+        ends = models.ends(context.model, self.tokenizer)
+        self.vocabulary = Vocabulary(self.tokenizer, output.vocabulary(self.model), ends)
         self.price = Price(self.model)
 
     def batches(self, items: Sequence[Item]) -> list[list[int]]:
@@ -100,7 +108,8 @@ class Decoder:
             turns = [
                 (min(start + size, len(source)), joined(row[place:])) for start, row in zip(starts, pieces, strict=True)
             ]
-            talks.append(Talk(instruction, turns, self.vocabulary.end, self.options.max_turn_tokens))
+            end, ends = self.tokenizer.eos_token_id, self.vocabulary.ends
+            talks.append(Talk(instruction, turns, end, ends, self.options.max_turn_tokens))
         return talks
 
     def _result(self, size: int, row: Talk) -> Result:
@@ -122,6 +131,6 @@ class Decoder:
             "setting": f"n={size}",
             "hypothesis": units_joined(written, unit),
             "delays": delays,
-            "ended": row.ended,
+            "ended": row.ended and not row.note,
             "gflops": self.price.gflops(row.work),
-        }
+        } | noted(row.note)

@@ -7,7 +7,7 @@ activations are not counted, as is the custom (and what torch's counter does).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from torch import nn
 from transformers import PreTrainedModel
@@ -23,12 +23,23 @@ class Work:
     """(query, key) pairs in which the query may see the key."""
     predictions: int = 0
     """Times that next-token logits were asked for."""
+    feeds: list[tuple[int, int]] = field(default_factory=list)
+    """The arguments of every `feed`: tokens, and keys before them."""
 
     def feed(self, tokens: int, before: int, predictions: int = 0) -> None:
         """`tokens` queries in a row, each of which sees `before` keys, itself and those of the row before it."""
         self.tokens += tokens
         self.pairs += tokens * before + tokens * (tokens + 1) // 2
         self.predictions += predictions
+        self.feeds.append((tokens, before))
+
+    def near(self, window: int) -> int:
+        """Pairs as above, where a query sees the `window` keys up to its own at most."""
+        pairs = 0
+        for tokens, before in self.feeds:
+            early = min(tokens, max(0, window - before))  # queries that have no more keys than that
+            pairs += early * before + early * (early + 1) // 2 + (tokens - early) * window
+        return pairs
 
 
 class Price:
@@ -38,12 +49,18 @@ class Price:
         head = model.get_output_embeddings()
         matrices = [part.weight.numel() for part in model.modules() if isinstance(part, nn.Linear) and part is not head]
         self.token = 2 * sum(matrices)
-        config = model.config
+        config = model.config.get_text_config()
         width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-        self.pair = 4 * config.num_hidden_layers * config.num_attention_heads * width
+        self.layer = 4 * config.num_attention_heads * width
+        kinds = getattr(config, "layer_types", None) or [""] * config.num_hidden_layers
+        self.window = getattr(config, "sliding_window", None)
+        self.sliding = 0 if self.window is None else sum(kind in ("", "sliding_attention") for kind in kinds)
+        self.pair = self.layer * (config.num_hidden_layers - self.sliding)
         self.prediction = 2 * head.weight.numel()
 
     def gflops(self, work: Work) -> float:
         """10^9 floating-point operations, to six significant digits."""
         total = self.token * work.tokens + self.pair * work.pairs + self.prediction * work.predictions
+        if self.window is not None:
+            total += self.layer * self.sliding * work.near(self.window)
         return float(f"{total / 1e9:.6g}")

@@ -8,7 +8,7 @@ tokenised anew from its text, blanks between words, before each word; the first 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from transformers import PreTrainedTokenizerBase
 
@@ -44,6 +44,7 @@ class LegacySentence:
         recompute: bool,
         max_lag: int,
         max_word_tokens: int,
+        over: Collection[int] | None = None,
     ) -> None:
         """
         Args:
@@ -56,12 +57,15 @@ class LegacySentence:
             recompute: feed the whole response anew before every word.
             max_lag: stop when so many more words are written than read.
             max_word_tokens: a word ends after so many tokens.
+            over: tokens that end the sentence; the end-of-sequence token unless given.
         """
         self.context, self.ends, self.tokenizer, self.lead = context, ends, tokenizer, lead
         self.wanted, self.recompute = wanted, recompute
         self.max_lag, self.max_word_tokens = max_lag, max_word_tokens
+        self.over = over or [tokenizer.eos_token_id]
         self.mark, self.response, self.fed = len(mark), list(mark), 0
         self.done = self.ended = False
+        self.note = ""
         self.group: list[int] = []
         self.target: list[str] = []
         self.at: list[int] = []
@@ -90,7 +94,7 @@ class LegacySentence:
         self.work.feed(len(self.response) - self.fed, self.shown + self.fed, predictions=1)
         self.fed = len(self.response)
         self.group.append(best)
-        if best == self.tokenizer.eos_token_id:
+        if best in self.over:
             self.done = self.ended = True
             return
         last, kept = self.tokenizer.decode([best]), self.fed

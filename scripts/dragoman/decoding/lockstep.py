@@ -10,15 +10,16 @@ them. Rows whose next feed is short go first: the others wait for company.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
 import torch
 from torch.nn import functional
-from transformers import Cache, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import Cache, PreTrainedModel
 
-from dragoman import attention
+from dragoman import attention, models
 from dragoman.attention import Positions, View
+from dragoman.decoding.vocabulary import Vocabulary
 
 
 class Row(Protocol):
@@ -35,30 +36,24 @@ class Row(Protocol):
     starting: bool
     """Whether the next token has to begin a word, or end the sentence."""
     done: bool
+    note: str
+    """Why it ended before its time; empty where it did not."""
 
     def take(self, best: int) -> None:
         """The likeliest token after the last of `response`."""
 
 
-class Vocabulary:
-    """What decoding has to know of a tokenizer's tokens."""
+def outgrown(shown: int, response: int, positions: Positions, room: int | None) -> str:
+    """Why a translation has to end before its next token: its tokens need more positions than the model has; else "".
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, size: int | None = None) -> None:
-        """`size`: number of logits, where the model has more than the tokenizer has tokens."""
-        count = len(tokenizer)
-        anchor = tokenizer.encode("a", add_special_tokens=False)[-1]
-        alone = len(tokenizer.decode([anchor], clean_up_tokenization_spaces=False))
-        texts = tokenizer.batch_decode([[anchor, token] for token in range(count)], clean_up_tokenization_spaces=False)
-        special = set(tokenizer.all_special_ids)
-        self.end: int = tokenizer.eos_token_id
-        self.starts = [i not in special and text[alone : alone + 1].isspace() for i, text in enumerate(texts)]
-        """Whether a token begins a new word, by beginning with white space."""
-        self.starts += [False] * ((size or count) - count)
-        closed = [i for i in range(size or count) if i != self.end and (i in special or i >= count)]
-        anywhere = torch.zeros(size or count).index_fill(0, torch.tensor(closed, dtype=torch.long), -torch.inf)
-        may = torch.tensor([start or i == self.end for i, start in enumerate(self.starts)])
-        self.bars = torch.stack([anywhere, anywhere.masked_fill(~may, -torch.inf)])
-        """[2, vocabulary] -inf for tokens that are never written; for those that cannot come where a word begins."""
+    Args:
+        shown: tokens of the context that have been read.
+        response: tokens after the context.
+        positions: how they are counted.
+        room: positions of the model, from `models.positions`.
+    """
+    needed = max(shown, response) if positions == "group" else shown + response
+    return "" if room is None or needed <= room else f"needs {needed} positions; the model has {room}"
 
 
 class Places(Cache):
@@ -128,8 +123,9 @@ class Batch:
         attention.check_positions(model, positions)
         self.model, self.positions, self.pad, self.rows = model, positions, pad, list(rows)
         self.device = model.device
-        self.bars = vocabulary.bars.to(self.device)
-        contexts = {id(row.context): row.context for row in rows}
+        self.vocabulary = vocabulary
+        self.room = models.positions(model.config)
+        contexts = {id(row.context): row.context[: self.room] for row in rows}
         self.width = max(len(context) for context in contexts.values())
         number = {key: index for index, key in enumerate(contexts)}
         owner = torch.tensor([number[id(row.context)] for row in rows], device=self.device)
@@ -139,7 +135,8 @@ class Batch:
         ids = torch.tensor([[*context, *[self.pad] * (self.width - len(context))] for context in contexts])
         order = torch.arange(self.width, device=self.device)
         seen = (order <= order[:, None]).expand(len(contexts), -1, -1)
-        view = View(seen, order.expand(len(contexts), -1), order.expand(len(contexts), 1, -1))
+        order = order.expand(len(contexts), -1)
+        view = View(seen, order, order[:, None], order)
         cache = attention.new_cache()
         attention.forward(self.model, ids.to(self.device), view, cache, keep=1)
         return cache
@@ -147,12 +144,20 @@ class Batch:
     @torch.inference_mode()
     def run(self) -> None:
         """Decode until every row is done."""
+        self._end_outgrown(range(len(self.rows)))
         while self.rows:
             waiting = [len(row.response) - row.fed for row in self.rows]
             turn = [index for index, count in enumerate(waiting) if count == 1] or list(range(len(self.rows)))
             for index, best in self._step(turn, max(waiting[index] for index in turn)):
                 self.rows[index].take(best)
-            self._close_up()
+            self._end_outgrown(turn)
+
+    def _end_outgrown(self, turn: Iterable[int]) -> None:
+        """End the rows of `turn` that have no position for their next token, and close up."""
+        for row in (self.rows[index] for index in turn):
+            if not row.done and (note := outgrown(row.shown, len(row.response), self.positions, self.room)):
+                row.note, row.done = note, True
+        self._close_up()
 
     def _close_up(self) -> None:
         """Fill the gaps that finished rows leave with rows from the end."""
@@ -178,7 +183,7 @@ class Batch:
             ids.append([self.pad] * blank + new)
             number.append([-1] * blank + list(range(row.fed, row.fed + len(new))))
             shown.append(row.shown)
-            starting.append(int(row.starting))
+            starting.append(row.starting)
         numbers = torch.tensor(number, device=self.device)
         read = torch.tensor(shown, device=self.device)
         first = self.width + 1
@@ -189,9 +194,10 @@ class Batch:
         j = torch.arange(used, device=self.device)
         own = (j >= first) & (j - first <= numbers[:, :, None])
         seen = own | ((j > 0) & (j <= read[:, None]))[:, None] | ((j == 0) & (numbers < 0)[:, :, None])
-        place = numbers if self.positions == "group" else read[:, None] + numbers
+        own_place = torch.where(numbers < 0, 0, read[:, None] + numbers)
+        place = numbers if self.positions == "group" else own_place
         key_place = torch.where(j < first, j - 1, read[:, None] + j - first)[:, None]
-        view = View(seen, place.clamp(min=0), key_place.clamp(min=0))
+        view = View(seen, place.clamp(min=0), key_place.clamp(min=0), own_place)
         logits = attention.forward(self.model, torch.tensor(ids, device=self.device), view, self.places, keep=1)
-        best = (logits[:, -1].float() + self.bars[torch.tensor(starting, device=self.device)]).argmax(-1).tolist()
+        best = self.vocabulary.best(logits[:, -1], starting)
         return ((index, token) for index, token in zip(indices, best, strict=True) if index in chosen)

@@ -6,14 +6,16 @@ On request it also measures the model as what it was before any instruction, a m
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from transformers import GenerationConfig
 
 from dragoman import models
 from dragoman.config import OfflineDecoder, Prompt, Segment
-from dragoman.decoding import Context, Item, Row, by_length
+from dragoman.decoding import Context, Item, Row, by_length, noted
 from dragoman.decoding.cost import Price, Work
+from dragoman.decoding.vocabulary import with_newline
 from dragoman.prompts import encode, joined
 from dragoman.units import units
 
@@ -33,10 +35,10 @@ class Decoder:
         self.context, self.options = context, options
         self.tokenizer = models.load_tokenizer(context.model)
         self.tokenizer.padding_side = "left"
-        self.ends = [self.tokenizer.eos_token_id]
+        self.ends = models.ends(context.model, self.tokenizer)
         if options.stop_at_newline:
-            self.ends += self._tokens_with_newline()
-        self.engine = None
+            self.ends += with_newline(self.tokenizer)
+        self.engine, self.room = None, models.positions(models.described(context.model))
         if isinstance(options, OfflineDecoder) and options.engine == "vllm":
             from dragoman.decoding.vllm import Engine
 
@@ -46,10 +48,6 @@ class Decoder:
         # a checkpoint's own settings (repetition penalties and the like) would change what greedy and beam mean
         self.model.generation_config = GenerationConfig()
         self.price = Price(self.model)
-
-    def _tokens_with_newline(self) -> list[int]:
-        texts = self.tokenizer.batch_decode([[i] for i in range(len(self.tokenizer))])
-        return [i for i, text in enumerate(texts) if "\n" in text]
 
     def prompts(self, items: Sequence[Item]) -> list[list[int]]:
         """Token ids of every item up to where the model is to go on."""
@@ -63,26 +61,56 @@ class Decoder:
     @torch.inference_mode()
     def continuations(self, prompts: Sequence[Sequence[int]]) -> list[list[int]]:
         """Token ids that the model writes after each of the given ids, up to and with the one that ends them."""
-        if self.engine is not None:
-            return [self._written(ids) for ids in self.engine.continuations(prompts)]
+        found: list[list[int]] = [[] for _ in prompts]
+        for chosen, most in self._alike([self._room(len(prompt)) for prompt in prompts]):
+            given = [prompts[index] for index in chosen]
+            if self.engine is not None:
+                written = self.engine.continuations(given)
+            else:
+                how = {"num_beams": self.options.beam, "length_penalty": self.options.length_penalty}
+                written = self._generated(given, most, **how)
+            for index, ids in zip(chosen, written, strict=True):
+                found[index] = self._written(ids)
+        return found
+
+    def _room(self, prompt: int) -> int:
+        """Tokens that may be written after a prompt of so many; the last of them needs no position of its own."""
+        most = self.options.max_new_tokens
+        return most if self.room is None else min(most, max(0, self.room - prompt + 1))
+
+    def _alike(self, rooms: Sequence[int]) -> list[tuple[list[int], int]]:
+        """Rows that may write as much as the options allow, together, and each of the others alone: (indices, tokens).
+
+        Rows that may write nothing are left out.
+        """
+        most = self.options.max_new_tokens
+        whole = [index for index, room in enumerate(rooms) if room == most]
+        return [(whole, most)] * bool(whole) + [([i], room) for i, room in enumerate(rooms) if 0 < room < most]
+
+    def _generated(self, prompts: Sequence[Sequence[int]], most: int, **how: Any) -> list[list[int]]:
+        """What `generate` writes after prompts, `most` tokens at most, with whatever it puts after an end."""
         padded = self.tokenizer.pad({"input_ids": prompts}, return_tensors="pt").to(self.model.device)
         output = self.model.generate(
             **padded,
-            max_new_tokens=self.options.max_new_tokens,
-            num_beams=self.options.beam,
-            length_penalty=self.options.length_penalty,
+            max_new_tokens=most,
             do_sample=False,
             eos_token_id=self.ends,
             pad_token_id=self.tokenizer.pad_token_id,
+            **how,
         )
-        return [self._written(ids) for ids in output[:, padded["input_ids"].shape[1] :].tolist()]
+        return output[:, padded["input_ids"].shape[1] :].tolist()
+
+    def _note(self, prompt: int, written: Sequence[int]) -> Row:
+        """What to add to a row whose answer ended because the model has no further position."""
+        cut = self._room(prompt) < self.options.max_new_tokens and not self._ended(written)
+        return noted(f"the prompt has {prompt} tokens, and the model {self.room} positions" if cut else "")
 
     def decode(self, items: Sequence[Item]) -> list[list[Row]]:
         """One row per item: hypothesis, delays (every word comes after the whole source), number of tokens, whether it
         ended by itself, and, of greedy search by `generate`, what it cost."""
         rows, prompts = [], self.prompts(items)
         for item, prompt, ids in zip(items, prompts, self.continuations(prompts), strict=True):
-            row = self._row(ids)
+            row = self._row(ids) | self._note(len(prompt), ids)
             source, target = self.context.counted
             row["delays"] = [len(units(item.source, source))] * len(units(row["hypothesis"], target))
             if self.options.beam == 1 and self.engine is None:
@@ -134,5 +162,5 @@ class Decoder:
             text = text.lstrip("\n").split("\n")[0] if text.strip() else ""
         return {"hypothesis": text.strip(), "tokens": len(written), "ended": self._ended(written)}
 
-    def _ended(self, written: list[int]) -> bool:
+    def _ended(self, written: Sequence[int]) -> bool:
         return bool(written) and written[-1] in self.ends

@@ -30,8 +30,9 @@ class Decoder(offline.Decoder):
         for n in self.options.n:
             given = [priors.cut(ids, n, self.options.unit, self._text) for ids in made]
             written = self.continuations([[*prompt, *prior] for prompt, prior in zip(prompts, given, strict=True)])
-            for row, prior, ids in zip(rows, given, written, strict=True):
-                row.append({"setting": f"n={n}"} | self._continued(prior, ids))
+            for row, prompt, prior, ids in zip(rows, prompts, given, written, strict=True):
+                more = self._note(len(prompt) + len(prior), ids)
+                row.append({"setting": f"n={n}"} | self._continued(prior, ids) | more)
         return rows
 
     def _text(self, ids: list[int]) -> str:

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from dragoman import models
+from dragoman import models, output
 from dragoman.config import SimultaneousDecoder
-from dragoman.decoding import Context, Item, legacy
+from dragoman.decoding import Context, Item, legacy, noted
 from dragoman.decoding import Row as Result
 from dragoman.decoding.cost import Price, Work
 from dragoman.decoding.legacy import LegacySentence
-from dragoman.decoding.lockstep import Batch, Vocabulary
+from dragoman.decoding.lockstep import Batch
+from dragoman.decoding.vocabulary import Vocabulary
 from dragoman.decoding.writer import Writer, ahead
 from dragoman.prompts import render
 from dragoman.spelling import Cut, cut
@@ -28,7 +29,7 @@ class Sentence:
     def __init__(self, item: Cut, context: list[int], writer: Writer, recompute: bool) -> None:
         self.context, self.writer, self.recompute = context, writer, recompute
         self.ends = item.ends
-        self.response, self.fed, self.done = list(item.mark), 0, False
+        self.response, self.fed, self.done, self.note = list(item.mark), 0, False, ""
         self.work = Work()
         self.read = 0
         self._read()
@@ -72,7 +73,8 @@ class Decoder:
         self.lead = render(self.prompt, self.pair, "", "{target}")[-1][1].partition("{target}")[0]
         self.tokenizer = models.load_tokenizer(context.model)
         self.model = models.load(context.model).to(models.device()).eval()
-        self.vocabulary = Vocabulary(self.tokenizer, self.model.get_output_embeddings().weight.shape[0])
+        ends = models.ends(context.model, self.tokenizer)
+        self.vocabulary = Vocabulary(self.tokenizer, output.vocabulary(self.model), ends)
         self.price = Price(self.model)
 
     def _cuts(self, items: Sequence[Item]) -> list[Cut]:
@@ -97,7 +99,7 @@ class Decoder:
     def _row(self, item: Cut, context: list[int], k: int) -> Sentence | LegacySentence:
         options, wanted = self.options, ahead(k, self.options.stride)
         if options.legacy:
-            kept = options.recompute, options.max_lag, options.max_word_tokens
+            kept = options.recompute, options.max_lag, options.max_word_tokens, self.vocabulary.ends
             return LegacySentence(context, item.ends, item.mark, self.tokenizer, self.lead, wanted, *kept)
         limits = options.max_lag, options.max_word_tokens
         writer = Writer(self.vocabulary, self.tokenizer, wanted, *limits, self.counted.target)
@@ -111,7 +113,7 @@ class Decoder:
             "delays": written.delays,
             "ended": written.ended,
             "gflops": self.price.gflops(row.work),
-        }
+        } | noted(row.note)
 
 
 def by_tokens(lengths: Sequence[int], copies: int, budget: int) -> Iterator[list[int]]:

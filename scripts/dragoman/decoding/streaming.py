@@ -19,11 +19,12 @@ from collections.abc import Sequence
 import torch
 from transformers import PreTrainedModel
 
-from dragoman import attention, models
+from dragoman import attention, models, output
 from dragoman.attention import Positions, View
 from dragoman.config import SimultaneousDecoder
-from dragoman.decoding import Context, Item, Row
-from dragoman.decoding.lockstep import Vocabulary
+from dragoman.decoding import Context, Item, Row, noted
+from dragoman.decoding.lockstep import outgrown
+from dragoman.decoding.vocabulary import Vocabulary
 from dragoman.decoding.writer import Writer, ahead
 from dragoman.spelling import cut
 from dragoman.units import joined, units
@@ -87,6 +88,11 @@ class Stream:
         self.is_response, self.number = self.is_response[:kept], self.number[:kept]
         self.fed_response -= tokens
 
+    @property
+    def outgrown(self) -> str:
+        """Why there can be no further token; empty where there can."""
+        return outgrown(len(self.context), len(self.response), self.positions, models.positions(self.model.config))
+
     @torch.inference_mode()
     def logits(self) -> torch.Tensor:
         """Logits [vocabulary] of the token after the response so far, given the source read so far."""
@@ -110,7 +116,7 @@ class Stream:
             place = torch.where(new, self.origin + number, number)
         else:
             place = side_by_side[-queries:]
-        view = View(seen[None], place[None], side_by_side[None, None])
+        view = View(seen[None], place[None], side_by_side[None, None], side_by_side[None, -queries:])
         ids = torch.tensor([context + response], device=device)
         return attention.forward(self.model, ids, view, self.cache, keep=1)[0, -1]
 
@@ -131,8 +137,8 @@ class Interpreter:
         self.units = context.counted
         self.tokenizer = models.load_tokenizer(context.model)
         self.model = models.load(context.model).to(models.device()).eval()
-        self.vocabulary = Vocabulary(self.tokenizer, self.model.get_output_embeddings().weight.shape[0])
-        self.bars = self.vocabulary.bars.to(self.model.device)
+        ends = models.ends(context.model, self.tokenizer)
+        self.vocabulary = Vocabulary(self.tokenizer, output.vocabulary(self.model), ends)
         self.reset()
 
     def reset(self) -> None:
@@ -142,6 +148,8 @@ class Interpreter:
         self.writer = Writer(self.vocabulary, self.tokenizer, wanted, *limits, self.units.target)
         self.source: list[str] = []
         self.stream: Stream | None = None
+        self.note = ""
+        """Why the translation ended before its time."""
         self.done = False
 
     def read(self, word: str) -> list[str]:
@@ -180,7 +188,10 @@ class Interpreter:
     def _write(self, over: bool) -> list[str]:
         before, read = len(self.writer.words), len(self.source)
         while not self.done and self.stream is not None and (over or self.writer.want <= read):
-            best = int((self.stream.logits().float() + self.bars[int(self.writer.starting)]).argmax())
+            if note := self.stream.outgrown:
+                self.note, self.done = note, True
+                break
+            (best,) = self.vocabulary.best(self.stream.logits()[None], [self.writer.starting])
             action = self.writer.take(best, read, over)
             if action == "write":
                 self.stream.write(self.writer.tokens[-1])
@@ -212,4 +223,5 @@ class Decoder:
         interpreter.finish()
         writer = interpreter.writer
         hypothesis = joined(writer.words, interpreter.units.target)
-        return {"setting": f"k={k}", "hypothesis": hypothesis, "delays": writer.delays, "ended": writer.ended}
+        row = {"setting": f"k={k}", "hypothesis": hypothesis, "delays": writer.delays, "ended": writer.ended}
+        return row | noted(interpreter.note)

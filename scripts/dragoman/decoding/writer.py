@@ -15,7 +15,7 @@ from typing import Literal
 
 from transformers import PreTrainedTokenizerBase
 
-from dragoman.decoding.lockstep import Vocabulary
+from dragoman.decoding.vocabulary import Vocabulary
 from dragoman.policies import WaitK, WaitKStride, schedule
 from dragoman.spelling import Spelling
 from dragoman.units import Unit, units
@@ -99,7 +99,7 @@ class Writer:
             `write`: the token is now the last of `tokens`. `read`: ask again once `want` words, or all, are read.
             `end`: nothing more is written.
         """
-        begins = best == self.vocabulary.end or self.spelling.begins(self.word, best)
+        begins = best in self.vocabulary.ends or self.spelling.begins(self.word, best)
         if self.word and (begins or len(self.word) == self.max_word_tokens):
             if not self._complete(read) and not begins:
                 return "end"  # nothing but white space, for as long as a word may be
@@ -107,7 +107,7 @@ class Writer:
                 return "end"
             if not begins or (not over and self.want > read):
                 return "read"
-        if best == self.vocabulary.end:
+        if best in self.vocabulary.ends:
             self.ended = True
             return "end"
         self.word.append(best)

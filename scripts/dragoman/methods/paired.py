@@ -51,7 +51,8 @@ def answers(model: PreTrainedModel, batch: dict[str, torch.Tensor]) -> tuple[Ans
     import torch
     from torch.nn.functional import pad
 
-    from dragoman import attention
+    from dragoman import attention, output
+    from dragoman.entropy import LARGE
 
     size = len(batch["input_ids"])
     width = max(batch["input_ids"].shape[1], batch["other_ids"].shape[1])
@@ -63,23 +64,18 @@ def answers(model: PreTrainedModel, batch: dict[str, torch.Tensor]) -> tuple[Ans
     told = rows(batch["labels"] != IGNORE, batch["other_parts"] == ANSWER)[:, 1:].bool()
     if "documents" in batch:
         documents = rows(batch["documents"], batch["other_documents"])
-        found = attention.causal(model, ids, documents, pad(told, (0, 1))).float()
-        tokens, examples = ids[:, 1:][told], documents[:, 1:][told] - 1
-        own = int(told[:size].sum())
-        return Answers(found[:own], tokens[:own], examples[:own]), Answers(found[own:], tokens[own:], examples[own:])
-    first = int(told.any(0).int().argmax())
-    logits = model(
-        input_ids=ids,
-        attention_mask=rows(batch["attention_mask"], batch["other_parts"] > 0),
-        use_cache=False,
-        logits_to_keep=width - first,
-    ).logits[:, :-1]
-    halves = []
-    for half in (slice(None, size), slice(size, None)):
-        kept = told[half, first:]
-        found = logits[half][kept].float()
-        halves.append(Answers(found, ids[half, 1 + first :][kept], kept.nonzero()[:, 0]))
-    return halves[0], halves[1]
+        found = attention.causal(model, ids, documents, pad(told, (0, 1)))
+        examples = documents[:, 1:][told] - 1
+    else:
+        first = int(told.any(0).int().argmax())
+        many = told[:, first:].numel() * output.vocabulary(model) > LARGE
+        with output.only(model, pad(told, (0, 1)) if many else width - first) as last:
+            real = rows(batch["attention_mask"], batch["other_parts"] > 0)
+            found = model(input_ids=ids, attention_mask=real, use_cache=False, logits_to_keep=last).logits
+        found = found if many else found[:, :-1][told[:, first:]]
+        examples = told.nonzero()[:, 0] % size
+    found, tokens, own = found.float(), ids[:, 1:][told], int(told[:size].sum())
+    return Answers(found[:own], tokens[:own], examples[:own]), Answers(found[own:], tokens[own:], examples[own:])
 
 
 def loss(
@@ -97,11 +93,10 @@ def loss(
         weight: of the term.
         term: (own answers, other answers) -> what they add, summed over the batch.
     """
-    from torch.nn.functional import cross_entropy
-
     from dragoman import training
+    from dragoman.entropy import summed
 
     if weight == 0:
         return training.cross_entropy(model, batch, predicted)
     own, other = answers(model, batch)
-    return (cross_entropy(own.logits, own.tokens, reduction="sum") + weight * term(own, other)) / predicted
+    return (summed(own.logits, own.tokens) + weight * term(own, other)) / predicted

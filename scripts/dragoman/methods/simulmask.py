@@ -102,5 +102,4 @@ def loss(
             keep=keep,
         )
 
-    mean = training.packed_mean if "documents" in batch else training.token_mean
-    return mean(logits, batch["labels"], predicted)
+    return training.token_mean(model, logits, batch["labels"], predicted, packed="documents" in batch)

@@ -19,16 +19,15 @@ computed for as many positions at a time as a budget of bytes allows.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
 from torch.nn import functional
 from transformers import PreTrainedModel
-from transformers.modeling_outputs import BaseModelOutputWithPast
 
+from dragoman import output
 from dragoman.decoding import by_length
 from dragoman.decoding.offline import Decoder
 from dragoman.metrics import MetricError
@@ -172,36 +171,16 @@ def _hidden(
     return torch.cat([row[start : start + count] for row, start, count in zip(states, starts, counts, strict=True)])
 
 
-@contextmanager
-def _instead_of_layers(model: PreTrainedModel, states: torch.Tensor) -> Iterator[None]:
-    base: Any = model.base_model
-    before = base.__dict__.get("forward")
-    base.forward = lambda *args, **kwargs: BaseModelOutputWithPast(last_hidden_state=states)
-    try:
-        yield
-    finally:
-        del base.forward
-        if before is not None:
-            base.forward = before
-
-
-def _logits(model: PreTrainedModel, states: torch.Tensor) -> torch.Tensor:
-    """Logits [positions, vocabulary] of hidden states [positions, width], by all that the model does after its layers:
-    some models scale or cap what the head says."""
-    with _instead_of_layers(model, states[None]):
-        return model(inputs_embeds=states[None], use_cache=False).logits[0]
-
-
 def _check_head(model: PreTrainedModel, ids: Sequence[int]) -> None:
     """Compare one position with the untouched model.
 
     Raises:
-        ValueError: they differ, so the model is of a kind that `_logits` does not understand.
+        ValueError: they differ, so the model is of a kind that `output.logits` does not understand.
     """
     whole = model(input_ids=torch.tensor([list(ids)], device=model.device), use_cache=False, logits_to_keep=1).logits[
         0, -1:
     ]
-    ours = _logits(model, _hidden(model, [ids], [()], [1]))
+    ours = output.logits(model, _hidden(model, [ids], [()], [1]))
     if ours.shape != whole.shape or not torch.allclose(ours, whole, rtol=1e-3, atol=1e-3, equal_nan=True):
         raise ValueError(
             f"models of type {model.config.model_type!r} cannot be compared: their logits are not made from the last "
@@ -213,8 +192,8 @@ def _measure(
     foundation: PreTrainedModel, twin: PreTrainedModel, states_q: torch.Tensor, states_p: torch.Tensor
 ) -> torch.Tensor:
     """All quantities of a trace, [quantities, positions], from hidden states [positions, width]."""
-    log_q = functional.log_softmax(_logits(foundation, states_q), dim=-1)
-    log_p = functional.log_softmax(_logits(twin, states_p), dim=-1)
+    log_q = functional.log_softmax(output.logits(foundation, states_q), dim=-1)
+    log_p = functional.log_softmax(output.logits(twin, states_p), dim=-1)
     of_token = log_q.gather(-1, log_p.argmax(-1, keepdim=True))
     rank = 1 + (log_q > of_token).sum(-1)
     p = log_p.exp()

@@ -73,13 +73,13 @@ def source_type(instances: Sequence[Instance]) -> Literal["text", "speech"]:
 
 
 def source_unit(instances: Sequence[Instance]) -> str:
-    """What the delays of a log of text count: `char` where a source has as many characters as `source_length` says, and
-    not as many words; else `word`. An end mark may count, too."""
-    for each in instances:
-        if isinstance(each.source, str):
-            ends = each.source_length - 1, each.source_length
-            if len(each.source.split()) not in ends:
-                return "char" if len(units(each.source, "character")) in ends else "word"
+    """What the delays of a log of text count: `char` where every source has as many characters as `source_length` says,
+    and not as many words; else `word`. An end mark may count, too."""
+    texts = [(each.source, each.source_length) for each in instances if isinstance(each.source, str)]
+    for end_mark in (0, 1):
+        for name, unit in UNITS.items():
+            if all(len(units(text, unit)) + end_mark == length for text, length in texts):
+                return name
     return "word"
 
 

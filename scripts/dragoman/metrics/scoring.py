@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from dragoman import registry
+from dragoman.decoding import cut_short
 from dragoman.metrics import MetricError, NoValueError, Score, columns_of, languages_of, parse, score, unwritten
 from dragoman.records import Record, SentenceScore
 from dragoman.storage import read_jsonl, sha256
@@ -197,7 +199,9 @@ def score_hypotheses(
                 if odd := next((row for row in rows if not _numbers(row[column])), None):
                     raise MetricError(f"{path}: {column!r} of id {odd['id']!r} holds something else than numbers")
             columns = {column: [row[column] for row in rows] for column in needed}
-            records.append(scored(here, metric, hypotheses, references, sources, made_from, own, columns)[0])
+            record = scored(here, metric, hypotheses, references, sources, made_from, own, columns)[0]
+            notes = [note for note in (record.note, cut_short(rows)) if note]
+            records.append(dataclasses.replace(record, note="; ".join(notes)))
     return records
 
 

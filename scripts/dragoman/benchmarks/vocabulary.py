@@ -1,0 +1,127 @@
+"""What a large vocabulary costs: its tokenizer, the output layer's products, the first pass of `generate`, training
+steps."""
+
+from __future__ import annotations
+
+import multiprocessing
+import resource
+import string
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from itertools import islice, product
+from pathlib import Path
+from typing import Literal
+
+import torch
+from transformers import AutoModelForCausalLM, Gemma3TextConfig, GemmaTokenizer
+
+from dragoman import entropy, models, output, trainable, training
+from dragoman.benchmarks import Timing, timed
+from dragoman.config import Lora, Training
+from dragoman.decoding.vocabulary import texts
+from dragoman.methods import IGNORE
+
+Way = Literal["as the library has it", "arranged"]
+WAYS: tuple[Way, ...] = ("as the library has it", "arranged")
+ENTRIES, WIDTH = 262_144, 640
+"""Of Gemma 3 270M."""
+LAYERS = 6
+"""A third of its layers: the output layer is what is measured."""
+PAIRS, LENGTH, ANSWER = 16, 36, 14
+"""Sentence pairs of a training step, their tokens, and those of the answer."""
+
+
+def vocabulary() -> Iterator[Timing]:
+    """Reading a tokenizer and its tokens' texts, the output layer over positions cut out of longer rows, the first pass
+    of `generate`, and training steps.
+
+    Each training has a process of its own, whose peak memory is then its own.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        yield from _tokenizer(Path(folder))
+    yield from _products()
+    yield from _first_pass()
+    for what, adapter in (("all weights", None), ("adapter", Lora(rank=16, dropout=0.0))):
+        for way in WAYS:
+            with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+                seconds, megabytes = pool.submit(_steps, way, adapter, torch.get_num_threads()).result()
+            how = f"{what}, {way}, {megabytes:,.0f} MiB"
+            yield Timing("step 262k", how, PAIRS * LENGTH, "tokens", seconds)
+
+
+def _tokenizer(folder: Path) -> Iterator[Timing]:
+    """A Gemma tokenizer whose pieces are all that up to three letters can make."""
+    letters = [*string.ascii_letters, *string.digits, "\n", "▁"]
+    longer = ((start, end) for size in (2, 3) for *start, end in product(letters, repeat=size))
+    pieces = ["<pad>", "<eos>", "<bos>", "<unk>", "<mask>", *(f"<0x{byte:02X}>" for byte in range(256)), *letters]
+    merges = [("".join(start), end) for start, end in islice(longer, ENTRIES - len(pieces))]
+    pieces += ["".join(pair) for pair in merges]
+    made = GemmaTokenizer(vocab={piece: number for number, piece in enumerate(pieces)}, merges=merges)
+    made.save_pretrained(folder)
+    Gemma3TextConfig(vocab_size=ENTRIES).save_pretrained(folder)
+    for way in WAYS:
+        if way == "arranged":
+            models.quicken(made, folder)
+        count, seconds = timed(lambda: len(models.load_tokenizer(folder)))
+        yield Timing("read tokenizer 262k", way, count, "tokens", seconds)
+    reads = (lambda: len([made.decode([token]) for token in range(len(made))]), lambda: len(texts(made)))
+    for way, read in zip(WAYS, reads, strict=True):
+        count, seconds = timed(read)
+        yield Timing("texts of tokens 262k", way, count, "tokens", seconds)
+
+
+def _products() -> Iterator[Timing]:
+    states, weight = torch.randn(8, LENGTH, WIDTH), torch.randn(ENTRIES, WIDTH)
+    for way, given in zip(WAYS, (states[:, -15:], states[:, -15:].contiguous()), strict=True):
+        seconds = timed(lambda given=given: len(torch.nn.functional.linear(given, weight)))[1]
+        yield Timing("output layer 262k", f"8 x 15 positions, {way}", 8 * 15, "positions", seconds)
+
+
+@torch.inference_mode()
+def _first_pass() -> Iterator[Timing]:
+    model, ids = _model().eval(), torch.randint(ENTRIES, (40, LENGTH))
+    for way in WAYS:
+        if way == "arranged":
+            output.arranged(model)
+        seconds = timed(lambda: len(model(input_ids=ids, logits_to_keep=1).logits))[1]
+        yield Timing("first pass 262k", f"40 prompts, {way}", 40, "prompts", seconds)
+
+
+def _model() -> models.PreTrainedModel:
+    config = Gemma3TextConfig(
+        vocab_size=ENTRIES,
+        hidden_size=WIDTH,
+        intermediate_size=2048,
+        num_hidden_layers=LAYERS,
+        num_attention_heads=4,
+        num_key_value_heads=1,
+        head_dim=256,
+    )
+    return AutoModelForCausalLM.from_config(config, attn_implementation="sdpa")
+
+
+def _steps(way: Way, adapter: Lora | None, threads: int) -> tuple[float, float]:
+    """Seconds of the second training step, and peak MiB."""
+    torch.set_num_threads(threads)
+    model = _model()
+    if way == "arranged":
+        output.arranged(model)
+    else:  # nothing counts as large
+        entropy.LARGE = training.LARGE = trainable.LARGE = 2**62
+    model = trainable.trainable(model, Training(steps=1, adapter=adapter)).train()
+    optimizer = torch.optim.AdamW((weight for weight in model.parameters() if weight.requires_grad), fused=True)
+    labels = torch.randint(ENTRIES, (PAIRS, LENGTH))
+    batch = {"input_ids": labels.clone(), "attention_mask": torch.ones_like(labels), "labels": labels}
+    for row in labels:
+        row[: LENGTH - ANSWER - int(torch.randint(6, ()))] = IGNORE
+    predicted = (labels != IGNORE).sum()
+
+    def step() -> int:
+        training.cross_entropy(model, batch, predicted).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        return 1
+
+    step()
+    return timed(step)[1], resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
