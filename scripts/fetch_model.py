@@ -105,24 +105,25 @@ def bring(plan: Plan, name: str, spec: HubModel | LocalModel) -> None:
     else:
         source = Path(spec.path)
     facts["parameters"] = parameters_in(source)
-    tokenizer = accepted(plan, name, source)
-    check_masks(plan, name, source)
-    facts["tokenizer"] = habits.of(tokenizer)
+    found = accepted(plan, name, source)
+    facts["tokenizer"] = habits.of(found)
     with building(plan.model_folder(name), facts) as place:
         for path in sorted(source.iterdir()):
             if path.suffix in CHECKPOINT and path.name != "manifest.json":
                 # a folder of the user's is copied: he may train on in it
                 (link_or_copy if isinstance(spec, HubModel) else shutil.copyfile)(path, place / path.name)
-        models.quicken(tokenizer, place)
+        models.quicken(found, place)
 
 
 def accepted(plan: Plan, name: str, folder: Path) -> PreTrainedTokenizerBase:
-    """The tokenizer of a checkpoint, after a check that every prompt which the model is given can be made with it.
+    """The tokenizer of a checkpoint, after a check that every experiment with the model can be done with it.
 
     Raises:
-        ValueError: it cannot be used, or a prompt asks for a chat template that is not there or cannot be cut up.
+        ValueError: tokenizer or model cannot be used, or a prompt asks for a chat template that is not there or cannot
+            be cut up.
     """
     found = check_tokenizer(folder)
+    check_masks(plan, name, folder)
     for prompt_name, prompt in plan.prompts_with(name).items():
         try:
             chat.rendered(prompt, found)
@@ -193,7 +194,6 @@ def convert(plan: Plan, name: str, spec: GgufModel | PackageModel) -> None:
             for text in texts:
                 shutil.copyfile(text, place / text.name)
             facts["parameters"] = parameters_in(place)
-            check_masks(plan, name, place)
             saved = accepted(plan, name, place)
             facts["tokenizer"] = habits.of(saved) | {"mended": mended, "differs": differs}
             models.quicken(saved, place)

@@ -279,9 +279,7 @@ def test_a_template_that_cannot_be_cut_is_refused_when_the_model_is_fetched(
         fetch_model.main(["--config", "c.yaml", "--model", "local"])
 
 
-def test_a_tuned_model_ends_its_answers_as_the_template_does(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_tuned_model_ends_its_answers_as_the_template_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     laid(tmp_path / "model", CHATML)
     (tmp_path / "c.yaml").write_text(yaml.safe_dump(CONFIG))
@@ -289,16 +287,15 @@ def test_a_tuned_model_ends_its_answers_as_the_template_does(
     run = plan.tuning_run("first", "sft", "all", 1)
     fetch_model.main(["--config", "c.yaml", "--model", "local"])
     before, after = plan.model_folder("local"), plan.tuning_folder(run)
-    chat.for_model(plan.prompts["chat"], before)
-    assert "ends an answer with '<|im_end|>', which ends no sequence of this model" in caplog.text
+    asked = chat.for_model(plan.prompts["chat"], before)
+    old, end = (models.load_tokenizer(before).convert_tokens_to_ids(token) for token in (models.END, "<|im_end|>"))
+    assert models.ends(before, models.load_tokenizer(before), asked) == [end, old]
+    assert models.ends(before, models.load_tokenizer(before), plan.prompts["short"]) == [old]
     demo = ParallelText("en-fr", SOURCES, TARGETS, [""] * len(SOURCES))
     monkeypatch.setattr(finetune, "read", lambda *_: demo)
     monkeypatch.setattr(finetune, "read_manifest", lambda folder: {"files": {"train.parquet": {"sha256": ""}}})
     finetune.tune(plan, run)
     tuned = models.load_tokenizer(after)
     assert tuned.eos_token == "<|im_end|>"
-    end, old = tuned.eos_token_id, tuned.convert_tokens_to_ids(models.END)
     assert models.load(after).generation_config.eos_token_id == [end, old]
-    caplog.clear()
-    chat.for_model(plan.prompts["chat"], after)
-    assert caplog.text == ""
+    assert models.ends(after, tuned, plan.prompts["short"]) == [end, old]

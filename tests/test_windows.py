@@ -293,7 +293,7 @@ def test_every_end_that_a_checkpoint_names_ends_an_answer(tmp_path: Path, tokeni
     assert len(marked) == len(tokenizer)
     marked.save_pretrained(folder)
     (folder / "generation_config.json").write_text(json.dumps({"eos_token_id": [text, turn]}), encoding="utf-8")
-    assert models.ends(folder, models.load_tokenizer(folder)) == [tokenizer.eos_token_id, turn]
+    assert models.ends(folder, models.load_tokenizer(folder), PROMPT) == [tokenizer.eos_token_id, turn]
     (row,) = decoded("offline", folder, 1)
     assert (row["tokens"], row["ended"]) == (3, True)
     for name in ("simultaneous", "conversation"):

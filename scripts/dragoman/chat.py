@@ -11,18 +11,14 @@ it does not hold is refused. What comes after the token that ends the answer is 
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dragoman.config import Prompt, Segment
-from dragoman.prompts import Piece, begins_with_token, encode, end, joined, render
-from dragoman.storage import read_json
+from dragoman.prompts import Piece, begins_with_token, encode, joined, render
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
-
-log = logging.getLogger(__name__)
 
 PAIR = "en-fr"
 """Any pair: what languages are called plays no part in whether a template keeps a text."""
@@ -53,19 +49,7 @@ def for_model(prompt: Prompt, folder: Path) -> Prompt:
         return prompt
     from dragoman import models
 
-    tokenizer = models.load_tokenizer(folder)
-    made = rendered(prompt, tokenizer)
-    settings = folder / "generation_config.json"
-    known = read_json(settings).get("eos_token_id") if settings.is_file() else None
-    ends = {tokenizer.eos_token_id, *(known if isinstance(known, list) else [known])}
-    if end(made, tokenizer) not in ends:
-        log.warning(
-            "%s: its chat template ends an answer with %r, which ends no sequence of this model, so that it may write "
-            "on after its answer; name that token in its generation_config.json, or fine-tune it with this prompt",
-            folder,
-            made.end,
-        )
-    return made
+    return rendered(prompt, models.load_tokenizer(folder))
 
 
 def rendered(prompt: Prompt, tokenizer: PreTrainedTokenizerBase) -> Prompt:
@@ -123,7 +107,7 @@ def _applied(prompt: Prompt, tokenizer: PreTrainedTokenizerBase, asked: str, ans
         return str(
             tokenizer.apply_chat_template(
                 messages,
-                chat_template=CLOCK + str(tokenizer.chat_template),
+                chat_template=CLOCK + tokenizer.get_chat_template(),
                 tokenize=False,
                 add_generation_prompt=answer is None,
                 **options,

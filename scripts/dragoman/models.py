@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dragoman.config import ScratchModel
+from dragoman import prompts
+from dragoman.config import Prompt, ScratchModel
 from dragoman.storage import read_json, write_json
 
 if TYPE_CHECKING:
@@ -140,10 +141,11 @@ def quicken(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
     write_json(config, facts | {"added_tokens_decoder": {str(i): token.__getstate__() for i, token in added.items()}})
 
 
-def ends(folder: Path, tokenizer: PreTrainedTokenizerBase) -> list[int]:
-    """Tokens that end an answer: the tokenizer's end-of-sequence token first, then those of generation_config.json.
+def ends(folder: Path, tokenizer: PreTrainedTokenizerBase, prompt: Prompt) -> list[int]:
+    """Tokens that end an answer: the prompt's own first, the tokenizer's end-of-sequence token, and those of
+    generation_config.json.
 
-    Of the latter only tokens that are no text count, like the end of a turn in a chat: Falcon-RW-1B's file names the
+    Of the last only tokens that are no text count, like the end of a turn in a chat: Falcon-RW-1B's file names the
     token of `#`.
     """
     path, named = Path(folder) / "generation_config.json", None
@@ -151,9 +153,8 @@ def ends(folder: Path, tokenizer: PreTrainedTokenizerBase) -> list[int]:
         named = read_json(path).get("eos_token_id")
     added = tokenizer.added_tokens_decoder
     more = [named] if isinstance(named, int) else named or []
-    return list(
-        dict.fromkeys([tokenizer.eos_token_id, *(token for token in more if token in added and added[token].special)])
-    )
+    special = [token for token in more if token in added and added[token].special]
+    return list(dict.fromkeys([prompts.end(prompt, tokenizer), tokenizer.eos_token_id, *special]))
 
 
 def entries(folder: Path) -> int | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from dragoman import models, output
+from dragoman import models, output, prompts
 from dragoman.config import ConversationDecoder
 from dragoman.decoding import Context, Item, noted
 from dragoman.decoding import Row as Result
@@ -78,7 +78,7 @@ class Decoder:
         self.context, self.options = context, options
         self.tokenizer = models.load_tokenizer(context.model)
         self.model = models.load(context.model).to(models.device()).eval()
-        ends = models.ends(context.model, self.tokenizer)
+        ends = models.ends(context.model, self.tokenizer, context.prompt)
         self.vocabulary = Vocabulary(self.tokenizer, output.vocabulary(self.model), ends)
         self.price = Price(self.model)
 
@@ -108,7 +108,7 @@ class Decoder:
             turns = [
                 (min(start + size, len(source)), joined(row[place:])) for start, row in zip(starts, pieces, strict=True)
             ]
-            end, ends = self.tokenizer.eos_token_id, self.vocabulary.ends
+            end, ends = prompts.end(self.context.prompt, self.tokenizer), self.vocabulary.ends
             talks.append(Talk(instruction, turns, end, ends, self.options.max_turn_tokens))
         return talks
 

@@ -35,7 +35,7 @@ class Decoder:
         self.context, self.options = context, options
         self.tokenizer = models.load_tokenizer(context.model)
         self.tokenizer.padding_side = "left"
-        self.ends = models.ends(context.model, self.tokenizer)
+        self.ends = models.ends(context.model, self.tokenizer, context.prompt)
         if options.stop_at_newline:
             self.ends += with_newline(self.tokenizer)
         self.engine, self.room = None, models.positions(models.described(context.model))

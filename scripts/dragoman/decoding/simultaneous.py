@@ -73,7 +73,7 @@ class Decoder:
         self.lead = render(self.prompt, self.pair, "", "{target}")[-1][1].partition("{target}")[0]
         self.tokenizer = models.load_tokenizer(context.model)
         self.model = models.load(context.model).to(models.device()).eval()
-        ends = models.ends(context.model, self.tokenizer)
+        ends = models.ends(context.model, self.tokenizer, context.prompt)
         self.vocabulary = Vocabulary(self.tokenizer, output.vocabulary(self.model), ends)
         self.price = Price(self.model)
 

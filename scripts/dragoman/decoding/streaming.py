@@ -137,7 +137,7 @@ class Interpreter:
         self.units = context.counted
         self.tokenizer = models.load_tokenizer(context.model)
         self.model = models.load(context.model).to(models.device()).eval()
-        ends = models.ends(context.model, self.tokenizer)
+        ends = models.ends(context.model, self.tokenizer, context.prompt)
         self.vocabulary = Vocabulary(self.tokenizer, output.vocabulary(self.model), ends)
         self.reset()
 
