@@ -64,7 +64,7 @@ PRELOADED = (
 )
 """What the worker imports. A job imports by itself what else it needs."""
 
-FEWEST = 12
+FEWEST = 6
 """Jobs that a run must have for a worker to be worth its own start."""
 
 PR_SET_PDEATHSIG = 1
