@@ -15,13 +15,17 @@ IN_VENV := export PATH="$(CURDIR)/$(VENV)/bin:$$PATH"; hash -r;
 # Bytecode that is not kept is compiled anew by every job.
 export PYTHONDONTWRITEBYTECODE :=
 
+# What `make real` lies over config/real.yaml: a model and a text, by the names of files in config/real; none by default.
+MODEL ?= gemma3
+TEXT ?= embedded
+
 # Whether `make test` makes the environment of COMET and BLEURT and tests them.
 NEURAL ?= 1
 
 # The environment of envs/ that `make lock` is about.
 LOCK ?= main
 
-.PHONY: help env env-simuleval env-neural demo smoke test fuzz chaos lint audit format bench report compare clean lock
+.PHONY: help env env-simuleval env-neural demo smoke real test fuzz chaos lint audit format bench report compare clean lock
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -58,6 +62,10 @@ demo: env ## run the embedded demonstration: a corpus, two models, a fine-tuning
 
 smoke: ## the same with config/smoke.yaml: every rule in a few minutes, learns nothing
 	@$(MAKE) --no-print-directory demo CONFIG=config/smoke.yaml
+
+real: env ## the three papers on a real model, Gemma 3 270M (MODEL=smollm2; TEXT=folder or hub): an hour on two cores
+	@$(IN_VENV) snakemake --cores $(CORES) --quiet rules host --config results=results/real-$(MODEL)-$(TEXT) --configfile \
+	  config/real.yaml $(patsubst %,config/real/%.yaml,$(filter-out gemma3,$(MODEL)) $(filter-out embedded,$(TEXT)))
 
 test: env lint $(if $(filter 0,$(NEURAL)),,env-neural) ## style checks and the whole test suite (NEURAL=0: without COMET and BLEURT)
 	@$(IN_VENV) OMP_NUM_THREADS=1 python -m pytest -n 2 --dist loadscope --no-loadscope-reorder

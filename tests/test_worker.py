@@ -94,7 +94,7 @@ def running(tmp_path: Path) -> Iterator[Running]:
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as owner:
         assert owner.stdout is not None
         functions = owner.stdout.readline()
-        address = Path(functions.split("client.py ")[1].split()[0])
+        address = Path(functions.split()[3]).parent / "worker"
         assert eventually(address.exists), (tmp_path / "worker.log").read_text()
         (child,) = Path(f"/proc/{owner.pid}/task/{owner.pid}/children").read_text().split()
         yield Running(int(child), address, functions, library)

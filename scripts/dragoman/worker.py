@@ -85,7 +85,9 @@ def start(log: Path, threads: int) -> str:
         threads: CPU threads of every job. Libraries read the number when they are imported.
 
     Returns:
-        bash functions, one for each file of `scripts/` and named like it, that run the file in the worker.
+        a bash command that defines functions, one for each file of `scripts/` and named like it, that run the file in
+        the worker. They are in a file, so that Snakemake prints short commands where a job fails; where the worker has
+        ended and taken it along, jobs run without a worker.
     """
     address = Path(tempfile.mkdtemp(prefix="dragoman-")) / "worker"  # of 100 characters at most, so not among results
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -100,7 +102,10 @@ def start(log: Path, threads: int) -> str:
             start_new_session=True,
         )
     client = shlex.join([sys.executable, "-I", "-S", str(SCRIPTS / "dragoman" / "client.py"), str(address)])
-    return " ".join(f'{path.name}() {{ {client} {shlex.quote(str(path))} "$@"; }};' for path in SCRIPTS.glob("*.py"))
+    functions = [f'{path.name}() {{ {client} {shlex.quote(str(path))} "$@"; }}\n' for path in SCRIPTS.glob("*.py")]
+    (address.parent / "scripts.sh").write_text("".join(functions), encoding="utf-8")
+    place = shlex.quote(str(address.parent / "scripts.sh"))
+    return f"if [ -f {place} ]; then . {place}; fi;"
 
 
 def _state_of_code() -> list[tuple[str, int]]:

@@ -46,8 +46,7 @@ shell.prefix(PREFIX)
 # On one machine, jobs are copies of a process that has imported what they all import.
 onstart:
     if workflow.local_exec and not CONDA and worker.suits(len(list(workflow.dag.needrun_jobs()))):
-        functions = worker.start(Path(RESULTS) / "logs" / "worker.log", THREADS)
-        shell.prefix(PREFIX + functions.replace("{", "{{").replace("}", "}}"))
+        shell.prefix(PREFIX + worker.start(Path(RESULTS) / "logs" / "worker.log", THREADS) + " ")
 
 
 wildcard_constraints:
