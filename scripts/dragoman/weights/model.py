@@ -84,10 +84,14 @@ def read(path: Path, header: Header) -> PreTrainedModel:
         with tempfile.TemporaryDirectory() as alone:  # next to other files, transformers would read those, too
             Path(alone, "model.gguf").symlink_to(path.resolve())
             place = {"pretrained_model_name_or_path": alone, "gguf_file": "model.gguf"}
-            config = AutoConfig.from_pretrained(**place)
+            config = AutoConfig.from_pretrained(**place, trust_remote_code=False)
             settle(config, path, header)
             found, loaded = AutoModelForCausalLM.from_pretrained(
-                **place, config=config, dtype=torch.float32, output_loading_info=True
+                **place,
+                config=config,
+                dtype=torch.float32,
+                output_loading_info=True,
+                trust_remote_code=False,
             )
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
