@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 from dragoman import command, decoding, instructions, models
 from dragoman.configfile import load_config
-from dragoman.decoding import offline
 from dragoman.imports import code
 from dragoman.plan import DecodeRun, Plan
 from dragoman.storage import digest, read_manifest, write_json
@@ -15,6 +14,8 @@ from dragoman.storage import digest, read_manifest, write_json
 
 def answer(plan: Plan, run: DecodeRun) -> None:
     """A list of instruction, output, generator and dataset, in the order of the file."""
+    from dragoman.decoding import offline  # brings torch, which --help need not wait for
+
     asked, spec = plan.instructed(run), plan.answer_spec(run)
     questions = instructions.questions(command.located(asked.path))[: asked.limit]
     items = [decoding.Item(i, instructions.asked(row["instruction"]), "") for i, row in enumerate(questions)]

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 
 from dragoman import chat, command, corpora, decoding, models
 from dragoman.configfile import load_config
-from dragoman.decoding import offline
-from dragoman.metrics import divergence
 from dragoman.plan import DivergenceRun, Plan
 
 
@@ -17,6 +15,9 @@ def diverge(plan: Plan, run: DivergenceRun) -> None:
 
     Priors are the twin's own first tokens. Where its whole answer is shorter, the sentence is left out for that n.
     """
+    from dragoman.decoding import offline  # brings torch, which --help need not wait for
+    from dragoman.metrics import divergence
+
     experiment = plan.experiment(run.experiment)
     spec = experiment.divergence
     assert spec is not None  # else there would be no such run

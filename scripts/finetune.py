@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from dragoman import chat, command, corpora, habits, instructions, launch, models, prompts, registry, training
+from dragoman import chat, command, corpora, habits, instructions, launch, models, prompts, registry
 from dragoman.checks import options_of
 from dragoman.configfile import load_config
 from dragoman.imports import code
@@ -24,6 +24,8 @@ def read(folder: Path, pair: str, limit: int | None, units: Sequence[str] = ()) 
 
 def tune(plan: Plan, run: TuningRun) -> None:
     """Examples from the corpora, weights from the foundation model, result into the run's folder."""
+    from dragoman import training  # brings torch, which --help need not wait for
+
     experiment = plan.experiment(run.experiment)
     tuning = experiment.tunings[run.tuning]
     before = plan.model_before(run)

@@ -7,7 +7,7 @@ import random
 import shutil
 from collections.abc import Sequence
 
-from dragoman import command, corpora, launch, models, pages, training
+from dragoman import command, corpora, launch, models, pages
 from dragoman.config import ScratchModel
 from dragoman.configfile import load_config
 from dragoman.imports import code
@@ -20,6 +20,8 @@ SAMPLE = 40
 
 def pretrain(plan: Plan, name: str, spec: ScratchModel) -> None:
     """Train tokenizer and weights on pages made of the model's corpus."""
+    from dragoman import training  # brings torch, which --help need not wait for
+
     models.use_threads(plan.config.threads)
     text, made_from = {}, {}
     for corpus, pair in plan.page_texts(spec.text):

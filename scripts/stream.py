@@ -13,18 +13,20 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from dragoman import command, shots
 from dragoman.config import SimultaneousDecoder
 from dragoman.configfile import load_config
 from dragoman.decoding import Context
 from dragoman.decoding.serve import serve
-from dragoman.decoding.streaming import Interpreter
 from dragoman.metrics import instances
 from dragoman.plan import Plan
 from dragoman.sweeps import variant
 from dragoman.units import Unit, joined
+
+if TYPE_CHECKING:
+    from dragoman.decoding.streaming import Interpreter
 
 
 def words(stream: TextIO, unit: Unit = "word") -> Iterator[tuple[str, bool]]:
@@ -54,6 +56,8 @@ def interpreter_of(arguments: argparse.Namespace) -> Interpreter:
     Raises:
         ValueError: it is not decoded while it is read.
     """
+    from dragoman.decoding.streaming import Interpreter  # brings torch, which --help need not wait for
+
     plan = Plan(load_config(arguments.config))
     name = arguments.system
     if arguments.k and name not in plan.experiment(arguments.experiment).systems:
