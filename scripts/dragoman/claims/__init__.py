@@ -1,7 +1,9 @@
 """What the papers claim, as statements that results can bear out or not: `config/claims.yaml` and its evaluation.
 
-A claim compares a system's score with a threshold, `factor` times another system's score plus `by`, at each setting and
-language pair that it speaks of. Each such comparison is tested on the test sentences that both systems have:
+A claim names experiment and systems by roles, which a configuration gives (`roles.py`), and is tested on every experiment
+that has its role. It compares a system's score with a threshold, `factor` times another system's score plus `by`, at
+each setting and language pair that it speaks of. Each such comparison is tested on the test sentences that both systems
+have:
 
 - plain differences (factor 1, by 0, no matched latency) by approximate randomisation, all others by paired bootstrap of
   the margin by which the threshold is passed (`metrics/significance.py`);
@@ -24,6 +26,7 @@ from dragoman.claims.outcomes import (
     Outcome,
     Result,
     any_of,
+    by_id,
     counts,
     every,
     read,
@@ -31,7 +34,8 @@ from dragoman.claims.outcomes import (
     verdict_of,
 )
 from dragoman.claims.results import NotRun, Results
-from dragoman.claims.statements import FILE, Claim, load, refused
+from dragoman.claims.roles import refused
+from dragoman.claims.statements import FILE, Claim, load
 
 __all__ = [
     "ALPHA",
@@ -45,6 +49,7 @@ __all__ = [
     "Result",
     "Results",
     "any_of",
+    "by_id",
     "counts",
     "evaluate",
     "every",
