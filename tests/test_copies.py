@@ -83,9 +83,11 @@ def test_every_file_of_the_checkout_that_a_step_reads_counts(finished: Path, tmp
         del readers[path]
     assert readers == {
         "config/claims.yaml": {"claims"},
-        # to see whether a claim's paper is known, which no result depends on
+        # by `claims` to see whether a claim's paper is known, which no result depends on
         "config/published/comparison.yaml": {"claims", "report"},
-        "config/published/simulmask.tsv": {"report"},
+        "config/published/simulmask.tsv": {"claims", "report"},
+        "config/published/langaware.tsv": {"claims"},
+        "config/published/pretty.tsv": {"claims"},
         **{f"config/lexicon/{name}.tsv": {"prepare"} for name in lexicon.TABLES},
     }
     made = {"prepare": "corpora/demo/en-fr/manifest.json", "claims": "claims.jsonl", "page": "report/index.html"}

@@ -73,7 +73,9 @@ def judge(plan: Plan, records: Iterable[Record], folder: Path = comparable.FOLDE
         system = plan.config.experiments[record.experiment].systems.get(name)
         metric, options = parse(record.metric)
         if "into" not in options:  # a part of the ratio is no ratio
-            place = Key(record.paper, (system and system.role) or name, record.pair, joined(own, record.setting), metric)
+            place = Key(
+                record.paper, (system and system.role) or name, record.pair, joined(own, record.setting), metric
+            )
             ours.setdefault(place, {}).setdefault((record.experiment, record.metric), []).append(record)
     verdicts = []
     for paper in papers:

@@ -1,9 +1,10 @@
 """What the papers claim, as statements that results can bear out or not: `config/claims.yaml` and its evaluation.
 
-A claim names experiment and systems by roles, which a configuration gives (`roles.py`), and is tested on every experiment
-that has its role. It compares a system's score with a threshold, `factor` times another system's score plus `by`, at
-each setting and language pair that it speaks of. Each such comparison is tested on the test sentences that both systems
-have:
+A claim names an experiment and systems by roles, which a configuration gives (`roles.py`). It is tested on every
+experiment that has its role.
+
+A claim compares a system's score with a threshold, `factor` times another system's score plus `by`, at each setting and
+language pair that it speaks of. Each such comparison is tested on the test sentences that both systems have:
 
 - plain differences (factor 1, by 0, no matched latency) by approximate randomisation, all others by paired bootstrap of
   the margin by which the threshold is passed (`metrics/significance.py`);
@@ -30,6 +31,7 @@ from dragoman.claims.outcomes import (
     counts,
     every,
     read,
+    read_if_there,
     sign_test,
     verdict_of,
 )
@@ -55,6 +57,7 @@ __all__ = [
     "every",
     "load",
     "read",
+    "read_if_there",
     "refused",
     "sign_test",
     "verdict_of",

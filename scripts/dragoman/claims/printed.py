@@ -1,4 +1,4 @@
-"""A claim held against the paper's own numbers (`config/published`), where these are of its systems, pairs and settings."""
+"""A claim held against the paper's own numbers (`config/published`): those of its systems, pairs and settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A claim in an experiment's own words: its systems found by their roles, its metric computed as the experiment does."""
+"""A claim on one experiment: systems are found by their roles, and the metric is computed as the experiment does."""
 
 from __future__ import annotations
 

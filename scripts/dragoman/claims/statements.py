@@ -105,8 +105,8 @@ class Claim(Strict):
 class Claims(Strict):
     """The file."""
 
-    roles: dict[Name, dict[Name, str]] = {}
-    """Role of an experiment -> role of a system -> which system that is. Where some are given, claims name these only."""
+    roles: dict[Name, dict[Name, str]] = Field({})
+    """Role of an experiment -> role of a system -> which system that is. With any here, claims can name no others."""
     claims: Annotated[list[Claim], Field(min_length=1)]
 
     @model_validator(mode="after")
