@@ -16,10 +16,10 @@ def problems_of(config: Config) -> Iterator[Problem]:
     for place, experiment in config.experiments.items():
         at = ("experiments", place)
         chosen |= experiment.role is not None
+        seen: dict[str, str] = {}
         for name, system in experiment.systems.items():
             chosen |= bool(system.role or system.variant)
-            other = experiment.roles[system.role or name]
-            if other != name:
+            if (other := seen.setdefault(system.role or name, name)) != name:
                 key = ("role",) if system.role else ()
                 text = f"the system {other!r} has the role {system.role or name!r}, too; give one of them another role"
                 yield Problem((*at, "systems", name, *key), f"{text} or name", system.role)

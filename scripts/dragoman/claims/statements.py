@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -11,7 +12,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from dragoman import comparable, registry
 from dragoman.command import REPOSITORY
 from dragoman.config import Name, Pair, Strict
-from dragoman.configfile import ConfigError, explained
+from dragoman.configfile import ConfigError, Problem, explained, placed
 from dragoman.yamlfile import read_yaml
 
 FILE = REPOSITORY / "config" / "claims.yaml"
@@ -116,17 +117,18 @@ class Claims(Strict):
             raise ValueError(f"two claims with one id: {', '.join(twice)}")
         return self
 
-    @model_validator(mode="after")
-    def _of_roles(self) -> Claims:
-        for claim in self.claims if self.roles else ():
+    def unknown_roles(self) -> Iterator[Problem]:
+        """Roles that no configuration can give, as the file does not list them."""
+        for index, claim in enumerate(self.claims if self.roles else ()):
+            at = ("claims", index)
             if claim.experiment not in self.roles:
-                role = registry.unknown("role of an experiment", claim.experiment, self.roles)
-                raise ValueError(f"claim {claim.id!r}: {role}")
+                text = registry.unknown("role of an experiment", claim.experiment, self.roles)
+                yield Problem((*at, "experiment"), text, claim.experiment)
+                continue
             known = self.roles[claim.experiment]
-            for name in filter(None, (claim.system, claim.against)):
-                if name not in known:
-                    raise ValueError(f"claim {claim.id!r}: {registry.unknown('role of a system', name, known)}")
-        return self
+            for key, role in (("system", claim.system), ("against", claim.against)):
+                if role is not None and role not in known:
+                    yield Problem((*at, key), registry.unknown("role of a system", role, known), role)
 
 
 def read(path: Path = FILE) -> Claims:
@@ -137,9 +139,12 @@ def read(path: Path = FILE) -> Claims:
     """
     data, marks = read_yaml(path)
     try:
-        return Claims.model_validate(data)
+        found = Claims.model_validate(data)
     except ValidationError as error:
         raise ConfigError(explained(error, data, Claims, path, marks)) from None
+    if problems := list(found.unknown_roles()):
+        raise ConfigError(placed(problems, path, marks))
+    return found
 
 
 def load(path: Path = FILE) -> list[Claim]:
