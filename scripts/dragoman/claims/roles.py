@@ -9,7 +9,7 @@ from dragoman.claims.statements import Claim
 from dragoman.config import Config
 from dragoman.metrics import parse
 
-QUANTITIES = ("into", "of")
+QUANTITIES = {"into", "of"}
 """Options of metrics that choose another quantity, and not another way to compute the same one."""
 
 
@@ -33,15 +33,24 @@ def in_experiment(claim: Claim, config: Config, name: str) -> Claim:
 
 
 def own_metric(metric: str, metrics: Sequence[str]) -> str:
-    """The metric among those of an experiment: the very same, else with the fewest further options, else as it is."""
-    name, options = parse(metric)
+    """The claim's quantity, computed as an experiment computes that metric: with the same identifier or tokenizer.
 
-    def same(other: str) -> bool:
-        its_name, its_options = parse(other)
-        chosen = [{key: each.get(key) for key in QUANTITIES} for each in (options, its_options)]
-        return its_name == name and options.items() <= its_options.items() and chosen[0] == chosen[1]
-
-    return min(filter(same, metrics), key=lambda each: len(parse(each)[1]), default=metric)
+    Args:
+        metrics: of the experiment. Of several ways to compute it, the one with the fewest options counts.
+    """
+    name, asked = parse(metric)
+    found = []
+    for other in () if metric in metrics else metrics:
+        its_name, options = parse(other)
+        if its_name == name and all(options.get(key, asked[key]) == asked[key] for key in {*asked} - QUANTITIES):
+            if all(options.get(key) == asked.get(key) for key in QUANTITIES):
+                found.append((0, len(options), other))
+                continue
+            parts = other.partition(":")[2].split(",")
+            ways = [part for part in parts if part.partition("=")[0] not in {"", *asked, *QUANTITIES}]
+            joint = ":" if not asked else ","
+            found.append((1, len(options), f"{metric}{joint}{','.join(ways)}" if ways else metric))
+    return min(found, default=(0, 0, metric), key=lambda each: each[:2])[2]
 
 
 def refused(claims: Iterable[Claim], config: Config) -> Iterator[tuple[str, str, str]]:
