@@ -19,6 +19,9 @@ export PYTHONDONTWRITEBYTECODE :=
 MODEL ?= gemma3
 TEXT ?= embedded
 
+# Results folders that the page of `make real` sets next to its own: WORLDS="embedded: results, other: results/x".
+WORLDS ?=
+
 # Whether `make test` makes the environment of COMET and BLEURT and tests them.
 NEURAL ?= 1
 
@@ -64,7 +67,7 @@ smoke: ## the same with config/smoke.yaml: every rule in a few minutes, learns n
 	@$(MAKE) --no-print-directory demo CONFIG=config/smoke.yaml
 
 real: env ## the three papers on a real model, Gemma 3 270M (MODEL=smollm2; TEXT=folder or hub): an hour on two cores
-	@$(IN_VENV) snakemake --cores $(CORES) --quiet rules host --config results=results/real-$(MODEL)-$(TEXT) --configfile \
+	@$(IN_VENV) snakemake --cores $(CORES) --quiet rules host --config results=results/real-$(MODEL)-$(TEXT) $(if $(WORLDS),worlds='{$(WORLDS)}') --configfile \
 	  config/real.yaml $(patsubst %,config/real/%.yaml,$(filter-out gemma3,$(MODEL)) $(filter-out embedded,$(TEXT)))
 
 test: env lint $(if $(filter 0,$(NEURAL)),,env-neural) ## style checks and the whole test suite (NEURAL=0: without COMET and BLEURT)

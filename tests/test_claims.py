@@ -383,9 +383,9 @@ def test_only_shared_sentences_count(world):
 @pytest.mark.parametrize(
     ("keys", "reason"),
     [
-        ({"experiment": "elsewhere"}, "no experiment 'elsewhere'"),
-        ({"system": "best"}, "no system 'best'"),
-        ({"against": "worst"}, "no system 'worst'"),
+        ({"experiment": "elsewhere"}, "no experiment of this configuration has the role 'elsewhere'"),
+        ({"system": "best"}, "no system has the role 'best' in experiment 'simulmask'"),
+        ({"against": "worst"}, "no system has the role 'worst'"),
         ({"metric": "blue"}, "unknown metric 'blue'; did you mean 'bleu'"),
         ({"settings": ["k=9"]}, "good has no setting 'k=9' (it has k=1, k=3)"),
         ({"pairs": ["en-nl"]}, "none of en-nl is tested"),
@@ -578,7 +578,7 @@ def test_the_command_writes_what_can_be_read_again_and_the_page_shows_it(world, 
     assert claims.counts(found) == {"holds": 1, "fails": 0, "undecided": 0, "not run": 1}
     text = page.render(world.plan, [])
     assert text == page.render(world.plan, [])
-    assert "What the papers claim" in text and "good &gt; bad" in text and "no system &#39;best&#39;" in text
+    assert "What the papers claim" in text and "good &gt; bad" in text and "the role &#39;best&#39;" in text
     assert "0 of the 1 verdicts are." in text
     (tmp_path / "claims.jsonl").write_text(canonical(asdict(found[0]) | {"near": ["undecided"]}) + "\n")
     text = page.render(world.plan, [])

@@ -309,13 +309,20 @@ def compare_claims(a: Folder, b: Folder) -> list[ClaimChange]:
     files = [folder.path / "claims.jsonl" for folder in (a, b)]
     if not all(file.is_file() for file in files):
         return []
-    first, second = ({result.id: result for result in claims.read(file)} for file in files)
+    first, second = (claims.by_id(claims.read(file)) for file in files)
     found = []
     for key in dict.fromkeys([*first, *second]):
-        left, right = (each[key].verdict if key in each else None for each in (first, second))
+        left, right = (_verdicts(each[key]) if key in each else None for each in (first, second))
         if left != right:
-            found.append(ClaimChange(key, (second.get(key) or first[key]).statement, left, right))
+            found.append(ClaimChange(key, (second.get(key) or first[key])[0].statement, left, right))
     return found
+
+
+def _verdicts(results: Sequence[claims.Result]) -> str:
+    """A claim's verdict; where it was tested on several experiments, the verdict on each."""
+    if len(results) == 1:
+        return results[0].verdict
+    return ", ".join(f"{result.experiment}: {result.verdict}" for result in results)
 
 
 def counts(changes: Iterable[Change]) -> dict[Verdict, int]:

@@ -20,7 +20,7 @@ from dragoman.yamlfile import ConfigError, KeyPath, Marks, key_of, misread, read
 PROMPTS = ("prompts.yaml", "prompts-target-language.yaml", "prompts-ptl.yaml")
 """Files of config/ with prompts that every configuration may name."""
 
-__all__ = ["ConfigError", "KeyPath", "Problem", "explained", "load_config", "parse", "problems_in", "prompts"]
+__all__ = ["ConfigError", "KeyPath", "Problem", "explained", "load_config", "parse", "placed", "problems_in", "prompts"]
 
 
 @dataclass(frozen=True)
@@ -171,7 +171,12 @@ def _explain(problems: Sequence[Problem], files: Sequence[tuple[str, Marks]]) ->
 
 def explained(error: ValidationError, data: Any, model: Any, path: Path, marks: Marks) -> str:
     """Pydantic's errors about the content of one file, one a line."""
-    return _explain(problems_in(error, data, model), [(str(path), marks)])
+    return placed(problems_in(error, data, model), path, marks)
+
+
+def placed(problems: Sequence[Problem], path: Path, marks: Marks) -> str:
+    """Mistakes in one file, one a line."""
+    return _explain(problems, [(str(path), marks)])
 
 
 def prompts(own: Mapping[str, Prompt] | None = None) -> dict[str, Prompt]:

@@ -70,9 +70,11 @@ def judge(plan: Plan, records: Iterable[Record], folder: Path = comparable.FOLDE
     ours: dict[Key, dict[tuple[str, str], list[Record]]] = {}
     for record in records:
         name, own = split(record.system)
+        system = plan.config.experiments[record.experiment].systems.get(name)
+        role = (system and system.role) or name
         metric, options = parse(record.metric)
         if "into" not in options:  # a part of the ratio is no ratio
-            place = Key(record.paper, name, record.pair, joined(own, record.setting), metric)
+            place = Key(record.paper, role, record.pair, joined(own, record.setting), metric)
             ours.setdefault(place, {}).setdefault((record.experiment, record.metric), []).append(record)
     verdicts = []
     for paper in papers:

@@ -109,6 +109,7 @@ rule page:
     input:
         records=rules.records.output[0],
         claims=rules.claims.output[0],
+        worlds=PLAN.worlds.values(),
         hypotheses=[PLAN.decode_folder(run) / "hypotheses.jsonl" for run in PLAN.decode_runs],
         tables=expand(rules.table.output, experiment=PLAN.config.experiments),
         costs=rules.costs.output,

@@ -148,6 +148,7 @@ rule claims:
         **light("claims"),
     params:
         claims=fingerprint([REPOSITORY / "config" / "claims.yaml"]),
+        published=fingerprint(sorted((REPOSITORY / "config" / "published").glob("*.tsv"))),
         code=code("claims", *(("metric", name) for name in registry.names("metric"))),
         config=PLAN.digest,
     shell:

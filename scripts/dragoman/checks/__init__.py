@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dragoman.checks import corpora, masks, systems, tunings
+from dragoman.checks import claims, corpora, masks, systems, tunings
 from dragoman.checks.names import named, page_pairs, pair_in
 from dragoman.checks.systems import MODEL_FREE
 from dragoman.checks.tunings import options_of, twins
@@ -27,11 +27,7 @@ def problems_of(config: Config) -> Iterator[Problem]:
         yield from corpora.problems_of_model(config, ("models", name), model)
     for name, experiment in config.experiments.items():
         yield from _experiment(config, ("experiments", name), experiment, known_prompts)
-    if any(system.variant for each in config.experiments.values() for system in each.systems.values()):
-        from dragoman.claims import statements  # it reads plans, which read configurations
-
-        for experiment_name, name, text in statements.refused(statements.load(), config):
-            yield Problem(("experiments", experiment_name, "systems", name, "variant"), text)
+    yield from claims.problems_of(config)
 
 
 def _experiment(

@@ -1,5 +1,8 @@
 """What the papers claim, as statements that results can bear out or not: `config/claims.yaml` and its evaluation.
 
+A claim names an experiment and systems by roles, which a configuration gives (`roles.py`). It is tested on every
+experiment that has its role.
+
 A claim compares a system's score with a threshold, `factor` times another system's score plus `by`, at each setting and
 language pair that it speaks of. Each such comparison is tested on the test sentences that both systems have:
 
@@ -24,14 +27,17 @@ from dragoman.claims.outcomes import (
     Outcome,
     Result,
     any_of,
+    by_id,
     counts,
     every,
     read,
+    read_if_there,
     sign_test,
     verdict_of,
 )
 from dragoman.claims.results import NotRun, Results
-from dragoman.claims.statements import FILE, Claim, load, refused
+from dragoman.claims.roles import refused
+from dragoman.claims.statements import FILE, Claim, load
 
 __all__ = [
     "ALPHA",
@@ -45,11 +51,13 @@ __all__ = [
     "Result",
     "Results",
     "any_of",
+    "by_id",
     "counts",
     "evaluate",
     "every",
     "load",
     "read",
+    "read_if_there",
     "refused",
     "sign_test",
     "verdict_of",

@@ -10,7 +10,9 @@ from dragoman import registry
 from dragoman.claims import taken
 from dragoman.claims.margins import RESAMPLES, average, parts_of
 from dragoman.claims.outcomes import NEAR, Evidence, Outcome, Result, any_of, every, instead_of, sign_test, verdict_of
+from dragoman.claims.printed import printed
 from dragoman.claims.results import NotRun, Results
+from dragoman.claims.roles import in_experiment
 from dragoman.claims.statements import Claim
 from dragoman.metrics import parse
 from dragoman.metrics.bootstrap import SEED
@@ -21,7 +23,8 @@ from dragoman.storage import read_jsonl
 
 
 def evaluate(claims: Iterable[Claim], plan: Plan, records: Iterable[Record] = ()) -> list[Result]:
-    """The verdict on each claim, with its evidence; the same results give the same verdicts.
+    """The verdict on each claim, with its evidence, one for each experiment that has the claim's role; the same results
+    give the same verdicts.
 
     Args:
         records: a score that is on record must be what the hypotheses give.
@@ -30,7 +33,11 @@ def evaluate(claims: Iterable[Claim], plan: Plan, records: Iterable[Record] = ()
         MetricError: a metric of a claim cannot be computed, or its score is not the one on record.
     """
     results = Results(plan, records)
-    found = [evaluated(claim, results) for claim in claims]
+    found = [
+        evaluated(claim, results, place)
+        for claim in claims
+        for place in plan.config.experiments_of(claim.experiment) or [None]
+    ]
     tested = [number for number, result in enumerate(found) if result.p is not None]
     adjusted = holm([found[number].p or 0.0 for number in tested])
     for number, p in zip(tested, adjusted, strict=True):
@@ -38,16 +45,25 @@ def evaluate(claims: Iterable[Claim], plan: Plan, records: Iterable[Record] = ()
     return found
 
 
-def evaluated(claim: Claim, results: Results) -> Result:
-    """One claim; what is missing makes it `not run`, with the reason."""
+def evaluated(stated: Claim, results: Results, experiment: str | None) -> Result:
+    """One claim on one experiment; what is missing makes it `not run`, with the reason.
+
+    Args:
+        experiment: that has the claim's role; None where none has.
+    """
+    claim = stated
 
     def result(
         outcome: Outcome, p: float | None, evidence: list[Evidence], test: str, note: str, near: Sequence[Outcome] = ()
     ) -> Result:
         facts = (claim.id, claim.paper, claim.statement, claim.source, claim.experiment, claim.metric, claim.comparison)
-        return Result(*facts, outcome, p, None, evidence, test, note, list(near))
+        return Result(*facts, outcome, p, None, evidence, test, note, list(near), printed(stated))
 
     try:
+        if experiment is None:
+            raise NotRun(f"no experiment of this configuration has the role {stated.experiment!r}")
+        claim = claim.model_copy(update={"experiment": experiment})
+        claim = in_experiment(claim, results.plan.config, experiment)
         pairs, note = _pairs(claim, results)
         if claim.timed:
             return result(
@@ -83,13 +99,7 @@ def evaluated(claim: Claim, results: Results) -> Result:
 
 def _pairs(claim: Claim, results: Results) -> tuple[list[str], str]:
     """The pairs a claim is tested on, and a note on those it is not."""
-    plan = results.plan
-    if claim.experiment not in plan.config.experiments:
-        raise NotRun(f"no experiment {claim.experiment!r} in this configuration")
-    experiment = plan.config.experiments[claim.experiment]
-    for name in () if claim.reading else filter(None, (claim.system, claim.against)):
-        if name not in experiment.systems:
-            raise NotRun(f"no system {name!r} in experiment {claim.experiment!r}")
+    experiment = results.plan.config.experiments[claim.experiment]
     metric = parse(claim.metric)[0]
     if not (claim.reading or claim.timed) and metric not in registry.names("metric"):
         raise NotRun(registry.unknown("metric", metric, registry.names("metric")))

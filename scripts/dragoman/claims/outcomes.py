@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 
-from dragoman.storage import read_jsonl
+from dragoman import registry
+from dragoman.text import objects
 
 ALPHA = 0.05
 """Two-sided level."""
@@ -42,7 +43,7 @@ class Evidence:
     p: float | None
     """Two-sided."""
     n: int
-    """Number of sentences."""
+    """Number of sentences; 0 of published numbers."""
     seeds: int
 
 
@@ -69,6 +70,8 @@ class Result:
     """Why it was not run or could not be decided, or what of it was not tested."""
     near: list[Outcome] = field(default_factory=list)
     """The verdicts that it is near to (`NEAR`)."""
+    published: list[Evidence] = field(default_factory=list)
+    """The same comparisons of the paper's own numbers, where it printed them."""
 
 
 def every(sides: Sequence[tuple[float, float]]) -> tuple[float, float]:
@@ -106,8 +109,33 @@ def counts(results: Iterable[Result]) -> dict[Outcome, int]:
     return {outcome: found[outcome] for outcome in OUTCOMES}
 
 
+def by_id(results: Iterable[Result]) -> dict[str, list[Result]]:
+    """The results of each claim, one for each experiment that it was tested on."""
+    found: dict[str, list[Result]] = {}
+    for result in results:
+        found.setdefault(result.id, []).append(result)
+    return found
+
+
 def read(path: Path) -> list[Result]:
-    """The results of a `claims.jsonl`."""
-    return [
-        Result(**{**row, "evidence": [Evidence(**each) for each in row["evidence"]]}) for row in read_jsonl(Path(path))
-    ]
+    """The results of a `claims.jsonl`.
+
+    Raises:
+        ValueError: a line is no such result; the message has file and line.
+    """
+    found = []
+    for line, row in objects(Path(path)):
+        try:
+            lists = {key: [Evidence(**each) for each in row.get(key, [])] for key in ("evidence", "published")}
+            found.append(Result(**row | lists))
+            if found[-1].verdict not in OUTCOMES:
+                raise ValueError(registry.unknown("verdict", str(found[-1].verdict), OUTCOMES))
+        except (TypeError, ValueError) as error:
+            text = f"{path}:{line}: no verdict on a claim as this version writes it ({error})"
+            raise ValueError(f"{text}; run its configuration again") from None
+    return found
+
+
+def read_if_there(path: Path) -> list[Result]:
+    """The same; none where there is no such file."""
+    return read(path) if path.is_file() else []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -11,8 +11,8 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from dragoman import comparable, registry
 from dragoman.command import REPOSITORY
-from dragoman.config import Config, Name, Pair, Strict
-from dragoman.configfile import ConfigError, explained
+from dragoman.config import Name, Pair, Strict
+from dragoman.configfile import ConfigError, Problem, explained, placed
 from dragoman.yamlfile import read_yaml
 
 FILE = REPOSITORY / "config" / "claims.yaml"
@@ -31,14 +31,17 @@ class Claim(Strict):
     source: str
     """Where the paper says so, or shows it."""
     experiment: Name
+    """The role of an experiment; the claim is tested on every experiment that has it."""
     metric: str
-    """As a configuration spells it; or `seconds`, of one pass of fine-tuning over the training text, by the clock."""
+    """As a configuration spells it; or `seconds`, of one pass of fine-tuning over the training text, by the clock. Of
+    an experiment that computes this metric with further options (another identifier of languages), these are used."""
     system: Name
+    """The role of a system."""
     settings: Settings = Field([""])
     """Settings of the system: `k=1`."""
     relation: Literal["above", "below"]
     against: Name | None = None
-    """The other system; null: the threshold is `by` alone."""
+    """The role of the other system; null: the threshold is `by` alone."""
     against_settings: Settings | None = None
     """Its settings, one for each of the system's, or one for all; null: the same ones."""
     factor: Annotated[float, Field(gt=0)] = 1.0
@@ -103,6 +106,8 @@ class Claim(Strict):
 class Claims(Strict):
     """The file."""
 
+    roles: dict[Name, dict[Name, str]] = Field({})
+    """Role of an experiment -> role of a system -> which system that is. With any here, claims can name no others."""
     claims: Annotated[list[Claim], Field(min_length=1)]
 
     @model_validator(mode="after")
@@ -112,27 +117,36 @@ class Claims(Strict):
             raise ValueError(f"two claims with one id: {', '.join(twice)}")
         return self
 
+    def unknown_roles(self) -> Iterator[Problem]:
+        """Roles that no configuration can give, as the file does not list them."""
+        for index, claim in enumerate(self.claims if self.roles else ()):
+            at = ("claims", index)
+            if claim.experiment not in self.roles:
+                text = registry.unknown("role of an experiment", claim.experiment, self.roles)
+                yield Problem((*at, "experiment"), text, claim.experiment)
+                continue
+            known = self.roles[claim.experiment]
+            for key, role in (("system", claim.system), ("against", claim.against)):
+                if role is not None and role not in known:
+                    yield Problem((*at, key), registry.unknown("role of a system", role, known), role)
 
-def refused(claims: Iterable[Claim], config: Config) -> Iterator[tuple[str, str, str]]:
-    """(experiment, system, why) of every system that a paper's claim is about and that is not the paper's."""
-    for claim in claims:
-        experiment = config.experiments.get(claim.experiment)
-        if experiment is None or claim.paper is None:
-            continue
-        for name in dict.fromkeys((claim.system, claim.against)):
-            if name in experiment.systems and experiment.systems[name].variant:
-                text = f"the claim {claim.id!r} of {claim.paper} is about this system, and a variant is not the paper's"
-                yield claim.experiment, name, f"{text}; give the variant another name, or leave `variant` out"
 
-
-def load(path: Path = FILE) -> list[Claim]:
-    """The claims of a file, in its order.
+def read(path: Path = FILE) -> Claims:
+    """A file of claims.
 
     Raises:
         ConfigError: what is wrong with it, by file, line and key.
     """
     data, marks = read_yaml(path)
     try:
-        return Claims.model_validate(data).claims
+        found = Claims.model_validate(data)
     except ValidationError as error:
         raise ConfigError(explained(error, data, Claims, path, marks)) from None
+    if problems := list(found.unknown_roles()):
+        raise ConfigError(placed(problems, path, marks))
+    return found
+
+
+def load(path: Path = FILE) -> list[Claim]:
+    """The claims of a file, in its order; raises what `read` raises."""
+    return read(path).claims

@@ -176,6 +176,9 @@ class System(Strict):
     variant: Annotated[str, Field(min_length=1)] | None = None
     """In what it differs from the paper's own system, without a full stop, where it stands in a paper's experiment and
     is not the paper's. Printed under the tables; no published number and no claim of the paper is about it."""
+    role: Name | None = None
+    """Which system of the claims and of the published tables this is, where its key is another: one of `roles` in
+    config/claims.yaml; the key otherwise."""
     tuning: Name | None = None
     """null is the untuned foundation model."""
     prompt: Name | None = None
@@ -238,6 +241,9 @@ class Experiment(Strict):
     title: str
     paper: Name = "dragoman"
     """Whose experiment it is: simulmask, langaware, pretty, or your own."""
+    role: Name | None = None
+    """Which experiment of the claims this is, where its key is another: one of `roles` in config/claims.yaml; the key
+    otherwise. Every claim is tested on each experiment that has its role."""
     task: Literal["translation", "summary", "tagging"] = "translation"
     """What is asked of the model: it brings prompt and metrics, unless others stand here, and reads the answer."""
     unit: Units = Units()
@@ -275,6 +281,11 @@ class Experiment(Strict):
         return {"source": unit, "target": unit}
 
     @property
+    def roles(self) -> dict[str, str]:
+        """Role -> the system that has it."""
+        return {system.role or name: name for name, system in self.systems.items()}
+
+    @property
     def asked(self) -> tuple[Counted, Counted]:
         """`unit` of source and target."""
         return self.unit.source, self.unit.target
@@ -305,3 +316,10 @@ class Config(Strict):
     corpora: Annotated[dict[Name, Corpus], Field(min_length=1)]
     models: Annotated[dict[Name, Model], Field(min_length=1)]
     experiments: Annotated[dict[Name, Experiment], Field(min_length=1)]
+    worlds: dict[Name, str] = {}
+    """Results folders of other configurations, by a name for each. The page shows their verdicts on the claims next to
+    those of this run."""
+
+    def experiments_of(self, role: str) -> list[str]:
+        """The experiments that have a role."""
+        return [name for name, experiment in self.experiments.items() if (experiment.role or name) == role]

@@ -77,6 +77,11 @@ class Folders(Runs):
         """Claims about what fine-tunings take, which no two runs share."""
         return self.results / "timings" / "claims.jsonl"
 
+    @property
+    def worlds(self) -> dict[str, Path]:
+        """Claims of other configurations' results, by the name that this one has for each."""
+        return {name: Path(folder) / "claims.jsonl" for name, folder in self.config.worlds.items()}
+
     def work_folder(self, kind: str, spec: Any) -> Path:
         """Where an unfinished run keeps its state.
 

@@ -31,9 +31,13 @@ class ClaimRow:
     """A claim and its verdict, as they are shown."""
 
     result: claims.Result
+    experiment: str
+    """Where it was tested; empty where it was tested on one experiment only."""
     metric: str
     weakest: str
     """The comparison with the smallest margin, in a line; empty where there is none."""
+    published: str
+    """The same of the paper's own numbers."""
     note: str
     p: str
     evidence: list[EvidenceRow]
@@ -61,17 +65,43 @@ def probability(p: float | None) -> str:
     return "" if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
-def claim_row(result: claims.Result) -> ClaimRow:
-    """A claim's numbers with the digits that its metric is shown with, and at least three that count."""
-    look = presentation(result.metric)
-    largest = max((abs(each.value) for each in result.evidence), default=0.0)
+def claim_row(result: claims.Result, several: bool = False) -> ClaimRow:
+    """A claim and its evidence as the page shows them.
+
+    Args:
+        several: whether the claim was tested on other experiments, too.
+    """
+    rows = evidence_rows(result.metric, result.evidence)
+    near = f"near its threshold: {result.verdict}, almost {' or '.join(result.near)}" if result.near else ""
+    return ClaimRow(
+        result,
+        result.experiment if several else "",
+        presentation(result.metric).label,
+        smallest_margin(rows, result.evidence),
+        published_line(result),
+        "; ".join(filter(None, (near, result.note))),
+        probability(result.p),
+        rows,
+    )
+
+
+def claim_rows(results: Sequence[claims.Result]) -> list[ClaimRow]:
+    """All of a page, in their order."""
+    found = claims.by_id(results)
+    return [claim_row(result, len(found[result.id]) > 1) for result in results]
+
+
+def evidence_rows(metric: str, evidence: Sequence[claims.Evidence]) -> list[EvidenceRow]:
+    """Numbers with the digits that their metric is shown with, and at least three that count."""
+    look = presentation(metric)
+    largest = max((abs(each.value) for each in evidence), default=0.0)
     digits = max(look.digits, 2 - math.floor(math.log10(largest))) if largest else look.digits
 
     def signed(value: float) -> str:
         return f"{value:+.{digits}f}".replace("-", "−")
 
     rows = []
-    for each in result.evidence:
+    for each in evidence:
         bounds = f" [{signed(each.low)}, {signed(each.high)}]" if each.low is not None and each.high is not None else ""
         rows.append(
             EvidenceRow(
@@ -83,13 +113,24 @@ def claim_row(result: claims.Result) -> ClaimRow:
                 p=probability(each.p),
             )
         )
-    weakest = ""
-    if rows:
-        row = rows[min(range(len(rows)), key=lambda number: result.evidence[number].margin)]
-        weakest = f"{row.place}: {row.value}, threshold {row.threshold}, margin {row.margin}"
-    near = f"near its threshold: {result.verdict}, almost {' or '.join(result.near)}" if result.near else ""
-    note = "; ".join(filter(None, (near, result.note)))
-    return ClaimRow(result, look.label, weakest, note, probability(result.p), rows)
+    return rows
+
+
+def smallest_margin(rows: Sequence[EvidenceRow], evidence: Sequence[claims.Evidence]) -> str:
+    """The comparison with the smallest margin, in a line; empty where there is none."""
+    if not rows:
+        return ""
+    row = rows[min(range(len(rows)), key=lambda number: evidence[number].margin)]
+    return f"{row.place}: {row.value}, threshold {row.threshold}, margin {row.margin}"
+
+
+def published_line(result: claims.Result) -> str:
+    """The same of the paper's own numbers; empty where it printed none."""
+    if not result.published:
+        return ""
+    found = sum(each.margin > 0 for each in result.published)
+    line = smallest_margin(evidence_rows(result.metric, result.published), result.published)
+    return f"{found} of {len(result.published)} as claimed; {line}"
 
 
 def published_rows(judged: Sequence[verdicts.Verdict], experiment: str, labels: dict[str, str]) -> list[PublishedRow]:
@@ -149,12 +190,13 @@ def claims_downloads(results: Sequence[claims.Result], name: str = "claims") -> 
     """All claims in every format; none where none was tested."""
     if not results:
         return []
-    header = ("Claim", "Statement", "Verdict", "p", "p (Holm)", "Smallest margin")
+    header = ("Claim", "Experiment", "Statement", "Verdict", "p", "p (Holm)", "Smallest margin")
     rows = []
-    for row in map(claim_row, results):
-        result = row.result
-        rows.append((result.id, result.statement, result.verdict, row.p, probability(result.p_holm), row.weakest))
-    title, columns = "What the papers claim", r"@{}lp{0.3\linewidth}lllp{0.25\linewidth}@{}"
+    for row in claim_rows(results):
+        own = row.result
+        facts = (own.id, own.experiment, own.statement, own.verdict)
+        rows.append((*facts, row.p, probability(own.p_holm), row.weakest))
+    title, columns = "What the papers claim", r"@{}llp{0.3\linewidth}lllp{0.25\linewidth}@{}"
     return [
         download(f"{name}.csv", claims_csv(results)),
         download(f"{name}.md", markdown_rows(title, header, rows)),

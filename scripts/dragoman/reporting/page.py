@@ -34,6 +34,7 @@ from dragoman.reporting import (
     markup,
     provenance,
     timings,
+    worlds,
 )
 from dragoman.reporting.downloads import Download, download
 from dragoman.reporting.examples import Example, visible
@@ -107,7 +108,8 @@ def section(plan: Plan, name: str, records: Sequence[Record], judged: Sequence[v
     layout = gather.layout_from(plan, name)
     laid, numbers = sheets(plan, name, records)
     sentences, examples = gather.examples(plan, name)
-    beside = evidence.published_rows(judged, name, layout.systems)
+    roles = {role: layout.systems.get(key, key) for role, key in plan.config.experiments[name].roles.items()}
+    beside = evidence.published_rows(judged, name, roles)
     return Section(
         key=name,
         title=layout.title,
@@ -197,9 +199,14 @@ def render(plan: Plan, records: Sequence[Record]) -> str:
     script = (HERE / "page.js").read_text(encoding="utf-8")
     papers = {experiment.paper for experiment in config.experiments.values()}
     tested, timed = (
-        [each for each in (claims.read(path) if path.is_file() else []) if each.paper is None or each.paper in papers]
-        for path in (plan.results / "claims.jsonl", plan.timed_claims)
+        [each for each in found if each.paper is None or each.paper in papers or each.verdict != "not run"]
+        for found in map(claims.read_if_there, (plan.results / "claims.jsonl", plan.timed_claims))
     )
+    others = {name: claims.read(path) for name, path in plan.worlds.items()}
+    others_timed = {
+        name: claims.read_if_there(path.parent / "timings" / path.name) for name, path in plan.worlds.items()
+    }
+    in_worlds, timed_in_worlds = worlds.rows(tested, others), worlds.rows(timed, others_timed)
     taken = timings.read(plan)
     costs = timings.costs(taken)
     return environment.get_template("page.html.j2").render(
@@ -208,7 +215,7 @@ def render(plan: Plan, records: Sequence[Record]) -> str:
         styles=Markup((HERE / "page.css").read_text(encoding="utf-8")),
         title=visible(config.title),
         sections=[section(plan, name, records, judged) for name in config.experiments],
-        claims=[evidence.claim_row(result) for result in tested],
+        claims=evidence.claim_rows(tested),
         claim_counts=claims.counts(tested),
         claim_alpha=f"{100 * claims.ALPHA:g}",
         claim_near=claims.NEAR,
@@ -217,9 +224,16 @@ def render(plan: Plan, records: Sequence[Record]) -> str:
         claim_downloads=[
             *evidence.claims_downloads(tested),
             *([download("published.csv", evidence.published_csv(judged))] if judged else []),
+            *worlds.downloads(in_worlds, [*others], "worlds"),
         ],
-        timed_claims=[evidence.claim_row(result) for result in timed],
-        timed_downloads=evidence.claims_downloads(timed, "timed-claims"),
+        timed_claims=evidence.claim_rows(timed),
+        timed_downloads=[
+            *evidence.claims_downloads(timed, "timed-claims"),
+            *worlds.downloads(timed_in_worlds, [*others], "timed-worlds"),
+        ],
+        worlds=in_worlds,
+        timed_worlds=timed_in_worlds,
+        world_names=[worlds.HERE, *others],
         published_counts=verdicts.counts(judged),
         models=models,
         pretraining=drawing(curves.loss_curves(losses), "pretraining", "Pre-training loss") if losses else None,

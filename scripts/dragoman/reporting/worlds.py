@@ -1,0 +1,85 @@
+"""The same claims in several worlds: verdicts of this run and of other results folders, and the papers' numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from dragoman import claims
+from dragoman.reporting.downloads import Download, download
+from dragoman.reporting.evidence import claim_row
+from dragoman.reporting.markup import latex_rows, markdown_rows
+
+HERE = "this run"
+PUBLISHED = "published"
+TITLE = "The same claims in several worlds"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What became of a claim in one world, on one experiment."""
+
+    verdict: str
+    shown: str
+    """The comparison with the smallest margin, or why there is none."""
+
+    def __str__(self) -> str:
+        return f"{self.verdict} ({self.shown})" if self.shown else self.verdict
+
+
+@dataclass(frozen=True)
+class Row:
+    """A claim in every world."""
+
+    id: str
+    statement: str
+    cells: list[list[Entry]]
+    """One for each world, with an entry for each experiment that the claim was tested on."""
+    published: str
+    """What the paper's numbers are; where it printed no scores that can be compared, where it says so."""
+
+
+def rows(results: Sequence[claims.Result], worlds: Mapping[str, Sequence[claims.Result]]) -> list[Row]:
+    """Every claim of this run, in its order; none where there is no other world."""
+    if not worlds:
+        return []
+    others = [claims.by_id(found) for found in worlds.values()]
+    made = []
+    for key, own in claims.by_id(results).items():
+        first = own[0]
+        cells = [[_entry(result, first, len(each) > 1) for result in each] for each in (own, *_of(key, others))]
+        made.append(Row(key, first.statement, cells, claim_row(first).published or first.source))
+    return made
+
+
+def _of(key: str, others: Sequence[Mapping[str, list[claims.Result]]]) -> list[list[claims.Result]]:
+    return [found.get(key, []) for found in others]
+
+
+def _entry(result: claims.Result, first: claims.Result, several: bool) -> Entry:
+    if result.statement != first.statement:
+        return Entry("not run", "there the claim says something else; run that configuration again")
+    row = claim_row(result, several)
+    return Entry(result.verdict, ": ".join(filter(None, (row.experiment, row.weakest or row.note))))
+
+
+def downloads(found: Sequence[Row], names: Sequence[str], stem: str) -> list[Download]:
+    """The table in every format; nothing where there is none.
+
+    Args:
+        names: of the other worlds.
+    """
+    if not found:
+        return []
+    header = ("Claim", "Statement", HERE, *names, PUBLISHED)
+    cells = [
+        (row.id, row.statement, *("; ".join(map(str, cell)) for cell in row.cells), row.published) for row in found
+    ]
+    columns = r"@{}l" + r"p{0.2\linewidth}" * (len(header) - 1) + "@{}"
+    return [
+        download(f"{stem}.csv", pd.DataFrame(cells, columns=header).to_csv(index=False, lineterminator="\n")),
+        download(f"{stem}.md", markdown_rows(TITLE, header, cells)),
+        download(f"{stem}.tex", latex_rows(TITLE, header, cells, columns)),
+    ]
