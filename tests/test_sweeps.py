@@ -104,7 +104,7 @@ def test_a_tuning_goes_on_from_another(tmp_path: Path) -> None:
         ("{tuning: second}", "{decoder: {name: conversation, chunk: [2]}}", "only a model tuned by `method: converse`"),
         ("k: [1, 3]}", "k: [1, 3], positions: group}", "`group` must stand in both or in neither"),
         ("options: {policies", "options: {positions: group, policies", "need rotary positions"),
-        ("options: {policies", "options: {unit: character, policies", "simultaneous decoders know 'word' only"),
+        ("options: {policies", "options: {unit: character, policies", "write it under the experiment"),
         ("options: {policies", "options: {positions: group, origin: 3, policies", "simultaneous decoders know 0 only"),
         ("falcon-alibi", "llama", "need ALiBi positions"),
         ("k: [1, 3]}", "k: [0, 3]}", "greater than 0"),
