@@ -211,6 +211,11 @@ def parquet(**columns: list[Any]) -> bytes:
     return sink.getvalue().to_pybytes()
 
 
+def json_parquet(*translations: str | None) -> bytes:
+    """A column of JSON, as `datasets` 5.2 writes one whose rows do not have the same languages."""
+    return parquet(translation=pa.ExtensionArray.from_storage(pa.json_(), pa.array(translations, pa.string())))
+
+
 PREPARE = "prepare.py --config c.yaml --corpus c --pair en-fr --downloads raw --out out"
 TSV = b"en\tfr\n" + b"".join(b"%d\t%d\n" % (n, n) for n in range(9999))
 GZ = gzip.compress(TSV, mtime=0)
@@ -251,6 +256,10 @@ FILES = [
     ("a.parquet", NOT_UTF8, ["a.parquet", "not UTF-8 in rows 0 to 2"]),
     ("a.parquet", parquet(en=["a"], fr=[1]), ["a.parquet", "'fr' holds int64, not text"]),
     ("a.parquet", parquet(en=["a"], de=["b"]), ["a.parquet has no 'fr'", "en, de", "`columns`"]),
+    ("a.parquet", json_parquet('{"en": "a", "de": "b"}'), ["a.parquet has no 'fr'", "de, en", "`columns`"]),
+    ("a.parquet", json_parquet('{"en": "a", "fr": 1}'), ["a.parquet", "'fr' in row 0", "1, not text"]),
+    ("a.parquet", json_parquet('["a", "b"]'), ["a.parquet", "row 0 of 'translation' is no JSON object"]),
+    ("a.parquet", json_parquet('{"en": "a"'), ["a.parquet", "row 0 of 'translation' is no JSON object"]),
     ("a.parquet.gz", gzip.compress(PARQUET, mtime=0)[:-9], ["a.parquet.gz is not a whole gzip file"]),
     ("a.parquet.gz", PARQUET, ["a.parquet.gz is not a whole gzip file"]),
 ]
@@ -314,6 +323,13 @@ def test_odd_text_is_taken_or_dropped_but_never_changed(tmp_path: Path) -> None:
 
 def test_nulls_are_empty_sides(tmp_path: Path) -> None:
     assert rows(one_file(tmp_path / "a.parquet", parquet(en=["a", None], fr=["b", "c"])), tmp_path) == [("a", "b")]
+
+
+def test_translations_in_json_are_read_like_a_struct(tmp_path: Path) -> None:
+    found = ['{"en": "a", "fr": "é"}', '{"fr": "c", "en": "b", "nl": "x"}', '{"nl": "y", "en": "z"}', None]
+    assert rows(one_file(tmp_path / "a.parquet", json_parquet(*found)), tmp_path) == [("a", "é"), ("b", "c")]
+    beside = parquet(en=["a"], fr=["b"], translation=pa.ExtensionArray.from_storage(pa.json_(), pa.array(["{}"])))
+    assert rows(one_file(tmp_path / "b.parquet", beside), tmp_path) == [("a", "b")], "columns go before a column"
 
 
 # ---------------------------------------------------------------------------------------------------------------- demo

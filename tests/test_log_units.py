@@ -216,6 +216,24 @@ def test_delays_beyond_the_end_of_speech_are_noted(tmp_path):
     assert yaal.note == f"1 of 2 begin after the end of the source and are left out; {al.note}"
 
 
+@pytest.mark.parametrize(
+    ("numbers", "note"),
+    [
+        ([0, 1, 2], ""),
+        ([5, 6, 7], ""),  # as --start-index writes it
+        ([2, 0, 1], ""),
+        ([0, 2, 3], "1 sentences between the first and the last are not in this log"),
+        ([7, 0], "6 sentences between the first and the last are not in this log"),
+    ],
+)
+def test_a_log_that_lacks_sentences_says_so(numbers, note, tmp_path):
+    """SimulEval 1.1.4 continues a log from its last sentence, and does not see that one before it is missing."""
+    path = tmp_path / "a.log"
+    path.write_text("".join(json.dumps(SPOKEN | {"index": number}) + "\n" for number in numbers))
+    [record] = score_logs([path], ["al"], bootstrap=0)
+    assert (record.value, record.n, record.note) == (pytest.approx(300), len(numbers), note)
+
+
 def test_no_yaal_is_a_record_without_a_value(tmp_path):
     path = log(tmp_path / "a.log", SPOKEN | {"delays": [900.0] * 3, "elapsed": [950.0] * 3})
     al, yaal = score_logs([path], ["al", "yaal"], bootstrap=0)

@@ -156,6 +156,35 @@ def test_no_prior_is_lost_or_doubled(gold: dict[str, prefilled.Decoder], answer:
             assert not row["prior_ids"] or parts(shorter)[:n] != parts(written)[:n], "no token more than is needed"
 
 
+@pytest.mark.parametrize("answer", ["🙂é", "猫在", "แมว", "a🙂 🙂", "हिन"])
+@pytest.mark.parametrize("name", TOKENIZERS)
+def test_prior_that_ends_inside_a_character_keeps_those_before_it(name: str, answer: str) -> None:
+    """Whole characters belong to the prior, and one that is begun to the continuation, in any tokenizer."""
+    tokenizer = TOKENIZERS[name]()
+    chosen = object.__new__(prefilled.Decoder)
+    chosen.tokenizer, chosen.ends = tokenizer, [tokenizer.eos_token_id]
+    chosen.options = priors.PrefilledDecoder.model_validate(
+        {"name": "prefilled", "n": [1], "prior": {"kind": "gold"}, "score_prior": False}
+    )
+    ids = tokenizer(answer, add_special_tokens=False)["input_ids"]
+    lengths = [len(each) for each in tokenizer.convert_ids_to_tokens(ids)]  # bytes of each token
+    if name == "byte fallback":  # which writes a byte as <0xE7>, a blank as "▁", and puts one before a text
+        lengths = [1 if length == len("<0xE7>") else length for length in lengths]
+        lengths[0] -= 1
+    for n in range(len(ids) + 1):
+        row = chosen._continued(ids[:n], [*ids[n:], tokenizer.eos_token_id])
+        spelt = answer.encode()[: sum(lengths[:n])]
+        given = spelt.decode(errors="ignore")
+        assert row["prior"].rstrip("\ufffd") == given
+        assert (row["prior"] == given) == (spelt == given.encode())
+        assert squeezed(given) + squeezed(row["continuation"]) == squeezed(answer)
+        cut_off = chosen._row(ids[:n])["hypothesis"]
+        assert cut_off.rstrip("\ufffd").strip() == given.strip(), "an answer that the limit of tokens has cut off"
+        if given:
+            first = priors.cut(ids[:n], 1, "character", chosen._text)
+            assert tokenizer.decode(first).startswith(answer[0]), "a prior of characters is not a byte"
+
+
 @pytest.mark.parametrize("prompt", [PROMPT, BARE])
 def test_model_goes_on_from_the_prior(folder: Path, prompt: Prompt) -> None:
     """Every n, token by token, without cache, padding or `generate`."""

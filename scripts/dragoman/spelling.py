@@ -14,7 +14,7 @@ White space of any kind is read and written as one blank, also in training: deco
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from itertools import accumulate, chain
 from typing import TYPE_CHECKING, NamedTuple
@@ -30,6 +30,8 @@ CHUNK = 20_000
 """Sentences worked on at once."""
 PARTIAL = "\ufffd"
 """What tokenizers decode bytes to that are no whole character."""
+MISSING = 3
+"""Tokens that a character may have before its last one: no character has more than four bytes."""
 
 
 class Cut(NamedTuple):
@@ -158,6 +160,29 @@ def pairs(
             yield Spelled(source, target, *spelling.numbers(target[:-1]))
 
 
+def whole(decode: Callable[[list[int]], str], ids: Sequence[int]) -> str:
+    """The text of tokens that may end inside a character: all whole characters, then a sign for what is begun.
+
+    A tokenizer with byte fallback decodes a run of bytes to `PARTIAL` alone where the last of them are no whole
+    character, and would lose the characters before these (tokenizers 0.23.3).
+
+    Args:
+        decode: gives the text of tokens; a special token at the end may be given, and spells nothing.
+        ids: the tokens.
+    """
+    ids = list(ids)
+    text = decode(ids)
+    if not text.endswith(PARTIAL):
+        return text
+    end = len(ids)
+    while end and not decode(ids[end - 1 : end]):  # a special token
+        end -= 1
+    for start in range(end - 1, max(-1, end - 1 - MISSING), -1):
+        if not (head := decode(ids[:start])).endswith(PARTIAL):
+            return head + decode(ids[start:end])
+    return text
+
+
 class Spelling:
     """What the tokens of one tokenizer spell, and where units begin among them."""
 
@@ -183,7 +208,7 @@ class Spelling:
         """What tokens in the middle of a text spell; special tokens spell nothing."""
         parts = [self._part(token) for token in tokens]
         # a character may be spread over several tokens
-        return self._decoded(tokens) if any(PARTIAL in part for part in parts) else "".join(parts)
+        return whole(self._decoded, tokens) if any(PARTIAL in part for part in parts) else "".join(parts)
 
     def _part(self, token: int) -> str:
         if token not in self.known:

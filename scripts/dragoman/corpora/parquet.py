@@ -1,7 +1,11 @@
-"""Texts of a parquet file, a batch at a time: one column per language, or one column of {language: text} structs."""
+"""Texts of a parquet file, a batch at a time: one column per language, or one column of {language: text}.
+
+Such a column is a struct; or JSON where rows have different languages, since the library `datasets` writes it so.
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
@@ -26,38 +30,86 @@ def texts(
         file: a path, or an open file.
         name: what messages call it.
         keys: columns, or keys of the column `nested`; `a.b` is the key `b` of a struct column `a`.
-        nested: a struct column that holds the texts; without it, `NESTED` where that has all keys and no column is one.
+        nested: the column that holds the texts; without it, `NESTED` where that has all keys and no column is one.
         optional: columns of the file that may be missing.
 
     Raises:
-        CorpusError: not parquet, a column is missing or holds no text; it lists the columns there.
+        CorpusError: not parquet, a column is missing or holds no text; it lists the columns there. A key that no row
+            of a JSON column has is found at the end of the file.
     """
     try:
         source = pq.ParquetFile(file)
         schema = source.schema_arrow
         paths = _paths(schema, name, keys, nested)
+        whole = schema.field(paths[0][0]).type
+        read = _Json(name, paths[0][0], keys) if isinstance(whole, pa.JsonType) else None
         extra = [column for column in optional if column in schema.names]
         first = 0
         for batch in source.iter_batches(BATCH, columns=[*dict.fromkeys(path[0] for path in paths), *extra]):
-            columns = [pc.struct_field(batch[path[0]], path[1:]) if path[1:] else batch[path[0]] for path in paths]
+            columns = [] if read else [_column(batch, path) for path in paths]
             columns += [batch[column] if column in extra else pa.nulls(len(batch), pa.string()) for column in optional]
             try:
-                sides = [[text or "" for text in column.to_pylist()] for column in columns]
+                sides = read.sides(batch[read.column].to_pylist(), first) if read else []
+                sides += [[text or "" for text in column.to_pylist()] for column in columns]
             except UnicodeDecodeError as error:
                 raise CorpusError(
                     f"{name}: text that is not UTF-8 in rows {first} to {first + len(batch)}: {error}"
                 ) from None
             yield from zip(*sides, strict=True)
             first += len(batch)
+        if read:
+            read.close()
     except (pa.ArrowException, OSError) as error:
         said = " ".join(str(error).split())  # several lines, of some readers
         raise CorpusError(f"{name} is not a whole parquet file ({said}); copy or download it again") from None
+
+
+class _Json:
+    """Reads a column whose rows are JSON objects."""
+
+    def __init__(self, name: str, column: str, keys: Sequence[str]) -> None:
+        self.name, self.column, self.keys = name, column, keys
+        self.seen = set[str]()
+
+    def sides(self, rows: Sequence[str | None], first: int) -> list[list[str]]:
+        """The texts under each key; "" where a row lacks one."""
+        found: list[list[str]] = [[] for _ in self.keys]
+        for number, row in enumerate(rows, first):
+            try:
+                texts = json.loads(row or "null") or {}
+            except ValueError:
+                texts = None
+            if not isinstance(texts, dict):
+                raise CorpusError(f"{self.name}: row {number} of {self.column!r} is no JSON object")
+            self.seen |= texts.keys()
+            for key, side in zip(self.keys, found, strict=True):
+                text = texts.get(key)
+                if not isinstance(text, str | None):
+                    raise CorpusError(f"{self.name}: {key!r} in row {number} of {self.column!r} is {text!r}, not text")
+                side.append(text or "")
+        return found
+
+    def close(self) -> None:
+        """Check that every key was in some row, if there were any rows."""
+        for key in self.keys:
+            if self.seen and key not in self.seen:
+                there = ", ".join(sorted(self.seen))
+                raise CorpusError(
+                    f"{self.name} has no {key!r}; its keys of {self.column!r} are: {there}. Say which under `columns`"
+                )
+
+
+def _column(batch: pa.RecordBatch, path: Sequence[str]) -> pa.Array:
+    return pc.struct_field(batch[path[0]], path[1:]) if path[1:] else batch[path[0]]
 
 
 def _paths(schema: pa.Schema, name: str, keys: Sequence[str], nested: str | None) -> list[list[str]]:
     """Where each key is: its column, and the way into that."""
     fields = {field.name: field.type for field in schema}
     where = "columns"
+    asked = NESTED if nested is None and not fields.keys() & set(keys) else nested
+    if asked is not None and isinstance(fields.get(asked), pa.JsonType):
+        return [[asked, key] for key in keys]
     if nested is not None and (nested not in fields or not pa.types.is_struct(fields[nested])):
         shown = ", ".join(f"{column} ({kind})" for column, kind in fields.items())
         raise CorpusError(

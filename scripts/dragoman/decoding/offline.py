@@ -6,6 +6,7 @@ On request it also measures the model as what it was before any instruction, a m
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ from dragoman.decoding import Context, Item, Row, by_length, noted
 from dragoman.decoding.cost import Price, Work
 from dragoman.decoding.vocabulary import with_newline
 from dragoman.prompts import encode, joined
+from dragoman.spelling import whole
 from dragoman.units import units
 
 MEASURED_AT_ONCE = 16
@@ -151,13 +153,16 @@ class Decoder:
         work.feed(max(0, written - 1), prompt, predictions=max(0, written - 1))
         return work
 
+    def _text(self, ids: list[int]) -> str:
+        return whole(partial(self.tokenizer.decode, skip_special_tokens=True), ids)
+
     def _written(self, ids: list[int]) -> list[int]:
         return ids[: next((i + 1 for i, token in enumerate(ids) if token in self.ends), None)]
 
     def _row(self, ids: list[int]) -> Row:
         written = self._written(ids)
         # a token that ends the answer with a line break may carry text before the break
-        text = self.tokenizer.decode(written, skip_special_tokens=True)
+        text = self._text(written)
         if self.options.stop_at_newline:
             text = text.lstrip("\n").split("\n")[0] if text.strip() else ""
         return {"hypothesis": text.strip(), "tokens": len(written), "ended": self._ended(written)}

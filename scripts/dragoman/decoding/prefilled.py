@@ -35,9 +35,6 @@ class Decoder(offline.Decoder):
                 row.append({"setting": f"n={n}"} | self._continued(prior, ids) | more)
         return rows
 
-    def _text(self, ids: list[int]) -> str:
-        return self.tokenizer.decode(ids, skip_special_tokens=True)
-
     def _continued(self, prior: list[int], written: list[int]) -> Row:
         row = self._row(written)
         head, whole = self._text(prior), self._text([*prior, *written])

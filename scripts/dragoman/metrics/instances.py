@@ -253,6 +253,9 @@ def _scores(
     notes = [note_on_unit(pair, unit)]
     if number := strays(instances, unit):
         notes.append(f"{number} hypotheses do not have a delay per {unit}")
+    numbers = [each.index for each in instances]
+    if number := max(numbers) - min(numbers) + 1 - len(numbers):  # a log that was resumed may lack one
+        notes.append(f"{number} sentences between the first and the last are not in this log")
     if number := options["reference_length"] and sum(each.reference is None for each in instances):
         notes.append(f"{number} sentences have no reference, so the hypothesis's length stands in")
     if number := sum(each.delays[-1] > each.source_length for each in instances if each.delays):
