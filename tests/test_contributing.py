@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -17,44 +18,54 @@ from conftest import REPOSITORY, pytest_terminal_summary
 from dragoman import registry
 
 TEXT = (REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8")
+SECTIONS = dict(re.findall(r"^## ([^\n]*)\n(.*?)(?=^## |\Z)", TEXT, flags=re.MULTILINE | re.DOTALL))
 FILE = re.compile(r"^`([\w./-]+)`:\n\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINE = re.compile(r"in `([\w./-]+)`, under `([^`\n]+)`:\n\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 COMMANDS = re.compile(r"^```bash\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
-def test_the_worked_example(checkout: Path) -> None:
-    """A fourth method, from the text alone."""
-    files = FILE.findall(TEXT)
-    assert [name for name, _ in files] == [
-        "scripts/dragoman/methods/smoothed.py",
-        "tests/test_smoothed.py",
-        "smoothed.yaml",
-    ]
+def carried_out(checkout: Path, title: str, expected: list[str]) -> str:
+    """Write a section's files into a checkout, add its line, run its commands; gives what these print."""
+    section = SECTIONS[title]
+    files = FILE.findall(section)
+    assert [name for name, _ in files] == expected
     for name, content in files:
         assert not (checkout / name).exists()
         (checkout / name).write_text(content, encoding="utf-8")
-    ((name, anchor, line),) = LINE.findall(TEXT)
+    ((name, anchor, line),) = LINE.findall(section)
     registry = (checkout / name).read_text(encoding="utf-8")
     assert registry.count(f"    {anchor}\n") == 1
     (checkout / name).write_text(registry.replace(f"    {anchor}\n", f"    {anchor}\n{line}"), encoding="utf-8")
 
+    modules = " ".join(name for name, _ in files if name.endswith(".py"))
+    commands = f"{COMMANDS.findall(section)[0]}\nruff check --quiet {modules}\nruff format --check --quiet {modules}\n"
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    (commands,) = COMMANDS.findall(TEXT)
     done = subprocess.run(
         ["bash", "-e", "-c", commands], cwd=checkout, env=os.environ | {"PATH": path}, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-    assert "1 passed" in done.stdout
-    assert "smoothed.yaml: fine. Experiments: smoothed. Fine-tunings: 2, decodings: 2." in done.stdout
-    table = done.stdout[done.stdout.index("|") :]
+    return done.stdout
+
+
+def test_the_worked_example(checkout: Path) -> None:
+    """Another method, from the text alone."""
+    files = ["scripts/dragoman/methods/smoothed.py", "tests/test_smoothed.py", "smoothed.yaml"]
+    printed = carried_out(checkout, "A new method, worked through", files)
+    assert "1 passed" in printed
+    assert "smoothed.yaml: fine. Experiments: smoothed. Fine-tunings: 2, decodings: 2." in printed
+    table = printed[printed.index("|") :]
     assert re.search(r"^\| smoothed +\|", table, flags=re.MULTILINE), table
-    style = subprocess.run(
-        [f"{Path(sys.executable).parent}/ruff", "check", *(name for name, _ in files if name.endswith(".py"))],
-        cwd=checkout,
-        capture_output=True,
-        text=True,
-    )
-    assert style.returncode == 0, style.stdout
+
+
+def test_the_worked_metric(checkout: Path) -> None:
+    """6 errors of 7 words and 2 of 6: 8 of 13."""
+    printed = carried_out(checkout, "A new metric", ["scripts/dragoman/metrics/wer.py", "tests/test_wer.py"])
+    assert "1 passed" in printed
+    record, *sentences = (json.loads(line) for line in printed.splitlines() if line.startswith("{"))
+    assert record["value"] == pytest.approx(61.54, abs=0.005)
+    assert record["signature"] == "WER|case:mixed|tok:blanks|bs:1000|seed:12345"
+    assert record["low"] <= record["value"] <= record["high"]
+    assert [each["value"] for each in sentences] == pytest.approx([100 * 6 / 7, 100 * 2 / 6])
 
 
 @pytest.mark.parametrize("name", ["CONTRIBUTING.md", "config/traps.md", "findings/README.md"])

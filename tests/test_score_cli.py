@@ -193,12 +193,6 @@ ROWS = [
                 "--metric bleu:tokenize=char chrf --tokenize none",
                 "--tokenize is for BLEU, and each bleu of --metric names its own",
             ),
-            (
-                "no value of a sentence",
-                TWO,
-                "--metric tags:of=chunk --sentences",
-                "tags:of=chunk has no value of a sentence",
-            ),
             ("negative resamples", TWO, "--bootstrap -1", "resamples cannot be negative: -1"),
         ]
     ),

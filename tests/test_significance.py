@@ -3,8 +3,13 @@ import itertools
 import numpy as np
 import pytest
 
-from dragoman.metrics import MetricError, score, significance
-from dragoman.metrics.significance import means, paired_bootstrap, randomisation, statistics
+from dragoman.metrics import MetricError, score, significance, sums
+from dragoman.metrics.significance import Statistics, paired_bootstrap, randomisation, statistics
+
+
+def means(values):
+    return Statistics(sums.table_of(values), sums.of_sums("mean", sums.mean))
+
 
 WORDS = ["a", "bee", "Sea", "D", "eels", "."]
 

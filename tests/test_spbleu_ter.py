@@ -5,11 +5,12 @@ from __future__ import annotations
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from dragoman import metrics
 from dragoman.configfile import ConfigError, parse
-from dragoman.metrics import MetricError, bleu, score, significance
+from dragoman.metrics import MetricError, bleu, score, significance, ter
 from dragoman.plan import Plan
 from dragoman.text import objects
 from test_claims import config
@@ -108,7 +109,7 @@ def test_ter_is_sacrebleus() -> None:
     assert score("ter", bad, [references], pair="de-en").value > found.value, "lower is better"
     assert metrics.presentation("ter").better == "lower"
     # neither words nor edits is no error; edits without a word are all wrong, as sacrebleu has it
-    assert significance._ter(significance.np.asarray([[0.0, 0.0], [2.0, 0.0], [1.0, 4.0]])).tolist() == [0, 100, 25]
+    assert ter.score(np.asarray([[0.0, 0.0], [2.0, 0.0], [1.0, 4.0]])).tolist() == [0, 100, 25]
     with pytest.raises(MetricError, match="normalized is true or false, not 1"):
         score("ter:normalized=1", good, [references], pair="de-en")
 

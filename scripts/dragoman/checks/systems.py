@@ -27,7 +27,7 @@ from dragoman.config import (
     Shots,
     System,
 )
-from dragoman.configfile import KeyPath, Problem
+from dragoman.configfile import ConfigError, KeyPath, Problem
 from dragoman.dictionaries import read_dictionary
 from dragoman.instructions import questions
 from dragoman.languages import split_pair
@@ -214,6 +214,16 @@ def _counted_alike(at: KeyPath, spec: str, options: dict[str, Any], experiment: 
                 return
 
 
+def _claimed(at: KeyPath, spec: str) -> Iterator[Problem]:
+    """Whether a claim is about a metric that no claim can be about."""
+    from dragoman.claims import statements  # it reads plans, which read configurations
+
+    try:
+        statements.load()
+    except ConfigError as error:
+        yield Problem(at, str(error), spec)
+
+
 def problems_of_metric(at: KeyPath, spec: str, experiment: Experiment) -> Iterator[Problem]:
     """Mistakes of one metric of an experiment."""
     measured = (getattr(system.decoder, "monolingual", False) for system in experiment.systems.values())
@@ -228,6 +238,8 @@ def problems_of_metric(at: KeyPath, spec: str, experiment: Experiment) -> Iterat
     yield from named("metric", at, name, registry.REGISTRY["metric"])
     if name not in registry.REGISTRY["metric"]:
         return
+    if not metrics.has_counts(name):
+        yield from _claimed(at, spec)
     if "delays" in metrics.columns_of(name):
         yield from _counted_alike(at, spec, options, experiment)
     if options:

@@ -13,6 +13,7 @@ from dragoman import comparable, registry
 from dragoman.command import REPOSITORY
 from dragoman.config import Name, Pair, Strict
 from dragoman.configfile import ConfigError, Problem, explained, placed
+from dragoman.metrics import has_counts, parse
 from dragoman.yamlfile import read_yaml
 
 FILE = REPOSITORY / "config" / "claims.yaml"
@@ -85,6 +86,16 @@ class Claim(Strict):
         if paper is not None and paper not in (papers := comparable.load().papers):
             raise ValueError(registry.unknown("paper", paper, papers))
         return paper
+
+    @model_validator(mode="after")
+    def _testable(self) -> Claim:
+        name = parse(self.metric)[0]
+        if not self.reading and name in registry.REGISTRY["metric"] and not has_counts(name):
+            raise ValueError(
+                f"`metric: {name}` has no `counts` of sentences, so no difference of it can be tested; give it some "
+                "(CONTRIBUTING.md, A new metric), or leave the claim out"
+            )
+        return self
 
     @model_validator(mode="after")
     def _whole(self) -> Claim:

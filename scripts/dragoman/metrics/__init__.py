@@ -1,4 +1,5 @@
-"""Metrics: one module each, one function `compute`, one `Score`. A metric that cannot compute raises; it never says 0.
+"""Metrics: one module each, which counts something in each sentence and scores the sums. A metric that cannot compute
+raises; it never gives 0.
 
 A metric may be asked for with options, written as `chrf:word_order=2` or `bleu:tokenize=char,lowercase=true`. The same
 text names its column in a table, so that two variants of a metric stand side by side and never share a name.
@@ -11,11 +12,13 @@ import json
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from dragoman import registry
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from dragoman.languages import Language
 
 
@@ -45,6 +48,17 @@ class Score:
     """What to know before reading the value."""
 
 
+class Counts(NamedTuple):
+    """What a metric adds up over sentences."""
+
+    table: np.ndarray
+    """[sentences, k] One row per sentence, in the order of the hypotheses."""
+    signature: str
+    """As a `Score` has it, without how an interval is drawn."""
+    note: str = ""
+    """As a `Score` has it."""
+
+
 class Metric(Protocol):
     """What a metric module offers. Beside this it may have
 
@@ -54,6 +68,12 @@ class Metric(Protocol):
     requisites(pairs, **options)   what it needs besides packages and texts, see the function of that name below
     by_sentence(hypotheses, references, pair, **options)
                                    values of sentences and their signature, where these are not the score's own
+    compute(hypotheses, references, sources, pair, **options)
+                                   the `Score`, where it is not the one that follows from `counts` and `score`, as where
+                                   another library computes it; `bootstrap` is the number of resamples
+
+    A metric with `compute` may lack `counts` and `score`. It then has a value and no test of differences, and no claim
+    can be about it.
     """
 
     BETTER: Literal["higher", "lower"] | None
@@ -66,11 +86,14 @@ class Metric(Protocol):
     def label(self, **options: Any) -> str:
         """How tables name it."""
 
-    def compute(
+    def counts(
         self, hypotheses: list[str], references: list[list[str]], sources: list[str], pair: str, **options: Any
-    ) -> Score:
-        """The score of a system on one language pair; `references` holds one list per reference set, columns that it
-        needs come as keywords."""
+    ) -> Counts:
+        """What is added up over the sentences of a system on one language pair; `references` holds one list per
+        reference set, columns that it needs come as keywords."""
+
+    def score(self, sums: np.ndarray) -> np.ndarray:
+        """[..., k] sums over sentences -> [...] scores; NaN where sums have none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +129,9 @@ def unwritten(spec: str, options: Mapping[str, Mapping[str, Any]] | None) -> dic
 def options_of(name: str) -> list[str]:
     """Names of the options a registered metric takes."""
     metric = registry.module_of("metric", name)
-    parameters = inspect.signature(metric.compute).parameters.values()
-    return [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in metric.NEEDS]
+    parameters = inspect.signature(getattr(metric, "compute", None) or metric.counts).parameters.values()
+    found = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in metric.NEEDS]
+    return found if hasattr(metric, "compute") else [*found, "bootstrap"]
 
 
 def columns_of(name: str) -> list[str]:
@@ -170,9 +194,65 @@ def score(
         MetricError: unknown options, an unknown language, lists of unequal length, or nothing to score.
         NoValueError: the metric is not defined on these texts.
     """
+    from dragoman.metrics.sums import scored
+
+    module, given = _given(spec, hypotheses, references, sources, pair, columns, options)
+    texts = (list(hypotheses), [list(r) for r in references], list(sources))
+    if hasattr(module, "compute"):
+        found = module.compute(*texts, pair, **given)
+    else:
+        resamples = {"bootstrap": given.pop("bootstrap")} if "bootstrap" in given else {}
+        found = scored(spec, _counted(spec, module, texts, pair, given), module.score, **resamples)
+    return replace(found, note="; ".join(filter(None, (found.note, *forms(hypotheses, references)))))
+
+
+def has_counts(name: str) -> bool:
+    """Whether a registered metric counts by sentence, so that differences of it can be tested."""
+    return hasattr(registry.module_of("metric", name), "counts")
+
+
+def counts(
+    spec: str,
+    hypotheses: Sequence[str],
+    references: Sequence[Sequence[str]],
+    sources: Sequence[str] = (),
+    pair: str = "",
+    columns: Mapping[str, Sequence[Any]] | None = None,
+    **options: Any,
+) -> Counts:
+    """What a registered metric that `has_counts` adds up over sentences; arguments and errors as for `score`."""
+    module, given = _given(spec, hypotheses, references, sources, pair, columns, options)
+    given.pop("bootstrap", None)
+    return _counted(spec, module, (list(hypotheses), [list(r) for r in references], list(sources)), pair, given)
+
+
+def _counted(
+    spec: str, module: Any, texts: tuple[list[str], list[list[str]], list[str]], pair: str, options: dict[str, Any]
+) -> Counts:
+    import numpy as np
+
+    found = module.counts(*texts, pair, **options)
+    table = np.asarray(found.table, dtype=np.float64)
+    if table.ndim != 2 or len(table) != len(texts[0]):
+        raise MetricError(f"{spec}: `counts` gives {list(table.shape)} numbers for {len(texts[0])} sentences")
+    if not (finite := np.isfinite(table).all(axis=1)).all():
+        raise MetricError(f"{spec}: sentence {int(np.argmin(finite)) + 1}: `counts` gives what is not finite")
+    return found._replace(table=table)
+
+
+def _given(
+    spec: str,
+    hypotheses: Sequence[str],
+    references: Sequence[Sequence[str]],
+    sources: Sequence[str],
+    pair: str,
+    columns: Mapping[str, Sequence[Any]] | None,
+    options: Mapping[str, Any],
+) -> tuple[Any, dict[str, Any]]:
+    """The module of a metric, and its options and columns; texts, pair and options are checked."""
     name, written = parse(spec)
     module = registry.module_of("metric", name)
-    options = written | options
+    options = {**written, **options}
     for option in options:
         if option not in options_of(name):
             raise MetricError(registry.unknown(f"option of {name}", option, options_of(name)))
@@ -187,8 +267,7 @@ def score(
     if pair:
         languages_of(pair)
     require(hypotheses, references, sources or None)
-    found = module.compute(list(hypotheses), [list(r) for r in references], list(sources), pair, **options)
-    return replace(found, note="; ".join(filter(None, (found.note, *forms(hypotheses, references)))))
+    return module, options
 
 
 def forms(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> list[str]:
@@ -209,7 +288,7 @@ def trial(spec: str, pair: str, **options: Any) -> Score:
         KeyError, MetricError: as `score`.
     """
     name, _ = parse(spec)
-    columns = {"delays": [[1]], "gflops": [1.0], "nats": [1.0]}
+    columns = {column: [1.0] for column in columns_of(name)} | {"delays": [[1]]}
     line = "a" if columns_of(name) else "one two three four"
     return score(spec, [line], [[line]], [line], pair, columns, **options)
 

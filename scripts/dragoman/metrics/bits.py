@@ -8,13 +8,12 @@ plays no part. Per character, not per token, so that models with different token
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from dragoman.metrics import MetricError, Score, require
-from dragoman.metrics.bootstrap import RESAMPLES, drawn, interval, resampled_sums
+from dragoman.metrics import Counts, MetricError
+from dragoman.metrics.sums import mean
 
 BETTER = "lower"
 DIGITS = 3
@@ -26,8 +25,13 @@ def label(**options: Any) -> str:
     return "Monolingual bits per character"
 
 
-def sums(references: Sequence[Sequence[str]], nats: Sequence[float]) -> np.ndarray:
+def counts(
+    hypotheses: list[str], references: list[list[str]], sources: list[str], pair: str, *, nats: list[float]
+) -> Counts:
     """Bits and characters of each line, [lines, 2]; of several references the first was measured.
+
+    Args:
+        nats: minus the natural logarithm of the probability of each reference.
 
     Raises:
         MetricError: a line has no number.
@@ -35,29 +39,7 @@ def sums(references: Sequence[Sequence[str]], nats: Sequence[float]) -> np.ndarr
     bits = np.asarray(nats, dtype=np.float64) / math.log(2)
     if not (fine := np.isfinite(bits) & (bits >= 0)).all():
         raise MetricError(f"sentence {int(np.argmin(fine)) + 1}: no number of nats")
-    return np.column_stack([bits, [len(line) for line in references[0]]])
+    return Counts(np.column_stack([bits, [len(line) for line in references[0]]]), "BPC|context:line before")
 
 
-def compute(
-    hypotheses: list[str],
-    references: list[list[str]],
-    sources: list[str],
-    pair: str,
-    *,
-    nats: list[float],
-    bootstrap: int = RESAMPLES,
-) -> Score:
-    """Bits of all lines by their characters, with a 95 % bootstrap interval.
-
-    Args:
-        nats: minus the natural logarithm of the probability of each reference.
-        bootstrap: number of resamples; 0 leaves the interval out.
-    """
-    require(hypotheses, references)
-    table = sums(references, nats)
-    total = table.sum(axis=0)
-    low = high = None
-    if bootstrap:
-        low, high = interval([float(bits / characters) for bits, characters in resampled_sums(table, bootstrap)])
-    signature = f"BPC|context:line before{drawn(bootstrap)}"
-    return Score(float(total[0] / total[1]), low, high, signature, len(hypotheses))
+score = mean

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from dragoman import registry
 from dragoman.languages import CHINESE, JAPANESE, KOREAN, Language
-from dragoman.metrics import MetricError, Score, languages_of, require
+from dragoman.metrics import Counts, MetricError, Score, languages_of, require
 from dragoman.metrics.bootstrap import RESAMPLES, SEED, interval, resampled_sums
 
 if TYPE_CHECKING:
+    import numpy as np
     from sacrebleu.metrics import BLEU
 
 BETTER = "higher"
@@ -186,6 +187,39 @@ def compute(
     notes.append(caveat(languages_of(pair)[1], tokenize or tokenizer(pair)))
     note = "; ".join(filter(None, notes))
     return Score(result.score, low, high, f"BLEU|{counter.get_signature()}", len(hypotheses), note=note)
+
+
+def counts(
+    hypotheses: list[str],
+    references: list[list[str]],
+    sources: list[str],
+    pair: str,
+    *,
+    tokenize: str | None = None,
+    lowercase: bool = False,
+) -> Counts:
+    """sacrebleu's statistics of each sentence, [sentences, 2 + 2 x orders]: the lengths of hypothesis and reference,
+    and the matching and all n-grams of each order. Arguments as for `compute`."""
+    import numpy as np
+
+    counter = metric(pair, tokenize=tokenize, lowercase=lowercase)
+    table = np.asarray(counter._extract_corpus_statistics(hypotheses, references), dtype=np.float64)
+    return Counts(table, f"BLEU|{counter.get_signature()}")
+
+
+def score(sums: np.ndarray) -> np.ndarray:
+    """BLEU of what `counts` gives, with sacrebleu's smoothing (`exp`)."""
+    import numpy as np
+
+    orders = (sums.shape[-1] - 2) // 2
+    written, wanted = sums[..., 0], sums[..., 1]
+    correct, total = sums[..., 2 : 2 + orders], sums[..., 2 + orders :]
+    smoothing = 2.0 ** np.cumsum(correct == 0, axis=-1)
+    defined = (correct > 0).any(axis=-1) & (total > 0).all(axis=-1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        logarithm = np.log(np.where(correct > 0, correct, 1 / smoothing) / total).mean(axis=-1)
+        brevity = np.where(written < wanted, 1 - wanted / written, 0.0)
+        return np.where(defined, 100 * np.exp(brevity + logarithm), 0.0)
 
 
 def by_sentence(

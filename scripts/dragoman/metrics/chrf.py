@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from dragoman.metrics import MetricError, Score, require, unspaced
+from dragoman.metrics import Counts, MetricError, Score, require, unspaced
 from dragoman.metrics.bootstrap import RESAMPLES, SEED, interval, resampled_sums
 
 if TYPE_CHECKING:
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 BETTER = "higher"
 DIGITS = 1
 NEEDS = frozenset({"references"})
+
+BETA = 2.0
+"""How many times as much as precision recall weighs."""
 
 _COUNTED_AT_ONCE = 5000
 """Sentences whose n-grams are held in memory."""
@@ -75,6 +78,33 @@ def _against(counter: CHRF, hypotheses: Sequence[str], references: Sequence[str]
     table = np.concatenate(parts)
     table[..., 0] *= table[..., 1] > 0  # sacrebleu does not count what no reference could have had
     return table.reshape(len(table), -1)
+
+
+def counts(
+    hypotheses: list[str],
+    references: list[list[str]],
+    sources: list[str],
+    pair: str,
+    *,
+    word_order: int = 0,
+    lowercase: bool = False,
+) -> Counts:
+    """`statistics` of each sentence; arguments as for `compute`."""
+    counter = metric(word_order=word_order, lowercase=lowercase)
+    return Counts(statistics(counter, hypotheses, references), f"chrF|{counter.get_signature()}")
+
+
+def score(sums: np.ndarray) -> np.ndarray:
+    """chrF2 of what `counts` gives, [..., 3 x orders]."""
+    import numpy as np
+
+    hypothesis, reference, both = sums[..., 0::3], sums[..., 1::3], sums[..., 2::3]
+    counted = (hypothesis > 0) & (reference > 0)
+    orders = np.maximum(counted.sum(axis=-1), 1)
+    precision = (counted * both / np.maximum(hypothesis, 1)).sum(axis=-1) / orders
+    recall = (counted * both / np.maximum(reference, 1)).sum(axis=-1) / orders
+    weighted = BETA**2 * precision + recall
+    return 100 * (1 + BETA**2) * precision * recall / np.where(weighted > 0, weighted, 1.0)
 
 
 def compute(

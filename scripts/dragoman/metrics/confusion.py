@@ -29,6 +29,7 @@ from dragoman.known_files import KnownFile, fetched
 from dragoman.languages import UNSPACED
 from dragoman.metrics import MetricError, NoValueError, Score, languages_of, require
 from dragoman.metrics.bootstrap import RESAMPLES, drawn, interval, resampled_sums
+from dragoman.metrics.sums import mean, values_of
 from dragoman.storage import sha256
 
 BETTER = "higher"
@@ -164,6 +165,9 @@ def compute(
         signature += f"|dictionary:{path.name}({sha256(path)[:12]})"
     segments = tuple(None if each is None else 100.0 * each for each in found)
     return Score(100 * good / all_, low, high, f"{signature}{drawn(bootstrap)}", len(found), segments, "; ".join(notes))
+
+
+counts, score = values_of(compute), mean
 
 
 def passed(

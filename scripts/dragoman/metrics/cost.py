@@ -8,6 +8,7 @@ import numpy as np
 
 from dragoman.metrics import MetricError, Score, require
 from dragoman.metrics.bootstrap import RESAMPLES, drawn, of_mean
+from dragoman.metrics.sums import mean, values_of
 
 BETTER = "lower"
 DIGITS = 2
@@ -43,3 +44,6 @@ def compute(
     low, high = of_mean(values.tolist(), bootstrap)
     signature = f"GFLOPs|mean|counted:matrices,attention{drawn(bootstrap)}"
     return Score(float(values.mean()), low, high, signature, len(values), tuple(values.tolist()))
+
+
+counts, score = values_of(compute), mean

@@ -22,6 +22,7 @@ from dragoman.metrics import MetricError, Score, languages_of, neural, require, 
 from dragoman.metrics.bootstrap import RESAMPLES, drawn, of_mean
 from dragoman.metrics.offtarget import identifier_for
 from dragoman.metrics.rouge import words
+from dragoman.metrics.sums import mean, values_of
 
 BETTER = "higher"
 DIGITS = 1
@@ -107,6 +108,9 @@ def compute(
     note = "meaning {:.3f}, language {:.3f}, length {:.3f}".format(*means)
     note = "; ".join(filter(None, (note, meant.note, unspaced(pair, "lengths are of characters"))))
     return Score(math.fsum(values) / len(values), low, high, signature, len(values), tuple(values), note)
+
+
+counts, score = values_of(compute), mean
 
 
 def language_confidence(confidence: Any, lines: Sequence[str], target: str) -> list[float]:

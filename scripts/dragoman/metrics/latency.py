@@ -35,9 +35,10 @@ from typing import Any, Literal
 import numpy as np
 
 from dragoman import __version__, registry
-from dragoman.metrics import MetricError, NoValueError, Score, languages_of, parse, unspaced
+from dragoman.metrics import Counts, MetricError, NoValueError, Score, languages_of, parse, unspaced
 from dragoman.metrics.bootstrap import RESAMPLES, SEED, interval, resampled_sums
 from dragoman.metrics.log_units import SOURCES, UNITS
+from dragoman.metrics.sums import mean, values_of
 from dragoman.metrics.timing import Timing, reference_length, refuse, timing
 from dragoman.units import Units, of_pair, units
 
@@ -235,6 +236,12 @@ class Latency:
         if isinstance(found, NoValueError):
             raise found
         return replace(found, note="; ".join(filter(None, (found.note, note_on_unit(pair, unit)))))
+
+    def counts(self, *texts: Any, **options: Any) -> Counts:
+        """The value of each sentence, and whether it has one, [sentences, 2]; arguments and errors as of `compute`."""
+        return values_of(self.compute)(*texts, **options)
+
+    score = staticmethod(mean)
 
 
 AL = Latency("AL", al, True)

@@ -24,8 +24,9 @@ from typing import Any, Literal
 
 from dragoman import registry
 from dragoman.command import REPOSITORY, bar
-from dragoman.metrics import MetricError, Score, kept, require
+from dragoman.metrics import Counts, MetricError, Score, kept, require
 from dragoman.metrics.bootstrap import RESAMPLES, drawn, of_mean
+from dragoman.metrics.sums import mean, values_of
 
 log = logging.getLogger(__name__)
 
@@ -318,3 +319,9 @@ class Network:
         read = sources if "sources" in self.NEEDS else []
         chosen = self.MODEL if model is None else model
         return compute(self.kind, self.title, hypotheses, references, read, chosen, revision, batch, bootstrap)
+
+    def counts(self, *texts: Any, **options: Any) -> Counts:
+        """The value of each sentence, and 1, [sentences, 2]; arguments and errors as of `compute`."""
+        return values_of(self.compute)(*texts, **options)
+
+    score = staticmethod(mean)

@@ -19,6 +19,7 @@ from dragoman.identify import Identifier, code
 from dragoman.languages import NAMES
 from dragoman.metrics import MetricError, Score, kept, languages_of, require
 from dragoman.metrics.bootstrap import RESAMPLES, drawn, of_mean
+from dragoman.metrics.sums import mean, values_of
 
 BETTER = "lower"
 DIGITS = 1
@@ -114,6 +115,9 @@ def compute(
         pair, into=into, identifier=identifier, languages=languages, model=model, empty=empty, bootstrap=bootstrap
     )
     return Score(100 * sum(missed) / len(missed), low, high, named, len(missed), segments, note)
+
+
+counts, score = values_of(compute), mean
 
 
 def signature(

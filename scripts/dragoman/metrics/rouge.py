@@ -16,6 +16,7 @@ from dragoman import registry
 from dragoman.languages import Language
 from dragoman.metrics import MetricError, Score, languages_of, require, unspaced
 from dragoman.metrics.bootstrap import RESAMPLES, drawn, of_mean
+from dragoman.metrics.sums import mean, values_of
 from dragoman.words import RUN, folded
 
 BETTER = "higher"
@@ -60,6 +61,9 @@ def compute(
     signature = f"{KINDS[of]}|f1|nrefs:{len(references)}|case:lower|tok:{tokens}|stem:no{drawn(bootstrap)}"
     note = unspaced(pair, "each character counts as one")
     return Score(sum(values) / len(values), low, high, signature, len(values), tuple(values), note)
+
+
+counts, score = values_of(compute), mean
 
 
 def words(text: str, language: Language) -> list[str]:

@@ -1,7 +1,7 @@
 """Is a difference between two systems more than chance? Paired bootstrap and approximate randomisation.
 
-Both tests work on what a metric sums over sentences, so one code serves corpus scores (BLEU, chrF, TER) and means of
-values per sentence (LAAL, operations, off-target, a neural metric):
+Both tests work on a metric's own `counts` and `score` (`sums.py`), so that one code serves corpus scores (BLEU, chrF,
+TER) and means of values per sentence (LAAL, operations, off-target, a neural metric):
 
     paired bootstrap            Koehn (2004): draw the sentences anew with replacement, the same ones for both systems
     approximate randomisation   Riezler & Maxwell (2005): swap the two outputs of sentences at random
@@ -15,18 +15,20 @@ are empty, has no score: intervals are over the others, and in p-values it count
 from __future__ import annotations
 
 import statistics as moments
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from dragoman.metrics import MetricError, bits, bleu, chrf, parse, score, tags, ter
+from dragoman import registry
+from dragoman.metrics import MetricError, counts, has_counts, parse
 from dragoman.metrics.bootstrap import RESAMPLES, SEED, interval, resampled_sums
+from dragoman.metrics.sums import ScoreOfSums, of_sums
 
 
 class UntestableError(MetricError):
-    """A metric whose sums over sentences are not known, so that sentences cannot be drawn anew."""
+    """A metric without `counts`, so that nothing is known that could be added up over other sentences."""
 
 
 TRIALS = 10_000
@@ -44,8 +46,8 @@ class Statistics:
 
     table: np.ndarray
     """[sentences, k] float64."""
-    score: Callable[[np.ndarray], np.ndarray]
-    """[..., k] sums -> [...] scores."""
+    score: ScoreOfSums
+    """From `of_sums`."""
 
     @property
     def value(self) -> float:
@@ -78,21 +80,6 @@ class Comparison:
     signature: str
 
 
-def means(values: Sequence[float | None]) -> Statistics:
-    """Statistics of a metric that is the mean of values per sentence; None where a sentence has no value.
-
-    Raises:
-        MetricError: no sentence has a value, or one is not finite.
-    """
-    counted = np.asarray([value is not None for value in values], dtype=np.float64)
-    numbers = np.asarray([0.0 if value is None else value for value in values], dtype=np.float64)
-    if not counted.any():
-        raise MetricError("no sentence has a value, so there is no mean")
-    if not np.isfinite(numbers).all():
-        raise MetricError(f"sentence {int(np.argmin(np.isfinite(numbers))) + 1}: the value is not finite")
-    return Statistics(np.stack([numbers, counted], axis=1), _mean)
-
-
 def statistics(
     spec: str,
     hypotheses: Sequence[str],
@@ -105,68 +92,14 @@ def statistics(
     """Statistics of a registered metric; arguments as for `score`.
 
     Raises:
-        UntestableError: the metric has neither sums nor a value per sentence.
+        UntestableError: the metric has no `counts`.
         MetricError: it cannot be computed.
     """
-    name, written = parse(spec)
-    result = score(spec, hypotheses, references, sources, pair, columns, **options, bootstrap=0)
-    if name == "bits":
-        return Statistics(bits.sums(references, (columns or {})["nats"]), _mean)
-    if name in ("bleu", "chrf", "ter"):
-        given = {key: value for key, value in (written | options).items() if key != "bootstrap"}
-        if name == "chrf":
-            return Statistics(chrf.statistics(chrf.metric(**given), hypotheses, references).astype(np.float64), _chrf)
-        metric, total = (bleu.metric, _bleu) if name == "bleu" else (ter.metric, _ter)
-        found = metric(pair, **given)._extract_corpus_statistics(hypotheses, references)
-        return Statistics(np.asarray(found, np.float64), total)
-    if name == "tags":  # words count alike, not sentences
-        rows = [[line.split() for line in side] for side in (hypotheses, references[0])]
-        of = (options | written).get("of", "token")
-        return Statistics(np.asarray(tags.counts(*rows, of), np.float64), _percent)
-    if result.segments is None:
-        raise UntestableError(f"{spec} has no value per sentence, so differences of it cannot be tested")
-    if len(result.segments) != len(hypotheses):
-        raise MetricError(f"{spec}: {len(result.segments)} values for {len(hypotheses)} sentences")
-    return means(result.segments)
-
-
-def _percent(sums: np.ndarray) -> np.ndarray:
-    return 100 * _mean(sums)
-
-
-def _mean(sums: np.ndarray) -> np.ndarray:
-    with np.errstate(invalid="ignore"):  # a draw none of whose sentences has a value has no mean: it is NaN
-        return sums[..., 0] / sums[..., 1]
-
-
-def _bleu(sums: np.ndarray) -> np.ndarray:
-    """BLEU of [..., 2 + 2 x orders]: lengths of hypotheses and references, matching and all n-grams of each order."""
-    orders = (sums.shape[-1] - 2) // 2
-    written, wanted = sums[..., 0], sums[..., 1]
-    correct, total = sums[..., 2 : 2 + orders], sums[..., 2 + orders :]
-    smoothing = 2.0 ** np.cumsum(correct == 0, axis=-1)
-    defined = (correct > 0).any(axis=-1) & (total > 0).all(axis=-1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        logarithm = np.log(np.where(correct > 0, correct, 1 / smoothing) / total).mean(axis=-1)
-        brevity = np.where(written < wanted, 1 - wanted / written, 0.0)
-        return np.where(defined, 100 * np.exp(brevity + logarithm), 0.0)
-
-
-def _chrf(sums: np.ndarray, beta: float = 2.0) -> np.ndarray:
-    """chrF of [..., 3 x orders]: n-grams of the hypotheses, of the references, and in both."""
-    hypothesis, reference, both = sums[..., 0::3], sums[..., 1::3], sums[..., 2::3]
-    counted = (hypothesis > 0) & (reference > 0)
-    orders = np.maximum(counted.sum(axis=-1), 1)
-    precision = (counted * both / np.maximum(hypothesis, 1)).sum(axis=-1) / orders
-    recall = (counted * both / np.maximum(reference, 1)).sum(axis=-1) / orders
-    weighted = beta**2 * precision + recall
-    return 100 * (1 + beta**2) * precision * recall / np.where(weighted > 0, weighted, 1.0)
-
-
-def _ter(sums: np.ndarray) -> np.ndarray:
-    """TER of [..., 2]: edits, and words of the reference."""
-    edits, words = sums[..., 0], sums[..., 1]
-    return 100 * np.where(words > 0, edits / np.where(words > 0, words, 1.0), edits > 0)
+    name, _ = parse(spec)
+    if not has_counts(name):
+        raise UntestableError(f"{name} has no `counts` of sentences, so differences of it cannot be tested")
+    table = counts(spec, hypotheses, references, sources, pair, columns, **options).table
+    return Statistics(table, of_sums(spec, registry.module_of("metric", name).score))
 
 
 def resampled(system: Statistics, resamples: int = RESAMPLES, seed: int = SEED) -> np.ndarray:

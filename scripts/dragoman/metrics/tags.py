@@ -16,8 +16,9 @@ from collections.abc import Iterable, Sequence
 from itertools import accumulate
 from typing import Any, Literal
 
-from dragoman.metrics import MetricError, Score, require
-from dragoman.metrics.bootstrap import RESAMPLES, drawn, interval, resampled_sums
+import numpy as np
+
+from dragoman.metrics import Counts, MetricError
 
 BETTER = "higher"
 DIGITS = 1
@@ -29,25 +30,22 @@ def label(**options: Any) -> str:
     return "XGLUE chunk precision" if options.get("of") == "chunk" else "Tag accuracy"
 
 
-def compute(
+def counts(
     hypotheses: list[str],
     references: list[list[str]],
     sources: list[str],
     pair: str,
     *,
     of: Literal["token", "chunk"] = "token",
-    bootstrap: int = RESAMPLES,
-) -> Score:
-    """Per cent over all words, with a 95 % bootstrap interval over sentences, and for accuracy each sentence's own.
+) -> Counts:
+    """Right tags and words of each sentence, [sentences, 2]; or right chunks and chunks found.
 
     Args:
         of: `token` is accuracy, `chunk` what the official script prints.
-        bootstrap: number of resamples; 0 leaves the interval out.
 
     Raises:
         MetricError: there are several references, or one without tags, or no answer has any tag to be precise about.
     """
-    require(hypotheses, references)
     if of not in ("token", "chunk"):
         raise MetricError(f"tags are scored of=token or of=chunk, not {of!r}")
     if len(references) != 1:
@@ -55,33 +53,21 @@ def compute(
     gold = [line.split() for line in references[0]]
     if empty := [number for number, tags in enumerate(gold, 1) if not tags]:
         raise MetricError(f"reference {empty[0]} has no tags")
-    statistics = counts([line.split() for line in hypotheses], gold, of)
-    right, found = map(sum, zip(*statistics, strict=True))
+    answers = [line.split()[: len(tags)] for line, tags in zip(hypotheses, gold, strict=True)]
+    both = [*zip(answers, gold, strict=True)]
+    if of == "token":
+        right = [sum(a == b for a, b in zip(answer, tags, strict=False)) for answer, tags in both]
+        return Counts(np.column_stack([right, [*map(len, gold)]]), "accuracy|missing:wrong")
+    found = chunks([[*answer, *["O"] * (len(tags) - len(answer))] for answer, tags in both])
     if not found:
         raise MetricError("no answer has a tag, so there is no precision")
-    low = high = None
-    if bootstrap:
-        sums = resampled_sums(statistics, bootstrap)
-        low, high = interval([100 * good / all_ for good, all_ in sums if all_])
-    signature = "accuracy|missing:wrong" if of == "token" else "XGLUE-POS|seqeval chunks"
-    signature += drawn(bootstrap)
-    segments = tuple(100 * hits / words for hits, words in statistics) if of == "token" else None
-    return Score(100 * right / found, low, high, signature, len(gold), segments)
+    right = _by_sentence(chunks(gold) & found, gold)
+    return Counts(np.column_stack([right, _by_sentence(found, gold)]), "XGLUE-POS|seqeval chunks")
 
 
-def counts(
-    answers: Sequence[Sequence[str]], gold: Sequence[Sequence[str]], of: Literal["token", "chunk"] = "token"
-) -> list[tuple[int, int]]:
-    """What the score is a ratio of, summed over sentences: (right tags, words), or (right chunks, chunks found)."""
-    answers = [answer[: len(tags)] for answer, tags in zip(answers, gold, strict=True)]
-    if of == "chunk":
-        filled = [[*answer, *["O"] * (len(tags) - len(answer))] for answer, tags in zip(answers, gold, strict=True)]
-        found = chunks(filled)
-        return list(zip(_by_sentence(chunks(gold) & found, gold), _by_sentence(found, gold), strict=True))
-    return [
-        (sum(a == b for a, b in zip(answer, tags, strict=False)), len(tags))
-        for answer, tags in zip(answers, gold, strict=True)
-    ]
+def score(sums: np.ndarray) -> np.ndarray:
+    """Per cent of what `counts` gives; all words count alike, not all sentences."""
+    return 100 * sums[..., 0] / sums[..., 1]
 
 
 def _by_sentence(found: Iterable[tuple[str, int, int]], sentences: Sequence[Sequence[str]]) -> list[int]:

@@ -1,0 +1,99 @@
+"""Scores of sums: a metric counts something in each sentence, and its score is a function of the counts added up.
+
+From these two, `counts` and `score` of a metric's module, follow the value, its interval, the values of sentences, and
+every test of a difference (`significance.py`): all of them add up the counts of some sentences and score the sums.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from dragoman.metrics import Counts, MetricError, Score
+from dragoman.metrics.bootstrap import RESAMPLES, drawn, interval, resampled_sums
+
+if TYPE_CHECKING:  # it takes long to import
+    import numpy as np
+
+ScoreOfSums = Callable[["np.ndarray"], "np.ndarray"]
+"""[..., k] sums -> [...] scores."""
+
+
+def mean(sums: np.ndarray) -> np.ndarray:
+    """The `score` of a metric that is a mean: of [..., 2] sums, the first by the second; NaN where both are 0."""
+    return sums[..., 0] / sums[..., 1]
+
+
+def table_of(values: Sequence[float | None]) -> np.ndarray:
+    """What a mean adds up, [sentences, 2]: the value of each sentence, and 1; or twice 0 where it has no value.
+
+    Raises:
+        MetricError: no sentence has a value, or one is not finite.
+    """
+    import numpy as np
+
+    counted = np.asarray([value is not None for value in values], dtype=np.float64)
+    numbers = np.asarray([0.0 if value is None else value for value in values], dtype=np.float64)
+    if not counted.any():
+        raise MetricError("no sentence has a value, so there is no mean")
+    if not (finite := np.isfinite(numbers)).all():
+        raise MetricError(f"sentence {int(np.argmin(finite)) + 1}: the value is not finite")
+    return np.stack([numbers, counted], axis=1)
+
+
+def values_of(compute: Callable[..., Score]) -> Callable[..., Counts]:
+    """The `counts` of a metric that is the mean of the values per sentence that its `compute` gives."""
+
+    def counts(*texts: Any, **options: Any) -> Counts:
+        found = compute(*texts, **options, bootstrap=0)
+        assert found.segments is not None
+        return Counts(table_of(found.segments), found.signature, found.note)
+
+    return counts
+
+
+def of_sums(name: str, score: ScoreOfSums) -> ScoreOfSums:
+    """A metric's `score`, with sums that have none (0 / 0) giving NaN and no warning.
+
+    Raises:
+        MetricError: by the function, where the metric does not give one score for each row of sums.
+    """
+    import numpy as np
+
+    def scores(sums: np.ndarray) -> np.ndarray:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            found = np.asarray(score(sums), dtype=np.float64)
+        if found.shape != sums.shape[:-1]:
+            raise MetricError(
+                f"{name}: `score` gives {list(found.shape)} numbers for sums {list(sums.shape)}; it has to work along "
+                "the last axis, as in sums[..., 0] / sums[..., 1]"
+            )
+        return found
+
+    return scores
+
+
+def scored(name: str, counted: Counts, score: ScoreOfSums, bootstrap: int = RESAMPLES) -> Score:
+    """The score of all sentences with a 95 % bootstrap interval, and the score of each sentence by itself.
+
+    Args:
+        name: what errors call the metric.
+        counted: what `counts` gave.
+        score: the metric's own.
+        bootstrap: number of resamples; 0 leaves the interval out.
+
+    Raises:
+        MetricError: the sums of all sentences have no score.
+    """
+    import numpy as np
+
+    scores, table = of_sums(name, score), counted.table
+    value = float(scores(table.sum(axis=0)))
+    if not np.isfinite(value):
+        raise MetricError(f"{name}: the score of all sentences is {value}, so there is nothing to report")
+    low = high = None
+    if bootstrap:
+        samples = scores(np.stack(list(resampled_sums(table, bootstrap))))
+        low, high = interval(samples[~np.isnan(samples)].tolist())
+    segments = tuple(float(each) if np.isfinite(each) else None for each in scores(table))
+    return Score(value, low, high, counted.signature + drawn(bootstrap), len(table), segments, counted.note)
