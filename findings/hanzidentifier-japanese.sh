@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # hanzidentifier 1.3.0 looks only at characters that its Chinese lists have and passes over all others: a Japanese
-# sentence is Chinese in both scripts, and a sentence with a single traditional character of none of the lists is
-# simplified. It cannot tell whether a translation is Chinese. Seen: Japanese is MIXED or BOTH.
+# sentence is Chinese in both scripts. It cannot tell whether a translation is Chinese. Seen: Japanese is MIXED or BOTH.
 set -euo pipefail
 place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT

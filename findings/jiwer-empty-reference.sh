@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# jiwer 4.0.0: the word error rate against an empty reference, an error in older versions, is the number of words of the
-# hypothesis, and of two empty texts it is 0. In a list such lines add errors and no words. A list of references that
-# was read one line off, or an empty file, gives a number. Seen: 2 for two words, 1 for two lines one of which is right.
+# jiwer 4.0.0: the word error rate against an empty reference is the number of words of the hypothesis, and of two empty
+# texts it is 0. In a list such lines add errors and no words. A list of references that was read one line off, or an
+# empty file, gives a number. Seen: 2 for two words, 1 for two lines one of which is right.
 set -euo pipefail
 place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT

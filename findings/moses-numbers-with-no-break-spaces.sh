@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # sacremoses 0.2.0: MosesPunctNormalizer writes a full stop, or for German, French, Spanish and Czech a comma, where a
-# no-break space groups the digits of a number. Both are the decimal signs of these languages: ten thousand becomes ten.
-# Seen: 10 000 is 10.000 in English and 10,000 in French.
+# no-break space groups the digits of a number. In English and in these four that is the decimal sign: ten thousand
+# becomes ten. Seen: 10 000 is 10.000 in English and 10,000 in French.
 set -euo pipefail
 place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT

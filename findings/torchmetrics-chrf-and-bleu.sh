@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# torchmetrics 1.9.0 promises sacrebleu's BLEU and chrF. Its SacreBLEUScore has no smoothing unless smooth=True, which
-# adds one to every count, while sacrebleu 2.6.0 smooths exponentially; its CHRFScore counts word pairs (chrF++), and
-# gives short lines 0 for the n-grams they cannot have. Seen: BLEU 0 for 49.8, chrF 37.5 for 100.
+# torchmetrics 1.9.0: SacreBLEUScore has no smoothing unless smooth=True, which adds one to every count, while sacrebleu
+# 2.6.0 smooths exponentially; its CHRFScore counts word pairs (chrF++), and gives short lines 0 for the n-grams they
+# cannot have. Seen: BLEU 0 for 49.8, chrF 37.5 for 100.
 set -euo pipefail
 place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# translate-toolkit 3.20.4: a target of XLIFF 1.2 without approved="yes" is fuzzy, also with state="final", although the
-# attribute is optional and most tools write none. xliff2po marks it so, and pocount counts it as not translated; po2tmx
-# leaves fuzzy units out, while po2csv writes them, and obsolete ones, like translations. Each Chinese character is a
-# word for pocount. Seen: 1 unit of 3 is translated.
+# translate-toolkit 3.20.4: a target of XLIFF 1.2 without approved="yes" is fuzzy, also with state="final"; the
+# attribute is optional. xliff2po marks it so, and pocount counts it as not translated; po2tmx leaves fuzzy units out,
+# while po2csv writes them, and obsolete ones, like translations. Each Chinese character is a word for pocount. Seen: 1
+# unit of 3 is translated.
 set -euo pipefail
 place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT
