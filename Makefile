@@ -66,7 +66,7 @@ demo: env ## run the embedded demonstration: a corpus, two models, a fine-tuning
 smoke: ## the same with config/smoke.yaml: every rule in a few minutes, learns nothing
 	@$(MAKE) --no-print-directory demo CONFIG=config/smoke.yaml
 
-real: env ## the three papers on a real model, Gemma 3 270M (MODEL=smollm2; TEXT=folder or hub): an hour on two cores
+real: env ## the three papers on a real model, Gemma 3 270M (MODEL=smollm2; TEXT=folder or hub)
 	@$(IN_VENV) snakemake --cores $(CORES) --quiet rules host --config results=results/real-$(MODEL)-$(TEXT) $(if $(WORLDS),worlds='{$(WORLDS)}') --configfile \
 	  config/real.yaml $(patsubst %,config/real/%.yaml,$(filter-out gemma3,$(MODEL)) $(filter-out embedded,$(TEXT)))
 
