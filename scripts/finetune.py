@@ -24,7 +24,7 @@ def read(folder: Path, pair: str, limit: int | None, units: Sequence[str] = ()) 
 
 def tune(plan: Plan, run: TuningRun) -> None:
     """Examples from the corpora, weights from the foundation model, result into the run's folder."""
-    from dragoman import training  # brings torch, which --help need not wait for
+    from dragoman import losses, training  # they bring torch, which --help need not wait for
 
     experiment = plan.experiment(run.experiment)
     tuning = experiment.tunings[run.tuning]
@@ -51,7 +51,6 @@ def tune(plan: Plan, run: TuningRun) -> None:
     made = method.examples(texts, prompt, tokenizer, options)
     positions = models.positions(models.described(before))
     examples = training.drop_long(made, min(tuning.training.max_length, positions or tuning.training.max_length))
-    loss = getattr(method, "loss", None)
     made_with = models.made_with(tuning.training.precision)
     fingerprint = code("finetune", ("method", tuning.method))
     work = plan.work_folder("finetune", [vars(run), spec, made_from, made_with, fingerprint])
@@ -63,7 +62,7 @@ def tune(plan: Plan, run: TuningRun) -> None:
         seed=run.seed,
         work=work,
         label=f"{run.experiment}/{run.tuning}/{run.scope} seed {run.seed}",
-        loss=loss and (lambda *batch: loss(*batch, options)),
+        loss=losses.of_method(method, options),
         tensorboard=plan.tensorboard_folder(plan.tuning_folder(run)),
     )
     if fitted is None:  # one of several processes, and not the one that writes

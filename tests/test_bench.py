@@ -9,8 +9,7 @@ import torch
 from transformers import AutoModelForCausalLM
 
 import bench
-from dragoman import benchmarks, entropy, models, trainable
-from dragoman import training as fitting
+from dragoman import benchmarks, entropy, losses, models, trainable
 from dragoman.benchmarks import decoding, divergence, scale, scoring, text, training, vocabulary, workflow
 from dragoman.methods import ParallelText
 from dragoman.metrics import divergence as analysis
@@ -58,7 +57,7 @@ def test_benchmark_runs(name: str, rows: int, count: int | None) -> None:
 
 
 def test_a_large_vocabulary_runs_small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for module in (entropy, fitting, trainable):
+    for module in (entropy, losses, trainable):
         monkeypatch.setattr(module, "LARGE", 100)  # and put back afterwards
     monkeypatch.setattr(vocabulary, "LAYERS", 1)
     monkeypatch.setattr(models, "LARGE_TOKENIZER", 0)

@@ -9,7 +9,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
-from dragoman import entropy, training
+from dragoman import entropy, losses
 from dragoman import trainable as trainable_module
 from dragoman.config import Lora, Training
 from dragoman.methods import IGNORE
@@ -118,10 +118,10 @@ def step(model: PreTrainedModel, batch: dict[str, torch.Tensor]) -> tuple[torch.
     """Loss and gradients of two micro-batches."""
     model.zero_grad()
     halves = [{name: column[rows] for name, column in batch.items()} for rows in (slice(0, 2), slice(2, 4))]
-    losses = [training.cross_entropy(model, half, torch.tensor(30)) for half in halves]
-    for loss in losses:
+    parts = [losses.cross_entropy(model, half, torch.tensor(30)) for half in halves]
+    for loss in parts:
         loss.backward()
-    return sum(losses).detach(), [weight.grad for weight in model.parameters() if weight.requires_grad]
+    return sum(parts).detach(), [weight.grad for weight in model.parameters() if weight.requires_grad]
 
 
 @pytest.mark.parametrize("rows", [1, 5, 100])
@@ -130,7 +130,7 @@ def test_loss_of_hidden_states_is_the_loss(monkeypatch: pytest.MonkeyPatch, kind
     """Whatever the model does to logits after its output layer, in micro-batches, however many rows at a time."""
     batch = batch_of()
     expected, slopes = step(small(kind), batch)
-    for module in (training, trainable_module):
+    for module in (losses, trainable_module):
         monkeypatch.setattr(module, "LARGE", 0)
     monkeypatch.setattr(entropy, "ROWS", rows * 400)
     model = small(kind)
@@ -147,7 +147,7 @@ def test_logits_are_made_where_labels_are_and_never_all(monkeypatch: pytest.Monk
     gradient of the output layer, which a frozen one does not have."""
     vocabulary = 5000
     batch, made_of = batch_of(vocabulary=vocabulary), []
-    monkeypatch.setattr(training, "LARGE", 0)
+    monkeypatch.setattr(losses, "LARGE", 0)
     monkeypatch.setattr(entropy, "ROWS", 5 * vocabulary)
     for frozen in (True, False):
         model = small("tied", vocabulary)
@@ -156,7 +156,7 @@ def test_logits_are_made_where_labels_are_and_never_all(monkeypatch: pytest.Monk
         made_of.clear()
         hook = model.get_output_embeddings().register_forward_hook(lambda _, given, out: made_of.append(out.shape))
         with Largest() as largest:
-            training.cross_entropy(model, batch, torch.tensor(30)).backward()
+            losses.cross_entropy(model, batch, torch.tensor(30)).backward()
         hook.remove()
         assert sum(shape[:-1].numel() for shape in made_of) == 4 * 12 - (3 + 4 + 5 + 6)
         table = 0 if frozen else model.get_output_embeddings().weight.numel()

@@ -11,10 +11,11 @@ import torch
 from pydantic import ValidationError
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from dragoman import models, training
+from dragoman import losses, models, training
 from dragoman.config import Prompt, Segment, Training
 from dragoman.configfile import prompts
 from dragoman.instructions import PAIR, asked, parts
+from dragoman.losses import Forward
 from dragoman.methods import IGNORE, Example, ParallelText, consistency, language_aware, paired, sft
 from test_training import PROMPT, same, spec
 
@@ -235,10 +236,12 @@ def test_beyond_the_floor_there_is_no_gradient() -> None:
 
 def test_alpha_zero_is_ordinary_fine_tuning(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
     batch, predicted = batch_of(tokenizer, examples(tokenizer)[4:20])
-    ordinary = training.cross_entropy(model, batch, predicted)
-    assert torch.equal(language_aware.loss(model, batch, predicted, language_aware.Options(alpha=0.0)), ordinary)
-    assert torch.equal(consistency.loss(model, batch, predicted, consistency.Options(alpha=0.0)), ordinary)
-    almost = language_aware.loss(model, batch, predicted, language_aware.Options(alpha=1e-30))
+    ordinary = losses.cross_entropy(model, batch, predicted)
+    assert torch.equal(
+        language_aware.loss(Forward(model), batch, predicted, language_aware.Options(alpha=0.0)), ordinary
+    )
+    assert torch.equal(consistency.loss(Forward(model), batch, predicted, consistency.Options(alpha=0.0)), ordinary)
+    almost = language_aware.loss(Forward(model), batch, predicted, language_aware.Options(alpha=1e-30))
     torch.testing.assert_close(almost, ordinary)
 
 
@@ -265,9 +268,11 @@ def test_loss_equals_one_sentence_at_a_time(
     batch, predicted = batch_of(tokenizer, made)
     expected = torch.tensor((likely + 0.3 * other_term) / tokens)
     with torch.no_grad():
-        torch.testing.assert_close(method.loss(model, batch, predicted, options), expected, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(
+            method.loss(Forward(model), batch, predicted, options), expected, rtol=1e-4, atol=1e-5
+        )
         halves = [{name: column[rows] for name, column in batch.items()} for rows in (slice(0, 5), slice(5, None))]
-        summed = sum(method.loss(model, half, predicted, options) for half in halves)
+        summed = sum(method.loss(Forward(model), half, predicted, options) for half in halves)
     torch.testing.assert_close(summed, expected, rtol=1e-4, atol=1e-5)
 
 
@@ -278,8 +283,8 @@ def test_consistency_of_equal_prompts_is_perfect(model: PreTrainedModel, tokeniz
         answers = [int(label != IGNORE) + 1 for label in row["labels"]]
         made.append(row | {"other_ids": row["input_ids"], "other_parts": answers})
     batch, predicted = batch_of(tokenizer, made)
-    found = consistency.loss(model, batch, predicted, consistency.Options(alpha=10.0))
-    torch.testing.assert_close(found, training.cross_entropy(model, batch, predicted), rtol=1e-4, atol=1e-4)
+    found = consistency.loss(Forward(model), batch, predicted, consistency.Options(alpha=10.0))
+    torch.testing.assert_close(found, losses.cross_entropy(model, batch, predicted), rtol=1e-4, atol=1e-4)
 
 
 def test_both_prompts_take_one_forward_pass(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
@@ -288,7 +293,7 @@ def test_both_prompts_take_one_forward_pass(model: PreTrainedModel, tokenizer: P
     handle = model.register_forward_pre_hook(
         lambda _, __, kwargs: rows.append(len(kwargs["input_ids"])), with_kwargs=True
     )
-    language_aware.loss(model, batch, predicted, language_aware.Options())
+    language_aware.loss(Forward(model), batch, predicted, language_aware.Options())
     handle.remove()
     assert rows == [12]
     own, other = paired.answers(model, batch)
@@ -304,7 +309,7 @@ def test_both_prompts_take_one_forward_pass(model: PreTrainedModel, tokenizer: P
 
 def fit(tokenizer: PreTrainedTokenizerBase, work: Path, method: object, options: object, **settings: object):
     def loss(model: PreTrainedModel, batch: dict[str, torch.Tensor], predicted: torch.Tensor) -> torch.Tensor:
-        return method.loss(model, batch, predicted, options)
+        return method.loss(Forward(model), batch, predicted, options)
 
     made = method.examples(TEXTS, PROMPT, tokenizer, options)
     chosen = Training(**{"steps": 150, "batch_size": 16, "optimizer": "muon", "learning_rate": 1e-2} | settings)

@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from dragoman import attention, models, training
+from dragoman import attention, losses, models, training
 from dragoman.config import Pages, Prompt, ScratchModel, Segment, Training
 from dragoman.decoding.streaming import Stream
 from dragoman.imports import closure
+from dragoman.losses import Forward
 from dragoman.methods import IGNORE, Example, ParallelText, converse, prefix, sft, simulmask
 from dragoman.policies import links
 from dragoman.units import Unit
@@ -154,10 +155,10 @@ def test_positions_that_a_model_must_have(tokenizer: PreTrainedTokenizerBase, po
     for architecture in ("falcon-alibi", "llama"):
         model = build(architecture, tokenizer)
         if alibi is None or attention.uses_alibi(model) == alibi:
-            assert simulmask.loss(model, batch, count, options).isfinite()
+            assert simulmask.loss(Forward(model), batch, count, options).isfinite()
         else:
             with pytest.raises(ValueError, match=f"not '{positions}'"):
-                simulmask.loss(model, batch, count, options)
+                simulmask.loss(Forward(model), batch, count, options)
 
 
 @pytest.mark.parametrize(
@@ -183,8 +184,8 @@ def test_with_all_the_source_the_loss_is_the_ordinary_one(
     for k in (1, 5):
         options = {"policies": wait(k), "positions": "plain", "visibility": mode}
         batch, count = batched(masked_examples(TEXT, tokenizer, **options), tokenizer)
-        found[k] = simulmask.loss(model, batch, count, simulmask.Options.model_validate(options))
-    ordinary = training.cross_entropy(model, batch, count)
+        found[k] = simulmask.loss(Forward(model), batch, count, simulmask.Options.model_validate(options))
+    ordinary = losses.cross_entropy(model, batch, count)
     exact = 0 if attention.uses_alibi(model) else 1e-6
     torch.testing.assert_close(found[5], ordinary, atol=exact, rtol=0)
     assert abs(found[1] - ordinary) > 1e-5
@@ -215,7 +216,7 @@ def test_the_loss_is_that_of_word_by_word_translation(
             total -= stream.logits().log_softmax(-1)[ids[place]]
             stream.write(ids[place])
     batch, count = batched(made, tokenizer)
-    loss = simulmask.loss(model, batch, count, simulmask.Options.model_validate(options))
+    loss = simulmask.loss(Forward(model), batch, count, simulmask.Options.model_validate(options))
     torch.testing.assert_close(loss, total / sum(len(predicted(example)) for example in made))
     loss.backward()
     assert all(weight.grad.isfinite().all() for weight in model.parameters())

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -13,11 +15,13 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from dragoman import attention, batches, models, registry, training
+from dragoman import attention, batches, losses, models, registry, training
 from dragoman.attention import mirroring
 from dragoman.config import Training
-from dragoman.methods import IGNORE, Example, ParallelText
+from dragoman.configfile import ConfigError, parse
+from dragoman.methods import IGNORE, Example, ParallelText, packs
 from dragoman.pages import examples as page_examples
+from test_claims import config
 from test_mirror import ARCHITECTURES, CLOSE, END, FAR, POLICIES, build, elementwise, sentences
 from test_training import PROMPT, SENTENCES, spec
 
@@ -138,12 +142,12 @@ def test_loss_and_gradient_are_those_of_each_example_alone(
     large: bool,
 ) -> None:
     if large:
-        monkeypatch.setattr(training, "LARGE", 0)
+        monkeypatch.setattr(losses, "LARGE", 0)
     module = registry.module_of("method", method)
     chosen = module.Options.model_validate(options)
     examples = [*module.examples(TEXTS, PROMPT, tokenizer, chosen)][::3][:COUNT]
     model = models.build(spec(architecture), tokenizer)
-    loss = partial(module.loss, options=chosen) if hasattr(module, "loss") else training.cross_entropy
+    loss = losses.of_method(module, chosen) or losses.cross_entropy
     alone = [batches.Collator(tokenizer.pad_token_id)([example]) for example in examples]
     packed = batches.Collator(tokenizer.pad_token_id, 200)(examples)
     assert len(packed["input_ids"]) < COUNT / 2
@@ -241,6 +245,58 @@ def test_columns_stay_together() -> None:
     starts = batch["documents"] != torch.nn.functional.pad(batch["documents"][:, :-1], (1, 0))
     assert (batch["labels"][starts] == IGNORE).all(), "nothing predicts the first token of an example"
     assert (batch["attention_mask"] == (batch["documents"] > 0)).all()
+
+
+def mean(logits: torch.Tensor, batch: dict[str, torch.Tensor], predicted: torch.Tensor) -> torch.Tensor:
+    following = batch["labels"][:, 1:]
+    kept = following != IGNORE
+    return torch.nn.functional.cross_entropy(logits[:, :-1][kept], following[kept], reduction="sum") / predicted
+
+
+def of_model(model: Any, batch: dict[str, torch.Tensor], predicted: torch.Tensor, options: Any) -> torch.Tensor:
+    return mean(model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits, batch, predicted)
+
+
+def of_forward(forward: Any, batch: dict[str, torch.Tensor], predicted: torch.Tensor, options: Any) -> torch.Tensor:
+    return mean(forward(batch), batch, predicted)
+
+
+def test_a_loss_that_calls_the_model_itself_is_not_packed(
+    tokenizer: PreTrainedTokenizerBase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would train on other logits; with `forward` in its place, the same loss is right."""
+    sft = registry.module_of("method", "sft")
+    mine = SimpleNamespace(Options=sft.Options, examples=sft.examples, loss=of_model)
+    monkeypatch.setitem(sys.modules, "mine_unpacked", mine)
+    monkeypatch.setitem(registry.REGISTRY["method"], "mine", "mine_unpacked")
+    world = config("results")
+    tuning = world["experiments"]["simulmask"]["tunings"]["t"]
+    tuning |= {"method": "mine"}
+    assert parse(world)
+    tuning["training"] |= {"packing": 600}
+    with pytest.raises(ConfigError, match=r"tunings\.t\.training\.packing = 600: the loss of 'mine' calls the model"):
+        parse(world)
+
+    examples = sft.examples(TEXTS, PROMPT, tokenizer, sft.Options())[:5]
+    model = models.build(spec(), tokenizer)
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.mul_(6 if weight.dim() == 2 else 1)  # so that what a token sees matters
+    padded, packed = (batches.Collator(tokenizer.pad_token_id, size)(examples) for size in (None, 300))
+    predicted = (padded["labels"] != IGNORE).sum()
+    wrong = losses.of_method(mine, None)
+    mine.loss = of_forward
+    right = losses.of_method(mine, None)
+    assert parse(world)
+    with torch.no_grad():
+        expected = losses.cross_entropy(model, padded, predicted).item()
+        assert abs(wrong(model, packed, predicted).item() - expected) > 1e-3
+        assert right(model, packed, predicted).item() == pytest.approx(expected, abs=1e-5)
+
+
+def test_all_methods_here_can_be_packed() -> None:
+    assert sorted(name for name, _ in METHODS) == registry.names("method")
+    assert all(packs(registry.module_of("method", name)) for name, _ in METHODS)
 
 
 def test_rows_have_room_for_every_example() -> None:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import logging
 import math
-from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from dragoman import models, training
+from dragoman import losses, models, training
 from dragoman.config import Training
+from dragoman.losses import Forward
 from dragoman.methods import IGNORE, ParallelText, preference, sft
 from dragoman.methods.paired import Answers
 from test_training import PROMPT, spec
@@ -166,13 +166,13 @@ def test_loss_equals_one_sentence_at_a_time(tokenizer: PreTrainedTokenizerBase) 
     batch = training.Collator(tokenizer.pad_token_id)(made)
     predicted, whole = (batch["labels"] != IGNORE).sum(), {"examples": torch.tensor(len(made))}
     with torch.no_grad():
-        found = preference.loss(weights, batch | whole, predicted, chosen)
+        found = preference.loss(Forward(weights), batch | whole, predicted, chosen)
         torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
         parts = [{name: column[rows] for name, column in batch.items()} for rows in (slice(0, 3), slice(3, None))]
-        summed = sum(preference.loss(weights, part | whole, predicted, chosen) for part in parts)
+        summed = sum(preference.loss(Forward(weights), part | whole, predicted, chosen) for part in parts)
         torch.testing.assert_close(summed, expected, rtol=1e-4, atol=1e-5)
-        ordinary = preference.loss(weights, batch | whole, predicted, options(alpha=0.0))
-        assert torch.equal(ordinary, training.cross_entropy(weights, batch, predicted))
+        ordinary = preference.loss(Forward(weights), batch | whole, predicted, options(alpha=0.0))
+        assert torch.equal(ordinary, losses.cross_entropy(weights, batch, predicted))
 
 
 def test_training_makes_rejected_answers_unlikely(tokenizer: PreTrainedTokenizerBase, tmp_path: Path) -> None:
@@ -183,7 +183,7 @@ def test_training_makes_rejected_answers_unlikely(tokenizer: PreTrainedTokenizer
         chosen = options(alpha=alpha, beta=1.0)
         made = preference.examples(TEXTS, PROMPT, tokenizer, chosen)
         settings = Training(steps=30, batch_size=16, micro_batch=8, learning_rate=1e-2)
-        loss = partial(preference.loss, options=chosen)
+        loss = losses.of_method(preference, chosen)
         start = models.build(spec(), tokenizer)
         work = tmp_path / str(alpha)
         fitted = training.fit(start, tokenizer, made, settings, seed=1, work=work, label="t", loss=loss).model.eval()

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 
-from dragoman import batches, models, registry, training
+from dragoman import batches, losses, models, registry, training
 from dragoman.config import Lora, Training
 from dragoman.configfile import ConfigError, load_config
 from dragoman.methods import IGNORE, sft
@@ -68,7 +67,7 @@ def fit(
         seed=1,
         work=work,
         label="test",
-        loss=partial(module.loss, options=chosen) if hasattr(module, "loss") else None,
+        loss=losses.of_method(module, chosen),
     )
     assert fitted is not None
     return fitted
@@ -153,10 +152,10 @@ def test_a_training_ends_with_the_model_that_it_trained(
 ) -> None:
     batch = batches.Collator(tokenizer.pad_token_id)(sft.examples([TEXT], PROMPT, tokenizer, sft.Options())[:8])
     predicted = (batch["labels"] != IGNORE).sum()
-    losses: list[float] = []
+    found: list[float] = []
 
     def measured(model: PreTrainedModel) -> PreTrainedModel:
-        losses.append(training.cross_entropy(model, batch, predicted).item())
+        found.append(losses.cross_entropy(model, batch, predicted).item())
         return merged(model)
 
     monkeypatch.setattr(training, "merged", measured)
@@ -164,8 +163,8 @@ def test_a_training_ends_with_the_model_that_it_trained(
     fitted = fit(tokenizer, tmp_path / "work", "llama", "sft", {}, {"adapter": adapter})
     assert fitted.curve[-1]["loss"] < fitted.curve[0]["loss"] - 0.05
     fitted.model.save_pretrained(tmp_path / "model")
-    saved = training.cross_entropy(models.load(tmp_path / "model"), batch, predicted).item()
-    assert saved == pytest.approx(losses[0], abs=1e-4)
+    saved = losses.cross_entropy(models.load(tmp_path / "model"), batch, predicted).item()
+    assert saved == pytest.approx(found[0], abs=1e-4)
 
 
 def test_a_target_that_names_no_layer_is_refused(tokenizer: PreTrainedTokenizerBase) -> None:

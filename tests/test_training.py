@@ -12,7 +12,7 @@ import pytest
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from dragoman import models, training
+from dragoman import losses, models, training
 from dragoman.config import Lora, Pages, Prompt, ScratchModel, Segment, Training
 from dragoman.methods import IGNORE, ParallelText, sft
 from dragoman.optimizers import Muon, orthogonalised
@@ -268,7 +268,7 @@ def test_cross_entropy_by_hand(tokenizer: PreTrainedTokenizerBase) -> None:
     batch = training.Collator(tokenizer.pad_token_id)([example])
     predicted = torch.tensor(sum(label != IGNORE for label in example["labels"]))
     expected = torch.log(torch.tensor(float(len(tokenizer))))
-    torch.testing.assert_close(training.cross_entropy(model, batch, predicted), expected)
+    torch.testing.assert_close(losses.cross_entropy(model, batch, predicted), expected)
 
 
 @pytest.mark.parametrize("architecture", ["falcon-alibi", "llama"])
@@ -277,10 +277,10 @@ def test_cross_entropy_equals_the_library(tokenizer: PreTrainedTokenizerBase, ar
     model = models.build(spec(architecture), tokenizer)
     batch = training.Collator(tokenizer.pad_token_id)(sft.examples([TEXT], PROMPT, tokenizer, sft.Options())[:6])
     predicted = (batch["labels"] != IGNORE).sum()
-    loss = training.cross_entropy(model, batch, predicted)
+    loss = losses.cross_entropy(model, batch, predicted)
     torch.testing.assert_close(loss, model(**batch).loss)
     halves = [{name: column[rows] for name, column in batch.items()} for rows in (slice(0, 3), slice(3, 6))]
-    torch.testing.assert_close(sum(training.cross_entropy(model, half, predicted) for half in halves), loss)
+    torch.testing.assert_close(sum(losses.cross_entropy(model, half, predicted) for half in halves), loss)
 
 
 @pytest.mark.parametrize("shape", [(8, 8), (24, 8), (8, 24)])

@@ -21,7 +21,6 @@ from typing import Any, NamedTuple
 
 import torch
 import torch.distributed as dist
-import torch.nn.functional as functional
 from accelerate.data_loader import prepare_data_loader
 from torch.distributed.tensor import DTensor
 from torch.utils.data import DataLoader, Subset
@@ -36,12 +35,12 @@ from transformers import (
 from transformers.integrations import TensorBoardCallback
 from transformers.trainer_callback import PrinterCallback, TrainerState
 
-from dragoman import attention, launch, output, sharding
+from dragoman import launch, sharding
 from dragoman.batches import Batches, Collator
 from dragoman.command import peak_memory
 from dragoman.config import Training
-from dragoman.entropy import LARGE, of_states, summed
-from dragoman.methods import IGNORE, Example
+from dragoman.losses import Loss, cross_entropy
+from dragoman.methods import Example
 from dragoman.models import device, made_with, use_bfloat16
 from dragoman.optimizers import muon_with_adamw
 from dragoman.preemption import Notice
@@ -51,68 +50,8 @@ from dragoman.trainable import merged, trainable
 
 log = logging.getLogger(__name__)
 
-Loss = Callable[[PreTrainedModel, dict[str, torch.Tensor], torch.Tensor], torch.Tensor]
-"""(model, batch, number of predicted tokens in the global batch) -> loss to differentiate. `examples` of the batch is
-how many examples the global batch has, for what is a mean over these."""
-
 SCHEDULER = "scheduler.pt"
 """File of a checkpoint that holds where the learning rate is."""
-
-
-def cross_entropy(model: PreTrainedModel, batch: dict[str, torch.Tensor], predicted: torch.Tensor) -> torch.Tensor:
-    """Next-token cross-entropy over `labels` of an ordinary pass, per predicted token of the global batch.
-
-    Args:
-        model: any causal language model.
-        batch: `input_ids`, `attention_mask`, `labels`, each [batch, length]; `documents` too, where rows hold several
-            examples.
-        predicted: number of labels that are not `IGNORE` in all micro-batches of this optimizer step, a scalar.
-
-    Returns:
-        A float32 scalar, in nats per token.
-    """
-    ids, real, documents = batch["input_ids"], batch["attention_mask"], batch.get("documents")
-
-    def logits(keep: int | torch.Tensor) -> torch.Tensor:
-        if documents is not None:
-            return attention.causal(model, ids, documents, keep)
-        with output.only(model, keep) as last:
-            return model(input_ids=ids, attention_mask=real, use_cache=False, logits_to_keep=last).logits
-
-    return token_mean(model, logits, batch["labels"], predicted, packed=documents is not None)
-
-
-def token_mean(
-    model: PreTrainedModel,
-    logits: Callable[[int | torch.Tensor], torch.Tensor],
-    labels: torch.Tensor,
-    predicted: torch.Tensor,
-    packed: bool,
-) -> torch.Tensor:
-    """Summed next-token cross-entropy over `labels`, divided by the number of predicted tokens in the global batch.
-
-    Logits are computed where they are needed, since with a vocabulary of some size they are much of the work and most
-    of the memory: in rows of several examples, whose answers are all over them, at the predicted positions; else from
-    the first predicted position on, which is one piece of memory. Where that would be many, only at the predicted
-    positions, and a few at a time.
-
-    Args:
-        model: what `logits` calls.
-        logits: (which positions to keep, as `output.only` has it) -> their logits.
-        labels: [batch, length].
-        predicted: as in `cross_entropy`.
-        packed: whether rows hold several examples.
-    """
-    following = functional.pad(labels[:, 1:], (0, 1), value=IGNORE)
-    kept = following != IGNORE
-    first = int(kept.any(0).int().argmax())
-    positions = int(kept.sum()) if packed else kept[:, first:].numel()
-    large = positions * output.vocabulary(model) > LARGE
-    if large and not sharding.is_sharded(model):
-        states = output.states(model, lambda: logits(0), kept)
-        return of_states(model, states, following[kept]) / predicted
-    found = logits(kept) if packed or large else logits(labels.shape[1] - first)[:, :-1][kept[:, first:-1]]
-    return summed(found, following[kept]) / predicted
 
 
 class Run(Trainer):

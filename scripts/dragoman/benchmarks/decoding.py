@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from dragoman import decoding, training
+from dragoman import decoding, losses, training
 from dragoman.benchmarks import K, Timing, model_of, sentences, timed, with_unit
 from dragoman.benchmarks.training import reading_by
 from dragoman.config import OfflineDecoder, SimultaneousDecoder, Training
@@ -134,7 +133,7 @@ def _trained(architecture: str, positions: Literal["modified", "group"], text: P
         seed=1,
         work=folder / "work",
         label=f"bench {architecture}",
-        loss=partial(simulmask.loss, options=options),
+        loss=losses.of_method(simulmask, options),
     )
     model.save_pretrained(folder / "model")
     tokenizer.save_pretrained(folder / "model")

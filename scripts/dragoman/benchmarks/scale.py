@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM, FalconConfig, LlamaConfig, PreTrainedModel, PreTrainedTokenizerBase
 
-from dragoman import attention, decoding, models, training
+from dragoman import attention, decoding, losses, models
 from dragoman.attention import View
 from dragoman.benchmarks import K, Timing, sentences, timed, wait
 from dragoman.benchmarks.decoding import batched_and_alone
@@ -61,12 +61,12 @@ def finetuning(tiny: bool) -> Iterator[Timing]:
     masked = simulmask.examples(*given, options)
     prefixes = prefix.examples(*given, prefix.Options(policies=[WaitK(name="wait-k", k=3)]))
     work: Work = {
-        "causal": (training.cross_entropy, batches_of(causal, tokenizer, PAIRS)),
-        "causal, packed": (training.cross_entropy, batches_of(causal, tokenizer, PAIRS, True, ROW)),
-        "prefix": (training.cross_entropy, batches_of(prefixes, tokenizer, PAIRS)),
+        "causal": (losses.cross_entropy, batches_of(causal, tokenizer, PAIRS)),
+        "causal, packed": (losses.cross_entropy, batches_of(causal, tokenizer, PAIRS, True, ROW)),
+        "prefix": (losses.cross_entropy, batches_of(prefixes, tokenizer, PAIRS)),
     }
     for kernel in ("sdpa", "flex") if model.device.type == "cuda" else ("sdpa",):  # flex has no backward on a CPU
-        loss = partial(simulmask.loss, options=options.model_copy(update={"kernel": kernel}))
+        loss = losses.of_method(simulmask, options.model_copy(update={"kernel": kernel}))
         work |= {
             f"SimulMask, {kernel}": (loss, batches_of(masked, tokenizer, PAIRS)),
             f"SimulMask, {kernel}, packed": (loss, batches_of(masked, tokenizer, PAIRS, True, ROW)),

@@ -6,13 +6,12 @@ import statistics
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 import torch
 
-from dragoman import models, training
+from dragoman import losses, models, training
 from dragoman.benchmarks import K, Timing, model_of, sentences, timed, wait, with_unit
 from dragoman.config import Training
 from dragoman.configfile import prompts
@@ -97,8 +96,8 @@ def masked() -> Iterator[Timing]:
         examples = simulmask.examples([text], prompts()["short"], tokenizer, options)
         batches = batches_of(examples, tokenizer, 32)
         work = {
-            "causal": (training.cross_entropy, batches),
-            f"masked, {positions}": (partial(simulmask.loss, options=options), batches),
+            "causal": (losses.cross_entropy, batches),
+            f"masked, {positions}": (losses.of_method(simulmask, options), batches),
         }
         yield from _compared(f"step {architecture}", model, work)
 
@@ -111,8 +110,8 @@ def stage2() -> Iterator[Timing]:
     options = language_aware.Options()
     examples = language_aware.examples(texts, prompts()["short"], tokenizer, options)
     work = {
-        "plain, 64 sentence pairs": (training.cross_entropy, batches_of(examples, tokenizer, 64)),
-        "language-aware, 32": (partial(language_aware.loss, options=options), batches_of(examples, tokenizer, 32)),
+        "plain, 64 sentence pairs": (losses.cross_entropy, batches_of(examples, tokenizer, 64)),
+        "language-aware, 32": (losses.of_method(language_aware, options), batches_of(examples, tokenizer, 32)),
     }
     yield from _compared("step stage 2", model, work)
 
@@ -129,7 +128,7 @@ def packing() -> Iterator[Timing]:
             "random, padded": batches_of(examples, tokenizer, 64, packed=True),
             f"random, in rows of {ROW}": batches_of(examples, tokenizer, 64, packed=True, packing=ROW),
         }
-        steps = in_turn(model, {how: (training.cross_entropy, batches) for how, batches in ways.items()})
+        steps = in_turn(model, {how: (losses.cross_entropy, batches) for how, batches in ways.items()})
         for how, batches in ways.items():
             real = sum(tokens(batch) for batch in batches)
             padding = 1 - real / sum(batch["attention_mask"].numel() for batch in batches)

@@ -16,7 +16,7 @@ from typing import Literal
 import torch
 from transformers import AutoModelForCausalLM, Gemma3TextConfig, GemmaTokenizer
 
-from dragoman import entropy, models, output, trainable, training
+from dragoman import entropy, losses, models, output, trainable
 from dragoman.benchmarks import Timing, timed
 from dragoman.config import Lora, Training
 from dragoman.decoding.vocabulary import texts
@@ -108,7 +108,7 @@ def _steps(way: Way, adapter: Lora | None, threads: int) -> tuple[float, float]:
     if way == "arranged":
         output.arranged(model)
     else:  # nothing counts as large
-        entropy.LARGE = training.LARGE = trainable.LARGE = 2**62
+        entropy.LARGE = losses.LARGE = trainable.LARGE = 2**62
     model = trainable.trainable(model, Training(steps=1, adapter=adapter)).train()
     optimizer = torch.optim.AdamW((weight for weight in model.parameters() if weight.requires_grad), fused=True)
     labels = torch.randint(ENTRIES, (PAIRS, LENGTH))
@@ -118,7 +118,7 @@ def _steps(way: Way, adapter: Lora | None, threads: int) -> tuple[float, float]:
     predicted = (labels != IGNORE).sum()
 
     def step() -> int:
-        training.cross_entropy(model, batch, predicted).backward()
+        losses.cross_entropy(model, batch, predicted).backward()
         optimizer.step()
         optimizer.zero_grad()
         return 1

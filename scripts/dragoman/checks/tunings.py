@@ -25,6 +25,7 @@ from dragoman.config import (
     Tuning,
 )
 from dragoman.configfile import KeyPath, Problem, problems_in
+from dragoman.methods import packs
 from dragoman.storage import read_json
 from dragoman.units import of_pair
 
@@ -82,6 +83,10 @@ def _tuning(
         if getattr(options, "kernel", None) == "flex" and getattr(tuning.training, key):
             text = "FlexAttention is put in from outside of the layers, where this does not reach; write `kernel: sdpa`"
             yield Problem((*at, "training", key), text, True)
+    if tuning.training.packing is not None and not packs(method):
+        text = f"the loss of {tuning.method!r} calls the model itself, so the examples of a row would see each other; "
+        text += "leave packing out, or let the loss take `forward` (CONTRIBUTING.md)"
+        yield Problem((*at, "training", "packing"), text, tuning.training.packing)
     wanted = method.alibi(options) if hasattr(method, "alibi") else None
     if model is not None and wanted is not None and has_alibi(model) is (not wanted):
         kinds = ("rotary", "ALiBi") if wanted else ("ALiBi", "rotary")

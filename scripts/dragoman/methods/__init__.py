@@ -10,7 +10,9 @@ A method is a module with
     alibi(options)  whether it needs ALiBi positions (True), others (False), or any (None, as where it is missing)
     check(...)      raises ValueError where these pairs and this prompt cannot be trained on (optional)
     examples(...)   training examples from parallel text
-    loss(...)       its loss; where it has none, cross-entropy over `labels` (optional)
+    loss(...)       its loss; where it has none, cross-entropy over `labels` (optional). Its first argument is either
+                    called `forward` and is a `losses.Forward`, whose logits are right where rows hold several examples
+                    (`packing`); or it is called `model`, and packing is refused
 
 An example is a mapping of integer lists: `input_ids`, `labels` (as long; -100: no loss), and whatever else the method's
 loss needs; the collator pads each to the longest of its batch. Modules import torch only inside functions: a
@@ -19,8 +21,9 @@ configuration is checked, and Snakemake parses it, without torch.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from dragoman.units import Units, of_pair
 
@@ -44,3 +47,13 @@ class ParallelText(NamedTuple):
     def counted(self) -> Units:
         """The units that are read and written."""
         return of_pair(self.pair, self.asked)
+
+
+def takes_forward(method: Any) -> bool:
+    """Whether the loss of a method's module gets its logits from a `losses.Forward`; it must have a loss."""
+    return next(iter(inspect.signature(method.loss).parameters)) == "forward"
+
+
+def packs(method: Any) -> bool:
+    """Whether a method's module can be trained on rows of several examples."""
+    return not hasattr(method, "loss") or takes_forward(method)

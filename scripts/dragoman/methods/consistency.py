@@ -26,7 +26,9 @@ from dragoman.prompts import encode
 
 if TYPE_CHECKING:
     import torch
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedTokenizerBase
+
+    from dragoman.losses import Forward
 
 
 class Options(Strict):
@@ -49,13 +51,11 @@ def examples(
     return made
 
 
-def loss(
-    model: PreTrainedModel, batch: dict[str, torch.Tensor], predicted: torch.Tensor, options: Options
-) -> torch.Tensor:
+def loss(forward: Forward, batch: dict[str, torch.Tensor], predicted: torch.Tensor, options: Options) -> torch.Tensor:
     """Cross-entropy plus alpha times the divergence, per predicted token of the global batch."""
     from torch.nn.functional import kl_div
 
     def divergence(own: Answers, other: Answers) -> torch.Tensor:
         return kl_div(other.logits.log_softmax(1), own.logits.log_softmax(1), log_target=True, reduction="sum")
 
-    return paired.loss(model, batch, predicted, options.alpha, divergence)
+    return paired.loss(forward.model, batch, predicted, options.alpha, divergence)

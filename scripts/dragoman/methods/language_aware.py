@@ -32,7 +32,9 @@ from dragoman.prompts import cut, encode, render
 
 if TYPE_CHECKING:
     import torch
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedTokenizerBase
+
+    from dragoman.losses import Forward
 
 
 MIXES = True
@@ -214,12 +216,10 @@ def unlikelihood(logits: torch.Tensor, tokens: torch.Tensor, floor: float | None
     return -(log_rest if floor is None else log_rest.clamp(min=math.log(floor)))
 
 
-def loss(
-    model: PreTrainedModel, batch: dict[str, torch.Tensor], predicted: torch.Tensor, options: Options
-) -> torch.Tensor:
+def loss(forward: Forward, batch: dict[str, torch.Tensor], predicted: torch.Tensor, options: Options) -> torch.Tensor:
     """Cross-entropy plus alpha times unlikelihood, per predicted token of the global batch."""
 
     def penalty(own: Answers, other: Answers) -> torch.Tensor:
         return unlikelihood(other.logits, other.tokens, options.floor).sum()
 
-    return paired.loss(model, batch, predicted, options.alpha, penalty)
+    return paired.loss(forward.model, batch, predicted, options.alpha, penalty)

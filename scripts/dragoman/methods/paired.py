@@ -89,14 +89,14 @@ def loss(
 
     Args:
         model, batch: as for `answers`.
-        predicted: as for `training.cross_entropy`, which this is where the weight is 0.
+        predicted: as for `losses.cross_entropy`, which this is where the weight is 0.
         weight: of the term.
         term: (own answers, other answers) -> what they add, summed over the batch.
     """
-    from dragoman import training
+    from dragoman import losses
     from dragoman.entropy import summed
 
     if weight == 0:
-        return training.cross_entropy(model, batch, predicted)
+        return losses.cross_entropy(model, batch, predicted)
     own, other = answers(model, batch)
     return (summed(own.logits, own.tokens) + weight * term(own, other)) / predicted

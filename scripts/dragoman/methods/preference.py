@@ -27,7 +27,9 @@ from dragoman.prompts import encode
 
 if TYPE_CHECKING:
     import torch
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedTokenizerBase
+
+    from dragoman.losses import Forward
 
 log = logging.getLogger(__name__)
 
@@ -139,12 +141,10 @@ def preference(own: Answers, other: Answers, beta: float) -> torch.Tensor:
     return -logsigmoid(beta * (likelihoods(own) - likelihoods(other)))
 
 
-def loss(
-    model: PreTrainedModel, batch: dict[str, torch.Tensor], predicted: torch.Tensor, options: Options
-) -> torch.Tensor:
+def loss(forward: Forward, batch: dict[str, torch.Tensor], predicted: torch.Tensor, options: Options) -> torch.Tensor:
     """Cross-entropy per predicted token, plus alpha times the preference per example, of the global batch."""
 
     def preferred(own: Answers, other: Answers) -> torch.Tensor:
         return preference(own, other, options.beta).sum() * predicted / batch["examples"]
 
-    return paired.loss(model, batch, predicted, options.alpha, preferred)
+    return paired.loss(forward.model, batch, predicted, options.alpha, preferred)

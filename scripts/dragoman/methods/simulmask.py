@@ -24,7 +24,9 @@ from dragoman.visibility import Mode, vectors
 
 if TYPE_CHECKING:
     import torch
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedTokenizerBase
+
+    from dragoman.losses import Forward
 
 
 class Options(Reading):
@@ -78,21 +80,19 @@ def examples(
     return made
 
 
-def loss(
-    model: PreTrainedModel, batch: dict[str, torch.Tensor], predicted: torch.Tensor, options: Options
-) -> torch.Tensor:
+def loss(forward: Forward, batch: dict[str, torch.Tensor], predicted: torch.Tensor, options: Options) -> torch.Tensor:
     """Cross-entropy of one masked pass, per predicted token of the global batch.
 
     Raises:
         ValueError: the model cannot have such positions.
     """
-    from dragoman import attention, training
+    from dragoman import attention, losses
 
     documents = batch.get("documents", batch["attention_mask"])
 
     def logits(keep: int | torch.Tensor) -> torch.Tensor:
         return attention.masked(
-            model,
+            forward.model,
             batch["input_ids"],
             batch["visible"],
             documents,
@@ -102,4 +102,4 @@ def loss(
             keep=keep,
         )
 
-    return training.token_mean(model, logits, batch["labels"], predicted, packed="documents" in batch)
+    return losses.token_mean(forward.model, logits, batch["labels"], predicted, packed="documents" in batch)

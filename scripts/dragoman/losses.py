@@ -1,0 +1,107 @@
+"""What training minimises: the forward pass that a method's loss is made of, and next-token cross-entropy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as functional
+from transformers import PreTrainedModel
+
+from dragoman import attention, output, sharding
+from dragoman.entropy import LARGE, of_states, summed
+from dragoman.methods import IGNORE, takes_forward
+
+Loss = Callable[[PreTrainedModel, dict[str, torch.Tensor], torch.Tensor], torch.Tensor]
+"""(model, batch, number of predicted tokens in the global batch) -> loss to differentiate. `examples` of the batch is
+how many examples the global batch has, for what is a mean over these."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """Ordinary passes of a model over a batch: every token sees the tokens of its own example before it, and no other,
+    whether a row holds one example or several (`packing`)."""
+
+    model: PreTrainedModel
+    """For passes of another kind, which must heed `documents` of the batch themselves."""
+
+    def __call__(self, batch: dict[str, torch.Tensor], keep: int | torch.Tensor = 0) -> torch.Tensor:
+        """Logits [batch, length, vocabulary].
+
+        Args:
+            batch: `input_ids`, `attention_mask`, each [batch, length]; `documents` too, where rows hold several
+                examples.
+            keep: logits of so many last positions only; 0 means all. Or those that are True, a bool [batch, length]:
+                then they are [True ones, vocabulary].
+        """
+        ids, documents = batch["input_ids"], batch.get("documents")
+        if documents is not None:
+            return attention.causal(self.model, ids, documents, keep)
+        with output.only(self.model, keep) as last:
+            real = batch["attention_mask"]
+            return self.model(input_ids=ids, attention_mask=real, use_cache=False, logits_to_keep=last).logits
+
+
+def of_method(method: Any, options: Any) -> Loss | None:
+    """The loss of a method's module with its options; None where it has none, and so cross-entropy."""
+    if not hasattr(method, "loss"):
+        return None
+    loss = method.loss
+    if takes_forward(method):
+        return lambda model, batch, predicted: loss(Forward(model), batch, predicted, options)
+    return lambda model, batch, predicted: loss(model, batch, predicted, options)
+
+
+def cross_entropy(model: PreTrainedModel, batch: dict[str, torch.Tensor], predicted: torch.Tensor) -> torch.Tensor:
+    """Next-token cross-entropy over `labels` of an ordinary pass, per predicted token of the global batch.
+
+    Args:
+        model: any causal language model.
+        batch: `input_ids`, `attention_mask`, `labels`, each [batch, length]; `documents` too, where rows hold several
+            examples.
+        predicted: number of labels that are not `IGNORE` in all micro-batches of this optimizer step, a scalar.
+
+    Returns:
+        A float32 scalar, in nats per token.
+    """
+    forward = Forward(model)
+
+    def logits(keep: int | torch.Tensor) -> torch.Tensor:
+        return forward(batch, keep)
+
+    return token_mean(model, logits, batch["labels"], predicted, packed="documents" in batch)
+
+
+def token_mean(
+    model: PreTrainedModel,
+    logits: Callable[[int | torch.Tensor], torch.Tensor],
+    labels: torch.Tensor,
+    predicted: torch.Tensor,
+    packed: bool,
+) -> torch.Tensor:
+    """Summed next-token cross-entropy over `labels`, divided by the number of predicted tokens in the global batch.
+
+    Logits are computed where they are needed, since with a vocabulary of some size they are much of the work and most
+    of the memory: in rows of several examples, whose answers are all over them, at the predicted positions; else from
+    the first predicted position on, which is one piece of memory. Where that would be many, only at the predicted
+    positions, and a few at a time.
+
+    Args:
+        model: what `logits` calls.
+        logits: (which positions to keep, as `output.only` has it) -> their logits.
+        labels: [batch, length].
+        predicted: as in `cross_entropy`.
+        packed: whether rows hold several examples.
+    """
+    following = functional.pad(labels[:, 1:], (0, 1), value=IGNORE)
+    kept = following != IGNORE
+    first = int(kept.any(0).int().argmax())
+    positions = int(kept.sum()) if packed else kept[:, first:].numel()
+    large = positions * output.vocabulary(model) > LARGE
+    if large and not sharding.is_sharded(model):
+        states = output.states(model, lambda: logits(0), kept)
+        return of_states(model, states, following[kept]) / predicted
+    found = logits(kept) if packed or large else logits(labels.shape[1] - first)[:, :-1][kept[:, first:-1]]
+    return summed(found, following[kept]) / predicted
