@@ -14,9 +14,9 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
-from dragoman import command
+from dragoman import command, registry
 from dragoman.command import REPOSITORY
-from dragoman.config import Config, OfflineDecoder, Strict, TrainData
+from dragoman.config import Config, OfflineDecoder, Strict, TrainData, Tuning
 from dragoman.storage import replacing
 
 SCHEMA = REPOSITORY / "workflow" / "schemas" / "config.schema.json"
@@ -29,8 +29,34 @@ PYTHON = "3.11"
 def schema() -> str:
     """JSON Schema of everything a configuration may say, for editors."""
     found = Config.model_json_schema()
+    _add_options(found["$defs"])
     found = {"$schema": "https://json-schema.org/draft/2020-12/schema", **found}
     return json.dumps(found, indent=1, ensure_ascii=False) + "\n"
+
+
+def _options() -> dict[str, type[BaseModel]]:
+    """Method -> the model of what its `options` may say, in alphabetical order."""
+    return {name: registry.module_of("method", name).Options for name in registry.names("method")}
+
+
+def _add_options(definitions: dict[str, Any]) -> None:
+    """Let a tuning's `options` be those of its method; what a sweep puts in may be missing."""
+    tuning = definitions[Tuning.__name__]
+    tuning["properties"]["method"]["enum"] = registry.names("method")
+    default, cases = Tuning.model_fields["method"].get_default(), []
+    for name, model in _options().items():
+        own = model.model_json_schema(ref_template="#/$defs/{model}")
+        definitions |= own.pop("$defs", {})
+        needed = own.pop("required", [])
+        definitions[f"options-{name}"] = own
+        # a tuning without `method` has the default one
+        is_method = {"properties": {"method": {"const": name}}} | ({} if name == default else {"required": ["method"]})
+        cases.append({"if": is_method, "then": {"properties": {"options": {"$ref": f"#/$defs/options-{name}"}}}})
+        if needed:
+            unswept = is_method | {"not": {"required": ["sweep"]}}
+            given = {"required": ["options"], "properties": {"options": {"required": needed}}}
+            cases.append({"if": unswept, "then": given})
+    tuning["allOf"] = cases
 
 
 def conda(name: str) -> str:
@@ -81,11 +107,23 @@ def _shown(annotation: Any) -> str:
     return {str: "text", int: "whole number", float: "number", bool: "true \\| false", Any: "anything"}[annotation]
 
 
-def _sections(model: type[BaseModel], seen: dict[str, str]) -> None:
-    """The tables of a model's keys and of all models below it, into `seen`, outermost first."""
-    if model.__name__ in seen:
+def _link(method: str) -> str:
+    return f"[{method}](#options-of-{method})"
+
+
+def _sections(model: type[BaseModel], seen: dict[str, str], title: str | None = None) -> None:
+    """The tables of a model's keys and of all models below it, into `seen`, outermost first.
+
+    Args:
+        title: of the model's section; its name otherwise.
+    """
+    title = title or model.__name__
+    if title in seen:
         return
-    lines = [f"### {model.__name__}", "", " ".join((model.__doc__ or "").split()), ""]
+    lines = [f"### {title}", "", " ".join((model.__doc__ or "").split()), ""]
+    if not model.model_fields:
+        seen[title] = "\n".join(lines[:-1])
+        return
     lines += ["| key | what it holds | default | |", "|---|---|---|---|"]
     below = []
     for name, field in model.model_fields.items():
@@ -93,7 +131,12 @@ def _sections(model: type[BaseModel], seen: dict[str, str]) -> None:
         text = " ".join((field.description or "").split()).replace("|", "\\|")
         lines.append(f"| `{name}` | {_shown(field.annotation)} | {default} | {text} |")
         below += re.findall(r"\(#(\w+)\)", lines[-1])
-    seen[model.__name__] = "\n".join(lines)
+    if model is Tuning:
+        lines += ["", "What `options` holds, by method: " + ", ".join(map(_link, _options())) + "."]
+    seen[title] = "\n".join(lines)
+    if model is Tuning:
+        for name, options in _options().items():
+            _sections(options, seen, f"Options of {name}")
     bases = (Strict, TrainData, OfflineDecoder)
     known = {other.__name__.lower(): other for base in bases for other in base.__subclasses__()}
     for name in below:

@@ -407,6 +407,45 @@ def test_schema_agrees_with_the_models(in_repository: Path) -> None:
         jsonschema.validate({"corpora": {}, "nonsense": 1}, schema)
 
 
+@pytest.mark.parametrize(
+    ("tuning", "fault"),
+    [
+        ("{method: language-aware, options: {alpha: 0.1, sampler: official, directions: [en-fr]}}", ""),
+        ("{method: language-aware, options: {sampler: offical}}", "'offical' is not one of"),
+        ("{method: language-aware, options: {beta: 1}}", "'beta' was unexpected"),
+        ("{method: preference, options: {beta: 0.2, rejected: source}}", ""),
+        ("{method: preference, options: {beta: 0}}", "0 is less than or equal to the minimum"),
+        ("{method: simulmask, options: {policies: [{name: wait-k, k: 3}], visibility: official, origin: 2}}", ""),
+        ("{method: simulmask, options: {policies: [{name: wait-k}]}}", "not valid under any of the given schemas"),
+        ("{method: simulmask, options: {policies: [{name: alignment}], positions: grup}}", "'grup' is not one of"),
+        ("{method: simulmask, options: {positions: plain}}", "'policies' is a required property"),
+        ("{method: simulmask}", "'options' is a required property"),
+        ("{method: prefix, options: {}, sweep: {axis: p, key: options.policies, values: {a: []}}}", ""),
+        ("{method: converse, options: {turn_length: [2]}}", "[2] is too short"),
+        ("{method: consistency, options: {alpha: 1}}", ""),
+        ("{method: sft, options: {alpha: 1}}", "'alpha' was unexpected"),
+        ("{options: {alpha: 1}}", "'alpha' was unexpected"),
+        ("{method: simulmusk}", "'simulmusk' is not one of"),
+    ],
+)
+def test_schema_has_the_options_of_each_method(in_repository: Path, tuning: str, fault: str) -> None:
+    """Editors check what they complete: with the keys of the tuning's own method, those of the default without one."""
+    schema = json.loads(Path("workflow/schemas/config.schema.json").read_text(encoding="utf-8"))
+    checker = jsonschema.Draft202012Validator({"$ref": "#/$defs/Tuning", "$defs": schema["$defs"]})
+    faults = [str(error) for error in checker.iter_errors(yaml.safe_load(tuning) | {"training": {"steps": 1}})]
+    assert len(faults) == bool(fault), faults
+    assert not fault or fault in faults[0]
+
+
+def test_keys_of_every_method_are_listed(in_repository: Path) -> None:
+    text = Path("config/README.md").read_text(encoding="utf-8")
+    for name in registry.names("method"):
+        section = text.split(f"\n### Options of {name}\n")[1].split("\n### ")[0]
+        keys = registry.module_of("method", name).Options.model_fields
+        assert re.findall(r"^\| `(\w+)`", section, flags=re.MULTILINE) == list(keys)
+        assert f"[{name}](#options-of-{name})" in text
+
+
 def test_generated_files_are_up_to_date(in_repository: Path) -> None:
     """The JSON Schema and the conda environments have not drifted from what they are made of."""
     done = subprocess.run([sys.executable, "scripts/generate.py", "--check"], capture_output=True, text=True)

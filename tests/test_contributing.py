@@ -51,6 +51,8 @@ def test_the_worked_example(checkout: Path) -> None:
     """Another method, from the text alone."""
     files = ["scripts/dragoman/methods/smoothed.py", "tests/test_smoothed.py", "smoothed.yaml"]
     printed = carried_out(checkout, "A new method, worked through", files)
+    assert "wrote config/README.md" in printed
+    assert "| `smoothing` | number | `0.1` |" in (checkout / "config/README.md").read_text(encoding="utf-8")
     assert "1 passed" in printed
     assert "smoothed.yaml: fine. Experiments: smoothed. Fine-tunings: 2, decodings: 2." in printed
     table = printed[printed.index("|") :]

@@ -139,7 +139,7 @@ class Tuning(Strict):
     method: str = "sft"
     """A registered method: what the training examples are and what the loss is."""
     options: dict[str, Any] = {}
-    """What that method lets you choose."""
+    """What that method lets you choose; each method has a table of its own."""
     per_pair: bool = False
     """One model for each language pair instead of one for all."""
     prompt: Name | None = None
