@@ -462,7 +462,6 @@ def test_a_model_learns(
 ) -> None:
     chosen = method.Options.model_validate(options)
     examples = training.drop_long(method.examples([TEXT], PROMPT, tokenizer, chosen), 64)
-    own = getattr(method, "loss", None)
     fitted = training.fit(
         build(architecture, tokenizer),
         tokenizer,
@@ -471,7 +470,7 @@ def test_a_model_learns(
         seed=1,
         work=tmp_path,
         label="test",
-        loss=own and (lambda *batch: own(*batch, chosen)),
+        loss=losses.of_method(method, chosen),
     )
-    losses = [row["loss"] for row in fitted.curve]
-    assert np.mean(losses[-5:]) < 0.75 * losses[0]
+    curve = [row["loss"] for row in fitted.curve]
+    assert np.mean(curve[-5:]) < 0.75 * curve[0]
