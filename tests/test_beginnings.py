@@ -22,6 +22,7 @@ from dragoman.prompts import added, encode, end, joined, opening
 from dragoman.shots import with_shots
 from dragoman.storage import write_json
 from refusals import Bad, refuse
+from test_visibility import span
 
 TEXTS = ["The old man buys a red car.", "Le vieil homme achète une voiture.", "Two blanks", "x"]
 SEGMENTS = [
@@ -86,7 +87,7 @@ def test_every_place_agrees(one: Any, adds: str, first: str, bos: bool | str, se
     due = [wait(0, len(each.source.source), each.count) for each in spelled]
     for row, each, vector in zip(rows, spelled, visibility.vectors(spelled, due), strict=True):
         assert each.ids == joined(row)
-        start, stop = visibility.span(np.array(vector))
+        start, stop = span(np.array(vector))
         assert len(vector) == len(joined(row))
         assert joined(row)[start:stop] == [token for unit in each.source.source for token in unit]
     cuts = spelling.cut(asked, one, "en-fr", TEXTS)

@@ -15,12 +15,13 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, DynamicCache, PreTrainedModel
 
-from dragoman import attention, models, visibility
+from dragoman import attention, models
 from dragoman.attention import masked, mirroring
 from dragoman.config import ScratchModel
 from dragoman.decoding.streaming import Stream
 from dragoman.policies import Alignment, Policy, WaitK, WaitKStride, schedule
 from dragoman.visibility import Words, fill
+from test_visibility import alibi_bias, dense
 
 ARCHITECTURES = get_args(ScratchModel.model_fields["architecture"].annotation)
 POLICIES = [
@@ -295,8 +296,8 @@ def test_alibi_bias_is_the_formula(architecture: str) -> None:
     visible = torch.tensor(sentence.visible("exact"))
     query, key, value = made["qkv"].view(len(visible), 4, 3, 8).double().permute(2, 1, 0, 3)
     slopes = torch.tensor([2.0 ** (-8 * h / 4) for h in range(1, 5)], dtype=torch.float64)
-    bias = visibility.alibi_bias(visible, slopes)
-    scores = ((query @ key.mT + bias) / 8**0.5).masked_fill(~visibility.dense(visible), -torch.inf)
+    bias = alibi_bias(visible, slopes)
+    scores = ((query @ key.mT + bias) / 8**0.5).masked_fill(~dense(visible), -torch.inf)
     expected = (scores.softmax(-1) @ value).transpose(0, 1).reshape(len(visible), 32)
     assert (made["out"][0] - expected).abs().max() < 5e-6
 

@@ -164,12 +164,11 @@ def test_differences_are_tested_on_the_scores_of_sentences(fake: Path) -> None:
     spec, sources = f"bleurt:model={fake}/plain", ["s"] * 40
     short, long = (["a" * (3 + i % 5 + more) for i in range(40)] for more in (0, 1))
     made = [significance.statistics(spec, lines, [short], sources, "de-en") for lines in (long, short)]
-    for test in (significance.randomisation, significance.paired_bootstrap):
-        found = test([made[0]], [made[1]])
-        assert found.difference == pytest.approx(0.1)
-        assert (found.low, found.high) == pytest.approx((0.1, 0.1))
-        assert test([made[0]], [made[0]]).above == 1
-    assert significance.randomisation([made[0]], [made[1]]).above < 0.001
+    found = significance.randomisation([made[0]], [made[1]])
+    assert found.difference == pytest.approx(0.1)
+    assert (found.low, found.high) == pytest.approx((0.1, 0.1))
+    assert found.above < 0.001
+    assert significance.randomisation([made[0]], [made[0]]).above == 1
 
 
 def test_what_a_metric_needs_is_found_without_being_loaded(fake: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -11,7 +11,7 @@ from statistics import fmean
 import pytest
 
 from dragoman import comparable, published
-from dragoman.published import COLUMNS, IDENTITY, MEAN, Published, by_key, key, load, read
+from dragoman.published import COLUMNS, IDENTITY, MEAN, Published, key, load, read
 from dragoman.records import Record
 from refusals import Bad, over, refuse
 
@@ -282,21 +282,9 @@ def test_readme_explains_every_column_and_word() -> None:
 
 def test_a_record_meets_its_number() -> None:
     ours = Record("simulmask", "a", "sm-norec-mod", "en-nl", "k=5", 1, "bleu", 28.6, 28, 29.1, "BLEU", 1777)
-    number = by_key(select(load("simulmask"), version="emnlp"))[key(ours)]
+    [number] = [each for each in load("simulmask") if each.version == "emnlp" and key(each) == key(ours)]
     assert number.value == 29.13
     assert abs(ours.value - number.value) < number.tolerance
-
-
-def test_versions_and_tables_must_be_chosen() -> None:
-    numbers = load("langaware")
-    with pytest.raises(ValueError, match=r"langaware foundation mean bleu: v1 / Table 1 / llama-7b, and v1 / Table 2"):
-        by_key(numbers)
-    with pytest.raises(
-        ValueError, match=r"langaware foundation mean bleu: revised / Table 1 .*, and revised / Table 2"
-    ):
-        by_key(select(numbers, version="revised", model="llama-2-7b"))
-    chosen = by_key(select(numbers, version="revised", model="llama-2-7b", table="Table 2"))
-    assert len(chosen) == 8 * 7 * 2, "no difference among the scores"
 
 
 def test_unknown_paper() -> None:
@@ -382,7 +370,7 @@ def test_rows_that_may_be(tmp_path: Path) -> None:
     numbers = read(write(tmp_path, *rows))
     assert [n.value for n in numbers] == [30.1, 30.1, 30.1, 30.1, -53.3, 0.98, 0, 0]
     assert numbers[3].tolerance is None
-    assert len(by_key(numbers)) == 6
+    assert sum(n.quantity == "score" for n in numbers) == 6
 
 
 CHANGES = [

@@ -1,13 +1,13 @@
 """The papers' own numbers: reads `config/published/*.tsv` and refuses what is not exactly as its README says.
 
 A published number and a record of ours meet by `key`. The key does not say from which version or table of a paper a
-number comes, nor of which base model it is: choose those first, then index what is left with `by_key`.
+number comes, nor of which base model it is, so several published numbers may share one.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
@@ -86,26 +86,6 @@ class Key(NamedTuple):
 def key(number: Published | Record) -> Key:
     """Where a number belongs."""
     return Key(*(getattr(number, field) for field in Key._fields))
-
-
-def by_key(numbers: Iterable[Published]) -> dict[Key, Published]:
-    """Scores by key; differences and ratios are left out.
-
-    Raises:
-        ValueError: two scores with one key, as of two versions, tables or base models; choose one of them first.
-    """
-    found: dict[Key, Published] = {}
-    for number in numbers:
-        if number.quantity != "score":
-            continue
-        first = found.setdefault(key(number), number)
-        if first is not number:
-            theirs, ours = (" / ".join(filter(None, (n.version, n.table, n.model))) for n in (first, number))
-            raise ValueError(
-                f"two published numbers of {' '.join(filter(None, key(number)))}: {theirs}, and {ours}; "
-                "choose a version, table and model first"
-            )
-    return found
 
 
 def load(paper: str, folder: Path = FOLDER) -> list[Published]:

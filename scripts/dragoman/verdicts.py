@@ -3,8 +3,8 @@
 Two numbers are compared only where model, test set and metric are the paper's, as `config/published/comparison.yaml`
 says, and where the configuration does not call the system a variant. A difference within the tolerance, which is given
 with the published number, counts as reproduced. An average over pairs or settings is compared with the average of ours
-over the same ones, where all are there. A published number is in our unit here: BLEURT, which papers print times 100,
-is not.
+over the same ones, where all are there. Published numbers are converted to our unit first: papers print BLEURT times
+100, and ours is not.
 """
 
 from __future__ import annotations

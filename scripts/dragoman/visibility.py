@@ -38,19 +38,6 @@ Mode = Literal["exact", "official"]
 # ------------------------------------------------------------------------------------------- what follows from a vector
 
 
-def span(visible: Any) -> tuple[Any, Any]:
-    """First source token, and first token after the source, of each sequence.
-
-    Args:
-        visible: integers [..., length], numpy or torch; padded with 0 on any side.
-
-    Returns:
-        Two arrays [...]; equal where there is no source.
-    """
-    start = (visible > 0).argmax(-1) if isinstance(visible, np.ndarray) else (visible > 0).int().argmax(-1)
-    return start, start + (visible.max(-1) if isinstance(visible, np.ndarray) else visible.amax(-1))
-
-
 def edges(visible: torch.Tensor, documents: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """First token, first source token, and first token after the source, of the document that each token belongs to.
 
@@ -88,22 +75,6 @@ def position(j: Any, visible: Any, start: Any, end: Any) -> Any:
     query by a constant, which the softmax cancels). At inference nothing is hidden and keys stand side by side.
     """
     return j - (end - start - visible) * (j >= end)
-
-
-def _places(visible: Any) -> Any:
-    """0, 1, ..., length - 1, in the library and on the device of `visible` [length]."""
-    return (visible >= 0).cumsum(0) - 1
-
-
-def dense(visible: Any) -> Any:
-    """The mask as booleans [length, length], True where row i sees column j; `visible` is one sequence."""
-    i = _places(visible)
-    return sees(i[:, None], i[None, :], visible[:, None], *span(visible))
-
-
-def alibi_bias(visible: Any, slopes: Any) -> Any:
-    """Modified ALiBi bias [heads, length, length] of one sequence, for slopes [heads], before any 1/sqrt(d)."""
-    return slopes[:, None, None] * position(_places(visible)[None, :], visible[:, None], *span(visible))
 
 
 def mask_mod(

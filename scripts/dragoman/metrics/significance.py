@@ -160,23 +160,6 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return corrected
 
 
-def paired_bootstrap(
-    system: Sequence[Statistics], against: Sequence[Statistics], resamples: int = RESAMPLES, seed: int = SEED
-) -> Comparison:
-    """Two systems on the same sentences, one item per training seed; with one, p is that of `sacrebleu --paired-bs`.
-
-    Raises:
-        MetricError: the two do not run in step.
-    """
-    differences, samples = _differences(system, against, resamples, seed)
-    observed = moments.fmean(differences)
-    sizes = np.abs(samples)
-    # sacrebleu's, that is Moses': how far the size of the difference strays from its own mean
-    p = (int(np.sum(~(sizes - np.nanmean(sizes) <= abs(observed)))) + 1) / (resamples + 1)
-    sides = one_sided(observed, samples - observed)
-    return _comparison(differences, samples, p, sides, len(system[0].table), f"paired-bootstrap|bs:{resamples}|{seed}")
-
-
 def randomisation(
     system: Sequence[Statistics],
     against: Sequence[Statistics],
@@ -191,9 +174,20 @@ def randomisation(
     """
     differences, samples = _differences(system, against, resamples, seed)
     observed, chance = moments.fmean(differences), swapped(system, against, trials, seed)
-    p = (int(np.sum(~(np.abs(chance) <= abs(observed) + TIE))) + 1) / (trials + 1)
-    signature = f"approximate-randomisation|ar:{trials}|bs:{resamples}|{seed}"
-    return _comparison(differences, samples, p, one_sided(observed, chance), len(system[0].table), signature)
+    low, high = bounds(samples)
+    above, below = one_sided(observed, chance)
+    return Comparison(
+        difference=observed,
+        low=low,
+        high=high,
+        p=(int(np.sum(~(np.abs(chance) <= abs(observed) + TIE))) + 1) / (trials + 1),
+        above=above,
+        below=below,
+        n=len(system[0].table),
+        seeds=len(differences),
+        spread=moments.stdev(differences) if len(differences) > 1 else None,
+        signature=f"approximate-randomisation|ar:{trials}|bs:{resamples}|seed:{seed}",
+    )
 
 
 def _require_paired(system: Sequence[Statistics], against: Sequence[Statistics]) -> None:
@@ -211,19 +205,3 @@ def _differences(
     both = list(zip(system, against, strict=True))
     samples = [resampled(one, resamples, seed) - resampled(other, resamples, seed) for one, other in both]
     return [one.value - other.value for one, other in both], np.mean(samples, axis=0)
-
-
-def _comparison(
-    differences: Sequence[float],
-    samples: np.ndarray,
-    p: float,
-    sides: tuple[float, float],
-    n: int,
-    signature: str,
-) -> Comparison:
-    low, high = bounds(samples)
-    spread = moments.stdev(differences) if len(differences) > 1 else None
-    test, _, seed = signature.rpartition("|")
-    return Comparison(
-        moments.fmean(differences), low, high, p, *sides, n, len(differences), spread, f"{test}|seed:{seed}"
-    )
