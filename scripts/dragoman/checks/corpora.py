@@ -75,10 +75,20 @@ def _instead_of_folder(path: Path) -> str:
 def _missing_files(at: KeyPath, corpus: FilesCorpus) -> Iterator[Problem]:
     for pair, splits in corpus.pairs.items():
         for split in ("train", "validation", "test"):
-            for key in ("path", "source", "target"):
-                path = getattr(getattr(splits, split) or object(), key, None)
-                if path and not located(path).is_file():
-                    yield Problem((*at, "pairs", pair, split, key), NO_FILE, path)
+            files = getattr(splits, split)
+            for key, path in files.files.items() if files else ():
+                if not located(path).is_file():
+                    yield Problem(
+                        (*at, "pairs", pair, split, key),
+                        _no_folder(path) if key == "saved" else NO_FILE,
+                        getattr(files, key),
+                    )
+
+
+def _no_folder(path: str) -> str:
+    from dragoman.corpora import saved  # brings pyarrow
+
+    return saved.instead_of(located(path).parent)
 
 
 def _patterns(at: KeyPath, corpus: HubCorpus) -> Iterator[Problem]:

@@ -9,6 +9,8 @@ from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 from dragoman.config.base import Language, Name, Pair, Strict
 
 Split = Literal["train", "validation", "test"]
+SAVED = "state.json"
+"""The file by which the library `datasets` knows a folder that it saved."""
 Align = Annotated[
     bool,
     Field(
@@ -88,7 +90,7 @@ class DemoCorpus(Strict):
 
 
 class FileSet(Strict):
-    """Where one split of one pair is. Either one file with both sides, or two plain text files."""
+    """Where one split of one pair is: one file with both sides, two plain text files, or a folder of `datasets`."""
 
     path: str | None = None
     """A .tsv (header row), .jsonl or .parquet file, also .gz; its columns are named after the language codes unless
@@ -96,12 +98,25 @@ class FileSet(Strict):
     source: str | None = None
     target: str | None = None
     """Two plain text files, one sentence a line, also .gz; line n of one translates line n of the other."""
+    saved: str | None = None
+    """A folder to which the library `datasets` saved one split (`Dataset.save_to_disk`); of a `DatasetDict`, the
+    folder of one split inside it, like `mine/train`."""
+
+    @property
+    def files(self) -> dict[str, str]:
+        """The file behind each key that is given; a saved folder's is the one that is written last and lists the
+        others."""
+        given = {"path": self.path, "source": self.source, "target": self.target}
+        given["saved"] = None if self.saved is None else f"{self.saved}/{SAVED}"
+        return {key: path for key, path in given.items() if path is not None}
 
     @model_validator(mode="after")
     def _one_way(self) -> FileSet:
-        given = (self.path is not None, self.source is not None, self.target is not None)
-        if given not in ((True, False, False), (False, True, True)):
-            raise ValueError("give either `path` (one file with both sides) or both `source` and `target`")
+        if self.files.keys() not in ({"path"}, {"source", "target"}, {"saved"}):
+            raise ValueError(
+                "give either `path` (one file with both sides), or both `source` and `target`, or `saved` (a folder "
+                "of the library `datasets`)"
+            )
         if self.path is not None and not self.path.removesuffix(".gz").endswith((".tsv", ".jsonl", ".parquet")):
             text = f"`path` must end in .tsv, .jsonl or .parquet (or .gz after one of them), not {self.path!r}"
             raise ValueError(f"{text}; two plain text files, a language each, go under `source` and `target`")

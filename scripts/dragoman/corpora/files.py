@@ -1,4 +1,5 @@
-"""Your own parallel text: a table with both sides (.tsv, .jsonl, .parquet) or two plain files, each also .gz.
+"""Your own parallel text: a table with both sides (.tsv, .jsonl, .parquet) or two plain files, each also .gz; or a
+folder that the library `datasets` saved.
 
 An optional column `alignment` holds word alignments of the listed pair (`0-0 1-2`), of characters where a language
 writes no blanks. The reverse pair is read from the same files, its alignments turned round. A row that is not as the
@@ -14,14 +15,14 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from dragoman import text
 from dragoman.command import located
 from dragoman.config import FilePair, FilesCorpus, FileSet
-from dragoman.corpora import SPLITS, CorpusError, Row, flipped, parquet, require_pair
+from dragoman.corpora import SPLITS, CorpusError, Row, flipped, parquet, require_pair, saved
 from dragoman.languages import reverse, split_pair
 from dragoman.storage import sha256
 from dragoman.units import Units, of_pair, units
@@ -40,12 +41,14 @@ def read(corpus: FilesCorpus, pair: str, split: str, folder: Path) -> Iterator[R
     files: FileSet | None = getattr(splits, split)
     if files is None:
         return
-    if files.path is None:
-        assert files.source and files.target  # checked when the configuration was read
-        rows: Iterator[Row] = (Row(*sides) for sides in text.parallel(located(files.source), located(files.target)))
+    names, counted = [splits.columns.get(language, language) for language in split_pair(listed)], of_pair(listed)
+    if files.path is not None:
+        rows = _one_file(located(files.path), names, counted)
+    elif files.saved is not None:
+        rows = _checked_all(saved.texts(located(files.saved), names, [ALIGNMENT]), counted, files.saved)
     else:
-        names = [splits.columns.get(language, language) for language in split_pair(listed)]
-        rows = _one_file(located(files.path), names, of_pair(listed))
+        assert files.source and files.target  # checked when the configuration was read
+        rows = (Row(*sides) for sides in text.parallel(located(files.source), located(files.target)))
     for row in rows:
         yield (
             row
@@ -58,8 +61,11 @@ def describe(corpus: FilesCorpus, pair: str, folder: Path) -> dict[str, Any]:
     """Every file behind the pair and its hash."""
     _, splits = _listed(corpus, pair)
     sets = [getattr(splits, split) for split in SPLITS]
-    paths = sorted({path for files in sets if files for path in (files.path, files.source, files.target) if path})
-    return {"files": {path: sha256(located(path)) for path in paths}}
+    paths = {path for files in sets if files for path in files.files.values()}
+    for files in sets:
+        if files and files.saved:
+            paths |= {f"{files.saved}/{name}" for name in saved.data_files(located(files.saved))}
+    return {"files": {path: sha256(located(path)) for path in sorted(paths)}}
 
 
 def _listed(corpus: FilesCorpus, pair: str) -> tuple[str, FilePair]:
@@ -91,8 +97,12 @@ def _parquet(path: Path, names: list[str], counted: Units) -> Iterator[Row]:
                 file = io.BytesIO(packed.read())  # parquet is read from its end: a packed one has to be unpacked first
             except (EOFError, OSError) as error:
                 raise CorpusError(f"{path} is not a whole gzip file ({error}); copy or download it again") from None
-    for number, sides in enumerate(parquet.texts(file, str(path), names, optional=[ALIGNMENT])):
-        yield _checked(Row(*sides), counted, f"{path}: row {number}")
+    yield from _checked_all(parquet.texts(file, str(path), names, optional=[ALIGNMENT]), counted, str(path))
+
+
+def _checked_all(texts: Iterable[tuple[str, ...]], counted: Units, name: str) -> Iterator[Row]:
+    """Rows of (source, target, alignment)."""
+    return (_checked(Row(*sides), counted, f"{name}: row {number}") for number, sides in enumerate(texts))
 
 
 def _row(cells: dict[str, Any] | text.TextError, names: list[str], counted: Units, place: str, fault: str) -> Row:

@@ -1,12 +1,12 @@
-"""Texts of a parquet file, a batch at a time: one column per language, or one column of {language: text}.
+"""Texts of a parquet file or another Arrow table, a batch at a time.
 
-Such a column is a struct; or JSON where rows have different languages, since the library `datasets` writes it so.
+Each language is a column, or one column holds {language: text}. Such a column is a struct; or JSON where rows have different languages, since the library `datasets` writes it so.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -39,29 +39,44 @@ def texts(
     """
     try:
         source = pq.ParquetFile(file)
-        schema = source.schema_arrow
-        paths = _paths(schema, name, keys, nested)
-        whole = schema.field(paths[0][0]).type
-        read = _Json(name, paths[0][0], keys) if isinstance(whole, pa.JsonType) else None
-        extra = [column for column in optional if column in schema.names]
-        first = 0
-        for batch in source.iter_batches(BATCH, columns=[*dict.fromkeys(path[0] for path in paths), *extra]):
-            columns = [] if read else [_column(batch, path) for path in paths]
-            columns += [batch[column] if column in extra else pa.nulls(len(batch), pa.string()) for column in optional]
-            try:
-                sides = read.sides(batch[read.column].to_pylist(), first) if read else []
-                sides += [[text or "" for text in column.to_pylist()] for column in columns]
-            except UnicodeDecodeError as error:
-                raise CorpusError(
-                    f"{name}: text that is not UTF-8 in rows {first} to {first + len(batch)}: {error}"
-                ) from None
-            yield from zip(*sides, strict=True)
-            first += len(batch)
-        if read:
-            read.close()
+
+        def batches(columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+            return source.iter_batches(BATCH, columns=columns)
+
+        yield from of_batches(source.schema_arrow, batches, name, keys, nested, optional)
     except (pa.ArrowException, OSError) as error:
         said = " ".join(str(error).split())  # several lines, of some readers
         raise CorpusError(f"{name} is not a whole parquet file ({said}); copy or download it again") from None
+
+
+def of_batches(
+    schema: pa.Schema,
+    batches: Callable[[Sequence[str]], Iterable[pa.RecordBatch]],
+    name: str,
+    keys: Sequence[str],
+    nested: str | None = None,
+    optional: Sequence[str] = (),
+) -> Iterator[tuple[str, ...]]:
+    """As `texts`, of a table with this schema; `batches(columns)` gives its rows."""
+    paths = _paths(schema, name, keys, nested)
+    whole = schema.field(paths[0][0]).type
+    read = _Json(name, paths[0][0], keys) if isinstance(whole, pa.JsonType) else None
+    extra = [column for column in optional if column in schema.names]
+    first = 0
+    for batch in batches([*dict.fromkeys(path[0] for path in paths), *extra]):
+        columns = [] if read else [_column(batch, path) for path in paths]
+        columns += [batch[column] if column in extra else pa.nulls(len(batch), pa.string()) for column in optional]
+        try:
+            sides = read.sides(batch[read.column].to_pylist(), first) if read else []
+            sides += [[text or "" for text in column.to_pylist()] for column in columns]
+        except UnicodeDecodeError as error:
+            raise CorpusError(
+                f"{name}: text that is not UTF-8 in rows {first} to {first + len(batch)}: {error}"
+            ) from None
+        yield from zip(*sides, strict=True)
+        first += len(batch)
+    if read:
+        read.close()
 
 
 class _Json:

@@ -164,7 +164,7 @@ class Inputs(Folders):
             return []
         splits = spec.pairs.get(pair) or spec.pairs[reverse(pair)]
         sets = [splits.train, splits.validation, splits.test]
-        paths = [path for s in sets if s for path in (s.path, s.source, s.target) if path]
+        paths = [path for files in sets if files for path in files.files.values()]
         return [path for path in paths if located(path) == Path(path)]
 
     def model_inputs(self, name: str) -> list[Path]:
