@@ -1,6 +1,7 @@
 """Texts of a parquet file or another Arrow table, a batch at a time.
 
-Each language is a column, or one column holds {language: text}. Such a column is a struct; or JSON where rows have different languages, since the library `datasets` writes it so.
+Each language is a column, or one column holds {language: text}. Such a column is a struct; or JSON where rows have
+different languages, since the library `datasets` writes it so.
 """
 
 from __future__ import annotations
