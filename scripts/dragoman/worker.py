@@ -59,6 +59,7 @@ PRELOADED = (
     "dragoman.decoding.prefilled",
     "dragoman.metrics.divergence",
     "dragoman.metrics.scoring",
+    "dragoman.prepared",
     "dragoman.reporting.page",
     "dragoman.training",
 )
