@@ -171,3 +171,18 @@ def test_file_that_was_removed_meanwhile_is_no_lock(tmp_path: Path, monkeypatch:
     assert running.lock(path) is None
     running.unlock(path, descriptor)
     assert not path.exists()
+
+
+def test_only_the_default_limit_of_jobs_per_second_is_removed() -> None:
+    from snakemake.cli import get_argument_parser
+    from snakemake.settings.types import MaxJobsPerTimespan, SchedulingSettings
+
+    default = get_argument_parser().get_default("max_jobs_per_timespan")
+    for given, left in ((default, None), ("50/1s", 50), ("100/1m", 100)):
+        settings = SchedulingSettings(max_jobs_per_timespan=MaxJobsPerTimespan.parse_choice(given))
+        running._without_default_limit(settings)
+        found = settings.max_jobs_per_timespan
+        assert (found and found.max_jobs) == left
+    settings = SchedulingSettings()
+    running._without_default_limit(settings)
+    assert settings.max_jobs_per_timespan is None

@@ -123,7 +123,8 @@ def _clear(results: Path, wait: bool) -> None:
 
 
 def guard(workflow: Any, results: Path) -> None:
-    """Make a Snakemake workflow the only run of its results folder, and let it make incomplete files again by itself.
+    """Make a Snakemake workflow the only run of its results folder, let it make incomplete files again by itself, and
+    keep its scheduler from idle work.
 
     A Snakefile is read before Snakemake puts the settings of the command line into `workflow`, so it cannot change them
     itself. `workflow.execute` is called next, with all settings in force, and only for runs and dry runs: not for
@@ -140,6 +141,7 @@ def guard(workflow: Any, results: Path) -> None:
         with ExitStack() as held:
             if workflow.exec_mode == ExecMode.DEFAULT:  # else it is the Snakemake inside a job, and its run is guarded
                 workflow.dag_settings.force_incomplete = True
+                _without_default_limit(workflow.scheduling_settings)
                 if workflow.execution_settings.lock and not given["executor_plugin"].common_settings.dryrun_exec:
                     try:
                         held.enter_context(run(results))
@@ -151,3 +153,15 @@ def guard(workflow: Any, results: Path) -> None:
             return execute(**given)
 
     workflow.execute = guarded
+
+
+def _without_default_limit(settings: Any) -> None:
+    """Remove Snakemake's default limit of 100 jobs a second; another limit, which somebody asked for, stays.
+
+    With a limit, the scheduler of Snakemake 9.27 sets a timer when jobs are waiting, and one more for every job that
+    has ended. Each timer makes it look at all jobs that are ready once a second: in a run of 700 jobs, that took more
+    CPU time than the jobs' own start.
+    """
+    limit = settings.max_jobs_per_timespan
+    if limit is not None and (limit.max_jobs, limit.timespan) == (100, 1):
+        settings.max_jobs_per_timespan = None
