@@ -328,11 +328,11 @@ ROWS = [
             {"c.yaml": f"results: {json.dumps(folder)}\n{GOOD}"},
         )
         for folder, said in [
-            ("a; touch pwned", "a character that is not for names of folders"),
-            ("$(touch pwned)", "a character that is not for names of folders"),
-            ("a\nb", "a character that is not for names of folders"),
-            ("{pair}", "a character that is not for names of folders"),
-            ("-rf", "begins one with '-'"),
+            ("a; touch pwned", "a folder's name may not begin with '-' and holds only"),
+            ("$(touch pwned)", "a folder's name may not begin with '-' and holds only"),
+            ("a\nb", "a folder's name may not begin with '-' and holds only"),
+            ("{pair}", "a folder's name may not begin with '-' and holds only"),
+            ("-rf", "may not begin with '-'"),
             ("a/../../b", "below the working directory"),
             (".", "below the working directory"),
             ("", "below the working directory"),

@@ -108,7 +108,7 @@ def test_prior_that_cannot_be_made_is_refused(
     ("old", "new", "expected"),
     [
         ("divergence: {twin: twin,", "divergence: {twin: tuin,", "divergence.twin = 'tuin'"),
-        ("n: [0, 2], sent", "n: [0, 0], sent", "every n must stand once"),
+        ("n: [0, 2], sent", "n: [0, 0], sent", "every value may be given only once"),
         ("n: [0, 2], sent", "n: [0, 6], sent", "less than or equal to 5"),
         (
             "training: {steps: 2}}",

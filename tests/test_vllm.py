@@ -153,7 +153,7 @@ def test_what_vllm_cannot_do_is_said() -> None:
     ):
         with pytest.raises(ValueError, match=said):
             OfflineDecoder(name="offline", engine="vllm", **options)
-    with pytest.raises(ValueError, match="no room for the twin"):
+    with pytest.raises(ValueError, match="the twin has no memory"):
         PrefilledDecoder(name="prefilled", engine="vllm", prior=SftPrior(kind="sft", twin="twin"))
 
 
