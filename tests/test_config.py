@@ -67,7 +67,7 @@ MISTAKES = [
     ("languages: [en, fr]", "languages: [en, xx]", ["models.tiny.text.languages.1 = 'xx'", "unknown language"]),
     ("languages: [en, fr]", "languages: [en, ja]", ["has no such pair", "'en-ja'"]),
     ("languages: [en, fr]", "languages: [en]", ["models.tiny.text.languages", "at least 2"]),
-    ("languages: [en, fr]", "pairs: [en-fr, fr-en]", ["models.tiny.text.pairs", "stands twice"]),
+    ("languages: [en, fr]", "pairs: [en-fr, fr-en]", ["models.tiny.text.pairs", "is listed twice"]),
     ("languages: [en, fr]", "pairs: [en-fr], languages: [en, fr]", ["models.tiny.text", "either `languages`"]),
     ("count: 10", "count: 10, headed: 0.9", ["models.tiny.text", "must be 1, not 1.5"]),
     ("pretraining: {steps: 2}", "pretraining: {}", ["models.tiny.pretraining", "either `steps` or `epochs`"]),
@@ -92,11 +92,15 @@ MISTAKES = [
         "test: {corpus: demo, pairs: [en-fr], split: validation}",
         ["has no validation split for en-fr"],
     ),
-    ("test: {corpus: demo, pairs: [en-fr]}", "test: {corpus: demo, pairs: [en-fr, en-fr]}", ["stands twice"]),
+    ("test: {corpus: demo, pairs: [en-fr]}", "test: {corpus: demo, pairs: [en-fr, en-fr]}", ["is listed twice"]),
     ("method: sft", "method: stf", ["experiments.first.tunings.sft.method", "did you mean 'sft'"]),
     ("method: sft", "method: sft, options: {alpha: 1}", ["tunings.sft.options.alpha", "unknown key 'alpha'"]),
     ("method: sft", "method: sft, per_pair: maybe", ["per_pair = 'maybe'", "boolean"]),
-    ("    train: {corpus: demo, pairs: [en-fr]}\n", "", ["experiments.first.train", "nothing to train them on"]),
+    (
+        "    train: {corpus: demo, pairs: [en-fr]}\n",
+        "",
+        ["experiments.first.train", "since the experiment has tunings"],
+    ),
     ("tuning: sft}", "tuning: stf}", ["systems.tuned.tuning", "did you mean 'sft'"]),
     ("tuning: sft}", "tuning: sft, decoder: {name: ofline}}", ["decoder.name", "did you mean 'offline'"]),
     ("tuning: sft}", "tuning: sft, decoder: {name: offline, beem: 4}}", ["decoder.beem", "did you mean 'beam'"]),
@@ -156,12 +160,12 @@ MISTAKES = [
     (
         "tuned: {tuning: sft}",
         "tuned: {tuning: sft}\n    unit: {target: character}\n    metrics: ['laal:unit=word']",
-        ["metrics.0", "en-fr has a delay for each character", "leave `unit` out"],
+        ["metrics.0", "en-fr has a delay for each character", "remove `unit`"],
     ),
     (
         "tuned: {tuning: sft}",
         "tuned: {tuning: sft}\n    metrics: ['dal:source_unit=char']",
-        ["metrics.0", "in words of the source, and none for each character; leave `source_unit` out"],
+        ["metrics.0", "in words of the source, but not for each character; remove `source_unit`"],
     ),
     (
         "tuned: {tuning: sft}",
@@ -179,7 +183,7 @@ MISTAKES = [
         "      sft: {method: simulmask, options: {positions: plain, policies: [{name: alignment}]}",
         [
             "first.unit = 'character and character'",
-            "'simulmask' goes by alignments",
+            "'simulmask' uses word alignments",
             "those of en-fr link words to words",
         ],
     ),
@@ -376,7 +380,7 @@ def test_method_that_needs_alibi_is_refused_on_rotary_positions(
     monkeypatch.setitem(sys.modules, "needs_alibi", method)
     monkeypatch.setitem(registry.REGISTRY["method"], "needs-alibi", "needs_alibi")
     text = GOOD.replace("method: sft", "method: needs-alibi")
-    with pytest.raises(ConfigError, match="need ALiBi positions, and 'tiny' has rotary ones"):
+    with pytest.raises(ConfigError, match="need ALiBi positions, but 'tiny' has rotary positions"):
         load_config(_write(tmp_path, text))
     load_config(_write(tmp_path, text.replace("architecture: llama", "architecture: falcon-alibi")))
 

@@ -156,7 +156,7 @@ def test_the_other_corpus_is_prepared_first(tmp_path: Path, monkeypatch: pytest.
             "joined.pairs.2 = 'de-it': needs en-it of the corpus 'base', which has no",
         ),
         ({"through": "it"}, "joined.pairs.0 = 'de-fr': needs it-de of the corpus 'base'"),
-        ({"corpus": "demo"}, "corpus 'joined' has no train split for de-fr; give it one"),
+        ({"corpus": "demo"}, "corpus 'joined' has no train split for de-fr; add one"),
         ({"stands_for": "wmt2"}, "joined.stands_for = 'wmt2': unknown published test set 'wmt2'; did you mean 'wmt22'"),
         ({"through": "english"}, "joined.through = 'english': English is written 'en' here"),
         ({"pairs": []}, "joined.pairs = []: list should have at least 1 item"),
