@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Compare a system's answers to instructions with another system's: `alpaca_eval` judges, in both orders."""
+"""Compare a system's answers to instructions with another system's, judged by `alpaca_eval` in both orders."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dragoman.storage import sha256
 
 
 def judge(plan: Plan, run: DecodeRun) -> None:
-    """Three records, shares of wins, ties and losses; without a value where there is no judge."""
+    """Write three records: the shares of wins, ties and losses; without values if there is no judge."""
     asked, rival = plan.instructed(run), plan.rival(run)
     own, other = plan.answers_file(run), plan.answers_file(rival)
     place = {"paper": plan.experiment(run.experiment).paper, "experiment": run.experiment, "system": run.system}

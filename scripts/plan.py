@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Say what a configuration will take, before anything runs: jobs, GPU hours, disk, downloads; and whether that fits.
+"""Estimate the jobs, GPU hours, disk space and downloads of a configuration before it runs, and check limits.
 
 Nothing is trained, fetched or written. The exit code is 1 where a budget is given and does not hold, or cannot be told.
 """
@@ -74,7 +74,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     example = "python scripts/plan.py config/papers/simulmask.yaml --budget-gpu-hours 200 --budget-disk-gb 1000"
     parser = command.parser(__doc__ or "", example)
     parser.add_argument("config", type=Path, metavar="CONFIG")
-    parser.add_argument("--resources", type=Path, default=resources.TABLE, help="another table than %(default)s")
+    parser.add_argument(
+        "--resources", type=Path, default=resources.TABLE, help="table of resources (default: %(default)s)"
+    )
     for name in ("gpu-hours", "disk-gb", "download-gb"):
         parser.add_argument(f"--budget-{name}", type=float, metavar="N")
     arguments = parser.parse_args(argv)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Write an experiment's scores as CSV (full precision), Markdown and LaTeX; or what all trainings took."""
+"""Write an experiment's scores, or the cost of all trainings, as CSV (full precision), Markdown and LaTeX."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     what.add_argument("--training-cost", action="store_true", help="seconds, speed and memory of every training")
     parser.add_argument("--records", type=Path, help="JSON Lines of records, for --experiment")
     parser.add_argument("--results", type=Path, help="folder with timings/ (default: the configuration's)")
-    parser.add_argument("--out-dir", type=Path, required=True, help="folder that the table is written to")
+    parser.add_argument("--out-dir", type=Path, required=True, help="folder for the table")
     given = parser.parse_args(argv)
     plan = Plan(load_config(given.config))
     plan.results = given.results or plan.results

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Show which published scores can get a verdict with these configurations, and why the others cannot. No run needed."""
+"""List the published scores that can get a verdict with these configurations, and why others cannot. Needs no
+results."""
 
 from __future__ import annotations
 

@@ -161,7 +161,7 @@ LINES = [
     Bad(
         "a system that is not simultaneous",
         "stream.py --config c.yaml --experiment first --system copy --pair en-fr",
-        ["'copy' is not decoded word by word"],
+        ["'copy' does not decode word by word"],
     ),
     Bad(
         "nothing to claim",
@@ -282,19 +282,19 @@ BROKEN: list[tuple[str, Change, str, list[str]]] = [
         "half the weights",
         lambda a, b: {"model.safetensors": a["model.safetensors"][:5000]},
         FETCH,
-        ["model.safetensors is no whole safetensors file"],
+        ["model.safetensors is not a complete safetensors file"],
     ),
     (
         "weights that are none",
         lambda a, b: {"model.safetensors": b"nonsense" * 9},
         FETCH,
-        ["model.safetensors is no whole safetensors file"],
+        ["model.safetensors is not a complete safetensors file"],
     ),
     (
         "a pickle under another name",
         lambda a, b: {"model.safetensors": b"\x80\x02}q\x00."},
         FETCH,
-        ["model.safetensors is no whole safetensors file"],
+        ["model.safetensors is not a complete safetensors file"],
     ),
     ("half a configuration", lambda a, b: {"config.json": b"{"}, FETCH, ["config.json"]),
     (
