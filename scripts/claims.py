@@ -10,7 +10,7 @@ from pathlib import Path
 
 from dragoman import claims, command, records
 from dragoman.configfile import ConfigError, load_config
-from dragoman.metrics import kept
+from dragoman.metrics import score_cache
 from dragoman.plan import Plan
 from dragoman.storage import canonical, replacing
 
@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     given = parser.parse_args(argv)
     plan = Plan(load_config(given.config))
     plan.results = given.results or plan.results
-    kept.use(plan.kept_scores)
+    score_cache.use(plan.score_cache)
     tested = claims.load(given.claims)
     if refused := list(claims.refused(tested, plan.config)):
         raise ConfigError(

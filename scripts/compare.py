@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dragoman import command, comparison
-from dragoman.metrics import kept
+from dragoman.metrics import score_cache
 from dragoman.reporting import sidebyside
 from dragoman.storage import replacing
 
@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--html", type=Path, help="the same as a web page")
     given = parser.parse_args(argv)
     a, b = comparison.Folder(given.a), comparison.Folder(given.b)
-    kept.use(None, *(folder / ".cache" / "scores" for folder in (given.a, given.b)))
+    score_cache.use(None, *(folder / ".cache" / "scores" for folder in (given.a, given.b)))
     sides = sidebyside.Sides(given.a, given.b, comparison.compare(a, b), comparison.compare_claims(a, b))
     sys.stdout.write(sidebyside.text(sides))
     for kind in ("csv", "markdown", "html"):

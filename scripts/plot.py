@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dragoman import command, records, registry
 from dragoman.configfile import load_config
-from dragoman.metrics import kept
+from dragoman.metrics import score_cache
 from dragoman.plan import Plan
 from dragoman.reporting import figures, gallery
 
@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     given = parser.parse_args(argv)
     plan = Plan(load_config(given.config))
     plan.results = given.results or plan.results
-    kept.use(plan.kept_scores)
+    score_cache.use(plan.score_cache)
     kind = gallery.kind(given.figure)
     if given.figure not in (own := gallery.figures_of(plan, given.experiment)):
         raise ValueError(f"{given.experiment}: {registry.unknown('figure', given.figure, own)}")

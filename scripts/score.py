@@ -10,7 +10,7 @@ from pathlib import Path
 
 from dragoman import records, registry
 from dragoman.command import add_config, parser, run
-from dragoman.metrics import MetricError, kept, parse
+from dragoman.metrics import MetricError, parse, score_cache
 from dragoman.metrics.bootstrap import RESAMPLES
 from dragoman.metrics.log_units import SOURCES, UNITS
 from dragoman.metrics.scoring import score_files, score_hypotheses
@@ -25,7 +25,7 @@ def text(arguments: argparse.Namespace) -> None:
     """Score plain text files; records go to standard output and nothing else does."""
     given = {} if arguments.bootstrap is None else {"bootstrap": arguments.bootstrap}
     options = {parse(metric)[0]: dict(given) for metric in arguments.metric}
-    kept.use(arguments.keep)
+    score_cache.use(arguments.keep)
     if arguments.tokenize:
         asked = [written for name, written in map(parse, arguments.metric) if name == "bleu"]
         if all("tokenize" in written for written in asked):
@@ -81,7 +81,7 @@ def hypotheses(arguments: argparse.Namespace) -> None:
         "seed": arguments.seed,
     }
     options = plan.metric_options(arguments.experiment)
-    kept.use(plan.kept_scores)
+    score_cache.use(plan.score_cache)
     records.write(arguments.out, score_hypotheses(arguments.hypotheses, place, experiment.metrics, options))
 
 

@@ -113,7 +113,7 @@ MISTAKES = [
         "tuned: {tuning: sft}\n    metrics: ['chrf:word=2']",
         ["option of chrf 'word'", "word_order"],
     ),
-    ("tuned: {tuning: sft}", "tuned: {tuning: sft}\n    metrics: ['chrf:2']", ["an option is written name=value"]),
+    ("tuned: {tuning: sft}", "tuned: {tuning: sft}\n    metrics: ['chrf:2']", ["must be written as name=value"]),
     ("  first:", "  first run:", ["experiments", "a name is lower-case letters"]),
     ("corpora:", "seeds: [1, 1]\ncorpora:", ["seeds are different whole numbers"]),
     ("corpora:", "seeds: [-1]\ncorpora:", ["seeds are different whole numbers"]),
