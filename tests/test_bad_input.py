@@ -416,7 +416,7 @@ FAULTS: list[tuple[str, Callable[[Hub], object], str, list[str]]] = [
         "429",
         lambda hub: hub.fail("/api/", status=429, times=9),
         DOWNLOAD,
-        ["asks us to slow down (status 429)", "wait some minutes"],
+        ["limits the number of requests (status 429)", "wait some minutes"],
     ),
     (
         "500",
@@ -428,14 +428,19 @@ FAULTS: list[tuple[str, Callable[[Hub], object], str, list[str]]] = [
         "503 of the bytes",
         lambda hub: hub.fail("/cdn/", status=503, times=9),
         DOWNLOAD,
-        ["answers with status 503", "nothing fetched so far is lost"],
+        ["answers with status 503", "the download continues where it stopped"],
     ),
-    ("stalls", lambda hub: hub.fail("/api/", stall=0.4, times=9), DOWNLOAD, ["no network to", "Timeout", "Run again"]),
+    (
+        "stalls",
+        lambda hub: hub.fail("/api/", stall=0.4, times=9),
+        DOWNLOAD,
+        ["no network connection to", "Timeout", "Run again"],
+    ),
     (
         "a stream cut in the middle",
         lambda hub: hub.fail("/cdn/", cut=0, times=9),
         DOWNLOAD,
-        ["no network to", "received 0 bytes"],
+        ["no network connection to", "received 0 bytes"],
     ),
     (
         "changed bytes",
@@ -447,7 +452,7 @@ FAULTS: list[tuple[str, Callable[[Hub], object], str, list[str]]] = [
         "a folder of somebody else",
         lambda hub: None,
         DOWNLOAD.replace("--out raw", "--out ."),
-        ["which was not fetched from the hub", "empty folder"],
+        ["which was not downloaded from the hub", "empty folder"],
     ),
     (
         "pickled weights",
@@ -465,7 +470,7 @@ FAULTS: list[tuple[str, Callable[[Hub], object], str, list[str]]] = [
         "a program for a model",
         lambda hub: hub.add("model", "tiny/llama", {"config.json": b"{}", "modeling.py": b""}),
         FETCH_HUB,
-        ["no *.safetensors to fetch"],
+        ["there is no *.safetensors file"],
     ),
 ]
 

@@ -298,10 +298,14 @@ ROWS = [
             ("Latin-1", "title: café\n".encode("latin-1"), ["c.yaml:1: byte 10 (0xe9)", "iconv -f CP1252"]),
             ("UTF-16", GOOD.encode("utf-16"), ["byte 0 (0xff)", "iconv -f UTF-16 -t UTF-8 c.yaml"]),
             ("a NUL", "title: a\0b\n", ["not YAML", "control characters are not allowed"]),
-            ("a part that holds itself", "a: &a [*a]\n", ["holds itself"]),
+            ("an alias refers to itself", "a: &a [*a]\n", ["refers to itself"]),
             ("brackets in brackets", "a: " + "[" * 5000, ["nested too deeply"]),
             ("aliases of aliases", BOMB, ["more than 200,000 keys and values"]),
-            ("two experiments of one name", GOOD + GOOD[GOOD.index("  first:") :], ["c.yaml:20: 'first' stands twice"]),
+            (
+                "two experiments of one name",
+                GOOD + GOOD[GOOD.index("  first:") :],
+                ["c.yaml:20: 'first' is given twice"],
+            ),
         ]
     ),
     Bad("no such file", CHECK, ["c.yaml: no such configuration file"]),
