@@ -107,14 +107,14 @@ def bring(plan: Plan, name: str, spec: HubModel | LocalModel) -> None:
     else:
         source = Path(spec.path)
     facts["parameters"] = parameters_in(source)
-    found = accepted(plan, name, source)
-    facts["tokenizer"] = habits.of(found)
+    tokenizer = accepted(plan, name, source)
+    facts["tokenizer"] = habits.of(tokenizer)
     with building(plan.model_folder(name), facts) as place:
         for path in sorted(source.iterdir()):
             if path.suffix in CHECKPOINT and path.name != "manifest.json":
                 # a folder of the user's is copied: he may train on in it
                 (link_or_copy if isinstance(spec, HubModel) else shutil.copyfile)(path, place / path.name)
-        models.quicken(found, place)
+        models.quicken(tokenizer, place)
 
 
 def accepted(plan: Plan, name: str, folder: Path) -> PreTrainedTokenizerBase:
@@ -124,16 +124,16 @@ def accepted(plan: Plan, name: str, folder: Path) -> PreTrainedTokenizerBase:
         ValueError: tokenizer or model cannot be used, or a prompt asks for a chat template that is not there or cannot
             be cut up.
     """
-    found = check_tokenizer(folder)
+    tokenizer = check_tokenizer(folder)
     check_masks(plan, name, folder)
     for prompt_name, prompt in plan.prompts_with(name).items():
         try:
-            chat.rendered(prompt, found)
+            chat.rendered(prompt, tokenizer)
         except ValueError as error:
             raise ValueError(f"the prompt {prompt_name}, for {name}: {error}") from None
-        remark = habits.remark(prompt_name, prompt, name, habits.of(found))
+        remark = habits.remark(prompt_name, prompt, name, habits.of(tokenizer))
         log.log(logging.WARNING if remark.warning else logging.INFO, remark.line)
-    return found
+    return tokenizer
 
 
 # --------------------------------------------------------------------------------------------------------------- GGUF

@@ -21,13 +21,13 @@ def judge(plan: Plan, run: DecodeRun) -> None:
     made_from = {"answers": sha256(own), "rival": sha256(other)}
     count = len(json.loads(own.read_text(encoding="utf-8")))
     if reason := judging.obstacle(asked.judge):
-        found = judging.unjudged(place, count, reason, made_from)
+        judged = judging.unjudged(place, count, reason, made_from)
     else:
         work = plan.judgement_file(run).with_suffix("")
         verdicts = judging.verdicts(judging.compare(own, other, str(asked.judge), work))
         signature = f"AlpacaEval|judge:{asked.judge}|against:{rival.system}"
-        found = judging.records(place, verdicts, count, signature, made_from)
-    records.write(plan.judgement_file(run), found)
+        judged = judging.records(place, verdicts, count, signature, made_from)
+    records.write(plan.judgement_file(run), judged)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

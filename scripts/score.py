@@ -32,7 +32,7 @@ def text(arguments: argparse.Namespace) -> None:
             why = "each bleu of --metric names its own" if asked else "BLEU is not asked for"
             raise MetricError(f"--tokenize is for BLEU, but {why}; add bleu without options to --metric, or remove it")
         options["bleu"]["tokenize"] = arguments.tokenize
-    found = score_files(
+    scored = score_files(
         arguments.hypothesis,
         arguments.reference,
         arguments.source,
@@ -41,7 +41,7 @@ def text(arguments: argparse.Namespace) -> None:
         options,
         sentences=arguments.sentences,
     )
-    for record in found:
+    for record in scored:
         sys.stdout.write(record.line() + "\n")
 
 
@@ -49,7 +49,7 @@ def instances(arguments: argparse.Namespace) -> None:
     """Score the latency of simultaneous translations; records go to standard output and nothing else does."""
     from dragoman.metrics.instances import score_logs  # numpy comes with it, which texts are scored without
 
-    found = score_logs(
+    results = score_logs(
         arguments.log,
         arguments.metric,
         unit=arguments.unit,
@@ -60,7 +60,7 @@ def instances(arguments: argparse.Namespace) -> None:
         bootstrap=arguments.bootstrap,
         sentences=arguments.sentences,
     )
-    for record in found:
+    for record in results:
         sys.stdout.write(record.line() + "\n")
 
 
@@ -90,9 +90,9 @@ def requisites(arguments: argparse.Namespace) -> None:
     from dragoman.configfile import load_config
     from dragoman.plan import Plan
 
-    found = [find() for find in Plan(load_config(arguments.config)).requisites(arguments.experiment)]
+    needed = [find() for find in Plan(load_config(arguments.config)).requisites(arguments.experiment)]
     with replacing(arguments.out) as file:
-        file.writelines(f"{line}\n" for line in found)
+        file.writelines(f"{line}\n" for line in needed)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

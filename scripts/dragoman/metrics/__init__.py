@@ -132,8 +132,8 @@ def options_of(name: str) -> list[str]:
     """Names of the options of a registered metric."""
     metric = registry.module_of("metric", name)
     parameters = inspect.signature(getattr(metric, "compute", None) or metric.counts).parameters.values()
-    found = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in metric.NEEDS]
-    return found if hasattr(metric, "compute") else [*found, "bootstrap"]
+    names = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in metric.NEEDS]
+    return names if hasattr(metric, "compute") else [*names, "bootstrap"]
 
 
 def columns_of(name: str) -> list[str]:
@@ -201,11 +201,11 @@ def score(
     module, given = _given(spec, hypotheses, references, sources, pair, columns, options)
     texts = (list(hypotheses), [list(r) for r in references], list(sources))
     if hasattr(module, "compute"):
-        found = module.compute(*texts, pair, **given)
+        result = module.compute(*texts, pair, **given)
     else:
         resamples = {"bootstrap": given.pop("bootstrap")} if "bootstrap" in given else {}
-        found = scored(spec, _counted(spec, module, texts, pair, given), module.score, **resamples)
-    return replace(found, note="; ".join(filter(None, (found.note, *forms(hypotheses, references)))))
+        result = scored(spec, _counted(spec, module, texts, pair, given), module.score, **resamples)
+    return replace(result, note="; ".join(filter(None, (result.note, *forms(hypotheses, references)))))
 
 
 def has_counts(name: str) -> bool:
@@ -233,8 +233,8 @@ def _counted(
 ) -> Counts:
     import numpy as np
 
-    found = module.counts(*texts, pair, **options)
-    table = np.asarray(found.table, dtype=np.float64)
+    counted = module.counts(*texts, pair, **options)
+    table = np.asarray(counted.table, dtype=np.float64)
     if table.ndim != 2 or len(table) != len(texts[0]):
         raise MetricError(
             f"{spec}: `counts` returns an array of shape {list(table.shape)} for {len(texts[0])} sentences"
@@ -243,7 +243,7 @@ def _counted(
         raise MetricError(
             f"{spec}: sentence {int(np.argmin(finite)) + 1}: `counts` returns a number that is not finite"
         )
-    return found._replace(table=table)
+    return counted._replace(table=table)
 
 
 def _given(

@@ -206,9 +206,9 @@ def identifier_for(
     source: str, target: str, name: str, languages: str | Sequence[str] | None, model: str | None
 ) -> Identifier:
     """The identifier of a direction, which knows the target language; arguments and errors as of `answered`."""
-    found = identify.identifier(name, candidates(source, target, name, languages), model)
-    found.require(target)
-    return found
+    chosen = identify.identifier(name, candidates(source, target, name, languages), model)
+    chosen.require(target)
+    return chosen
 
 
 @lru_cache(maxsize=8)
@@ -220,5 +220,5 @@ def _answers(identifier: Identifier, lines: tuple[str, ...], empty: str) -> tupl
     if (answers := score_cache.load(made_from)) is None:
         answers = {"codes": identifier.answers(asked)}
         score_cache.store(made_from, answers)
-    found = iter(answers["codes"])
-    return tuple(next(found) if line or empty == "asked" else "" for line in stripped)
+    codes = iter(answers["codes"])
+    return tuple(next(codes) if line or empty == "asked" else "" for line in stripped)

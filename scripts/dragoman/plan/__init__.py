@@ -49,7 +49,7 @@ class Plan(Inputs):
             facts["files"] = pairs.get(pair) or pairs[reverse(pair)]
             sets = [facts["files"][split] or {} for split in ("train", "validation", "test")]
             named = sorted({path for each in sets for path in each.values() if path})
-            if own := [found for path in named if (found := located(path)) != Path(path)]:
+            if own := [resolved for path in named if (resolved := located(path)) != Path(path)]:
                 facts["examples"] = fingerprint(own)
         if facts["provider"] == "instructions" and facts["path"]:
             facts["path"] = [Path(facts["path"]).name, fingerprint([located(facts["path"])])]
@@ -83,19 +83,19 @@ class Plan(Inputs):
 
     def prompts_with(self, model: str) -> dict[str, Prompt]:
         """Name -> prompt, for every prompt that is used with a foundation model or a model tuned from it."""
-        found, instructed = dict[str, None](), dict[str, Prompt]()
+        names, instructed = dict[str, None](), dict[str, Prompt]()
         for experiment in self.config.experiments.values():
             if experiment.model != model:
                 continue
-            found |= {self._prompt_name(experiment, tuning): None for tuning in experiment.tunings.values()}
+            names |= {self._prompt_name(experiment, tuning): None for tuning in experiment.tunings.values()}
             for system in experiment.systems.values():
                 if system.decoder.name not in MODEL_FREE:
                     tuning = experiment.tunings[system.tuning] if system.tuning else None
                     for pair in experiment.test.pairs:
-                        found[self._prompt_name(experiment, tuning, system, pair)] = None
+                        names[self._prompt_name(experiment, tuning, system, pair)] = None
             if experiment.instructions or any(tuning.mix for tuning in experiment.tunings.values()):
                 instructed["Alpaca's instructions"] = PROMPT
-        return {name: self.prompts[name] for name in sorted(found)} | instructed
+        return {name: self.prompts[name] for name in sorted(names)} | instructed
 
     def tuning_spec(self, run: TuningRun) -> dict[str, Any]:
         """Everything that a fine-tuned model depends on, except its foundation model and its text."""
@@ -177,12 +177,14 @@ class Plan(Inputs):
         """
         spec = self.experiment(experiment)
         pairs = [*spec.test.pairs, *(spec.train.pairs if spec.train else [])]
-        found = {"offtarget": {"languages": "+".join(sorted({"en", *(c for pair in pairs for c in split_pair(pair))}))}}
+        defaults = {
+            "offtarget": {"languages": "+".join(sorted({"en", *(c for pair in pairs for c in split_pair(pair))}))}
+        }
         if set(spec.asked) != {"auto"}:
             source, target = ("char" if unit == "character" else unit for unit in spec.asked)
             timed = [name for _, name in self.metrics_of(experiment) if "delays" in columns_of(name)]
-            found |= {name: {"unit": target, "source_unit": source} for name in timed}
-        return found
+            defaults |= {name: {"unit": target, "source_unit": source} for name in timed}
+        return defaults
 
     def table_spec(self, name: str) -> list[Any]:
         """Everything that an experiment's tables and figures depend on, except its records."""
@@ -229,7 +231,7 @@ def facts_of_languages(spec: Any) -> dict[str, list[str]]:
     if isinstance(spec, str):
         return {code: [NAMES[code], TABLE[code].script] for code in (*spec.split("-"), "en") if code in NAMES}
     parts = spec.values() if isinstance(spec, dict) else spec if isinstance(spec, list) else ()
-    found = facts_of_languages("en")
+    facts = facts_of_languages("en")
     for part in parts:
-        found |= facts_of_languages(part)
-    return found
+        facts |= facts_of_languages(part)
+    return facts
