@@ -142,7 +142,7 @@ MISTAKES = [
     (
         "{provider: demo, train: 10, test: 5}",
         "{provider: hub, dataset: a/b, revision: main, pairs: [en-fr], files: {train: '{lang}/*', test: '{config}/*'}}",
-        ["unknown placeholder 'lang'", "en-fr has none here"],
+        ["unknown placeholder 'lang'", "en-fr has no entry here"],
     ),
     (
         "{provider: demo, train: 10, test: 5}",
@@ -155,7 +155,7 @@ MISTAKES = [
     (
         "tuned: {tuning: sft}",
         "tuned: {tuning: sft}\n    metrics: ['al:unit=char']",
-        ["metrics.0 = 'al:unit=char'", "en-fr has a delay for each word of the target", "none for each character"],
+        ["metrics.0 = 'al:unit=char'", "en-fr has a delay for each word of the target", "not for each character"],
     ),
     (
         "tuned: {tuning: sft}",
@@ -184,7 +184,7 @@ MISTAKES = [
         [
             "first.unit = 'character and character'",
             "'simulmask' uses word alignments",
-            "those of en-fr link words to words",
+            "which link words to words for en-fr",
         ],
     ),
     (

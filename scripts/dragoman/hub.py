@@ -168,7 +168,7 @@ def _choose(place: Place, listed: list[File], patterns: Sequence[str]) -> list[F
     for name in (file.name for file in chosen):
         parts = PurePosixPath(name).parts
         if not parts or name.startswith("/") or ".." in parts or "\\" in name or "\0" in name or name == MANIFEST:
-            raise HubError(f"{place.page} lists a file {name!r}, whose name is not allowed in a local folder")
+            raise HubError(f"{place.page} lists a file {name!r}; it is refused, as the name is not allowed here")
     there = f"{place.page} at {place.revision} holds: {few(names)}"
     pickled = [name for name in names if name.endswith(PICKLED)]
     if place.kind == "model" and any(file.name in pickled for file in chosen):
