@@ -32,7 +32,7 @@ THREADS = PLAN.config.threads
 
 # Jobs call our scripts by name, with the Python that runs Snakemake, unless conda provides one. The merged
 # configuration is in a file that is named after the hash of its content. While a job runs, it holds a lock in RESULTS
-# (dragoman/running.py). A prefix replaces Snakemake's strict mode. PYTHONDONTWRITEBYTECODE is removed, since every job
+# (dragoman/running.py). A prefix replaces Snakemake's strict mode. PYTHONDONTWRITEBYTECODE is cleared, since every job
 # would otherwise compile torch again, which takes longer than many jobs.
 CONDA = any(method.name == "CONDA" for method in workflow.deployment_settings.deployment_method)
 PREFIX = (
