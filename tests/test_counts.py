@@ -93,7 +93,7 @@ def test_a_metric_without_counts_has_a_value_and_no_claims(
     mine = tmp_path / "claims.yaml"
     text = "claims:\n- {id: c, statement: s, source: f, experiment: simulmask, metric: types, system: good, "
     mine.write_text(text + "relation: above, against: bad}\n", encoding="utf-8")
-    with pytest.raises(ConfigError, match=re.escape(f"{mine}:2") + ".*`metric: types` has no `counts` of sentences"):
+    with pytest.raises(ConfigError, match=re.escape(f"{mine}:2") + ".*`metric: types` has no function `counts`"):
         claims.load(mine)
     mine.write_text(text + "relation: above, against: bad, reading: free}\n", encoding="utf-8")
     assert claims.load(mine)[0].metric == "types", "a number of the comparison with the twin, whatever its name"
