@@ -142,7 +142,7 @@ LINES = [
     Bad(
         "a model from scratch, to fetch",
         FETCH.replace("local", "scratch"),
-        ["scratch is made from scratch", "pretrain.py"],
+        ["scratch is a model from scratch", "pretrain.py"],
     ),
     Bad(
         "an unknown figure",
