@@ -1,8 +1,8 @@
-# dragoman: reproduce papers on translating with large language models, and try the next method beside them.
+# dragoman: reproduce papers on translation with large language models, and compare new methods with them.
 #
 #   snakemake --cores all                                     the embedded demonstration (config/config.yaml)
 #   snakemake --cores all --configfile config/smoke.yaml      every rule in a few minutes
-#   snakemake --cores all results/report/index.html           one result and all it needs
+#   snakemake --cores all results/report/index.html           one result, with all jobs that it needs
 #
 # Corpora -> training -> decoding -> metrics -> tables -> report: one rule file per step, in that order.
 

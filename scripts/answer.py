@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Have one system's model answer instructions that ask for no translation; answers go out in AlpacaEval's form."""
+"""Let one system's model answer general instructions (other tasks than translation), in AlpacaEval's format."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dragoman.storage import digest, read_manifest, write_json
 
 def answer(plan: Plan, run: DecodeRun) -> None:
     """A list of instruction, output, generator and dataset, in the order of the file."""
-    from dragoman.decoding import offline  # brings torch, which --help need not wait for
+    from dragoman.decoding import offline  # imported here, since it imports torch, which --help does not need
 
     asked, spec = plan.instructed(run), plan.answer_spec(run)
     questions = instructions.questions(command.located(asked.path))[: asked.limit]
@@ -31,8 +31,8 @@ def answer(plan: Plan, run: DecodeRun) -> None:
     rows = decoding.run(items, decoder.batches(items), decoder.decode, journal, label)
     journal.close()
     generator = f"{run.experiment}/{run.system}/seed-{run.seed}"
-    told = [{"output": row["hypothesis"], "generator": generator} for row in rows]
-    write_json(plan.answers_file(run), [row | own for row, own in zip(questions, told, strict=True)])
+    answers = [{"output": row["hypothesis"], "generator": generator} for row in rows]
+    write_json(plan.answers_file(run), [question | own for question, own in zip(questions, answers, strict=True)])
     journal.path.unlink(missing_ok=True)
 
 

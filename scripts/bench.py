@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Measure, side by side in one run, what this project calls fast. Nothing in the tests depends on these times."""
+"""Measure the speed of the faster and the plain variant of each step in one run. No test depends on these times."""
 
 from __future__ import annotations
 
@@ -31,24 +31,27 @@ SCALE = {
     "simultaneous-1b": scale.simultaneous,
     "prefilling-7b": scale.prefilling,
 }
-"""At the papers' sizes, on a GPU; so these are to be asked for."""
+"""Benchmarks at the papers' sizes. They need a GPU, so they only run if they are named."""
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Entry point."""
     parser = command.parser(__doc__ or "", "python scripts/bench.py train decode --threads 2")
     parser.add_argument(
-        "benchmark", nargs="*", default=list(BENCHMARKS), help=f"which (all but {', '.join(SCALE)}, which need a GPU)"
+        "benchmark",
+        nargs="*",
+        default=list(BENCHMARKS),
+        help=f"names of benchmarks (default: all except {', '.join(SCALE)}, which need a GPU)",
     )
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--tiny", action="store_true", help="small models in those that need a GPU, to see them run")
+    parser.add_argument("--tiny", action="store_true", help="use small models in benchmarks that need a GPU")
     arguments = parser.parse_args(argv)
     known = BENCHMARKS | {name: partial(work, arguments.tiny) for name, work in SCALE.items()}
     if unknown := set(arguments.benchmark) - set(known):
         raise ValueError(registry.unknown("benchmark", unknown.pop(), known))
     for name in arguments.benchmark:
         if name in SCALE and not arguments.tiny and models.device() == "cpu":
-            raise ValueError(f"{name} is for a GPU, and there is none; --tiny tries small models")
+            raise ValueError(f"{name} needs a GPU, but this machine has none; use --tiny for small models")
     models.use_threads(arguments.threads)
     print("| what | how | done | seconds | per second |\n| --- | --- | ---: | ---: | ---: |")
     for name in arguments.benchmark:

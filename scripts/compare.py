@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Put two results folders side by side: which numbers changed, and whether by more than chance."""
+"""Compare two results folders: which numbers differ, and whether by more than chance."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dragoman import command, comparison
-from dragoman.metrics import kept
+from dragoman.metrics import score_cache
 from dragoman.reporting import sidebyside
 from dragoman.storage import replacing
 
@@ -16,17 +16,19 @@ from dragoman.storage import replacing
 def main(argv: Sequence[str] | None = None) -> None:
     """Read the command line, compare, and print what differs."""
     parser = command.parser(
-        f"{__doc__} A is what B is held against.",
+        f"{__doc__} Differences are B minus A.",
         "python scripts/compare.py results ../theirs/results --csv changes.csv",
     )
     parser.add_argument("a", type=Path, metavar="A", help="results folder of a finished run, with records.jsonl")
-    parser.add_argument("b", type=Path, metavar="B", help="another: yours and a colleague's, or of two commits")
-    parser.add_argument("--csv", type=Path, help="file to write every number to, also those that are the same")
-    parser.add_argument("--markdown", type=Path, help="file to write what differs to")
-    parser.add_argument("--html", type=Path, help="the same as a page")
+    parser.add_argument(
+        "b", type=Path, metavar="B", help="another one, for example a colleague's, or of another commit"
+    )
+    parser.add_argument("--csv", type=Path, help="file for all numbers, including equal ones")
+    parser.add_argument("--markdown", type=Path, help="file for the numbers that differ")
+    parser.add_argument("--html", type=Path, help="the same as a web page")
     given = parser.parse_args(argv)
     a, b = comparison.Folder(given.a), comparison.Folder(given.b)
-    kept.use(None, *(folder / ".cache" / "scores" for folder in (given.a, given.b)))
+    score_cache.use(None, *(folder / ".cache" / "scores" for folder in (given.a, given.b)))
     sides = sidebyside.Sides(given.a, given.b, comparison.compare(a, b), comparison.compare_claims(a, b))
     sys.stdout.write(sidebyside.text(sides))
     for kind in ("csv", "markdown", "html"):

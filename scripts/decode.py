@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Translate a test set with one system of one experiment. Goes on where an earlier attempt stopped."""
+"""Translate a test set with one system of one experiment. Continues where an earlier attempt stopped."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dragoman.storage import digest, read_manifest, replacing, sha256
 
 
 def decode(plan: Plan, run: DecodeRun, out: Path, shard: int = 1, shards: int = 1) -> None:
-    """Hypotheses for every sentence of the test set, or of one of its parts, in its order."""
+    """Write hypotheses for the sentences of the test set, or of one shard of it, in their order."""
     experiment = plan.experiment(run.experiment)
     table = corpora.load(plan.corpus_folder(experiment.test.corpus, run.pair), experiment.test.split)
     rows = table.slice(0, experiment.test.limit).to_pylist()
@@ -25,7 +25,7 @@ def decode(plan: Plan, run: DecodeRun, out: Path, shard: int = 1, shards: int = 
     ]
     first, last = (len(items) * number // shards for number in (shard - 1, shard))
     items = items[first:last]
-    if not items and shards > 1:  # more shards than sentences: no need to load a model
+    if not items and shards > 1:  # more shards than sentences: the model is not needed
         decoding.write(out, [])
         return
 
@@ -57,7 +57,7 @@ def decode(plan: Plan, run: DecodeRun, out: Path, shard: int = 1, shards: int = 
 
 
 def gather(paths: Sequence[Path], out: Path) -> None:
-    """The shards of a decoding, one after another."""
+    """Concatenate the shards of a decoding."""
     with replacing(out, "wb") as file:
         for path in paths:
             with open(path, "rb") as part:
@@ -70,8 +70,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = command.parser(__doc__ or "", example)
     command.add_run(parser, "experiment", "system", "pair")
     parser.add_argument("--shard", type=int, metavar="N", help="decode only the Nth part of the test set")
-    parser.add_argument("--of", type=int, default=1, metavar="M", help="how many parts there are")
-    parser.add_argument("--gather", type=Path, nargs="+", metavar="PART", help="join parts that were decoded")
+    parser.add_argument("--of", type=int, default=1, metavar="M", help="number of parts")
+    parser.add_argument("--gather", type=Path, nargs="+", metavar="PART", help="join these decoded parts")
     arguments = parser.parse_args(argv)
     plan = Plan(load_config(arguments.config))
     run = plan.decode_run(arguments.experiment, arguments.system, arguments.pair, arguments.seed)
@@ -84,7 +84,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         name = f"shard-{arguments.shard}-of-{arguments.of}.jsonl"
         decode(plan, run, folder / name, arguments.shard, arguments.of)
     else:
-        raise ValueError(f"--shard is a number from 1 to {arguments.of} (--of), not {arguments.shard}")
+        raise ValueError(f"--shard must be a number from 1 to {arguments.of} (--of), not {arguments.shard}")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Compare what a foundation model and its fine-tuned twin expect at every position, with and without prior tokens."""
+"""Compare the next-token distributions of a foundation model and its fine-tuned twin, with and without prior tokens."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from dragoman.plan import DivergenceRun, Plan
 
 
 def diverge(plan: Plan, run: DivergenceRun) -> None:
-    """A row per number of prior tokens, reading and position, and one over all positions (`position` null).
+    """Write a row per number of prior tokens, reading and position, and a row for all positions (`position` null).
 
-    Priors are the twin's own first tokens. Where its whole answer is shorter, the sentence is left out for that n.
+    Priors are the first n tokens of the twin's own answer. If its whole answer is shorter, the sentence is left out for
+    this n.
     """
-    from dragoman.decoding import offline  # brings torch, which --help need not wait for
+    from dragoman.decoding import offline  # imported here, since it imports torch, which --help does not need
     from dragoman.metrics import divergence
 
     experiment = plan.experiment(run.experiment)
@@ -33,7 +34,9 @@ def diverge(plan: Plan, run: DivergenceRun) -> None:
     folders = plan.model_folder(experiment.model), plan.tuning_folder(twin_run)
     foundation, twin = (offline.Decoder(decoding.Context(folder, run.pair, prompt), options) for folder in folders)
     if twin.tokenizer.get_vocab() != foundation.tokenizer.get_vocab():
-        raise ValueError(f"the tokenizer in {folders[1]} is not that of {folders[0]}: its ids mean something else")
+        raise ValueError(
+            f"the tokenizers in {folders[0]} and {folders[1]} differ, so probabilities of their ids cannot be compared"
+        )
     prompts = foundation.prompts(items)
     bare = divergence.answers(foundation, twin, prompts, [[] for _ in prompts])
     made = []

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Bring the raw files of one pair of a corpus from the network. Goes on where an earlier attempt stopped."""
+"""Download the raw files of one pair of a corpus. Continues where an earlier attempt stopped."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     command.add_config(parser)
     parser.add_argument("--corpus", required=True, help="a name under `corpora:`")
     parser.add_argument("--pair", required=True, help="source and target language, like en-fr")
-    parser.add_argument("--out", required=True, type=Path, help="folder of the raw files; a manifest is written last")
+    parser.add_argument(
+        "--out", required=True, type=Path, help="folder for the raw files; its manifest is written last"
+    )
     arguments = parser.parse_args(argv)
     known = load_config(arguments.config).corpora
     if arguments.corpus not in known:

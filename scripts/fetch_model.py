@@ -47,7 +47,9 @@ def parameters_in(folder: Path) -> int:
             with safe_open(path, framework="pt") as file:
                 count += sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118
         except SafetensorError as error:
-            raise ValueError(f"{path} is no whole safetensors file ({error}); fetch or save it again") from None
+            raise ValueError(
+                f"{path} is not a complete safetensors file ({error}); download or save it again"
+            ) from None
     return count
 
 
@@ -105,14 +107,14 @@ def bring(plan: Plan, name: str, spec: HubModel | LocalModel) -> None:
     else:
         source = Path(spec.path)
     facts["parameters"] = parameters_in(source)
-    found = accepted(plan, name, source)
-    facts["tokenizer"] = habits.of(found)
+    tokenizer = accepted(plan, name, source)
+    facts["tokenizer"] = habits.of(tokenizer)
     with building(plan.model_folder(name), facts) as place:
         for path in sorted(source.iterdir()):
             if path.suffix in CHECKPOINT and path.name != "manifest.json":
                 # a folder of the user's is copied: he may train on in it
                 (link_or_copy if isinstance(spec, HubModel) else shutil.copyfile)(path, place / path.name)
-        models.quicken(found, place)
+        models.quicken(tokenizer, place)
 
 
 def accepted(plan: Plan, name: str, folder: Path) -> PreTrainedTokenizerBase:
@@ -122,16 +124,16 @@ def accepted(plan: Plan, name: str, folder: Path) -> PreTrainedTokenizerBase:
         ValueError: tokenizer or model cannot be used, or a prompt asks for a chat template that is not there or cannot
             be cut up.
     """
-    found = check_tokenizer(folder)
+    tokenizer = check_tokenizer(folder)
     check_masks(plan, name, folder)
     for prompt_name, prompt in plan.prompts_with(name).items():
         try:
-            chat.rendered(prompt, found)
+            chat.rendered(prompt, tokenizer)
         except ValueError as error:
             raise ValueError(f"the prompt {prompt_name}, for {name}: {error}") from None
-        remark = habits.remark(prompt_name, prompt, name, habits.of(found))
+        remark = habits.remark(prompt_name, prompt, name, habits.of(tokenizer))
         log.log(logging.WARNING if remark.warning else logging.INFO, remark.line)
-    return found
+    return tokenizer
 
 
 # --------------------------------------------------------------------------------------------------------------- GGUF
@@ -207,7 +209,7 @@ def joined(parts: Sequence[Path], folder: Path) -> Path:
         ValueError: a part is missing.
     """
     if missing := [part for part in parts if not part.is_file()]:
-        raise ValueError(f"{missing[0]}: no such file; it is one of the {len(parts)} under `files`")
+        raise ValueError(f"{missing[0]}: no such file; it is one of the {len(parts)} files under `files`")
     if len(parts) == 1:
         return parts[0]
     room.check_disk(folder, sum(part.stat().st_size for part in parts), "the joined file")
@@ -224,12 +226,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = command.parser(__doc__ or "", example)
     command.add_config(parser)
     parser.add_argument("--model", required=True, help="a name under `models:`")
-    parser.add_argument("--download", action="store_true", help="only bring the GGUF file; the rest needs no network")
+    parser.add_argument(
+        "--download", action="store_true", help="only download the GGUF file; the other steps need no network"
+    )
     arguments = parser.parse_args(argv)
     plan = Plan(load_config(arguments.config))
     spec = plan.model(arguments.model)
     if isinstance(spec, ScratchModel):
-        raise ValueError(f"{arguments.model} is made from scratch; scripts/pretrain.py trains it")
+        raise ValueError(f"{arguments.model} is a model from scratch; use scripts/pretrain.py")
     if isinstance(spec, HubModel | LocalModel):
         bring(plan, arguments.model, spec)
         return

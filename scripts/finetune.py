@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Fine-tune a foundation model as one tuning of one experiment says. Goes on where an earlier attempt stopped."""
+"""Fine-tune a foundation model for one tuning of one experiment. Continues where an earlier attempt stopped."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     example = "python scripts/finetune.py --config config/config.yaml --experiment sft-llama --tuning sft --seed 1"
     parser = command.parser(__doc__ or "", example)
     command.add_run(parser, "experiment", "tuning")
-    parser.add_argument("--scope", default="all", help="a pair where the tuning is per pair (default: all)")
+    parser.add_argument("--scope", default="all", help="a pair, if the tuning is per pair (default: all)")
     arguments = parser.parse_args(argv)
     plan = Plan(load_config(arguments.config))
     run = plan.tuning_run(arguments.experiment, arguments.tuning, arguments.scope, arguments.seed)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Write the files that are made from others: the JSON Schema and key tables of configurations, conda environments."""
+"""Write all generated files: the JSON Schema and the tables of keys of configurations, and the conda environments."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ def readme() -> str:
 def main(argv: Sequence[str] | None = None) -> None:
     """Entry point."""
     parser = command.parser(__doc__ or "", "python scripts/generate.py")
-    parser.add_argument("--check", action="store_true", help="only say whether a file is out of date (exit code 1)")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit with code 1 if a file is out of date")
     arguments = parser.parse_args(argv)
     made: dict[Path, str] = {SCHEMA: schema(), README: readme()}
     for lock in sorted(ENVIRONMENTS.glob("*.lock")):

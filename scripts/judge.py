@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Compare a system's answers to instructions with another system's: `alpaca_eval` judges, in both orders."""
+"""Compare a system's answers to instructions with another system's, judged by `alpaca_eval` in both orders."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dragoman.storage import sha256
 
 
 def judge(plan: Plan, run: DecodeRun) -> None:
-    """Three records, shares of wins, ties and losses; without a value where there is no judge."""
+    """Write three records: the shares of wins, ties and losses; without values if there is no judge."""
     asked, rival = plan.instructed(run), plan.rival(run)
     own, other = plan.answers_file(run), plan.answers_file(rival)
     place = {"paper": plan.experiment(run.experiment).paper, "experiment": run.experiment, "system": run.system}
@@ -21,13 +21,13 @@ def judge(plan: Plan, run: DecodeRun) -> None:
     made_from = {"answers": sha256(own), "rival": sha256(other)}
     count = len(json.loads(own.read_text(encoding="utf-8")))
     if reason := judging.obstacle(asked.judge):
-        found = judging.unjudged(place, count, reason, made_from)
+        judged = judging.unjudged(place, count, reason, made_from)
     else:
         work = plan.judgement_file(run).with_suffix("")
         verdicts = judging.verdicts(judging.compare(own, other, str(asked.judge), work))
         signature = f"AlpacaEval|judge:{asked.judge}|against:{rival.system}"
-        found = judging.records(place, verdicts, count, signature, made_from)
-    records.write(plan.judgement_file(run), found)
+        judged = judging.records(place, verdicts, count, signature, made_from)
+    records.write(plan.judgement_file(run), judged)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Say what a configuration will take, before anything runs: jobs, GPU hours, disk, downloads; and whether that fits.
+"""Estimate the jobs, GPU hours, disk space and downloads of a configuration before it runs, and check limits.
 
 Nothing is trained, fetched or written. The exit code is 1 where a budget is given and does not hold, or cannot be told.
 """
@@ -17,10 +17,10 @@ from dragoman.plan import Plan
 from dragoman.room import gigabytes
 
 
-def report(found: Forecast, table: resources.Resources) -> list[str]:
+def report(estimate: Forecast, table: resources.Resources) -> list[str]:
     """The forecast, line by line."""
     lines = [f"{'rule':<20}{'jobs':>7}{'GPU hours':>12}"]
-    for rule, effort in found.rules.items():
+    for rule, effort in estimate.rules.items():
         known = effort.jobs - effort.unknown
         hours = f"{effort.gpu_seconds / 3600:,.2f}" if effort.gpu_seconds else ""
         if effort.unknown:
@@ -28,11 +28,11 @@ def report(found: Forecast, table: resources.Resources) -> list[str]:
         said = [f"{effort.measured} of {effort.jobs} measured by an earlier run"] if effort.measured else []
         said += [f"{effort.unknown} of {effort.jobs} unknown"] if effort.unknown and known else []
         lines.append(f"{rule:<20}{effort.jobs:>7}{hours:>12}  {'; '.join(said)}".rstrip())
-    total = sum(effort.jobs for effort in found.rules.values())
-    lines.append(f"{'together':<20}{total:>7}{found.gpu_hours:>12,.1f}{' + ?' if _open(found) else ''}")
-    for name, sizes in (("disk", found.disk), ("download", found.download)):
+    total = sum(effort.jobs for effort in estimate.rules.values())
+    lines.append(f"{'together':<20}{total:>7}{estimate.gpu_hours:>12,.1f}{' + ?' if _open(estimate) else ''}")
+    for name, sizes in (("disk", estimate.disk), ("download", estimate.download)):
         parts = ", ".join(f"{gigabytes(size)} {what}" for what, size in sizes.items())
-        more = " + ?" if found.unknown else ""
+        more = " + ?" if estimate.unknown else ""
         lines += ["", f"{name}: {gigabytes(sum(sizes.values()))}{more}" + (f" ({parts})" if parts else "")]
     assumed = table.estimate
     lines += [
@@ -40,19 +40,19 @@ def report(found: Forecast, table: resources.Resources) -> list[str]:
         f"Assumed (config/resources.yaml): {assumed.card}; {assumed.training_flops:.3g} operations a second in "
         f"training, {assumed.decoding_flops:.3g} in decoding; {assumed.tokens} tokens an example.",
     ]
-    return lines + [f"Unknown: {sentence}" for sentence in found.unknown]
+    return lines + [f"Unknown: {sentence}" for sentence in estimate.unknown]
 
 
-def _open(found: Forecast) -> bool:
-    return any(effort.unknown for effort in found.rules.values())
+def _open(estimate: Forecast) -> bool:
+    return any(effort.unknown for effort in estimate.rules.values())
 
 
-def verdicts(found: Forecast, budgets: dict[str, float | None]) -> tuple[list[str], bool]:
+def verdicts(estimate: Forecast, budgets: dict[str, float | None]) -> tuple[list[str], bool]:
     """One line for each budget that is given, and whether all of them hold."""
     asked = {
-        "GPU hours": (found.gpu_hours, _open(found)),
-        "GB of disk": (sum(found.disk.values()) / 1e9, bool(found.unknown)),
-        "GB of downloads": (sum(found.download.values()) / 1e9, bool(found.unknown)),
+        "GPU hours": (estimate.gpu_hours, _open(estimate)),
+        "GB of disk": (sum(estimate.disk.values()) / 1e9, bool(estimate.unknown)),
+        "GB of downloads": (sum(estimate.download.values()) / 1e9, bool(estimate.unknown)),
     }
     lines, fine = [], True
     for (name, (need, unknown)), budget in zip(asked.items(), budgets.values(), strict=True):
@@ -74,15 +74,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     example = "python scripts/plan.py config/papers/simulmask.yaml --budget-gpu-hours 200 --budget-disk-gb 1000"
     parser = command.parser(__doc__ or "", example)
     parser.add_argument("config", type=Path, metavar="CONFIG")
-    parser.add_argument("--resources", type=Path, default=resources.TABLE, help="another table than %(default)s")
+    parser.add_argument(
+        "--resources", type=Path, default=resources.TABLE, help="table of resources (default: %(default)s)"
+    )
     for name in ("gpu-hours", "disk-gb", "download-gb"):
         parser.add_argument(f"--budget-{name}", type=float, metavar="N")
     arguments = parser.parse_args(argv)
     table = resources.load(arguments.resources)
-    found = forecast(Plan(load_config(arguments.config)), table)
+    estimate = forecast(Plan(load_config(arguments.config)), table)
     budgets = {name: getattr(arguments, f"budget_{name}") for name in ("gpu_hours", "disk_gb", "download_gb")}
-    lines, fine = verdicts(found, budgets)
-    print("\n".join([*report(found, table), *([""] if lines else []), *lines]))
+    lines, fine = verdicts(estimate, budgets)
+    print("\n".join([*report(estimate, table), *([""] if lines else []), *lines]))
     if not fine:
         sys.exit(1)
 

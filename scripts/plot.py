@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dragoman import command, records, registry
 from dragoman.configfile import load_config
-from dragoman.metrics import kept
+from dragoman.metrics import score_cache
 from dragoman.plan import Plan
 from dragoman.reporting import figures, gallery
 
@@ -22,14 +22,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = command.parser(__doc__ or "", example)
     command.add_config(parser)
     parser.add_argument("--experiment", required=True, help="its name in the configuration")
-    parser.add_argument("--figure", required=True, help="which figure; see below")
+    parser.add_argument("--figure", required=True, help="name of the figure; see below")
     parser.add_argument("--records", type=Path, required=True, help="JSON Lines of records")
     parser.add_argument("--results", type=Path, help="folder with tunings/ and decodes/ (default: the configuration's)")
-    parser.add_argument("--out-dir", type=Path, required=True, help="folder that the figure is written to")
+    parser.add_argument("--out-dir", type=Path, required=True, help="folder for the figure")
     given = parser.parse_args(argv)
     plan = Plan(load_config(given.config))
     plan.results = given.results or plan.results
-    kept.use(plan.kept_scores)
+    score_cache.use(plan.score_cache)
     kind = gallery.kind(given.figure)
     if given.figure not in (own := gallery.figures_of(plan, given.experiment)):
         raise ValueError(f"{given.experiment}: {registry.unknown('figure', given.figure, own)}")

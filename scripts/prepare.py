@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Read, check and write the parallel text of one pair of a corpus: parquet files, a list of drops, a manifest."""
+"""Read, check and write the parallel text of one pair of a corpus: parquet files, a list of dropped lines, a
+manifest."""
 
 from __future__ import annotations
 
@@ -27,10 +28,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         "--downloads",
         required=True,
         type=Path,
-        help="what scripts/download.py fetched, if it had to; for a corpus that joins another, its checked pairs",
+        help="folder written by scripts/download.py, if the corpus needs a network; for a pivot corpus, checked pairs",
     )
     parser.add_argument(
-        "--out", required=True, type=Path, help="folder of the checked text; a manifest is written last"
+        "--out", required=True, type=Path, help="folder for the checked text; its manifest is written last"
     )
     arguments = parser.parse_args(argv)
     known = load_config(arguments.config).corpora

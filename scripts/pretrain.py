@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Train a foundation model from scratch, tokenizer and weights, on pages made of a corpus."""
+"""Train the tokenizer and the weights of a foundation model from scratch, on pages made from a corpus."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     plan = Plan(load_config(arguments.config))
     spec = plan.model(arguments.model)
     if not isinstance(spec, ScratchModel):
-        raise ValueError(f"{arguments.model} is not a model from scratch; scripts/fetch_model.py brings it")
+        raise ValueError(f"{arguments.model} is not a model from scratch; use scripts/fetch_model.py")
     launch.together(spec.pretraining.devices if spec.pretraining else 1)
     pretrain(plan, arguments.model, spec)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dragoman import command, records
 from dragoman.configfile import load_config
-from dragoman.metrics import kept
+from dragoman.metrics import score_cache
 from dragoman.plan import Plan
 from dragoman.reporting.page import render
 from dragoman.storage import replacing
@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     given = parser.parse_args(argv)
     plan = Plan(load_config(given.config))
     plan.results = given.results or plan.results
-    kept.use(plan.kept_scores)
+    score_cache.use(plan.score_cache)
     path = plan.results / "records.jsonl"
     page = render(plan, records.read(path) if path.is_file() else [])
     with replacing(given.out) as file:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Score translations: texts of any system, hypotheses of a run, or simultaneous logs. Records go out, one a line."""
+"""Score translations: text of any system, hypotheses of a run, or simultaneous logs. Prints one record per line."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from dragoman import records, registry
 from dragoman.command import add_config, parser, run
-from dragoman.metrics import MetricError, kept, parse
+from dragoman.metrics import MetricError, parse, score_cache
 from dragoman.metrics.bootstrap import RESAMPLES
 from dragoman.metrics.log_units import SOURCES, UNITS
 from dragoman.metrics.scoring import score_files, score_hypotheses
@@ -25,14 +25,14 @@ def text(arguments: argparse.Namespace) -> None:
     """Score plain text files; records go to standard output and nothing else does."""
     given = {} if arguments.bootstrap is None else {"bootstrap": arguments.bootstrap}
     options = {parse(metric)[0]: dict(given) for metric in arguments.metric}
-    kept.use(arguments.keep)
+    score_cache.use(arguments.keep)
     if arguments.tokenize:
         asked = [written for name, written in map(parse, arguments.metric) if name == "bleu"]
         if all("tokenize" in written for written in asked):
             why = "each bleu of --metric names its own" if asked else "BLEU is not asked for"
-            raise MetricError(f"--tokenize is for BLEU, and {why}; add a plain bleu to --metric, or leave it out")
+            raise MetricError(f"--tokenize is for BLEU, but {why}; add bleu without options to --metric, or remove it")
         options["bleu"]["tokenize"] = arguments.tokenize
-    found = score_files(
+    scored = score_files(
         arguments.hypothesis,
         arguments.reference,
         arguments.source,
@@ -41,7 +41,7 @@ def text(arguments: argparse.Namespace) -> None:
         options,
         sentences=arguments.sentences,
     )
-    for record in found:
+    for record in scored:
         sys.stdout.write(record.line() + "\n")
 
 
@@ -49,7 +49,7 @@ def instances(arguments: argparse.Namespace) -> None:
     """Score the latency of simultaneous translations; records go to standard output and nothing else does."""
     from dragoman.metrics.instances import score_logs  # numpy comes with it, which texts are scored without
 
-    found = score_logs(
+    results = score_logs(
         arguments.log,
         arguments.metric,
         unit=arguments.unit,
@@ -60,7 +60,7 @@ def instances(arguments: argparse.Namespace) -> None:
         bootstrap=arguments.bootstrap,
         sentences=arguments.sentences,
     )
-    for record in found:
+    for record in results:
         sys.stdout.write(record.line() + "\n")
 
 
@@ -81,7 +81,7 @@ def hypotheses(arguments: argparse.Namespace) -> None:
         "seed": arguments.seed,
     }
     options = plan.metric_options(arguments.experiment)
-    kept.use(plan.kept_scores)
+    score_cache.use(plan.score_cache)
     records.write(arguments.out, score_hypotheses(arguments.hypotheses, place, experiment.metrics, options))
 
 
@@ -90,9 +90,9 @@ def requisites(arguments: argparse.Namespace) -> None:
     from dragoman.configfile import load_config
     from dragoman.plan import Plan
 
-    found = [find() for find in Plan(load_config(arguments.config)).requisites(arguments.experiment)]
+    needed = [find() for find in Plan(load_config(arguments.config)).requisites(arguments.experiment)]
     with replacing(arguments.out) as file:
-        file.writelines(f"{line}\n" for line in found)
+        file.writelines(f"{line}\n" for line in needed)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -102,70 +102,73 @@ def main(argv: Sequence[str] | None = None) -> None:
     top = parser("Score translations and print one record (a line of JSON) per number.", example)
     commands = top.add_subparsers(dest="command", required=True)
 
-    plain = commands.add_parser("text", help="plain text files, one sentence a line, also .gz")
-    plain.add_argument("--hypothesis", type=Path, nargs="+", required=True, help="translations, one system a file")
+    plain = commands.add_parser("text", help="plain text files, one sentence per line, also .gz")
+    plain.add_argument("--hypothesis", type=Path, nargs="+", required=True, help="translations, one system per file")
     plain.add_argument("--reference", type=Path, nargs="+", default=[], help="one or more human translations")
-    plain.add_argument("--source", type=Path, help="the original sentences, for metrics that read them")
+    plain.add_argument("--source", type=Path, help="source sentences, for metrics that need them")
     plain.add_argument("--pair", required=True, help="source and target language, like en-fr or eng_Latn-zho_Hans")
     plain.add_argument(
-        "--metric", nargs="+", default=["bleu", "chrf"], help=f"of {known}; options after a colon: chrf:word_order=2"
+        "--metric",
+        nargs="+",
+        default=["bleu", "chrf"],
+        help=f"one or more of {known}; options follow a colon: chrf:word_order=2",
     )
-    plain.add_argument("--tokenize", help="BLEU's tokenizer (default: by target language, else 13a)")
+    plain.add_argument("--tokenize", help="BLEU's tokenizer (default: depends on the target language)")
     plain.add_argument(
-        "--bootstrap", type=int, help=f"resamples behind the intervals (default: {RESAMPLES}); 0: no intervals"
+        "--bootstrap", type=int, help=f"number of resamples for intervals (default: {RESAMPLES}); 0: no intervals"
     )
     plain.add_argument(
         "--keep",
         type=Path,
-        help="folder that keeps what models say of sentences, to be used again",
+        help="folder that stores the sentence scores of neural metrics, so that they are computed only once",
     )
     plain.add_argument("--sentences", action="store_true", help=SENTENCES)
     plain.set_defaults(do=text)
 
     timed = commands.add_parser("instances", help="latency of simultaneous translations: SimulEval's instances.log")
-    timed.add_argument("log", type=Path, nargs="+", help="JSON Lines with delays, one system a file, also .gz")
+    timed.add_argument("log", type=Path, nargs="+", help="JSON Lines with delays, one system per file, also .gz")
     timed.add_argument(
         "--metric",
         nargs="+",
         default=LATENCY,
-        help=f"of {', '.join(LATENCY)} (default: all); options after a colon: al:computation_aware=true",
+        help=f"one or more of {', '.join(LATENCY)} (default: all); options follow a colon: al:computation_aware=true",
     )
-    timed.add_argument("--unit", choices=UNITS, default="word", help="what a delay is given for (default: word)")
+    timed.add_argument("--unit", choices=UNITS, default="word", help="unit that has a delay (default: word)")
     timed.add_argument(
-        "--computation-aware", action="store_true", help="measure elapsed times, not what was read (speech only)"
+        "--computation-aware", action="store_true", help="use elapsed times instead of delays (speech only)"
     )
     timed.add_argument(
         "--no-reference-length",
         dest="reference_length",
         action="store_false",
-        help="measure AL, LAAL, AP and YAAL against the length of the hypothesis",
+        help="compute AL, LAAL, AP and YAAL relative to the length of the hypothesis",
     )
     timed.add_argument(
         "--source-type",
         choices=sorted(SOURCES),
-        help="text: delays count words; speech: milliseconds (default: seen from the log)",
+        help="text: delays in words; speech: delays in milliseconds (default: detected from the log)",
     )
     timed.add_argument("--pair", default="", help="source and target language, like en-fr, for the records")
     timed.add_argument(
-        "--bootstrap", type=int, default=RESAMPLES, help="resamples behind the intervals; 0: no intervals"
+        "--bootstrap", type=int, default=RESAMPLES, help="number of resamples for intervals; 0: no intervals"
     )
     timed.add_argument("--sentences", action="store_true", help=SENTENCES)
     timed.set_defaults(do=instances)
 
-    decoded = commands.add_parser("hypotheses", help="hypotheses that the workflow decoded")
+    decoded = commands.add_parser("hypotheses", help="hypotheses of the workflow")
     add_config(decoded)
     decoded.add_argument("--experiment", required=True)
     decoded.add_argument("--system", required=True)
     decoded.add_argument("--pair", required=True)
     decoded.add_argument("--seed", type=int, required=True)
-    decoded.add_argument("--hypotheses", type=Path, required=True, help="JSON Lines that the decoding wrote")
-    decoded.add_argument("--out", type=Path, required=True, help="records, as JSON Lines")
+    decoded.add_argument("--hypotheses", type=Path, required=True, help="JSON Lines file of a decoding")
+    decoded.add_argument("--out", type=Path, required=True, help="JSON Lines file for the records")
     decoded.set_defaults(do=hypotheses)
 
-    needed = commands.add_parser("requisites", help="fetch or load what an experiment's metrics need")
+    needed = commands.add_parser("requisites", help="download or load the files and models of an experiment's metrics")
     add_config(needed)
     needed.add_argument("--experiment", required=True)
-    needed.add_argument("--out", type=Path, required=True, help="what it is, a line each")
+    needed.add_argument("--out", type=Path, required=True, help="file for the list of these, one per line")
     needed.set_defaults(do=requisites)
 
     arguments = top.parse_args(argv)

@@ -53,14 +53,18 @@ class Agent(TextToTextAgent):
 
     @staticmethod
     def add_args(parser: ArgumentParser) -> None:
-        parser.add_argument("--config", help="configuration file (default: that of scripts/stream.py)")
+        parser.add_argument("--config", help="configuration file (default: as for scripts/stream.py)")
         parser.add_argument("--experiment", required=True)
         parser.add_argument("--system-name", required=True, help="a system of the experiment")
         parser.add_argument("--pair", required=True, help="source and target language, like en-fr")
-        parser.add_argument("--seed", type=int, help="of the run (default: that of scripts/stream.py)")
-        parser.add_argument("--k", type=int, help="source words to be ahead (default: the system's first)")
+        parser.add_argument("--seed", type=int, help="seed of the run (default: as for scripts/stream.py)")
+        parser.add_argument(
+            "--k", type=int, help="source words read before the first target word (default: the system's first k)"
+        )
         default = REPOSITORY / ".venv" / "bin" / "python"
-        parser.add_argument("--python", default=str(default), help=f"of the main environment (default: {default})")
+        parser.add_argument(
+            "--python", default=str(default), help=f"Python of the main environment (default: {default})"
+        )
 
     def __init__(self, args: Namespace) -> None:
         """Start the translator and wait until it answers.
@@ -108,7 +112,7 @@ class Agent(TextToTextAgent):
     def to(self, device: str, fp16: bool = False) -> None:
         """SimulEval hands over `--device` and `--dtype`, "cpu" and float32 unless they are given."""
         if device != "cpu" or fp16:
-            raise SystemExit("our translator finds its device itself: leave out --device, --dtype and --fp16")
+            raise SystemExit("the translator chooses its device itself; remove --device, --dtype and --fp16")
 
     def policy(self) -> Action:
         """Write all that is due now, in one action: before the next one, SimulEval reads a word.
@@ -136,11 +140,11 @@ class Agent(TextToTextAgent):
         line = self.translator.stdout.readline()
         command = shlex.join(self.command)
         if not line:
-            raise SystemExit(f"the translator has ended with exit code {self.translator.wait()}: {command}")
+            raise SystemExit(f"the translator ended with exit code {self.translator.wait()}: {command}")
         try:
             answer = json.loads(line)
         except json.JSONDecodeError:
-            raise SystemExit(f"the translator said {line.strip()!r}, which is no JSON: {command}") from None
+            raise SystemExit(f"the translator printed {line.strip()!r}, which is not JSON: {command}") from None
         if "error" in answer:
             raise SystemExit(f"the translator refused: {answer['error']}")
         return answer

@@ -65,7 +65,7 @@ def interpreter_of(arguments: argparse.Namespace) -> Interpreter:
     run = plan.decode_run(arguments.experiment, name, arguments.pair, arguments.seed)
     system = plan.system(run)
     if not isinstance(system.decoder, SimultaneousDecoder) or system.decoder.legacy:
-        raise ValueError(f"the system {run.system!r} is not decoded word by word; choose one with `name: simultaneous`")
+        raise ValueError(f"the system {run.system!r} does not decode word by word; use one with `name: simultaneous`")
     context = Context(plan.model_behind(run), run.pair, shots.asked(plan, run), plan.experiment(run.experiment).asked)
     return Interpreter(context, system.decoder, arguments.k)
 
@@ -118,14 +118,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = command.parser(__doc__ or "", example)
     command.add_config(parser)
     parser.add_argument("--experiment", required=True)
-    parser.add_argument("--system", required=True, help="one that is decoded by `simultaneous` or `streaming`")
+    parser.add_argument("--system", required=True, help="a system with the decoder `simultaneous` or `streaming`")
     parser.add_argument("--pair", required=True)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--k", type=int, help="source words read before the first target word (the system's first k)")
+    parser.add_argument("--k", type=int, help="source words read before the first target word (default: first k)")
     parser.add_argument(
         "--log", type=Path, help="write a SimulEval log with delays (words or characters) and elapsed times (ms)"
     )
-    parser.add_argument("--serve", action="store_true", help="talk JSON lines, for scripts/simuleval_agent.py")
+    parser.add_argument(
+        "--serve", action="store_true", help="read and write JSON lines, for scripts/simuleval_agent.py"
+    )
     arguments = parser.parse_args(argv)
     with redirect_stdout(sys.stderr):
         interpreter = interpreter_of(arguments)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Write an experiment's scores as CSV (full precision), Markdown and LaTeX; or what all trainings took."""
+"""Write an experiment's scores, or the cost of all trainings, as CSV (full precision), Markdown and LaTeX."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dragoman import command, records
 from dragoman.configfile import load_config
-from dragoman.metrics import kept
+from dragoman.metrics import score_cache
 from dragoman.plan import Plan
 from dragoman.reporting import timings
 from dragoman.reporting.markup import latex, markdown
@@ -29,11 +29,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     what.add_argument("--training-cost", action="store_true", help="seconds, speed and memory of every training")
     parser.add_argument("--records", type=Path, help="JSON Lines of records, for --experiment")
     parser.add_argument("--results", type=Path, help="folder with timings/ (default: the configuration's)")
-    parser.add_argument("--out-dir", type=Path, required=True, help="folder that the table is written to")
+    parser.add_argument("--out-dir", type=Path, required=True, help="folder for the table")
     given = parser.parse_args(argv)
     plan = Plan(load_config(given.config))
     plan.results = given.results or plan.results
-    kept.use(plan.kept_scores)
+    score_cache.use(plan.score_cache)
     if given.training_cost:
         taken = timings.read(plan)
         costs = timings.costs(taken)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Check a configuration without Snakemake: every mistake in one line (file, line, key, value, what is allowed)."""
+"""Check a configuration without Snakemake. Prints one line per mistake: file, line, key, value, and allowed values."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Show which published scores can get a verdict with these configurations, and why the others cannot. No run needed."""
+"""List the published scores that can get a verdict with these configurations, and why others cannot. Needs no
+results."""
 
 from __future__ import annotations
 
@@ -16,10 +17,10 @@ from dragoman.published import Published
 from dragoman.reporting.markup import markdown_rows
 
 
-def table(found: Sequence[Prospect]) -> str:
+def table(listed: Sequence[Prospect]) -> str:
     """Scores by paper, version, table and model: how many there are, and how many can get a verdict."""
     places: dict[tuple[str, str, str, str], list[bool]] = {}
-    for each in found:
+    for each in listed:
         number = each.published
         name = re.sub(r", [a-z]{2}-[a-z]{2}$", "", number.table)  # a figure for each pair
         place = (number.paper, number.version, name, number.model)
@@ -31,10 +32,10 @@ def table(found: Sequence[Prospect]) -> str:
     return markdown_rows("Published scores", header, rows)
 
 
-def reasons(found: Sequence[Prospect]) -> list[str]:
+def reasons(listed: Sequence[Prospect]) -> list[str]:
     """Why the others cannot, the most frequent first, and of which systems, pairs and metrics that is so."""
     kinds: dict[tuple[str, str, str], list[Published]] = {}
-    for each in found:
+    for each in listed:
         if each.reason:
             reason = re.sub(r"(other signature): .*, (without)", r"\1, \2", each.reason)  # it differs from pair to pair
             kinds.setdefault((each.published.paper, each.published.version, reason), []).append(each.published)
@@ -57,9 +58,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     given = parser.parse_args(argv)
     plans = [Plan(load_config(path)) for path in given.config]
     tables = [path.stem for path in comparable.FOLDER.glob("*.tsv")]
-    found = [each for name in comparable.load().papers if name in tables for each in prospects(plans, name)]
-    print(table(found))
-    print("\n".join(reasons(found)))
+    listed = [each for name in comparable.load().papers if name in tables for each in prospects(plans, name)]
+    print(table(listed))
+    print("\n".join(reasons(listed)))
 
 
 if __name__ == "__main__":

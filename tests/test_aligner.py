@@ -160,7 +160,7 @@ def test_textbook_text() -> None:
 
 
 def test_every_pair_gets_a_link(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(aligner, "NOTHING", 1 - 1e-9)
+    monkeypatch.setattr(aligner, "P_NULL", 1 - 1e-9)
     assert aligner.align(["a b c"], ["x y z"]) == ["0-0"], "the diagonal is likeliest, its first cell comes first"
 
 

@@ -142,7 +142,7 @@ LINES = [
     Bad(
         "a model from scratch, to fetch",
         FETCH.replace("local", "scratch"),
-        ["scratch is made from scratch", "pretrain.py"],
+        ["scratch is a model from scratch", "pretrain.py"],
     ),
     Bad(
         "an unknown figure",
@@ -161,7 +161,7 @@ LINES = [
     Bad(
         "a system that is not simultaneous",
         "stream.py --config c.yaml --experiment first --system copy --pair en-fr",
-        ["'copy' is not decoded word by word"],
+        ["'copy' does not decode word by word"],
     ),
     Bad(
         "nothing to claim",
@@ -282,19 +282,19 @@ BROKEN: list[tuple[str, Change, str, list[str]]] = [
         "half the weights",
         lambda a, b: {"model.safetensors": a["model.safetensors"][:5000]},
         FETCH,
-        ["model.safetensors is no whole safetensors file"],
+        ["model.safetensors is not a complete safetensors file"],
     ),
     (
         "weights that are none",
         lambda a, b: {"model.safetensors": b"nonsense" * 9},
         FETCH,
-        ["model.safetensors is no whole safetensors file"],
+        ["model.safetensors is not a complete safetensors file"],
     ),
     (
         "a pickle under another name",
         lambda a, b: {"model.safetensors": b"\x80\x02}q\x00."},
         FETCH,
-        ["model.safetensors is no whole safetensors file"],
+        ["model.safetensors is not a complete safetensors file"],
     ),
     ("half a configuration", lambda a, b: {"config.json": b"{"}, FETCH, ["config.json"]),
     (
@@ -416,7 +416,7 @@ FAULTS: list[tuple[str, Callable[[Hub], object], str, list[str]]] = [
         "429",
         lambda hub: hub.fail("/api/", status=429, times=9),
         DOWNLOAD,
-        ["asks us to slow down (status 429)", "wait some minutes"],
+        ["limits the number of requests (status 429)", "wait some minutes"],
     ),
     (
         "500",
@@ -428,14 +428,19 @@ FAULTS: list[tuple[str, Callable[[Hub], object], str, list[str]]] = [
         "503 of the bytes",
         lambda hub: hub.fail("/cdn/", status=503, times=9),
         DOWNLOAD,
-        ["answers with status 503", "nothing fetched so far is lost"],
+        ["answers with status 503", "the download continues where it stopped"],
     ),
-    ("stalls", lambda hub: hub.fail("/api/", stall=0.4, times=9), DOWNLOAD, ["no network to", "Timeout", "Run again"]),
+    (
+        "stalls",
+        lambda hub: hub.fail("/api/", stall=0.4, times=9),
+        DOWNLOAD,
+        ["no network connection to", "Timeout", "Run again"],
+    ),
     (
         "a stream cut in the middle",
         lambda hub: hub.fail("/cdn/", cut=0, times=9),
         DOWNLOAD,
-        ["no network to", "received 0 bytes"],
+        ["no network connection to", "received 0 bytes"],
     ),
     (
         "changed bytes",
@@ -447,7 +452,7 @@ FAULTS: list[tuple[str, Callable[[Hub], object], str, list[str]]] = [
         "a folder of somebody else",
         lambda hub: None,
         DOWNLOAD.replace("--out raw", "--out ."),
-        ["which was not fetched from the hub", "empty folder"],
+        ["which was not downloaded from the hub", "empty folder"],
     ),
     (
         "pickled weights",
@@ -465,7 +470,7 @@ FAULTS: list[tuple[str, Callable[[Hub], object], str, list[str]]] = [
         "a program for a model",
         lambda hub: hub.add("model", "tiny/llama", {"config.json": b"{}", "modeling.py": b""}),
         FETCH_HUB,
-        ["no *.safetensors to fetch"],
+        ["there is no *.safetensors file"],
     ),
 ]
 

@@ -120,7 +120,7 @@ def test_what_needs_a_gpu_runs_tiny(name: str, lines: list[str], capsys: pytest.
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 @pytest.mark.parametrize("name", bench.SCALE)
 def test_the_papers_sizes_need_a_gpu(name: str) -> None:
-    with pytest.raises(ValueError, match=f"{name} is for a GPU, and there is none; --tiny tries small models"):
+    with pytest.raises(ValueError, match=f"{name} needs a GPU, but this machine has none; use --tiny"):
         bench.main(["align", name])
 
 

@@ -67,7 +67,7 @@ MISTAKES = [
     ("languages: [en, fr]", "languages: [en, xx]", ["models.tiny.text.languages.1 = 'xx'", "unknown language"]),
     ("languages: [en, fr]", "languages: [en, ja]", ["has no such pair", "'en-ja'"]),
     ("languages: [en, fr]", "languages: [en]", ["models.tiny.text.languages", "at least 2"]),
-    ("languages: [en, fr]", "pairs: [en-fr, fr-en]", ["models.tiny.text.pairs", "stands twice"]),
+    ("languages: [en, fr]", "pairs: [en-fr, fr-en]", ["models.tiny.text.pairs", "is listed twice"]),
     ("languages: [en, fr]", "pairs: [en-fr], languages: [en, fr]", ["models.tiny.text", "either `languages`"]),
     ("count: 10", "count: 10, headed: 0.9", ["models.tiny.text", "must be 1, not 1.5"]),
     ("pretraining: {steps: 2}", "pretraining: {}", ["models.tiny.pretraining", "either `steps` or `epochs`"]),
@@ -92,11 +92,15 @@ MISTAKES = [
         "test: {corpus: demo, pairs: [en-fr], split: validation}",
         ["has no validation split for en-fr"],
     ),
-    ("test: {corpus: demo, pairs: [en-fr]}", "test: {corpus: demo, pairs: [en-fr, en-fr]}", ["stands twice"]),
+    ("test: {corpus: demo, pairs: [en-fr]}", "test: {corpus: demo, pairs: [en-fr, en-fr]}", ["is listed twice"]),
     ("method: sft", "method: stf", ["experiments.first.tunings.sft.method", "did you mean 'sft'"]),
     ("method: sft", "method: sft, options: {alpha: 1}", ["tunings.sft.options.alpha", "unknown key 'alpha'"]),
     ("method: sft", "method: sft, per_pair: maybe", ["per_pair = 'maybe'", "boolean"]),
-    ("    train: {corpus: demo, pairs: [en-fr]}\n", "", ["experiments.first.train", "nothing to train them on"]),
+    (
+        "    train: {corpus: demo, pairs: [en-fr]}\n",
+        "",
+        ["experiments.first.train", "since the experiment has tunings"],
+    ),
     ("tuning: sft}", "tuning: stf}", ["systems.tuned.tuning", "did you mean 'sft'"]),
     ("tuning: sft}", "tuning: sft, decoder: {name: ofline}}", ["decoder.name", "did you mean 'offline'"]),
     ("tuning: sft}", "tuning: sft, decoder: {name: offline, beem: 4}}", ["decoder.beem", "did you mean 'beam'"]),
@@ -109,7 +113,7 @@ MISTAKES = [
         "tuned: {tuning: sft}\n    metrics: ['chrf:word=2']",
         ["option of chrf 'word'", "word_order"],
     ),
-    ("tuned: {tuning: sft}", "tuned: {tuning: sft}\n    metrics: ['chrf:2']", ["an option is written name=value"]),
+    ("tuned: {tuning: sft}", "tuned: {tuning: sft}\n    metrics: ['chrf:2']", ["must be written as name=value"]),
     ("  first:", "  first run:", ["experiments", "a name is lower-case letters"]),
     ("corpora:", "seeds: [1, 1]\ncorpora:", ["seeds are different whole numbers"]),
     ("corpora:", "seeds: [-1]\ncorpora:", ["seeds are different whole numbers"]),
@@ -138,7 +142,7 @@ MISTAKES = [
     (
         "{provider: demo, train: 10, test: 5}",
         "{provider: hub, dataset: a/b, revision: main, pairs: [en-fr], files: {train: '{lang}/*', test: '{config}/*'}}",
-        ["unknown placeholder 'lang'", "en-fr has none here"],
+        ["unknown placeholder 'lang'", "en-fr has no entry here"],
     ),
     (
         "{provider: demo, train: 10, test: 5}",
@@ -151,17 +155,17 @@ MISTAKES = [
     (
         "tuned: {tuning: sft}",
         "tuned: {tuning: sft}\n    metrics: ['al:unit=char']",
-        ["metrics.0 = 'al:unit=char'", "en-fr has a delay for each word of the target", "none for each character"],
+        ["metrics.0 = 'al:unit=char'", "en-fr has a delay for each word of the target", "not for each character"],
     ),
     (
         "tuned: {tuning: sft}",
         "tuned: {tuning: sft}\n    unit: {target: character}\n    metrics: ['laal:unit=word']",
-        ["metrics.0", "en-fr has a delay for each character", "leave `unit` out"],
+        ["metrics.0", "en-fr has a delay for each character", "remove `unit`"],
     ),
     (
         "tuned: {tuning: sft}",
         "tuned: {tuning: sft}\n    metrics: ['dal:source_unit=char']",
-        ["metrics.0", "in words of the source, and none for each character; leave `source_unit` out"],
+        ["metrics.0", "in words of the source, but not for each character; remove `source_unit`"],
     ),
     (
         "tuned: {tuning: sft}",
@@ -179,8 +183,8 @@ MISTAKES = [
         "      sft: {method: simulmask, options: {positions: plain, policies: [{name: alignment}]}",
         [
             "first.unit = 'character and character'",
-            "'simulmask' goes by alignments",
-            "those of en-fr link words to words",
+            "'simulmask' uses word alignments",
+            "which link words to words for en-fr",
         ],
     ),
     (
@@ -294,10 +298,14 @@ ROWS = [
             ("Latin-1", "title: café\n".encode("latin-1"), ["c.yaml:1: byte 10 (0xe9)", "iconv -f CP1252"]),
             ("UTF-16", GOOD.encode("utf-16"), ["byte 0 (0xff)", "iconv -f UTF-16 -t UTF-8 c.yaml"]),
             ("a NUL", "title: a\0b\n", ["not YAML", "control characters are not allowed"]),
-            ("a part that holds itself", "a: &a [*a]\n", ["holds itself"]),
+            ("an alias refers to itself", "a: &a [*a]\n", ["refers to itself"]),
             ("brackets in brackets", "a: " + "[" * 5000, ["nested too deeply"]),
             ("aliases of aliases", BOMB, ["more than 200,000 keys and values"]),
-            ("two experiments of one name", GOOD + GOOD[GOOD.index("  first:") :], ["c.yaml:20: 'first' stands twice"]),
+            (
+                "two experiments of one name",
+                GOOD + GOOD[GOOD.index("  first:") :],
+                ["c.yaml:20: 'first' is given twice"],
+            ),
         ]
     ),
     Bad("no such file", CHECK, ["c.yaml: no such configuration file"]),
@@ -328,11 +336,11 @@ ROWS = [
             {"c.yaml": f"results: {json.dumps(folder)}\n{GOOD}"},
         )
         for folder, said in [
-            ("a; touch pwned", "a character that is not for names of folders"),
-            ("$(touch pwned)", "a character that is not for names of folders"),
-            ("a\nb", "a character that is not for names of folders"),
-            ("{pair}", "a character that is not for names of folders"),
-            ("-rf", "begins one with '-'"),
+            ("a; touch pwned", "a folder's name may not begin with '-' and holds only"),
+            ("$(touch pwned)", "a folder's name may not begin with '-' and holds only"),
+            ("a\nb", "a folder's name may not begin with '-' and holds only"),
+            ("{pair}", "a folder's name may not begin with '-' and holds only"),
+            ("-rf", "may not begin with '-'"),
             ("a/../../b", "below the working directory"),
             (".", "below the working directory"),
             ("", "below the working directory"),
@@ -376,7 +384,7 @@ def test_method_that_needs_alibi_is_refused_on_rotary_positions(
     monkeypatch.setitem(sys.modules, "needs_alibi", method)
     monkeypatch.setitem(registry.REGISTRY["method"], "needs-alibi", "needs_alibi")
     text = GOOD.replace("method: sft", "method: needs-alibi")
-    with pytest.raises(ConfigError, match="need ALiBi positions, and 'tiny' has rotary ones"):
+    with pytest.raises(ConfigError, match="need ALiBi positions, but 'tiny' has rotary positions"):
         load_config(_write(tmp_path, text))
     load_config(_write(tmp_path, text.replace("architecture: llama", "architecture: falcon-alibi")))
 

@@ -132,7 +132,7 @@ def test_hooks_are_those_of_make_lint() -> None:
 @pytest.mark.parametrize("line", ["dragoman.methods.sfd", "dragoman.methods.sft:loss_of"])
 def test_a_line_of_the_registry_that_leads_nowhere_is_named(monkeypatch: pytest.MonkeyPatch, line: str) -> None:
     monkeypatch.setitem(registry.REGISTRY["method"], "mine", line)
-    with pytest.raises(registry.UnknownNameError, match=f"the method 'mine' stands in {line}, and there is none"):
+    with pytest.raises(registry.UnknownNameError, match=f"the method 'mine' should be in {line}, which does not"):
         registry.module_of("method", "mine")
 
 

@@ -294,7 +294,7 @@ ROWS = [
     Bad(
         "a folder that holds other files",
         PREPARE.replace("--out out", "--out ."),
-        ["which was not made here and would be lost", "empty folder"],
+        ["which was not written here and would be lost", "empty folder"],
         {"a.tsv": TSV, "c.yaml": files_config(path="a.tsv")},
     ),
     Bad(

@@ -93,7 +93,7 @@ def test_a_metric_without_counts_has_a_value_and_no_claims(
     mine = tmp_path / "claims.yaml"
     text = "claims:\n- {id: c, statement: s, source: f, experiment: simulmask, metric: types, system: good, "
     mine.write_text(text + "relation: above, against: bad}\n", encoding="utf-8")
-    with pytest.raises(ConfigError, match=re.escape(f"{mine}:2") + ".*`metric: types` has no `counts` of sentences"):
+    with pytest.raises(ConfigError, match=re.escape(f"{mine}:2") + ".*`metric: types` has no function `counts`"):
         claims.load(mine)
     mine.write_text(text + "relation: above, against: bad, reading: free}\n", encoding="utf-8")
     assert claims.load(mine)[0].metric == "types", "a number of the comparison with the twin, whatever its name"
@@ -110,9 +110,9 @@ def test_a_metric_without_counts_has_a_value_and_no_claims(
 @pytest.mark.parametrize(
     ("counts", "of", "message"),
     [
-        ([[1.0, 2.0]], lambda sums: sums[..., 0], "`counts` gives [1, 2] numbers for 2 sentences"),
-        ([1.0, 2.0], lambda sums: sums[..., 0], "`counts` gives [2] numbers for 2 sentences"),
-        ([[1.0], [np.nan]], lambda sums: sums[..., 0], "sentence 2: `counts` gives what is not finite"),
+        ([[1.0, 2.0]], lambda sums: sums[..., 0], "`counts` returns an array of shape [1, 2] for 2 sentences"),
+        ([1.0, 2.0], lambda sums: sums[..., 0], "`counts` returns an array of shape [2] for 2 sentences"),
+        ([[1.0], [np.nan]], lambda sums: sums[..., 0], "sentence 2: `counts` returns a number that is not finite"),
         ([[1, 2, 3], [4, 5, 6]], lambda sums: sums[0] / sums[1], "has to work along the last axis"),
         ([[0, 0], [1, 0]], lambda sums: sums[..., 0] / sums[..., 1], "the score of all sentences is inf"),
         ([[0, 0], [0, 0]], lambda sums: sums[..., 0] / sums[..., 1], "the score of all sentences is nan"),

@@ -237,5 +237,5 @@ def test_devices_share_a_batch_out(order: str, count: int) -> None:
 def test_what_cannot_be_shared_out_is_refused() -> None:
     with pytest.raises(ValidationError, match=r"batch_size \(8\) must be a multiple of micro_batch \(4\) x devices"):
         Training(steps=1, batch_size=8, micro_batch=4, devices=3)
-    with pytest.raises(ValidationError, match="optimizer: muon cannot share a model out among devices"):
+    with pytest.raises(ValidationError, match="optimizer: muon cannot shard a model over devices"):
         Training(steps=1, batch_size=8, optimizer="muon", devices=2)

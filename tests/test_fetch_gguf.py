@@ -241,7 +241,7 @@ LIKE_A_FOLDER = [
     ),
     ("a folder with one", "{source: local, path: d}", "but a GGUF file; write {source: gguf, files: [d/n.gguf]}"),
     ("a safetensors folder", "{source: gguf, files: [e]}", "models.tiny.files.0 = 'e': no such file"),
-    ("a revision alone", "{source: gguf, files: [m.gguf], revision: main}", "`id` and `revision` name a place"),
+    ("a revision alone", "{source: gguf, files: [m.gguf], revision: main}", "`id` and `revision` together name"),
     (
         "no sum",
         "{source: package, packages: [a==1], files: [m], licence: x}",
@@ -250,22 +250,22 @@ LIKE_A_FOLDER = [
     (
         "a sum of another kind",
         f"{{source: package, packages: [a==1], files: [m], licence: x, sha256: {'A' * 64}}}",
-        "a SHA-256 is 64 digits",
+        "a SHA-256 has 64 digits",
     ),
     (
         "any version",
         f"{{source: package, packages: [a], files: [m], licence: x, sha256: {'ab' * 32}}}",
-        "a package is named with its version, like",
+        "a package needs its version, like",
     ),
     (
         "an option for pip",
         f"{{source: package, packages: ['-r=='], files: [m], licence: x, sha256: {'ab' * 32}}}",
-        "a package is named with its version, like",
+        "a package needs its version, like",
     ),
     (
         "a file outside",
         f"{{source: package, packages: [a==1], files: [../m], licence: x, sha256: {'ab' * 32}}}",
-        "names a file inside, like",
+        "must be the path of a file in the package, like",
     ),
 ]
 

@@ -89,11 +89,11 @@ def test_decoder_measures_references_as_lines_of_a_page(
 
 
 def test_bits_need_a_system_that_measures_them(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"metrics.1 = 'bits': no system measures them; .*monolingual: true"):
+    with pytest.raises(ConfigError, match=r"metrics.1 = 'bits': no system measures this; .*monolingual: true"):
         loaded(tmp_path, ("[bleu, offtarget]", "[bleu, bits]"))
     measured = ("ours: {tuning: ours}\n", "ours: {tuning: ours, decoder: {name: offline, monolingual: true}}\n")
     loaded(tmp_path, ("[bleu, offtarget]", "[bleu, bits]"), measured)
-    with pytest.raises(ValidationError, match="`monolingual` measures a model without any prior"):
+    with pytest.raises(ValidationError, match="`monolingual` measures a model without a prior"):
         PrefilledDecoder(name="prefilled", prior=NoPrior(kind="none"), monolingual=True)
 
 
@@ -195,8 +195,8 @@ LAST = ("metrics: [bleu, offtarget]\n", f"metrics: [bleu, offtarget]\n    {ASKED
         ),
         ("train: {corpus: demo,", "train: {corpus: tasks,", "corpus 'tasks' has no such pair"),
         ("systems: [ptl, ours]", "systems: [ptl, our]", "instructions.systems.1 = 'our'.*did you mean 'ours'"),
-        ("systems: [ptl, ours]", "systems: [copy, ours]", "systems.0 = 'copy'.*answered by one model"),
-        ("systems: [ptl, ours]", "systems: [ours, ours]", "every system must stand once"),
+        ("systems: [ptl, ours]", "systems: [copy, ours]", "systems.0 = 'copy'.*exactly one model"),
+        ("systems: [ptl, ours]", "systems: [ours, ours]", "every system may be given only once"),
         (f"{{path: {TASKS}, systems", "{path: nowhere.json, systems", "instructions.path.*nowhere.json cannot be read"),
         (f"path: {TASKS}}}", "path: nowhere.json}", "tasks.path = 'nowhere.json': no such file"),
         (f"path: {TASKS}}}", "dataset: a/b}", "give either `path`, or `dataset`, `revision` and `files`"),

@@ -118,7 +118,7 @@ def test_next_process_goes_on_at_the_byte(hub: Hub, tmp_path: Path) -> None:
     files = hub.tiny_llama()
     hub.fail("/cdn/", cut=5000)
     hub.fail("/cdn/", status=503, times=5)
-    refused("503", "nothing fetched so far is lost", folder=tmp_path / "m")
+    refused("503", "the download continues where it stopped", folder=tmp_path / "m")
     assert not (tmp_path / "m").exists()
     get(tmp_path / "m")
     assert hub.gets("/cdn/")[-1]["range"] == "bytes=5000-"
@@ -159,12 +159,12 @@ def test_passing_trouble_passes(hub: Hub, tmp_path: Path, status: int) -> None:
 def test_lasting_trouble_is_said(hub: Hub, tmp_path: Path) -> None:
     hub.tiny_llama()
     hub.fail("/api/", status=429, times=99)
-    refused("slow down", "429", folder=tmp_path / "m")
+    refused("limits the number of requests", "429", folder=tmp_path / "m")
     assert len(hub.requests) == 5
     hub.faults.clear()
     hub.requests.clear()
     hub.fail("/api/", status=429, times=99, headers={"Retry-After": "86400"})
-    refused("slow down", folder=tmp_path / "m")
+    refused("limits the number of requests", folder=tmp_path / "m")
     assert len(hub.requests) == 1
 
 

@@ -16,7 +16,7 @@ from dragoman import grammar, identify, known_files, languages, metrics
 from dragoman.command import REPOSITORY
 from dragoman.configfile import ConfigError, load_config, parse
 from dragoman.known_files import FetchError, KnownFile
-from dragoman.metrics import MetricError, kept, offtarget, score
+from dragoman.metrics import MetricError, offtarget, score, score_cache
 from dragoman.plan import Plan
 from test_offtarget import ENGLISH, FRENCH, GERMAN
 from test_spbleu_ter import config
@@ -244,7 +244,7 @@ def test_files_that_are_no_model(tmp_path, glot, monkeypatch):
 
 
 def test_answers_are_kept(tmp_path, monkeypatch):
-    monkeypatch.setattr(kept, "_folder", tmp_path)
+    monkeypatch.setattr(score_cache, "_folder", tmp_path)
     spec = "offtarget:identifier=fasttext,languages=en+de+fr,empty=asked,bootstrap=0"
     lines = [GERMAN, "", ENGLISH]
     first = score(spec, lines, [[GERMAN, FRENCH, GERMAN]], pair="en-de")

@@ -84,7 +84,7 @@ def loaded(folder: Path, *changes: tuple[str, str]) -> Plan:
         ),
         ("start: mt,", "start: mt, options: {alpha: -1},", ["tunings.ours.options.alpha = -1"]),
         ("start: mt,", "start: mt, pairs: [en-ja],", ["tunings.ours.pairs.0", "has no such pair"]),
-        ("start: mt,", "start: mt, pairs: [en-fr, fr-en, en-fr],", ["tunings.ours.pairs.2", "stands twice"]),
+        ("start: mt,", "start: mt, pairs: [en-fr, fr-en, en-fr],", ["tunings.ours.pairs.2", "is listed twice"]),
         ("offtarget]", '"offtarget:languages=en+fr"]', ["metrics.1", "leaves out 'de' of fr-de"]),
         ("offtarget]", '"offtarget:into=englsh"]', ["metrics.1", "did you mean 'english'"]),
         ("name: contrastive", "name: contrastive, weights: 1.0", ["systems.again.decoder.weights"]),

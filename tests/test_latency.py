@@ -207,7 +207,7 @@ def test_a_padded_array_is_the_same_as_lists():
         ("al:computation_aware=1", "is one of true, false"),
         ("dal:reference_length=false", "DAL reads no references; leave reference_length out"),
         ("atd:reference_length=true", "ATD reads no references"),
-        ("al:unit", "written name=value"),
+        ("al:unit", "written as name=value"),
     ],
 )
 def test_unknown_names(spec, message):

@@ -19,7 +19,7 @@ import pytest
 
 from conftest import REPOSITORY
 from dragoman import metrics
-from dragoman.metrics import MetricError, kept, neural, significance
+from dragoman.metrics import MetricError, neural, score_cache, significance
 from dragoman.metrics.bleurt import BLEURT
 from dragoman.metrics.comet import COMET
 from hub_server import Hub
@@ -90,7 +90,7 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         (tmp_path / name).touch()
     yield tmp_path
     neural.close()
-    kept.use(None)
+    score_cache.use(None)
 
 
 def test_a_score_is_the_mean_of_its_segments(fake: Path) -> None:
@@ -130,7 +130,7 @@ def test_references_are_read_as_the_model_says(fake: Path) -> None:
 def test_what_was_scored_is_not_scored_again(
     fake: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    kept.use(fake / "kept")
+    score_cache.use(fake / "stored")
     spec = f"comet:model={fake}/plain"
 
     def loads() -> int:
@@ -138,7 +138,7 @@ def test_what_was_scored_is_not_scored_again(
         return capfd.readouterr().err.count("loaded")
 
     first = score(spec)
-    assert (loads(), len(list((fake / "kept").iterdir()))) == (1, 1)
+    assert (loads(), len(list((fake / "stored").iterdir()))) == (1, 1)
     assert score(spec) == first
     assert score(f"{spec},bootstrap=0").segments == first.segments  # an interval is no part of it
     assert loads() == 0, "the model is found, so that its version is known, but not loaded"
@@ -146,12 +146,12 @@ def test_what_was_scored_is_not_scored_again(
     metrics.score(spec, HYPOTHESES, [[*REFERENCES[:-1], "a dog"]], SOURCES, "de-en")
     metrics.score(spec, HYPOTHESES, [REFERENCES], [*SOURCES[:-1], "hund"], "de-en")
     score(f"{spec},batch=2")
-    assert (loads(), len(list((fake / "kept").iterdir()))) == (1, 5)
+    assert (loads(), len(list((fake / "stored").iterdir()))) == (1, 5)
     with monkeypatch.context() as patch:
         patch.setenv("FAKE", "revision:2")
         assert "|revision:2|" in score(spec).signature
         assert loads() == 1, "another version of the model"
-    for path in (fake / "kept").iterdir():
+    for path in (fake / "stored").iterdir():
         path.write_text(path.read_text().replace("0.", "1.", 1))
     with caplog.at_level(logging.WARNING):
         assert score(spec) == first

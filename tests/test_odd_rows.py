@@ -68,7 +68,7 @@ def test_one_odd_row_is_dropped(what: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("what", ODD)
 def test_test_set_is_never_changed(what: str, tmp_path: Path) -> None:
     name, content, _, why = ODD[what]
-    with pytest.raises(TextError, match="no row can be left out of a test set") as caught:
+    with pytest.raises(TextError, match="a test set must be complete") as caught:
         prepared(lay(tmp_path / name, content), "test")
     assert why in str(caught.value)
     assert not (tmp_path / "out" / "manifest.json").exists()
@@ -92,7 +92,7 @@ def test_file_of_odd_rows_or_cut_off_is_refused(name: str, content: str, said: s
 
 
 def test_file_of_another_kind_is_refused_early(tmp_path: Path) -> None:
-    rows = "\n".join(f'{{"en": "{n}", "de": "{n}"}}' for n in range(corpora.EARLY)) + "\nno JSON"
+    rows = "\n".join(f'{{"en": "{n}", "de": "{n}"}}' for n in range(corpora.MAX_FAULTS)) + "\nno JSON"
     with pytest.raises(TextError, match=r"a\.jsonl:1: no 'fr'; it has: en, de"):
         prepared(lay(tmp_path / "a.jsonl", rows))
 

@@ -79,7 +79,7 @@ PRIOR_MISTAKES = [
     ("{kind: refined, system: twin, hypotheses: a.jsonl}", ["give one of `model`, `hypotheses` and `system`"]),
     ("{kind: refined, system: twn}", ["prior.system = 'twn'", "did you mean 'twin'"]),
     ("{kind: refined, system: given}", ["prior.system = 'given'", "unknown system"]),
-    ("{kind: refined, system: none}", ["prior.system = 'none'", "a system without settings"]),
+    ("{kind: refined, system: none}", ["prior.system = 'none'", "a system without several settings"]),
     ("{kind: refined, hypotheses: 'no-{pair}.jsonl'}", ["prior.hypotheses = 'no-en-fr.jsonl'", "no such file"]),
     ("{kind: refined, model: tiny}", ["prior.model = 'tiny'", "from the hub or a folder"]),
     ("{kind: pseudo}", ["give either `files` or `corpus`"]),
@@ -88,7 +88,7 @@ PRIOR_MISTAKES = [
     ("{kind: pseudo, files: {en-fr: c.yaml}}", ["prior.files = 'en-de'", "unknown pair"]),
     ("{kind: pseudo, corpus: dem}", ["prior.corpus = 'dem'", "did you mean 'demo'"]),
     ("{kind: random, files: {fr: c.yaml}}", ["prior.files = 'de'", "unknown language"]),
-    ("{kind: wrong-language, files: {fr: c.yaml}}", ["no language besides those of en-fr among the files"]),
+    ("{kind: wrong-language, files: {fr: c.yaml}}", ["the files have no language other than those of en-fr"]),
     ("{kind: fixed, texts: {fr: 'Voici :'}}", ["prior.texts = 'de'", "unknown language"]),
 ]
 
@@ -108,12 +108,12 @@ def test_prior_that_cannot_be_made_is_refused(
     ("old", "new", "expected"),
     [
         ("divergence: {twin: twin,", "divergence: {twin: tuin,", "divergence.twin = 'tuin'"),
-        ("n: [0, 2], sent", "n: [0, 0], sent", "every n must stand once"),
+        ("n: [0, 2], sent", "n: [0, 0], sent", "every value may be given only once"),
         ("n: [0, 2], sent", "n: [0, 6], sent", "less than or equal to 5"),
         (
             "training: {steps: 2}}",
             "training: {steps: 2}, sweep: {axis: steps, key: training.steps, values: [1, 2]}}",
-            "this tuning is swept, and a twin is one model",
+            "this tuning is swept, but a twin must be one model",
         ),
     ],
 )
@@ -125,7 +125,7 @@ def test_twin_that_cannot_be_compared_is_refused(tmp_path: Path, old: str, new: 
 
 def test_wrong_language_needs_another_target(tmp_path: Path) -> None:
     old, new = "test: {corpus: demo, pairs: [en-fr, en-de]}", "test: {corpus: demo, pairs: [en-fr]}"
-    with pytest.raises(ConfigError, match="no language besides those of en-fr among the test targets"):
+    with pytest.raises(ConfigError, match="the test targets have no language other than those of en-fr"):
         load_config(config_with(tmp_path, "{kind: wrong-language, corpus: demo}", old, new))
 
 
@@ -289,7 +289,7 @@ def test_comparison_with_a_twin(made: Plan) -> None:
         assert teacher[2, 1]["kl_twin"] == pytest.approx(teacher[0, 3]["kl_twin"])
     made.tuning_folder(made.twin_of(run)).joinpath("manifest.json").unlink()
     save(TOKENIZERS["byte-level, Chinese"](), made.tuning_folder(made.twin_of(run)), 1)
-    with pytest.raises(ValueError, match=r"seed-2 is not that of .*tiny: its ids mean something else"):
+    with pytest.raises(ValueError, match=r"the tokenizers in .*tiny and .*seed-2 differ"):
         diverge.diverge(made, run)
 
 

@@ -435,9 +435,9 @@ def greedy(model: Any, source: torch.Tensor, start: list[int], count: int) -> li
     ("options", "message"),
     [
         ({"n": [6]}, "less than or equal to 5"),
-        ({"n": [1, 1]}, "every n must stand once"),
+        ({"n": [1, 1]}, "every value may be given only once"),
         ({"n": []}, "at least 1 item"),
-        ({"n": ["all"]}, "a whole gold prior would be an answer"),
+        ({"n": ["all"]}, "a whole gold prior would be a complete answer"),
         ({"prior": {"kind": "refined"}}, "one of `model`, `hypotheses` and `system`"),
         ({"prior": {"kind": "refined", "model": "m", "hypotheses": "h"}}, "one of `model`, `hypotheses` and `system`"),
         ({"prior": {"kind": "golden"}}, "does not match any of the expected tags"),

@@ -153,10 +153,10 @@ def test_the_other_corpus_is_prepared_first(tmp_path: Path, monkeypatch: pytest.
         ({"corpus": "joined"}, "corpora.joined.corpus = 'joined': unknown corpus that is not joined itself"),
         (
             {"pairs": ["de-fr", "en-de", "de-it"]},
-            "joined.pairs.2 = 'de-it': needs en-it of the corpus 'base', which has no",
+            "joined.pairs.2 = 'de-it': needs the pair en-it of the corpus 'base', which does not",
         ),
-        ({"through": "it"}, "joined.pairs.0 = 'de-fr': needs it-de of the corpus 'base'"),
-        ({"corpus": "demo"}, "corpus 'joined' has no train split for de-fr; give it one"),
+        ({"through": "it"}, "joined.pairs.0 = 'de-fr': needs the pair it-de of the corpus 'base'"),
+        ({"corpus": "demo"}, "corpus 'joined' has no train split for de-fr; add one"),
         ({"stands_for": "wmt2"}, "joined.stands_for = 'wmt2': unknown published test set 'wmt2'; did you mean 'wmt22'"),
         ({"through": "english"}, "joined.through = 'english': English is written 'en' here"),
         ({"pairs": []}, "joined.pairs = []: list should have at least 1 item"),
@@ -338,9 +338,7 @@ def test_fingerprints_by_hand() -> None:
 
 def test_a_set_that_is_another_is_refused(tmp_path: Path) -> None:
     corpus = standing(tmp_path, [("a", "b")], "wmt22", "en-de")
-    with pytest.raises(
-        CorpusError, match=r"stands_for: wmt22, but 1 lines of en-de, and WMT22 general has 2,037; take"
-    ):
+    with pytest.raises(CorpusError, match=r"stands_for: wmt22, but 1 lines of en-de, and WMT22 general has 2,037; use"):
         corpora.prepare(corpus, "en-de", tmp_path, tmp_path / "out")
     assert not (tmp_path / "out" / "manifest.json").exists()
     changed = corpus.model_copy(update={"stands_for": "iwslt17-tst2017-multilingual"})

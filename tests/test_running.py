@@ -66,7 +66,7 @@ def test_killed_run_goes_on_by_the_same_command(tmp_path: Path) -> None:
         assert refused.returncode == 1
         assert "Traceback" not in refused.stderr
         (line,) = [line for line in refused.stderr.splitlines() if "another run" in line]
-        assert line.startswith("results/smoke: another run is at work there (process ")
+        assert line.startswith("results/smoke: another run uses this folder (process ")
         assert f"process {first.pid} on {os.uname().nodename}: " in line
         assert "--cores 1" in line
         assert line.endswith("); wait until it ends, or stop it")
@@ -117,7 +117,7 @@ def test_lock_ends_with_its_process(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     results = Path("results")
     with other(tmp_path, "run") as process, pytest.raises(BlockingIOError) as refused, running.run(results):
         pass
-    assert f"another run is at work there (process {process.pid} on " in str(refused.value)
+    assert f"another run uses this folder (process {process.pid} on " in str(refused.value)
     left = running.folder(results) / running.RUN
     assert f"process {process.pid}" in left.read_text(), "killed, it left its file"
     with running.run(results):
@@ -150,7 +150,7 @@ def test_jobs_that_a_killed_run_left_are_waited_for(
             assert ended == [str(working.pid)]
             assert working.wait(timeout=60) == 0
             assert [path.name for path in running.folder(results).iterdir()] == [running.RUN]
-    assert f"still at work (process {working.pid} on " in caplog.text
+    assert f"still running (process {working.pid} on " in caplog.text
 
 
 def test_file_that_was_removed_meanwhile_is_no_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -178,7 +178,7 @@ ROWS = [
                 "--metric chrf:word=2",
                 "unknown option of chrf 'word'; did you mean 'word_order'",
             ),
-            ("an option that is none", TWO, "--metric chrf:2", "an option is written name=value"),
+            ("an option that is none", TWO, "--metric chrf:2", "an option must be written as name=value"),
             ("an option of another kind", TWO, "--metric chrf:word_order=two", "word_order"),
             ("an unknown tokenizer", TWO, "--metric bleu --tokenize 13b", "13b"),
             ("a metric of latency", TWO, "--metric laal --source hyp.txt", "needs the delays of a decoding"),
@@ -191,7 +191,7 @@ ROWS = [
                 "a tokenizer for nothing",
                 TWO,
                 "--metric bleu:tokenize=char chrf --tokenize none",
-                "--tokenize is for BLEU, and each bleu of --metric names its own",
+                "--tokenize is for BLEU, but each bleu of --metric names its own",
             ),
             ("negative resamples", TWO, "--bootstrap -1", "resamples cannot be negative: -1"),
         ]

@@ -85,7 +85,7 @@ def test_more_shards_than_sentences(folder: Path, monkeypatch: pytest.MonkeyPatc
     decode.main([*arguments, "--shard", "1", "--of", "30"])
     (part,) = folder.glob("results/**/shard-1-of-30.jsonl")
     assert part.read_bytes() == b""
-    with pytest.raises(ValueError, match=r"--shard is a number from 1 to 3 \(--of\), not 4"):
+    with pytest.raises(ValueError, match=r"--shard must be a number from 1 to 3 \(--of\), not 4"):
         decode.main([*arguments, "--shard", "4", "--of", "3"])
 
 

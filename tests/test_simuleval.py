@@ -505,17 +505,17 @@ def test_the_agent_says_what_went_wrong(simuleval: Path, tmp_path: Path) -> None
         ((python, ["a", "b"], cpu), "no error"),
         (
             (python, ["a", "crash"], cpu),
-            "the translator has ended with exit code 3: \\S+ \\S+/stream.py --serve .* --seed 2$",
+            "the translator ended with exit code 3: \\S+ \\S+/stream.py --serve .* --seed 2$",
         ),
         (
             (python, ["refuse"], cpu),
             'the translator refused: request 3, {"source": "refuse"}: this word cannot be read',
         ),
         (("nowhere/python", [], cpu), "nowhere/python does not start .*: `make env`"),
-        (("/bin/echo", [], cpu), "the translator said '/.* --serve .*', which is no JSON: /bin/echo"),
-        (("/bin/false", [], cpu), "the translator has ended with exit code 1: /bin/false"),
-        ((python, [], {"device": "cuda", "fp16": False}), "our translator finds its device itself"),
-        ((python, [], {"device": "cpu", "fp16": True}), "our translator finds its device itself"),
+        (("/bin/echo", [], cpu), "the translator printed '/.* --serve .*', which is not JSON: /bin/echo"),
+        (("/bin/false", [], cpu), "the translator ended with exit code 1: /bin/false"),
+        ((python, [], {"device": "cuda", "fp16": False}), "the translator chooses its device itself"),
+        ((python, [], {"device": "cpu", "fp16": True}), "the translator chooses its device itself"),
     ]
     given = json.dumps([case for case, _ in cases])
     agent = REPOSITORY / "scripts" / "simuleval_agent.py"

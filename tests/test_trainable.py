@@ -217,5 +217,5 @@ def test_what_does_not_reach_into_flex_attention_is_refused(tmp_path: Path, key:
     flex = "{kernel: flex, positions: group, policies: [{name: wait-k, k: 1}]}"
     masked = f"sft: {{method: simulmask, options: {flex}, training: {{steps: 2, {key}: true}}}}"
     (tmp_path / "c.yaml").write_text(GOOD.replace(sft, masked), encoding="utf-8")
-    with pytest.raises(ConfigError, match=rf"tunings.sft.training.{key} = True: FlexAttention is put in from outside"):
+    with pytest.raises(ConfigError, match=rf"tunings.sft.training.{key} = True: does not work with FlexAttention"):
         load_config(tmp_path / "c.yaml")

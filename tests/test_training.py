@@ -180,7 +180,7 @@ def test_a_schedule_laid_out_for_more_steps_is_that_of_a_longer_run(
 
 @pytest.mark.parametrize("given", [{"epochs": 1.0, "schedule_steps": 9}, {"steps": 10, "schedule_steps": 9}])
 def test_a_schedule_is_not_shorter_than_its_run(given: dict[str, float]) -> None:
-    with pytest.raises(ValueError, match=r"schedule_steps \(9\) needs `steps`, of which it has no fewer"):
+    with pytest.raises(ValueError, match=r"schedule_steps \(9\) needs `steps`, and must be at least as large"):
         Training(**given)
 
 

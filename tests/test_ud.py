@@ -213,7 +213,7 @@ def test_folder_of_another_release(tmp_path: Path, server: Path) -> None:
     other = CORPUS.model_copy(update={"release": "r2.6"})
     with pytest.raises(CorpusError, match="another treebank or release"):
         list(ud.read(other, "fr-en", "test", tmp_path / "down"))
-    with pytest.raises(ValidationError, match="no treebank for 'de' of de-en"):
+    with pytest.raises(ValidationError, match="`treebanks` has no entry for 'de', the first language of de-en"):
         UdCorpus(provider="ud", release="r2.5", treebanks={"fr": "French-GSD"}, pairs=["de-en"])
 
 

@@ -153,7 +153,7 @@ def test_what_vllm_cannot_do_is_said() -> None:
     ):
         with pytest.raises(ValueError, match=said):
             OfflineDecoder(name="offline", engine="vllm", **options)
-    with pytest.raises(ValueError, match="no room for the twin"):
+    with pytest.raises(ValueError, match="the twin has no memory"):
         PrefilledDecoder(name="prefilled", engine="vllm", prior=SftPrior(kind="sft", twin="twin"))
 
 
@@ -161,5 +161,5 @@ def test_a_missing_library_is_named_before_any_work(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("dragoman.checks.systems.find_spec", lambda name: None)
     wanted = config("results")
     wanted["experiments"]["simulmask"]["systems"]["offline"]["decoder"]["engine"] = "vllm"
-    with pytest.raises(ConfigError, match=r"decoder\.engine = 'vllm': vllm is not installed; make an environment"):
+    with pytest.raises(ConfigError, match=r"decoder\.engine = 'vllm': vllm is not installed; create an environment"):
         parse(wanted)

@@ -1,7 +1,7 @@
-"""dragoman: reproduce papers on translating with large language models, and try the next method beside them.
+"""dragoman: reproduces papers on translation with large language models, and compares new methods with them.
 
-One street, six rooms: corpora -> training -> decoding -> metrics -> tables -> report. A room imports only from the
-rooms before it and from the shared hall (`config`, `prompts`, `records`).
+Results are made in this order: corpora -> training -> decoding -> metrics -> tables -> report. The code of a step
+imports only the code of earlier steps, and shared modules (`config`, `prompts`, `records`).
 """
 
 __version__ = "0.1.0"

@@ -122,14 +122,14 @@ class Folder:
 
     def _rows(self, experiment: str, system: str, pair: str, seed: int) -> dict[tuple[str, str], list[dict[str, Any]]]:
         """Rows of hypotheses by the SHA-256 of their file and their setting, which a record of theirs knows."""
-        found: dict[tuple[str, str], list[dict[str, Any]]] = {}
+        by_file: dict[tuple[str, str], list[dict[str, Any]]] = {}
         for path in sorted(self.path.glob(f"decodes/{experiment}/*/{pair}/seed-{seed}/hypotheses.jsonl")):
             name, point = split(path.parents[2].name)
             if name == system:
                 whole = sha256(path)
                 for row in read_jsonl(path):
-                    found.setdefault((whole, joined(point, str(row["setting"]))), []).append(row)
-        return found
+                    by_file.setdefault((whole, joined(point, str(row["setting"]))), []).append(row)
+        return by_file
 
     def hypotheses(self, place: Place, seed: int) -> list[dict[str, Any]] | None:
         """The rows that a record was made from; None where they are not there any more."""
@@ -186,8 +186,8 @@ def _change(place: Place, a: Folder, b: Folder) -> Change:
     return replace(facts, verdict=_verdict(facts))
 
 
-def _mean(found: Iterable[Record]) -> float | None:
-    scored = list(found)
+def _mean(chosen: Iterable[Record]) -> float | None:
+    scored = list(chosen)
     if not scored or any(record.value is None for record in scored):
         return None
     return moments.fmean(map(_value, scored))
@@ -201,8 +201,8 @@ def _value(record: Record) -> float:
 def _obstacle(ours: Iterable[Record], theirs: Iterable[Record]) -> str:
     """Why two numbers were not measured alike; empty where they were. How intervals came about does not matter."""
 
-    def measured(found: Iterable[Record]) -> list[str]:
-        parts = [part for each in found for part in each.signature.split("|")]
+    def measured(measurements: Iterable[Record]) -> list[str]:
+        parts = [part for each in measurements for part in each.signature.split("|")]
         return list(dict.fromkeys(part for part in parts if not re.match(r"(bs|seed):", part)))
 
     first, second = measured(ours), measured(theirs)
@@ -242,11 +242,11 @@ def _on_sentences(facts: Change, a: Folder, b: Folder, pairs: Sequence[tuple[int
         if texts[0] != texts[1]:
             raise _Unpaired("other test sentences")
         for name, folder, seed, rows, kept in zip("AB", (a, b), seeds, both, made, strict=True):
-            found = _statistics(place, folder.records[place][seed], [rows[key] for key in both[0]])
+            computed = _statistics(place, folder.records[place][seed], [rows[key] for key in both[0]])
             recorded = _value(folder.records[place][seed])
-            if not math.isclose(found.value, recorded, rel_tol=1e-7, abs_tol=1e-5):
-                raise _Unpaired(f"the hypotheses of {name} give {found.value:g} now, not {recorded:g}")
-            kept.append(found)
+            if not math.isclose(computed.value, recorded, rel_tol=1e-7, abs_tol=1e-5):
+                raise _Unpaired(f"the hypotheses of {name} give {computed.value:g} now, not {recorded:g}")
+            kept.append(computed)
     tested = significance.randomisation(made[1], made[0])
     # not sacrebleu's p, which takes a swap that changes nothing for chance: one sentence that differs would be proof
     p = min(1.0, 2 * min(tested.above, tested.below))
@@ -310,12 +310,12 @@ def compare_claims(a: Folder, b: Folder) -> list[ClaimChange]:
     if not all(file.is_file() for file in files):
         return []
     first, second = (claims.by_id(claims.read(file)) for file in files)
-    found = []
+    changed = []
     for key in dict.fromkeys([*first, *second]):
         left, right = (_verdicts(each[key]) if key in each else None for each in (first, second))
         if left != right:
-            found.append(ClaimChange(key, (second.get(key) or first[key])[0].statement, left, right))
-    return found
+            changed.append(ClaimChange(key, (second.get(key) or first[key])[0].statement, left, right))
+    return changed
 
 
 def _verdicts(results: Sequence[claims.Result]) -> str:
@@ -327,5 +327,5 @@ def _verdicts(results: Sequence[claims.Result]) -> str:
 
 def counts(changes: Iterable[Change]) -> dict[Verdict, int]:
     """How many changes there are of each verdict, all verdicts in order."""
-    found = Counter(change.verdict for change in changes)
-    return {verdict: found[verdict] for verdict in VERDICTS}
+    tally = Counter(change.verdict for change in changes)
+    return {verdict: tally[verdict] for verdict in VERDICTS}

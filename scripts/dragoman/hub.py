@@ -130,7 +130,7 @@ def _files_of_ours(folder: Path, patterns: Sequence[str]) -> list[str]:
         if path.is_dir() and not path.is_symlink():
             continue
         if name not in listed and not matches(name, patterns):
-            raise HubError(f"{folder} holds {name}, which was not fetched from the hub; name or make an empty folder")
+            raise HubError(f"{folder} holds {name}, which was not downloaded from the hub; use an empty folder")
         ours.append(name)
     return ours
 
@@ -149,7 +149,7 @@ def _list(place: Place) -> tuple[str, list[File]]:
     except HubError:
         raise
     except HFValidationError as error:
-        raise HubError(f"{place.repo!r} is no repository id, which looks like `owner/name`: {error}") from None
+        raise HubError(f"{place.repo!r} is not a repository id like `owner/name`: {error}") from None
     except (ValueError, TypeError, KeyError) as error:
         raise HubError(f"{place.endpoint} does not answer like a hub ({error}); check HF_ENDPOINT") from None
     if not info.sha:
@@ -168,11 +168,13 @@ def _choose(place: Place, listed: list[File], patterns: Sequence[str]) -> list[F
     for name in (file.name for file in chosen):
         parts = PurePosixPath(name).parts
         if not parts or name.startswith("/") or ".." in parts or "\\" in name or "\0" in name or name == MANIFEST:
-            raise HubError(f"{place.page} lists a file {name!r}, which cannot be written to a folder of ours; refused")
+            raise HubError(f"{place.page} lists a file {name!r}; it is refused, as the name is not allowed here")
     there = f"{place.page} at {place.revision} holds: {few(names)}"
     pickled = [name for name in names if name.endswith(PICKLED)]
     if place.kind == "model" and any(file.name in pickled for file in chosen):
-        raise HubError(f"pickled files can run code when they are loaded and are never fetched: {few(pickled)}")
+        raise HubError(
+            f"pickled files are never downloaded, since they can run code when they are loaded: {few(pickled)}"
+        )
     if "config.json" not in patterns:  # a data set, or files of a model by name
         for pattern in patterns:
             if not any(matches(file.name, [pattern]) for file in chosen):
@@ -191,7 +193,7 @@ def _choose(place: Place, listed: list[File], patterns: Sequence[str]) -> list[F
                 f"{place.page} at {place.revision} has its weights as GGUF: {few(found)}. Name one of them: "
                 f"{{source: gguf, id: {place.repo}, revision: {place.revision}, files: [{found[0]}]}}"
             )
-        raise HubError(f"no *.safetensors to fetch; {there}")
+        raise HubError(f"there is no *.safetensors file; {there}")
     if "config.json" not in {file.name for file in chosen}:
         raise HubError(f"no config.json, so this is not a model that can be loaded (an adapter?); {there}")
     return chosen

@@ -111,9 +111,9 @@ def _shown(error: Exception) -> str:
 def _explained(error: Exception, place: Place) -> HubError:
     """What happened and what to do. Addresses of requests are left out: they may hold a signature."""
     status, token = _status(error), "is set, but" if get_token() else "is not set, and"
-    elsewhere = f"or fetch it on another machine and copy it to {place.folder}"
+    elsewhere = f"or download it on another machine and copy it to {place.folder}"
     if isinstance(error, OfflineModeIsEnabled):
-        return HubError(f"{place.page} is not there yet and HF_HUB_OFFLINE is set; unset it, {elsewhere}")
+        return HubError(f"{place.page} is not downloaded yet, but HF_HUB_OFFLINE is set; unset it, {elsewhere}")
     if isinstance(error, GatedRepoError) or status == 403:
         return HubError(
             f"{place.page} is gated: accept the licence at the {place.kind}'s page and set HF_TOKEN to a token of the "
@@ -127,14 +127,14 @@ def _explained(error: Exception, place: Place) -> HubError:
             "accept the licence at its page if it has one, and set HF_TOKEN"
         )
     if status == 429:
-        return HubError(f"{place.endpoint} asks us to slow down (status 429); wait some minutes and run again")
+        return HubError(f"{place.endpoint} limits the number of requests (status 429); wait some minutes and run again")
     if status is not None:
         return HubError(
-            f"{place.endpoint} answers with {_shown(error)}; run again later, nothing fetched so far is lost"
+            f"{place.endpoint} answers with {_shown(error)}; run again later; the download continues where it stopped"
         )
     return HubError(
-        f"no network to {place.endpoint}, or not for long enough: {_shown(error)}. Run again to go on where it "
-        f"stopped; behind a proxy set HTTPS_PROXY, with a mirror set HF_ENDPOINT, {elsewhere}"
+        f"no network connection to {place.endpoint}, or it was interrupted: {_shown(error)}. Run again to continue "
+        f"where it stopped; behind a proxy set HTTPS_PROXY, with a mirror set HF_ENDPOINT, {elsewhere}"
     )
 
 

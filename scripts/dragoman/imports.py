@@ -1,11 +1,12 @@
-"""A fingerprint of the code behind a script's result, for a rule to hold among its parameters.
+"""A fingerprint of the code that a script's result depends on, for use as a parameter of its rule.
 
-Snakemake sees neither that a script changed (it runs a shell command) nor that a module it imports did; parameters it
-compares by value. What counts of a Python file is its syntax tree without docstrings: comments and layout change no
-result. The versions of libraries count too, as in a conda environment, where Snakemake itself looks at them.
+Snakemake does not notice changes in a script, since it runs a shell command, or in imported modules; but it compares
+the values of parameters. The fingerprint of a Python file is a digest of its syntax tree without docstrings, since
+comments and layout do not change results. It includes the versions of libraries, as Snakemake itself does for conda
+environments.
 
-Modules of the hall are left out: they check and place what a job is asked to do, and whatever a result takes from them
-is in its parameter `spec` (dragoman/plan). Were they in, registering a new metric would train every model again.
+The modules in `EXCLUDED` are left out: they check and plan jobs, and everything that a result uses of them is in its
+parameter `spec` (dragoman/plan). If they were included, a new line in the registry would train every model again.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from dragoman.command import REPOSITORY
 from dragoman.storage import digest, sha256
 
 SCRIPTS = REPOSITORY / "scripts"
-HALL = {
+EXCLUDED = {
     "checks",
     "command",
     "config",
@@ -38,14 +39,15 @@ HALL = {
     "running",
     "yamlfile",
 }
-"""The hub client among them: what it fetches is pinned by its revision."""
+"""Modules of `dragoman` without influence on the fingerprint. The hub client is one of them, since a revision pins the
+files that it downloads."""
 QUICK = {"claims", "judge", "plot", "report", "score", "table"}
-"""Scripts after which nothing long has to run again."""
+"""Scripts that run quickly and are not followed by long jobs."""
 FACTS = {"comparable", "languages"}
-"""Of the hall for all other scripts, so that a new language or published test set trains nothing again: the names that
-prompts and pages use, and what is known of a test set, are in `spec`."""
+"""Also excluded for all other scripts, so that a new language or published test set trains nothing again; `spec` holds
+the language names of prompts and pages, and the known facts about a test set."""
 OTHER = {".j2", ".css", ".js", ".tsv"}
-"""Files that may lie beside a module and are part of it."""
+"""Extensions of files that belong to the module of the same name."""
 LIBRARIES = REPOSITORY / "envs" / "main.txt"
 
 
@@ -64,7 +66,7 @@ def _tree(path: Path) -> ast.Module:
 
 @cache
 def _names(path: Path) -> frozenset[str]:
-    """Modules that a file imports, and whatever it imports from them, which may be modules too."""
+    """Modules that a file imports, and the names that it imports from them, which may be modules, too."""
     found: set[str] = set()
     waiting: list[ast.AST] = [_tree(path)]
     while waiting:
@@ -86,7 +88,7 @@ def _names(path: Path) -> frozenset[str]:
 
 @cache
 def _imported(path: Path) -> list[tuple[str, Path]]:
-    """Modules of ours that a file imports: where in `dragoman` each is, and its file."""
+    """Modules of `dragoman` that a file imports, each as (top-level name in `dragoman`, file)."""
     parts = [(name.split("."), name) for name in _names(path)]
     ours = [(rest[0] if rest else "", _file_of(name)) for (top, *rest), name in parts if top == "dragoman"]
     return [(place, file) for place, file in ours if file is not None]
@@ -94,17 +96,17 @@ def _imported(path: Path) -> list[tuple[str, Path]]:
 
 @cache
 def _companions(path: Path) -> list[Path]:
-    """Templates, styles, scripts and tables, which belong to the module that they are named after."""
+    """Templates, styles, scripts and tables with the name of a module, which belong to it."""
     return [file for file in path.parent.glob(f"{path.stem}.*") if file.suffix in OTHER]
 
 
 def fingerprint(paths: Iterable[Path]) -> str:
-    """A digest of files by what they hold; neither their time stamps nor where the repository lies count."""
+    """A digest of the names and contents of files, independent of their time stamps and of the repository's path."""
     return digest([[path.name, content(path)] for path in paths])
 
 
 def content(path: Path) -> str:
-    """A digest of a Python file's syntax tree without docstrings, of any other file's bytes."""
+    """A digest of a Python file's syntax tree without docstrings, or of the bytes of any other file."""
     return _code_of(path) if path.suffix == ".py" else sha256(path)
 
 
@@ -142,7 +144,7 @@ def _is_text(node: ast.expr) -> bool:
 
 @cache
 def versions() -> dict[str, str]:
-    """Import name -> version of every library that we ask for by name (envs/main.txt), without a build's suffix."""
+    """Import name -> version of every library in envs/main.txt, without a suffix of the build."""
     wanted = [re.split(r"[\s\[<>=!~;#]", line, maxsplit=1)[0] for line in LIBRARIES.read_text("utf-8").splitlines()]
     found = {}
     for name in filter(None, wanted):
@@ -151,7 +153,7 @@ def versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
         tops = {name.lower().replace("-", "_")}
-        if not any(map(find_spec, tops)):  # imported by another name, which its files say; to read them takes longer
+        if not any(map(find_spec, tops)):  # its import name differs from its own; reading its list of files is slower
             tops = {path.parts[0].removesuffix(".py") for path in library.files or () if path.suffix == ".py"}
         found |= dict.fromkeys(tops, library.version.partition("+")[0])
     return found
@@ -159,22 +161,23 @@ def versions() -> dict[str, str]:
 
 @cache
 def code(script: str, *names: tuple[str, str]) -> str:
-    """Fingerprint of the files behind `scripts/<script>.py` and the registered `(kind, name)`s, and their libraries."""
+    """Fingerprint of all files that `scripts/<script>.py` and the registered `(kind, name)`s use, and their
+    libraries."""
     files = closure(script, *names)
     tops = {name.partition(".")[0] for path in files if path.suffix == ".py" for name in _names(path)}
     return digest([fingerprint(files), {top: version for top, version in versions().items() if top in tops}])
 
 
 def closure(script: str, *names: tuple[str, str]) -> list[Path]:
-    """Files behind `scripts/<script>.py`: itself, all it imports, and what the registry holds under `(kind, name)`."""
+    """All files that `scripts/<script>.py` uses: itself, its imports, and the registered modules `(kind, name)`."""
     todo = [SCRIPTS / f"{script}.py"]
     todo += [path for kind, name in names if (path := _file_of(registry.REGISTRY[kind][name].partition(":")[0]))]
-    hall = HALL if script in QUICK else HALL | FACTS
+    excluded = EXCLUDED if script in QUICK else EXCLUDED | FACTS
     seen: set[Path] = set()
     while todo:
         path = todo.pop()
         if path not in seen:
             seen.add(path)
             seen.update(_companions(path))
-            todo += [file for place, file in _imported(path) if place not in hall]
+            todo += [file for place, file in _imported(path) if place not in excluded]
     return sorted(seen)

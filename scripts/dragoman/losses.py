@@ -1,4 +1,4 @@
-"""What training minimises: the forward pass that a method's loss is made of, and next-token cross-entropy."""
+"""Losses: the forward pass that methods use in their losses, and next-token cross-entropy."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from dragoman.entropy import LARGE, of_states, summed
 from dragoman.methods import IGNORE, takes_forward
 
 Loss = Callable[[PreTrainedModel, dict[str, torch.Tensor], torch.Tensor], torch.Tensor]
-"""(model, batch, number of predicted tokens in the global batch) -> loss to differentiate. `examples` of the batch is
-how many examples the global batch has, for what is a mean over these."""
+"""(model, batch, number of predicted tokens in the global batch) -> loss. `examples` of the batch is the number of
+examples in the global batch, for losses that are a mean over examples."""
 
 
 @dataclass(frozen=True, slots=True)
 class Forward:
-    """Ordinary passes of a model over a batch: every token sees the tokens of its own example before it, and no other,
-    whether a row holds one example or several (`packing`)."""
+    """Forward passes with a causal mask: a token attends only to itself and earlier tokens of its own example, also if
+    a row holds several examples (`packing`)."""
 
     model: PreTrainedModel
-    """For passes of another kind, which must heed `documents` of the batch themselves."""
+    """The model, for other forward passes, which must handle `documents` of the batch themselves."""
 
     def __call__(self, batch: dict[str, torch.Tensor], keep: int | torch.Tensor = 0) -> torch.Tensor:
         """Logits [batch, length, vocabulary].
 
         Args:
-            batch: `input_ids`, `attention_mask`, each [batch, length]; `documents` too, where rows hold several
+            batch: `input_ids` and `attention_mask`, each [batch, length]; also `documents` if rows hold several
                 examples.
-            keep: logits of so many last positions only; 0 means all. Or those that are True, a bool [batch, length]:
-                then they are [True ones, vocabulary].
+            keep: compute only the logits of the last `keep` positions; 0: of all positions. Or a bool mask,
+                [batch, length]: the result is then [number of True, vocabulary].
         """
         ids, documents = batch["input_ids"], batch.get("documents")
         if documents is not None:
@@ -45,7 +45,7 @@ class Forward:
 
 
 def of_method(method: Any, options: Any) -> Loss | None:
-    """The loss of a method's module with its options; None where it has none, and so cross-entropy."""
+    """The loss of a method with its options; None if the method uses cross-entropy."""
     if not hasattr(method, "loss"):
         return None
     loss = method.loss

@@ -178,11 +178,11 @@ def unmaskable(config: Mapping[str, Any]) -> str:
     text = config.get("text_config") or config
     kind = text.get("model_type", "")
     if kind in ("bloom", "mpt"):
-        return f"{kind} models have ALiBi positions that cannot be given to them, as Falcon's can"
+        return f"{kind} models compute ALiBi positions themselves, so they cannot be changed as for Falcon"
     if any("mamba" in key or key == "lru_width" for key in text):  # these name no layer_types
-        return f"{kind} models have recurrent layers, which take no mask"
+        return f"{kind} models have recurrent layers, which accept no attention mask"
     others = {*(text.get("layer_types") or ())} - {"full_attention", "sliding_attention"}
-    return f"{kind} models have layers of the kind {min(others)!r}, which take no mask" if others else ""
+    return f"{kind} models have layers of the kind {min(others)!r}, which accept no attention mask" if others else ""
 
 
 def described(folder: Path) -> PretrainedConfig:
@@ -257,7 +257,7 @@ def whole(kind: Any, folder: Path, **options: Any) -> PreTrainedModel:
     except (SafetensorError, OSError, ValueError, KeyError) as error:
         if "attention implementation" in str(error):
             raise ValueError(
-                f"transformers has no `sdpa` attention for the model in {folder}, and every mask here needs it; take "
+                f"transformers has no `sdpa` attention for the model in {folder}, but all masks here need it; use "
                 f"another model ({_first_line(error)})"
             ) from error
         raise ValueError(
@@ -277,7 +277,7 @@ def instead_of_safetensors(folder: Path) -> str:
     """What to do about a folder without safetensors, for a message."""
     if found := sorted(Path(folder).glob("*.gguf*")):
         return f"name its GGUF file in a model of its own: {{source: gguf, files: [{found[0]}]}}"
-    return "other formats can run code when they are read, so are refused"
+    return "other formats are refused, since they can run code when they are read"
 
 
 def _first_line(error: Exception) -> str:

@@ -111,5 +111,5 @@ def module_of(kind: str, name: str) -> Any:
     except (ModuleNotFoundError, AttributeError) as error:
         if error.name not in (module, attribute):
             raise  # something that the module itself needs
-        where = f"the {kind} {name!r} stands in {REGISTRY[kind][name]}"
-        raise UnknownNameError(f"registry.py says that {where}, and there is none; correct its line") from error
+        text = f"registry.py: the {kind} {name!r} should be in {REGISTRY[kind][name]}, which does not exist"
+        raise UnknownNameError(f"{text}; correct this line") from error

@@ -1,4 +1,4 @@
-"""Who works in a results folder: one run of the workflow at a time, and its jobs.
+"""Locks of a results folder, so that only one run of the workflow, with its jobs, uses it at a time.
 
 `RESULTS/.running` has a file for each of these processes. The process keeps it locked while it lives, and removes it
 when it ends. The lock is the operating system's, so it ends with its process, also by a kill or a power loss.
@@ -78,7 +78,7 @@ def owner(path: Path) -> str:
     with suppress(OSError):
         if text := path.read_text(encoding="utf-8", errors="replace"):
             return text
-    return "a process that has just begun"
+    return "a process that has just started"
 
 
 def job(results: Path) -> None:
@@ -99,7 +99,7 @@ def run(results: Path) -> Iterator[None]:
     """
     path = folder(results) / RUN
     if (descriptor := lock(path)) is None:
-        text = f"{results}: another run is at work there ({owner(path)}); wait until it ends, or stop it"
+        text = f"{results}: another run uses this folder ({owner(path)}); wait until it ends, or stop it"
         raise BlockingIOError(text)
     try:
         _clear(results, wait=True)
@@ -116,7 +116,7 @@ def _clear(results: Path, wait: bool) -> None:
             continue
         descriptor = lock(path)
         if descriptor is None and wait:
-            log.warning(f"{results}: a job of a run that was killed is still at work ({owner(path)}); waiting for it")
+            log.warning(f"{results}: waiting for a job of a killed run, which is still running ({owner(path)})")
             descriptor = lock(path, wait=True)
         if descriptor is not None:
             unlock(path, descriptor)
@@ -149,7 +149,9 @@ def guard(workflow: Any, results: Path) -> None:
                     except BlockingIOError as error:
                         sys.exit(str(error))
                     except OSError as error:
-                        log.warning(f"{folder(results)}: no locks there ({error.strerror}); Snakemake's own is used")
+                        log.warning(
+                            f"{folder(results)} has no file locks ({error.strerror}); Snakemake's own lock is used"
+                        )
             return execute(**given)
 
     workflow.execute = guarded

@@ -95,7 +95,7 @@ def read_json(path: Path) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not JSON ({error}); remove it and run again") from None
     if not isinstance(value, dict):
-        raise ValueError(f"{path} holds no JSON object but {type(value).__name__}; remove it and run again")
+        raise ValueError(f"{path} holds a {type(value).__name__} instead of a JSON object; remove it and run again")
     return value
 
 
@@ -131,7 +131,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     try:
         files = [(name, file["bytes"], file["sha256"]) for name, file in manifest["files"].items()]
     except (LookupError, TypeError, AttributeError):
-        raise ValueError(f"{path} is no manifest; remove it and run again") from None
+        raise ValueError(f"{path} is not a manifest; remove it and run again") from None
     for name, size, _ in files:
         actual = Path(folder) / name
         if not actual.is_file() or actual.stat().st_size != size:

@@ -1,10 +1,10 @@
-"""Fit one run: Hugging Face Trainer, exact resume, checkpoints that are whole or absent.
+"""Training of one model with the Hugging Face Trainer, with exact resume and complete checkpoints.
 
-The order of examples is a pure function of (seed, epoch), the loss is a mean over the tokens of the whole global
-batch however it is cut into micro-batches, and a checkpoint exists only once its manifest does. So a run that was
-stopped ends in the same weights as one that was not.
+The order of examples is a pure function of (seed, epoch). The loss is a mean over the tokens of the whole global batch,
+for any division into micro-batches. A checkpoint is valid only if it has a manifest. So a run that was stopped and
+continued ends with the same weights as an uninterrupted run.
 
-Several processes (`devices`) share out one model: each takes its part of every batch, and the first one writes.
+Several processes (`devices`) train one sharded model: each processes a part of every batch, and the first one writes.
 """
 
 from __future__ import annotations
@@ -51,11 +51,11 @@ from dragoman.trainable import merged, trainable
 log = logging.getLogger(__name__)
 
 SCHEDULER = "scheduler.pt"
-"""File of a checkpoint that holds where the learning rate is."""
+"""File of a checkpoint with the state of the learning rate schedule."""
 
 
 class Run(Trainer):
-    """A Trainer whose batches, loss and checkpoints are ours."""
+    """A Trainer with our own batches, loss and checkpoints."""
 
     def __init__(
         self, *, batches: Batches, loss: Loss, checkpoints: Path, spent: float, horizon: int, **kwargs: Any
@@ -68,7 +68,7 @@ class Run(Trainer):
 
     @property
     def seconds(self) -> float:
-        """What training took so far, attempts that were stopped included (up to their last checkpoint)."""
+        """Training time so far, including earlier attempts up to their last checkpoint."""
         return time.monotonic() - self.began
 
     def create_scheduler(self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None) -> Any:
@@ -78,7 +78,7 @@ class Run(Trainer):
         loader = DataLoader(self.train_dataset, batch_sampler=self.batches, collate_fn=self.data_collator)
         if not self.sharded:
             return self.accelerator.prepare(loader)
-        # as if alone: `batches` deals micro-batches out to the processes already
+        # prepared as for one process, since `batches` already distributes micro-batches over the processes
         return prepare_data_loader(loader, self.args.device, num_processes=1, process_index=0, put_on_device=True)
 
     def compute_loss(
@@ -90,12 +90,13 @@ class Run(Trainer):
     ) -> Any:
         assert num_items_in_batch is not None
         examples = torch.tensor(self.batches.batch_size, device=num_items_in_batch.device)
-        # gradients of several processes are averaged, but the loss is a share of the whole batch's mean
+        # FSDP averages gradients over processes, but each loss is a part of a sum, so it is multiplied by their number
         loss = self.loss(model, inputs | {"examples": examples}, num_items_in_batch) * self.args.world_size
         return (loss, {}) if return_outputs else loss
 
     def _save_checkpoint(self, model: PreTrainedModel, trial: Any) -> None:
-        """Save under a temporary name, then rename; the manifest makes it real, and older ones go."""
+        """Save under a temporary name, rename, write the manifest, which makes it valid, and remove older
+        checkpoints."""
         super()._save_checkpoint(model, trial)
         staged = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
         final = self.checkpoints / f"step-{self.state.global_step}"

@@ -1,23 +1,23 @@
-"""What a query may see: one integer per token says how many source tokens are visible to it.
+"""Attention masks of simultaneous translation: an integer per token, the number of source tokens that it may attend to.
 
 A sequence is [before][source][between][target][end]: instructions, the source sentence, the response mark, the
-translation, the end-of-sequence token. Every token sees what precedes it, except that a token after the source, which
-is fed in to predict a token of target word t, sees the source words read by then, g(t), and no more (SimulMask, arXiv
-2405.10443). So the mask of a sequence is a vector `visible` [length], and everything else is a line of arithmetic on
-it, the same for numpy arrays, torch tensors and the index tensors of FlexAttention:
+translation, the end-of-sequence token. A token attends to all earlier tokens, with one exception: a token after the
+source, whose prediction belongs to target word t, attends only to the source words read by then, g(t) (SimulMask, arXiv
+2405.10443). So a vector `visible`, [length], describes the mask of a sequence, and masks and positions are simple
+functions of it, the same for numpy arrays, torch tensors and the index tensors of FlexAttention:
 
     before the source      0
     source                 1, 2, ..., S
     after the source       source tokens of the first g(t) words
-    last token             S: it predicts nothing
+    last token             S, since it predicts nothing
 
-Several examples may stand in one row, one after the other: then another integer per token says which, `documents`, and
-none sees another's tokens.
+A row may hold several examples, one after the other. A second integer per token, `documents`, is the number of its
+example, and tokens attend only to tokens of their own example.
 
-Two ways to fill it. `exact` mirrors inference: a token is computed with the source that had been read when the token
-after it was written. `official` is the mask that the paper's authors published (github.com/OSU-STARLAB/Simul-LLM,
-examples/simulmask): every token of target word t sees g(t + 1) source words, so all but the last token of a word see
-source that had not been read when they were fed.
+There are two modes. `exact` is the same as in decoding: a token is computed with the source that had been read when the
+next token was written. `official` is the mask that the paper's authors published (github.com/OSU-STARLAB/Simul-LLM,
+examples/simulmask): every token of target word t attends to g(t + 1) source words, so every token of a word except the
+last attends to source words that had not been read yet.
 """
 
 from __future__ import annotations
@@ -39,15 +39,15 @@ Mode = Literal["exact", "official"]
 
 
 def edges(visible: torch.Tensor, documents: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """First token, first source token, and first token after the source, of the document that each token belongs to.
+    """For each token, the first token, the first source token, and the first token after the source, of its document.
 
     Args:
         visible: int64 [batch, length].
-        documents: int64 [batch, length], which example of the batch each token is part of, from 1; 0 on padding. The
-            tokens of an example stand together. A mask of real tokens is one document a row.
+        documents: int64 [batch, length], the number of each token's example, from 1; 0 on padding. The tokens of an
+            example are contiguous. An ordinary attention mask means one document per row.
 
     Returns:
-        Three arrays [batch, length]. The last two are beyond the row where a document has no source.
+        Three arrays [batch, length]. If a document has no source, the last two are beyond the end of the row.
     """
     import torch
 
@@ -104,38 +104,40 @@ def mask_mod(
 
 
 class Words(NamedTuple):
-    """Which word each token of one side belongs to, in many examples; arrays are flat, example after example. A word is
-    a unit of `units.py`."""
+    """The word of each token of one side, for many examples; the arrays of all examples are concatenated. A word is a
+    unit of `units.py`."""
 
     word: np.ndarray
-    """[tokens of all examples]: 1, ..., W in order; W + 1 after the last word of a target."""
+    """[tokens of all examples] Number of the token's word, from 1 to W; W + 1 after the last word of a target."""
     tokens: np.ndarray
-    """[examples]: tokens of the side."""
+    """[examples] Number of tokens of the side."""
     count: np.ndarray
-    """[examples]: words, W."""
+    """[examples] Number of words, W."""
 
 
 def _firsts(lengths: np.ndarray) -> np.ndarray:
-    """Where each of several runs of such lengths begins when they are laid one after the other."""
+    """Start of each part in a concatenation of parts with these lengths."""
     return np.cumsum(lengths) - lengths
 
 
 def _counting(lengths: np.ndarray) -> np.ndarray:
-    """0, 1, ..., length - 1 for every length, flat."""
+    """0, 1, ..., length - 1 for each length, concatenated."""
     return np.arange(lengths.sum()) - np.repeat(_firsts(lengths), lengths)
 
 
 def fill(
     before: np.ndarray, source: Words, between: np.ndarray, target: Words, schedules: Sequence[np.ndarray], mode: Mode
 ) -> list[np.ndarray]:
-    """The vector `visible` of every example, whose target is followed by an end-of-sequence token.
+    """The vector `visible` of every example. An end-of-sequence token follows every target.
+
+    All examples are computed together, as flat arrays: `_firsts` gives the start of an example in such an array.
 
     Args:
-        before: [examples], tokens before the source.
+        before: [examples] Number of tokens before the source.
         source: tokens of the source.
-        between: [examples], tokens between the source and the target.
+        between: [examples] Number of tokens between the source and the target.
         target: tokens of the target.
-        schedules: g(1), ..., g(T + 1) of each example.
+        schedules: g(1), ..., g(T + 1) of each example, in source words.
         mode: `exact` or `official`, see above.
 
     Returns:
@@ -147,44 +149,46 @@ def fill(
     for number, (schedule, count) in enumerate(zip(schedules, target.count.tolist(), strict=True)):
         if len(schedule) != count + 1:
             raise ValueError(f"the schedule of example {number} has {len(schedule)} steps for {count} target words")
-    ahead = target.count + 1
+    turns = target.count + 1  # [examples] T + 1, the length of a schedule
     read = np.concatenate(schedules) if schedules else np.zeros(0, dtype=np.int64)
-    if (read > np.repeat(source.count, ahead)).any():
+    if (read > np.repeat(source.count, turns)).any():
         raise ValueError("a schedule reads more words than the source has")
     size = source.tokens
 
-    # ends[w]: source tokens of the words 0..w, of one example after the other
+    # `ends`: W + 1 entries per example, the source tokens in words 1..w for w = 0..W, counted from the first example
+    # on. With it, `shown` turns each g(t) from words into tokens of its own example.
     steps = source.count + 1
     bins = np.repeat(_firsts(steps), size) + source.word
     ends = np.cumsum(np.bincount(bins, minlength=steps.sum()))
-    shown = ends[np.repeat(_firsts(steps), ahead) + read] - np.repeat(_firsts(size), ahead)
+    shown = ends[np.repeat(_firsts(steps), turns) + read] - np.repeat(_firsts(size), turns)
 
-    # the target word that each token after the source is part of: the mark of word 1, the end of word T + 1
-    after = between + target.tokens + 1
-    which = np.repeat(np.arange(len(before)), after)
+    # `part`: the target word of each token after the source; the mark counts as word 1, the end as word T + 1.
+    after = between + target.tokens + 1  # [examples] tokens after the source
+    which = np.repeat(np.arange(len(before)), after)  # [tokens after the source] number of the example
     part = np.ones(after.sum(), dtype=np.int64)
-    step = _counting(after)
+    step = _counting(after)  # [tokens after the source] place after the source
     in_target = (step >= between[which]) & (step < after[which] - 1)
     part[in_target] = target.word
-    final = np.cumsum(after) - 1
-    part[final] = ahead
+    final = np.cumsum(after) - 1  # [examples] the end-of-sequence tokens
+    part[final] = turns
+    # `due`: the word t whose g(t) a token gets.
     if mode == "exact":
-        due = np.concatenate([part[1:], [1]])  # of the token that follows
+        due = np.concatenate([part[1:], [1]])  # the word of the next token, which this token predicts
     else:
-        due = np.minimum(part + in_target, ahead[which])
-    response = shown[_firsts(ahead)[which] + due - 1]
+        due = np.minimum(part + in_target, turns[which])  # the next word, for every token of a word
+    response = shown[_firsts(turns)[which] + due - 1]
     response[final] = size
 
     length = before + size + after
-    visible = np.zeros(length.sum(), dtype=np.int64)
-    start = _firsts(length) + before
+    visible = np.zeros(length.sum(), dtype=np.int64)  # 0 before the source
+    start = _firsts(length) + before  # [examples] first source token
     visible[np.repeat(start, size) + _counting(size)] = _counting(size) + 1
     visible[np.repeat(start + size, after) + step] = response
     return np.split(visible, np.cumsum(length)[:-1])
 
 
 def vectors(examples: Sequence[Spelled], schedules: Sequence[np.ndarray], mode: Mode = "exact") -> list[list[int]]:
-    """The vector of every sentence pair, token for token that of its `ids`.
+    """The vector `visible` of every sentence pair, one integer for each of its `ids`.
 
     Args:
         examples: sentence pairs in tokens.

@@ -69,7 +69,7 @@ def _mapping_without_repeats(loader: _StrictLoader, node: yaml.MappingNode) -> d
         line = key_node.start_mark.line + 1
         if key in first:
             raise ConfigError(
-                f"{loader.path}:{line}: {key!r} stands twice (first in line {first[key]}); "
+                f"{loader.path}:{line}: {key!r} is given twice (first in line {first[key]}); "
                 "rename one of them or remove it"
             )
         first[key] = line
@@ -100,7 +100,9 @@ def read_yaml(path: Path) -> tuple[dict[str, Any], Marks]:
             raise ConfigError("\n".join(f"{path}:{problem}" for problem in odd))
         data = loader.construct_document(node) if node is not None else None
     except RecursionError:
-        raise ConfigError(f"{path}: nested too deeply, or a part that holds itself; write it out flat") from None
+        raise ConfigError(
+            f"{path}: nested too deeply, or an alias refers to itself; write it without such nesting"
+        ) from None
     except OverflowError:
         raise ConfigError(
             f"{path}: more than {MOST_NODES:,} keys and values, aliases written out; shorten it"

@@ -1,11 +1,11 @@
-# What the rules share: the checked configuration, its plan of runs, and the functions that look things up in it.
+# Shared by all rules: the checked configuration, its plan of runs, and functions that read the plan.
 
 import re
 import shlex
 import sys
 from pathlib import Path
 
-# Where this file lies: used as a module, the workflow has the basedir of the Snakefile that uses it.
+# The path of this file: if the workflow is used as a module, workflow.basedir is the folder of the other Snakefile.
 REPOSITORY = Path(str(workflow.current_basedir)).parents[1]
 SCRIPTS = str(REPOSITORY / "scripts")
 sys.path.insert(0, SCRIPTS)
@@ -23,17 +23,17 @@ try:
 except ConfigError as error:
     sys.exit(str(error))
 
-# Another workflow that uses this one has settings of its own.
+# A workflow that uses this one as a module keeps its own settings.
 if Path(workflow.basedir) == REPOSITORY:
     running.guard(workflow, PLAN.results)
 
 RESULTS = PLAN.results.as_posix()
 THREADS = PLAN.config.threads
 
-# Jobs call our scripts by name, with the Python that runs Snakemake unless conda provides one, and find the
-# configuration, as merged, in a file that is named after its content. A job shows in RESULTS that it is at work
-# (dragoman/running.py). A prefix replaces Snakemake's strict mode. Where Python must not keep bytecode, every job would
-# compile torch anew, which takes longer than many jobs.
+# Jobs call our scripts by name, with the Python that runs Snakemake, unless conda provides one. The merged
+# configuration is in a file that is named after the hash of its content. While a job runs, it holds a lock in RESULTS
+# (dragoman/running.py). A prefix replaces Snakemake's strict mode. PYTHONDONTWRITEBYTECODE is cleared, since every job
+# would otherwise compile torch again, which takes longer than many jobs.
 CONDA = any(method.name == "CONDA" for method in workflow.deployment_settings.deployment_method)
 PREFIX = (
     f"set -euo pipefail; export PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS={THREADS} "
@@ -43,7 +43,7 @@ PREFIX = (
 shell.prefix(PREFIX)
 
 
-# On one machine, jobs are copies of a process that has imported what they all import.
+# On one machine, jobs are forked from a process that has already imported the common modules.
 onstart:
     if workflow.local_exec and not CONDA and worker.suits(len(list(workflow.dag.needrun_jobs()))):
         shell.prefix(PREFIX + worker.start(Path(RESULTS) / "logs" / "worker.log", THREADS) + " ")
@@ -61,20 +61,20 @@ wildcard_constraints:
 
 
 def raw_text(w):
-    """Files a corpus is made of: what was downloaded, or the user's own."""
+    """Input files of a corpus: downloaded files, or the user's own."""
     if PLAN.needs_download(w.corpus):
         return [rules.download.output.manifest.format(**w)]
     return PLAN.raw_files(w.corpus, w.pair)
 
 
 def models_from(*sources):
-    """A pattern of the models that come from these sources; of nothing, where there are none."""
+    """A pattern that matches the models with these sources; it matches nothing if there are none."""
     names = [name for name, model in PLAN.config.models.items() if model.source in sources]
     return "|".join(map(re.escape, names)) or "(?!)"
 
 
 def asked(need):
-    """The resources of a rule: what a function of the wildcards says, memory and time growing with the attempt."""
+    """The resources of a rule, from a function of the wildcards; memory and time grow with each attempt."""
     return {
         "gpu": lambda w: need(w).gpu,
         "cpus_per_task": lambda w, threads: max(threads, need(w).cpus_per_task),
@@ -84,18 +84,18 @@ def asked(need):
 
 
 def light(rule):
-    """The resources of a rule that holds no model."""
+    """The resources of a rule without a model."""
     return asked(lambda w: RESOURCES.without_model(rule))
 
 
 def with_model(name, training=None):
-    """What a job with a foundation model, or one tuned from it, asks for; where it trains, for each of its devices."""
+    """The resources of a job with a foundation model or a tuned model; for trainings, per device."""
     need = RESOURCES.with_model(table.parameters(PLAN.model(name)), train=training is not None)
     return need.times(training.devices, RESOURCES.nodes(training.devices)) if training else need
 
 
 def asked_to_train(trained):
-    """What a job that trains asks for; `trained` gives its model and its `training`, from the wildcards.
+    """The resources of a training; `trained` returns its model and its `training`, given the wildcards.
 
     On several nodes the job starts its own processes on each (dragoman/launch.py), which SLURM's executor calls MPI.
     """
@@ -110,7 +110,7 @@ def asked_to_train(trained):
 
 
 def is_neural(w):
-    """Whether some metric of an experiment is a network."""
+    """Whether an experiment has a neural metric."""
     return any(name in neural.METRICS for _, name in PLAN.metrics_of(w.experiment))
 
 

@@ -1,4 +1,4 @@
-# Parallel text: fetched once where it comes over a network, then checked line by line into local parquet files.
+# Parallel text: downloaded once if it is not local, then checked line by line and written to local parquet files.
 #
 # needs    the corpora of the configuration
 # makes    RESULTS/corpora/<corpus>/<pair>/{train,validation,test}.parquet, dropped.jsonl, manifest.json
@@ -8,8 +8,9 @@ localrules:
     download,
 
 
-# Needs a network, so it runs where Snakemake runs: compute nodes often have none. Only the manifest is declared, which
-# comes last: Snakemake would delete a declared folder before every attempt, and a download could never go on.
+# Runs on the machine where Snakemake runs, since compute nodes often have no network. Only the manifest, which is
+# written last, is declared as output: Snakemake deletes a declared folder before every attempt, so a download could not
+# continue.
 rule download:
     output:
         manifest=f"{RESULTS}/downloads/corpora/{{corpus}}/{{pair}}/manifest.json",

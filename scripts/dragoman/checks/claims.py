@@ -1,4 +1,4 @@
-"""Roles that claims can find a system by, and results folders that have verdicts on claims."""
+"""Checks of roles, which claims use to refer to systems, and of results folders with verdicts on claims."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dragoman.configfile import Problem
 
 
 def problems_of(config: Config) -> Iterator[Problem]:
-    """Roles that two systems have or that no claim knows, variants with a role of a claim, folders without verdicts."""
+    """Roles of two systems or of no claim, variants that have a role of a claim, and folders without verdicts."""
     chosen = False
     for place, experiment in config.experiments.items():
         at = ("experiments", place)
@@ -22,7 +22,7 @@ def problems_of(config: Config) -> Iterator[Problem]:
             if (other := seen.setdefault(system.role or name, name)) != name:
                 key = ("role",) if system.role else ()
                 text = f"the system {other!r} has the role {system.role or name!r}, too; give one of them another role"
-                yield Problem((*at, "systems", name, *key), f"{text} or name", system.role)
+                yield Problem((*at, "systems", name, *key), f"{text} or key", system.role)
     if chosen:
         yield from _of_claims(config)
     for name, folder in config.worlds.items():
@@ -30,7 +30,7 @@ def problems_of(config: Config) -> Iterator[Problem]:
 
 
 def _of_claims(config: Config) -> Iterator[Problem]:
-    from dragoman.claims import refused, statements  # they read plans, which read configurations
+    from dragoman.claims import refused, statements  # imported here to avoid a cycle: claims import plans
 
     known = statements.read()
     for place, experiment in config.experiments.items():
@@ -42,8 +42,8 @@ def _of_claims(config: Config) -> Iterator[Problem]:
             if role in known.roles:
                 yield from named("role of a system", key, system.role, known.roles[role])
             elif system.role is not None and experiment.role is None:
-                text = f"no claim is about an experiment {place!r}; give it a `role` ({', '.join(known.roles)})"
-                yield Problem(key, f"{text}, or leave this one out", system.role)
+                text = f"no claim has the experiment {place!r}; give it a `role` ({', '.join(known.roles)})"
+                yield Problem(key, f"{text}, or remove the system's role", system.role)
     for place, name, text in refused(known.claims, config):
         yield Problem(("experiments", place, "systems", name, "variant"), text)
 
@@ -53,7 +53,7 @@ def _world(config: Config, name: str, folder: str) -> Iterator[Problem]:
 
     at, path = ("worlds", name), Path(folder) / "claims.jsonl"
     if Path(folder).resolve() == Path(config.results).resolve():
-        yield Problem(at, "this is the results folder of this very configuration; give another's", folder)
+        yield Problem(at, "this is the results folder of this configuration; give the folder of another one", folder)
     elif not path.is_file():
         yield Problem(at, "no claims.jsonl in this folder; run its configuration first, or remove this key", folder)
     else:

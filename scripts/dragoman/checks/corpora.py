@@ -1,4 +1,4 @@
-"""Corpora and models: files that must be there, patterns and sets that must be known, pages that models are made of."""
+"""Checks of corpora and models: files, patterns and test sets that must exist, and pages for pre-training."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from dragoman.config import (
 from dragoman.configfile import KeyPath, Problem
 from dragoman.languages import reverse, split_pair
 
-NO_FILE = "no such file (paths count from the working directory)"
+NO_FILE = "no such file (paths are relative to the working directory)"
 
 
 def problems_of(config: Config, at: KeyPath, corpus: Corpus) -> Iterator[Problem]:
@@ -64,12 +64,12 @@ def problems_of_model(config: Config, at: KeyPath, model: Model) -> Iterator[Pro
 
 
 def _instead_of_folder(path: Path) -> str:
-    """What to write for something that is no checkpoint folder."""
+    """The error for a path that is not a checkpoint folder, with the correct key for a GGUF file."""
     if path.is_file() and path.suffix == ".gguf":
         return f"this is a GGUF file; write {{source: gguf, files: [{path}]}}"
-    if found := sorted(path.glob("*.gguf*")) if path.is_dir() else []:
-        return f"no config.json there, but a GGUF file; write {{source: gguf, files: [{found[0]}]}}"
-    return "no config.json there; give a folder in Hugging Face format"
+    if gguf := sorted(path.glob("*.gguf*")) if path.is_dir() else []:
+        return f"has no config.json, but a GGUF file; write {{source: gguf, files: [{gguf[0]}]}}"
+    return "has no config.json; give a folder in Hugging Face format"
 
 
 def _missing_files(at: KeyPath, corpus: FilesCorpus) -> Iterator[Problem]:
@@ -86,7 +86,7 @@ def _missing_files(at: KeyPath, corpus: FilesCorpus) -> Iterator[Problem]:
 
 
 def _no_folder(path: str) -> str:
-    from dragoman.corpora import saved  # brings pyarrow
+    from dragoman.corpora import saved  # imported here, since it imports pyarrow
 
     return saved.instead_of(located(path).parent)
 
@@ -96,7 +96,9 @@ def _patterns(at: KeyPath, corpus: HubCorpus) -> Iterator[Problem]:
         yield from _holders((*at, "files", split), pattern, ("source", "target", "config"))
         for pair in corpus.pairs if "{config}" in pattern else ():
             if pair not in corpus.configs and reverse(pair) not in corpus.configs:
-                yield Problem((*at, "configs"), f"`files` names {{config}}, and {pair} has none here", corpus.configs)
+                yield Problem(
+                    (*at, "configs"), f"`files` uses {{config}}, but {pair} has no entry here", corpus.configs
+                )
 
 
 def _holders(at: KeyPath, pattern: str, allowed: Sequence[str]) -> Iterator[Problem]:
@@ -105,7 +107,7 @@ def _holders(at: KeyPath, pattern: str, allowed: Sequence[str]) -> Iterator[Prob
 
 
 def _joined(config: Config, at: KeyPath, corpus: PivotCorpus) -> Iterator[Problem]:
-    """A corpus to join that is there, is parallel with the language in between, and is none that is joined itself."""
+    """Checks that the other corpus exists, is not a pivot corpus itself, and has pairs with the pivot language."""
     fitting = {name: other for name, other in config.corpora.items() if not isinstance(other, PivotCorpus)}
     yield from named("corpus that is not joined itself", (*at, "corpus"), corpus.corpus, fitting)
     if corpus.corpus not in fitting:
@@ -113,7 +115,7 @@ def _joined(config: Config, at: KeyPath, corpus: PivotCorpus) -> Iterator[Proble
     for index, pair in enumerate(corpus.pairs):
         for base in corpus.bases(pair):
             if base not in pairs_of(fitting[corpus.corpus]):
-                text = f"needs {base} of the corpus {corpus.corpus!r}, which has no such pair; add it there"
+                text = f"needs the pair {base} of the corpus {corpus.corpus!r}, which does not have it; add it there"
                 yield Problem((*at, "pairs", index), text, pair)
 
 
@@ -133,10 +135,10 @@ def _pages(config: Config, at: KeyPath, pages: Pages) -> Iterator[Problem]:
     if (corpus := config.corpora.get(pages.corpus)) is None:
         return
     if pages.languages and len(set(pages.languages)) < len(pages.languages):
-        yield Problem((*at, "languages"), "a language stands twice", pages.languages)
+        yield Problem((*at, "languages"), "a language is listed twice; remove one", pages.languages)
     pairs = page_pairs(pages, corpus)
     if len({frozenset(split_pair(pair)) for pair in pairs}) < len(pairs):
-        yield Problem((*at, "pairs"), "a pair stands twice (its reverse is the same text)", pages.pairs)
+        yield Problem((*at, "pairs"), "a pair is listed twice (its reverse is the same text); remove one", pages.pairs)
     for pair in pairs:
         yield from pair_in(at, "pairs" if pages.pairs else "languages", config.corpora, pages.corpus, pair, "train")
     for number, task in enumerate(pages.tasks):

@@ -1,4 +1,4 @@
-"""Models that no mask of ours can be given to, and what in an experiment needs one."""
+"""Checks that a model accepts our attention masks, if a part of the experiment needs one."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from dragoman.storage import read_json
 
 
 def needed(experiment: Experiment) -> Iterator[tuple[KeyPath, Any]]:
-    """Keys of an experiment, with their values, that a mask follows from: methods that hide the source, rows of several
-    examples, decoders whose rows read at their own pace."""
+    """Keys of an experiment that need an attention mask, with their values: methods that hide source tokens, rows with
+    several examples, and decoders in which each row reads at its own pace."""
     for name, tuning in experiment.tunings.items():
         if tuning.method in registry.REGISTRY["method"] and hasattr(
             registry.module_of("method", tuning.method), "alibi"
@@ -28,7 +28,7 @@ def needed(experiment: Experiment) -> Iterator[tuple[KeyPath, Any]]:
 
 
 def problems_of(config: Config, at: KeyPath, experiment: Experiment) -> Iterator[Problem]:
-    """Whether the experiment's model, where its configuration is at hand, takes the masks that the experiment needs."""
+    """Checks that the experiment's model, if its config.json is on this machine, accepts the masks that are needed."""
     model = config.models.get(experiment.model)
     path = Path(model.path) / "config.json" if isinstance(model, LocalModel) else None
     if path is not None and path.is_file() and any(needed(experiment)):
@@ -37,12 +37,12 @@ def problems_of(config: Config, at: KeyPath, experiment: Experiment) -> Iterator
 
 
 def refused(described: Mapping[str, Any], experiment: Experiment) -> Iterator[tuple[KeyPath, str, Any]]:
-    """Keys of an experiment that a model cannot serve, each with the reason and its value.
+    """Keys of an experiment for which a model does not work, each with the reason and its value.
 
     Args:
-        described: what the model's config.json holds.
-        experiment: of that model.
+        described: the content of the model's config.json.
+        experiment: an experiment with that model.
     """
     if why := models.unmaskable(described):
         for keys, value in needed(experiment):
-            yield keys, f"{why}, and this needs one; take another model, or whole sentences without packing", value
+            yield keys, f"{why}, and this needs one; use another model, or whole sentences without packing", value

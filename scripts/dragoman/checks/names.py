@@ -1,4 +1,4 @@
-"""Names that must exist: of anything, of a pair and a split in a corpus, of a language in a prompt."""
+"""Checks that names exist: names of any kind, a pair and a split in a corpus, a language in a prompt."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ DEMO_LANGUAGES = ("en", "fr", "de", "nl", "it", "ro")
 
 
 def named(kind: str, at: KeyPath, name: str | None, allowed: Any) -> Iterator[Problem]:
-    """Whether a name, where there is one, is among those that exist."""
+    """Checks that `name` is one of `allowed`; None passes."""
     if name is not None and name not in allowed:
         yield Problem(at, registry.unknown(kind, name, allowed), name)
 
 
 def pairs_of(corpus: Corpus) -> set[str]:
-    """Every pair a corpus can serve."""
+    """Every pair that a corpus has."""
     if corpus.provider == "demo":
         return {f"{source}-{target}" for source, target in permutations(DEMO_LANGUAGES, 2)}
     if corpus.provider == "files":
@@ -33,7 +33,8 @@ def pairs_of(corpus: Corpus) -> set[str]:
 
 
 def page_pairs(pages: Pages, corpus: Corpus) -> list[str]:
-    """Pairs whose training text becomes pages: those named or every two languages, in the direction the corpus has."""
+    """Pairs whose training text becomes pages: the listed pairs, or every pair of the languages, in a direction that
+    the corpus has."""
     pairs = pages.pairs or ["-".join(both) for both in combinations(sorted(set(pages.languages or ())), 2)]
     return [
         pair if pair in pairs_of(corpus) or reverse(pair) not in pairs_of(corpus) else reverse(pair) for pair in pairs
@@ -41,9 +42,9 @@ def page_pairs(pages: Pages, corpus: Corpus) -> list[str]:
 
 
 def has_split(corpora: Mapping[str, Corpus], name: str, pair: str, split: str) -> bool:
-    """Whether the configuration gives that split of a corpus any sentences."""
+    """Whether the configuration defines any sentences for that split of a corpus."""
     corpus = corpora[name]
-    if corpus.provider == "pivot":  # a corpus or pair that is not there is another mistake, which is named elsewhere
+    if corpus.provider == "pivot":  # a missing corpus or pair is another mistake, which another check reports
         other = corpora.get(corpus.corpus)
         bases = [] if other is None or other.provider == "pivot" else corpus.bases(pair)
         return all(
@@ -64,7 +65,7 @@ def has_split(corpora: Mapping[str, Corpus], name: str, pair: str, split: str) -
 def pair_in(
     at: KeyPath, key: str | int, corpora: Mapping[str, Corpus], name: str, pair: str, split: str
 ) -> Iterator[Problem]:
-    """Whether a corpus, where there is one of that name, has text of a pair in a split."""
+    """Checks that a corpus has text of a pair in a split; a corpus that does not exist passes."""
     if (corpus := corpora.get(name)) is None:
         return
     if pair not in pairs_of(corpus):
@@ -72,31 +73,31 @@ def pair_in(
             (*at, key), f"corpus {name!r} has no such pair; " + registry.unknown("pair", pair, pairs_of(corpus)), pair
         )
     elif not has_split(corpora, name, pair, split):
-        yield Problem((*at, key), f"corpus {name!r} has no {split} split for {pair}; give it one", pair)
+        yield Problem((*at, key), f"corpus {name!r} has no {split} split for {pair}; add one", pair)
 
 
 def template_in(
     at: KeyPath, prompt: Prompt | None, model: Model | None, obstacles: dict[str, bool]
 ) -> Iterator[Problem]:
-    """Whether a prompt that asks for the model's chat template can have it.
+    """Checks that a prompt with the model's chat template can be used.
 
     Args:
-        at: where the prompt is named.
-        prompt: it; None where there is none of that name.
-        model: likewise.
-        obstacles: what works on a prompt's own segments alone, and whether it is used with this prompt.
+        at: the key that names the prompt.
+        prompt: the prompt; None if there is none of that name.
+        model: the model; None if there is none of that name.
+        obstacles: features that do not work with a chat template -> whether they are used with this prompt.
     """
     if prompt is None or prompt.template is None:
         return
     if model is not None and model.source == "scratch":
-        yield Problem(at, "a model from scratch has no chat template; take a prompt without `template`")
-    for what, used in obstacles.items():
+        yield Problem(at, "a model from scratch has no chat template; use a prompt without `template`")
+    for obstacle, used in obstacles.items():
         if used:
-            yield Problem(at, f"{what} cannot go into a chat template; take a prompt without `template`")
+            yield Problem(at, f"{obstacle} cannot go into a chat template; use a prompt without `template`")
 
 
 def languages_in(at: KeyPath, known: dict[str, Prompt], name: str, pair: str) -> Iterator[Problem]:
-    """Whether a prompt can name the languages of a pair."""
+    """Checks that a prompt has names for the languages of a pair."""
     if name in known:
         try:
             render(known[name], pair, "", "")

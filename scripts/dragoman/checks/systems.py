@@ -1,4 +1,4 @@
-"""Systems and what is measured of them: decoders, priors, prompts, demonstrations, metrics, instructions."""
+"""Checks of systems and their metrics: decoders, priors, prompts, demonstrations, metrics, instructions."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ from dragoman.units import of_pair
 MODEL_FREE = ("copy", "dictionary")
 """Decoders that use no model."""
 SINGLE = (*MODEL_FREE, "offline", "contrastive")
-"""Decoders that give one answer to a sentence, under one setting."""
+"""Decoders that write one answer per sentence, with a single setting."""
 
 
-LOOKED_AT = 20_000
-"""Rows of a dictionary that are read whenever a configuration is."""
+CHECKED_ROWS = 20_000
+"""Number of rows of a dictionary that are checked when a configuration is read."""
 
 
 def problems_of(
@@ -62,24 +62,26 @@ def problems_of(
 
 def _decoder(at: KeyPath, experiment: Experiment, decoder: Any, tuning: str | None) -> Iterator[Problem]:
     if decoder.name in MODEL_FREE and tuning is not None:
-        yield Problem((*at, "tuning"), f"the decoder {decoder.name!r} uses no model; leave the tuning out", tuning)
+        yield Problem((*at, "tuning"), f"the decoder {decoder.name!r} uses no model; remove the tuning", tuning)
     used = experiment.tunings.get(tuning or "")
     if used is not None and used.method in registry.REGISTRY["method"]:
         yield from fits((*at, "decoder"), decoder, used)
     elif isinstance(decoder, ConversationDecoder):
-        yield Problem((*at, "decoder", "name"), "only a model tuned by `method: converse` takes turns", decoder.name)
+        yield Problem(
+            (*at, "decoder", "name"), "needs a tuning with `method: converse`, which trains turns", decoder.name
+        )
     if used is not None and (sweep := used.sweep) and (points := getattr(decoder, sweep.axis, None)):
         missing = [value for value in sweep.values if value not in map(str, points)]
         if missing:
-            text = f"the tuning is swept over {sweep.axis}, and the decoder lacks {', '.join(missing)}"
+            text = f"the tuning is swept over {sweep.axis}, but the decoder lacks {', '.join(missing)}; add them"
             yield Problem((*at, "decoder", sweep.axis), text, points)
     for pair in experiment.test.pairs if getattr(decoder, "legacy", False) else ():
         if "character" in of_pair(pair, experiment.asked):
-            text = f"the published code knows words between blanks only, and {pair} is read or written by characters"
-            yield Problem((*at, "decoder", "legacy"), f"{text}; leave it out", True)
+            text = f"the published code divides text at blanks only, but {pair} is read or written by characters"
+            yield Problem((*at, "decoder", "legacy"), f"{text}; remove this key", True)
             break
     if getattr(decoder, "engine", "") == "vllm" and find_spec("vllm") is None:
-        text = "vllm is not installed; make an environment around it that has our packages, too, or leave `engine` out"
+        text = "vllm is not installed; create an environment with vllm and the packages of dragoman, or remove `engine`"
         yield Problem((*at, "decoder", "engine"), text, "vllm")
     if isinstance(decoder, DictionaryDecoder):
         for pair in experiment.test.pairs:
@@ -89,18 +91,18 @@ def _decoder(at: KeyPath, experiment: Experiment, decoder: Any, tuning: str | No
 
 
 def _dictionary(at: KeyPath, path: str, pair: str) -> Iterator[Problem]:
-    """Whether a dictionary is there and can be read, by its first rows."""
+    """Checks that a dictionary exists, and that its first rows can be read."""
     if not Path(path).is_file():
         yield Problem(at, "no such file", path)
         return
     try:
-        read_dictionary(Path(path), pair, LOOKED_AT)
+        read_dictionary(Path(path), pair, CHECKED_ROWS)
     except TextError as error:
         yield Problem(at, str(error), path)
 
 
 def _prior(config: Config, at: KeyPath, experiment: Experiment, own: str, prior: Any) -> Iterator[Problem]:
-    """Whether what a prior is made of is there, for every pair of the test."""
+    """Checks that a prior has its files, corpus or systems, for every test pair."""
     pairs = experiment.test.pairs
     targets = {split_pair(pair)[1] for pair in pairs}
     if isinstance(prior, SftPrior):
@@ -121,7 +123,7 @@ def _prior(config: Config, at: KeyPath, experiment: Experiment, own: str, prior:
     if isinstance(prior, RandomPrior) and prior.kind == "wrong-language":
         for pair in pairs:
             if not languages - {*split_pair(pair)}:
-                text = f"no language besides those of {pair} among the {'test targets' if prior.corpus else 'files'}"
+                text = f"the {'test targets' if prior.corpus else 'files'} have no language other than those of {pair}"
                 yield Problem((*at, "corpus" if prior.corpus else "files"), f"{text}; add one", sorted(languages))
     elif not prior.corpus:
         wanted, kind = (pairs, "pair") if isinstance(prior, PseudoPrior) else (sorted(targets), "language")
@@ -138,7 +140,7 @@ def _refined(config: Config, at: KeyPath, experiment: Experiment, own: str, prio
     other = experiment.systems.get(prior.system or "")
     tuning = experiment.tunings.get(other.tuning or "") if other else None
     if other and (other.decoder.name not in SINGLE or (tuning and tuning.sweep)):
-        text = "a refined prior is one answer to a sentence; name a system without settings or prior tokens"
+        text = "a refined prior needs one answer per sentence; name a system without several settings or prior tokens"
         yield Problem((*at, "system"), text, prior.system)
     for pair in experiment.test.pairs if prior.hypotheses else ():
         path = str(prior.hypotheses).replace("{pair}", pair)
@@ -156,7 +158,7 @@ def _refined(config: Config, at: KeyPath, experiment: Experiment, own: str, prio
 def _prompts(
     config: Config, at: KeyPath, experiment: Experiment, system: System, known: dict[str, Prompt]
 ) -> Iterator[Problem]:
-    """Prompts by target language, names for every language that a prompt is to name, and chat templates."""
+    """Checks prompts by target language, names of every language that a prompt needs, and chat templates."""
     for language, name in system.prompt_by_target.items():
         yield from named("prompt", (*at, "prompt_by_target", language), name, known)
         if language not in {split_pair(pair)[1] for pair in experiment.test.pairs}:
@@ -184,11 +186,11 @@ def _shots(config: Config, at: KeyPath, experiment: Experiment, shots: Shots) ->
     for pair in experiment.test.pairs:
         yield from pair_in(at, "corpus" if shots.corpus else "split", config.corpora, name, pair, shots.split)
     if shots.corpus in (None, experiment.test.corpus) and shots.split == experiment.test.split:
-        yield Problem((*at, "split"), "demonstrations would be of the very text that is tested on", shots.split)
+        yield Problem((*at, "split"), "demonstrations would come from the test text; use another split", shots.split)
 
 
 def problems_of_instructions(at: KeyPath, experiment: Experiment, spec: Instructed) -> Iterator[Problem]:
-    """Instructions that can be read, and systems that are one model each."""
+    """Checks that instructions can be read, and that each system has exactly one model."""
     try:
         questions(located(spec.path))
     except ValueError as error:
@@ -199,24 +201,24 @@ def problems_of_instructions(at: KeyPath, experiment: Experiment, spec: Instruct
             continue
         tuning = experiment.tunings.get(system.tuning or "")
         if system.decoder.name in MODEL_FREE or (tuning and (tuning.per_pair or tuning.sweep)):
-            text = "instructions are answered by one model: no decoder without any, no model per pair, no sweep"
+            text = "instructions need a system with exactly one model: a decoder with a model, no `per_pair`, no sweep"
             yield Problem((*at, "systems", index), text, name)
 
 
 def _counted_alike(at: KeyPath, spec: str, options: dict[str, Any], experiment: Experiment) -> Iterator[Problem]:
-    """Whether a latency is asked for in the units in which delays are written."""
+    """Checks that a latency metric uses the units in which delays are written."""
     for pair in experiment.test.pairs:
         source, target = of_pair(pair, experiment.asked)
         for key, unit in (("unit", target), ("source_unit", source)):
             if (given := UNITS.get(options.get(key, ""))) not in (None, unit):
-                text = f"{pair} has a delay for each {target} of the target, in {source}s of the source, and none for "
-                yield Problem(at, f"{text}each {given}; leave `{key}` out, or write `unit` under the experiment", spec)
+                text = f"{pair} has a delay for each {target} of the target, in {source}s of the source, but not for "
+                yield Problem(at, f"{text}each {given}; remove `{key}`, or set `unit` of the experiment", spec)
                 return
 
 
 def _claimed(at: KeyPath, spec: str) -> Iterator[Problem]:
-    """Whether a claim is about a metric that no claim can be about."""
-    from dragoman.claims import statements  # it reads plans, which read configurations
+    """Checks that no claim uses this metric, which has no significance test."""
+    from dragoman.claims import statements  # imported here to avoid a cycle: claims import plans
 
     try:
         statements.load()
@@ -228,7 +230,7 @@ def problems_of_metric(at: KeyPath, spec: str, experiment: Experiment) -> Iterat
     """Mistakes of one metric of an experiment."""
     measured = (getattr(system.decoder, "monolingual", False) for system in experiment.systems.values())
     if spec.partition(":")[0] == "bits" and not any(measured):
-        text = "no system measures them; give those of interest the decoder {name: offline, monolingual: true}"
+        text = "no system measures this; give a system the decoder {name: offline, monolingual: true}"
         yield Problem(at, text, spec)
     try:
         name, options = metrics.parse(spec)
@@ -243,13 +245,13 @@ def problems_of_metric(at: KeyPath, spec: str, experiment: Experiment) -> Iterat
     if "delays" in metrics.columns_of(name):
         yield from _counted_alike(at, spec, options, experiment)
     if options:
-        try:  # a value that the metric refuses is refused here, not after all the training
+        try:  # so that a bad value is reported now, and not after the training
             if check := getattr(registry.module_of("metric", name), "check", None):
                 check(experiment.test.pairs, **options)
                 return
             for pair in experiment.test.pairs:
                 metrics.trial(spec, pair)
         except metrics.NoValueError:
-            return  # of this text alone
+            return  # the trial text has no value, but the options are valid
         except metrics.MetricError as error:
             yield Problem(at, str(error), spec)

@@ -1,4 +1,4 @@
-"""Tunings: methods and their options, what they are trained on and go on from, sweeps."""
+"""Checks of tunings: methods and their options, training text, the tuning to continue from, sweeps."""
 
 from __future__ import annotations
 
@@ -47,16 +47,16 @@ def _tuning(
     config: Config, at: KeyPath, experiment: Experiment, tuning: Tuning, known_prompts: dict[str, Prompt]
 ) -> Iterator[Problem]:
     if experiment.train is None:
-        yield Problem((*at[:2], "train"), "this key is required: there are tunings, but nothing to train them on")
+        yield Problem((*at[:2], "train"), "this key is required, since the experiment has tunings")
     elif tuning.per_pair and (missing := set(experiment.test.pairs) - set(tuning.pairs or experiment.train.pairs)):
         where = "pairs lack" if tuning.pairs else "train.pairs lacks"
-        text = f"per_pair: true leaves no model for the test pairs {', '.join(sorted(missing))}, which {where}"
+        text = f"per_pair: true gives no model for the test pairs {', '.join(sorted(missing))}, which {where}"
         yield Problem((*at, "per_pair"), text, tuning.per_pair)
     name = experiment.train.corpus if experiment.train else ""
     for index, pair in enumerate(tuning.pairs or ()):
         yield from pair_in((*at, "pairs"), index, config.corpora, name, pair, "train")
         if pair in (tuning.pairs or [])[:index]:
-            yield Problem((*at, "pairs", index), "stands twice; remove one", pair)
+            yield Problem((*at, "pairs", index), "is listed twice; remove one", pair)
     yield from named("prompt", (*at, "prompt"), tuning.prompt, known_prompts)
     yield from named("method", (*at, "method"), tuning.method, registry.REGISTRY["method"])
     if tuning.mix is not None:
@@ -64,8 +64,8 @@ def _tuning(
         yield from named("corpus of instructions", (*at, "mix", "corpus"), tuning.mix.corpus, fitting)
         mixing = [name for name in registry.names("method") if getattr(registry.module_of("method", name), "MIXES", 0)]
         if tuning.method not in mixing:
-            text = f"only these methods can learn from instructions, too: {', '.join(mixing)}"
-            yield Problem((*at, "mix"), f"{text}; write a tuning of one of them and `start` from it", tuning.method)
+            text = f"only these methods can also train on instructions: {', '.join(mixing)}"
+            yield Problem((*at, "mix"), f"{text}; add a tuning with one of them and `start` from it", tuning.method)
     if tuning.method not in registry.REGISTRY["method"]:
         return
     method = registry.module_of("method", tuning.method)
@@ -81,24 +81,26 @@ def _tuning(
     yield from template_in((*at, "prompt"), prompt, model, {f"the turns of `method: {tuning.method}`": turns})
     for key in ("gradient_checkpointing", "compile"):
         if getattr(options, "kernel", None) == "flex" and getattr(tuning.training, key):
-            text = "FlexAttention is put in from outside of the layers, where this does not reach; write `kernel: sdpa`"
+            text = "does not work with FlexAttention, which is not part of the layers; set `kernel: sdpa`"
             yield Problem((*at, "training", key), text, True)
     if tuning.training.packing is not None and not packs(method):
-        text = f"the loss of {tuning.method!r} calls the model itself, so the examples of a row would see each other; "
-        text += "leave packing out, or let the loss take `forward` (CONTRIBUTING.md)"
+        text = f"the loss of {tuning.method!r} calls the model itself, so the examples of a row would attend to each "
+        text += "other; remove `packing`, or give the loss an argument `forward` (CONTRIBUTING.md)"
         yield Problem((*at, "training", "packing"), text, tuning.training.packing)
     wanted = method.alibi(options) if hasattr(method, "alibi") else None
     if model is not None and wanted is not None and has_alibi(model) is (not wanted):
         kinds = ("rotary", "ALiBi") if wanted else ("ALiBi", "rotary")
         fitting = sorted(name for name, other in config.models.items() if has_alibi(other) is wanted)
-        text = f"these options of {tuning.method!r} need {kinds[1]} positions, and {experiment.model!r} has {kinds[0]}"
-        yield Problem((*at, "options"), f"{text} ones (others: {', '.join(fitting) or 'none here'})", tuning.options)
+        text = f"these options of {tuning.method!r} need {kinds[1]} positions, but {experiment.model!r} has {kinds[0]}"
+        text += f" positions (models with {kinds[1]} positions: {', '.join(fitting) or 'none'})"
+        yield Problem((*at, "options"), text, tuning.options)
 
 
 def _trainable(
     at: KeyPath, tuning: Tuning, method: Any, options: Any, experiment: Experiment, known: dict[str, Prompt]
 ) -> Iterator[Problem]:
-    """Whether the training pairs are such as the prompt can name and the method can use."""
+    """Checks that the prompt has names for the languages of the training pairs, and that the method can use the
+    pairs."""
     assert experiment.train is not None
     pairs, name = tuning.pairs or experiment.train.pairs, tuning.prompt or experiment.prompt
     unnamed = [problem for pair in pairs for problem in languages_in((*at, "prompt"), known, name, pair)]
@@ -106,8 +108,8 @@ def _trainable(
     if getattr(options, "aligned", False):
         for pair in pairs:
             if (counted := of_pair(pair)) != of_pair(pair, experiment.asked):
-                text = f"{tuning.method!r} goes by alignments here, and those of {pair} link {counted.source}s to "
-                text += f"{counted.target}s; leave `unit` out, or train by another policy"
+                text = f"{tuning.method!r} uses word alignments here, which link {counted.source}s to "
+                text += f"{counted.target}s for {pair}; remove `unit`, or use another policy"
                 yield Problem((*at[:2], "unit"), text, " and ".join(experiment.asked))
                 break
     if name not in known or unnamed or not hasattr(method, "check"):
@@ -126,7 +128,7 @@ def _trainable(
 
 
 def has_alibi(model: Model) -> bool | None:
-    """Whether a model's positions are ALiBi; None when that is not known before it is fetched."""
+    """Whether a model has ALiBi positions; None if that is not known before the model is downloaded."""
     if model.source == "scratch":
         return model.architecture == "falcon-alibi"
     if model.source == "local":
@@ -134,7 +136,7 @@ def has_alibi(model: Model) -> bool | None:
         return bool(read_json(config).get("alibi")) if config.is_file() else None
     if model.source == "hub":
         return model.alibi
-    return False  # of GGUF files with ALiBi, transformers reads BLOOM's alone, which no method here can train
+    return False  # the only GGUF files with ALiBi that transformers reads are BLOOM's, which no method here can train
 
 
 def options_of(tuning: Tuning) -> Any:
@@ -149,7 +151,7 @@ def _sweep(
     here: KeyPath = (*at, "sweep", "values")
     for value, given in tuning.sweep.values.items():
         if not regex.fullmatch(r"[\p{L}\p{M}\p{N}_.+-]+", value):
-            yield Problem(here, "a setting is one word: letters, digits and . + - _", value)
+            yield Problem(here, "a setting must be one word of letters, digits and . + - _", value)
         try:
             each = sweeps.at(tuning, value)
         except ValidationError as error:
@@ -160,7 +162,7 @@ def _sweep(
             yield Problem(here, text, given)
             return
         except (KeyError, IndexError, TypeError, ValueError):
-            text = "this tuning has no such key; write the keys that lead to it with dots, as in options.alpha"
+            text = "this tuning has no such key; write nested keys with dots, as in options.alpha"
             yield Problem((*at, "sweep", "key"), text, tuning.sweep.key)
             return
         yield from (
@@ -170,7 +172,7 @@ def _sweep(
 
 
 def _start(at: KeyPath, experiment: Experiment, name: str) -> Iterator[Problem]:
-    """A tuning that goes on from another: it must be there, come to an end, and be trained on the same pairs."""
+    """Checks `start`: the other tuning must exist, the chain must end, and both must be per pair and swept alike."""
     tuning = experiment.tunings[name]
     if tuning.start is None:
         return
@@ -183,15 +185,15 @@ def _start(at: KeyPath, experiment: Experiment, name: str) -> Iterator[Problem]:
         seen.append(step)
         step = experiment.tunings[step].start or ""
     if step in seen:
-        yield Problem(at, f"tunings go on from each other in a circle: {' -> '.join([*seen, step])}", tuning.start)
+        yield Problem(at, f"tunings start from each other in a circle: {' -> '.join([*seen, step])}", tuning.start)
     if start.per_pair and not tuning.per_pair:
-        yield Problem(at, f"{tuning.start!r} is one model per pair, so this tuning must be, too", tuning.start)
+        yield Problem(at, f"{tuning.start!r} has `per_pair: true`, so this tuning needs it, too", tuning.start)
     if start.sweep and (tuning.sweep is None or list(tuning.sweep.values) != list(start.sweep.values)):
         yield Problem(at, f"{tuning.start!r} is swept; sweep this tuning over the same settings", tuning.start)
 
 
 def twins(experiment: Experiment) -> set[str]:
-    """Tunings that the foundation model is compared with or given the first tokens of."""
+    """Tunings that the foundation model is compared with, or whose first tokens it is given."""
     decoders = [system.decoder for system in experiment.systems.values()]
     priors = [decoder.prior for decoder in decoders if isinstance(decoder, PrefilledDecoder)]
     compared = {experiment.divergence.twin} if experiment.divergence else set()
@@ -203,21 +205,22 @@ def problems_of_twin(at: KeyPath, experiment: Experiment, name: str) -> Iterator
     yield from named("tuning", at, name, experiment.tunings)
     tuning = experiment.tunings.get(name)
     if tuning is not None and tuning.sweep is not None:
-        yield Problem(at, "this tuning is swept, and a twin is one model; name one without a sweep", name)
+        yield Problem(at, "this tuning is swept, but a twin must be one model; name a tuning without a sweep", name)
 
 
 def fits(at: KeyPath, decoder: Any, tuning: Tuning) -> Iterator[Problem]:
-    """Whether a decoder does what a tuned model was trained for."""
+    """Checks that a decoder fits the method of a tuned model."""
     method = registry.module_of("method", tuning.method)
     if getattr(method, "CONVERSES", False) != isinstance(decoder, ConversationDecoder):
         text = f"models of the method {tuning.method!r} are decoded "
-        text += "by `conversation`" if not isinstance(decoder, ConversationDecoder) else "otherwise: they take no turns"
+        turns = isinstance(decoder, ConversationDecoder)
+        text += "with another decoder, since they are not trained on turns" if turns else "with `conversation`"
         yield Problem((*at, "name"), text, decoder.name)
     if isinstance(decoder, SimultaneousDecoder):
         trained = tuning.options.get("positions", "plain")
         if (trained == "group") != (decoder.positions == "group"):
-            text = f"the tuning counts positions {trained!r}; `group` must stand in both or in neither"
+            text = f"the tuning has positions {trained!r}; set `positions: group` in both or in neither"
             yield Problem((*at, "positions"), text, decoder.positions)
         if given := tuning.options.get("origin", 0):
-            text = f"the tuning has `origin: {given}`, and simultaneous decoders know 0 only; leave it out there"
+            text = f"the tuning has `origin: {given}`, but simultaneous decoders support only 0; remove it there"
             yield Problem((*at, "name"), text, decoder.name)

@@ -33,16 +33,16 @@ def evaluate(claims: Iterable[Claim], plan: Plan, records: Iterable[Record] = ()
         MetricError: a metric of a claim cannot be computed, or its score is not the one on record.
     """
     results = Results(plan, records)
-    found = [
+    verdicts = [
         evaluated(claim, results, place)
         for claim in claims
         for place in plan.config.experiments_of(claim.experiment) or [None]
     ]
-    tested = [number for number, result in enumerate(found) if result.p is not None]
-    adjusted = holm([found[number].p or 0.0 for number in tested])
+    tested = [number for number, result in enumerate(verdicts) if result.p is not None]
+    adjusted = holm([verdicts[number].p or 0.0 for number in tested])
     for number, p in zip(tested, adjusted, strict=True):
-        found[number] = replace(found[number], p_holm=p)
-    return found
+        verdicts[number] = replace(verdicts[number], p_holm=p)
+    return verdicts
 
 
 def evaluated(stated: Claim, results: Results, experiment: str | None) -> Result:
@@ -70,8 +70,8 @@ def evaluated(stated: Claim, results: Results, experiment: str | None) -> Result
                 *taken.compare(claim, results.plan, pairs), taken.TEST, "; ".join(filter(None, (taken.NOTE, note)))
             )
         if claim.reading:
-            *found, near = _agreement(claim, results, pairs)
-            return result(*found, "sign test over pairs and seeds", note, near)
+            *agreement, near = _agreement(claim, results, pairs)
+            return result(*agreement, "sign test over pairs and seeds", note, near)
         grid = [parts_of(claim, results, pair) for pair in pairs]
     except NotRun as reason:
         return result("not run", None, [], "", str(reason))
@@ -108,15 +108,15 @@ def _pairs(claim: Claim, results: Results) -> tuple[list[str], str]:
     if claim.pairs == "all":
         return list(tested), ""
     if claim.pairs in ("trained", "zero-shot"):
-        found = [pair for pair in tested if (pair in trained) == (claim.pairs == "trained")]
-        if not found:
+        chosen = [pair for pair in tested if (pair in trained) == (claim.pairs == "trained")]
+        if not chosen:
             raise NotRun(f"no {claim.pairs} pair is tested in experiment {claim.experiment!r}")
-        return found, ""
-    found = [pair for pair in tested if pair in claim.pairs]
-    if not found:
+        return chosen, ""
+    chosen = [pair for pair in tested if pair in claim.pairs]
+    if not chosen:
         raise NotRun(f"none of {', '.join(claim.pairs)} is tested in experiment {claim.experiment!r}")
     absent = [pair for pair in claim.pairs if pair not in tested]
-    return found, f"not tested: {', '.join(absent)}" if absent else ""
+    return chosen, f"not tested: {', '.join(absent)}" if absent else ""
 
 
 def _agreement(

@@ -212,20 +212,20 @@ def _shared(
     claim: Claim, results: Results, systems: Sequence[str], pair: str, seeds: Sequence[tuple[int, ...]]
 ) -> list[Any]:
     """Ids of the sentences that every setting of both systems has; source and reference must be the same."""
-    found: dict[Any, tuple[Any, Any]] | None = None
+    common: dict[Any, tuple[Any, Any]] | None = None
     for place, name in enumerate(systems):
         for seed in sorted({own[place] for own in seeds}):
             for setting, rows in results.rows(claim.experiment, name, pair, seed).items():
                 texts = {key: (row["source"], row["reference"]) for key, row in rows.items()}
-                if found is None:
-                    found = texts
+                if common is None:
+                    common = texts
                     continue
-                found = {key: text for key, text in found.items() if key in texts}
-                for key, text in found.items():
+                common = {key: text for key, text in common.items() if key in texts}
+                for key, text in common.items():
                     if texts[key] != text:
                         where = ", ".join(filter(None, (claim.experiment, name, setting, pair, f"seed {seed}")))
                         text = f"{where}: sentence {key!r} is not the one that {systems[0]} has"
                         raise MetricError(f"{text}; decode it again")
-    if not found:
+    if not common:
         raise NotRun(f"{pair}: {' and '.join(systems)} share no test sentence")
-    return list(found)
+    return list(common)

@@ -105,16 +105,16 @@ def instead_of(outcome: Outcome, shifted: Iterable[Outcome]) -> list[Outcome]:
 
 def counts(results: Iterable[Result]) -> dict[Outcome, int]:
     """How many claims came to each verdict, all verdicts in order."""
-    found = Counter(result.verdict for result in results)
-    return {outcome: found[outcome] for outcome in OUTCOMES}
+    tally = Counter(result.verdict for result in results)
+    return {outcome: tally[outcome] for outcome in OUTCOMES}
 
 
 def by_id(results: Iterable[Result]) -> dict[str, list[Result]]:
     """The results of each claim, one for each experiment that it was tested on."""
-    found: dict[str, list[Result]] = {}
+    by_claim: dict[str, list[Result]] = {}
     for result in results:
-        found.setdefault(result.id, []).append(result)
-    return found
+        by_claim.setdefault(result.id, []).append(result)
+    return by_claim
 
 
 def read(path: Path) -> list[Result]:
@@ -123,17 +123,17 @@ def read(path: Path) -> list[Result]:
     Raises:
         ValueError: a line is no such result; the message has file and line.
     """
-    found = []
+    verdicts = []
     for line, row in objects(Path(path)):
         try:
             lists = {key: [Evidence(**each) for each in row.get(key, [])] for key in ("evidence", "published")}
-            found.append(Result(**row | lists))
-            if found[-1].verdict not in OUTCOMES:
-                raise ValueError(registry.unknown("verdict", str(found[-1].verdict), OUTCOMES))
+            verdicts.append(Result(**row | lists))
+            if verdicts[-1].verdict not in OUTCOMES:
+                raise ValueError(registry.unknown("verdict", str(verdicts[-1].verdict), OUTCOMES))
         except (TypeError, ValueError) as error:
             text = f"{path}:{line}: no verdict on a claim as this version writes it ({error})"
             raise ValueError(f"{text}; run its configuration again") from None
-    return found
+    return verdicts
 
 
 def read_if_there(path: Path) -> list[Result]:

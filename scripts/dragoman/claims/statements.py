@@ -30,12 +30,12 @@ class Claim(Strict):
     """A name under `papers` in config/published/comparison.yaml; null: a statement of the file's own author."""
     statement: str
     source: str
-    """Where the paper says so, or shows it."""
+    """The place in the paper that states or shows it."""
     experiment: Name
-    """The role of an experiment; the claim is tested on every experiment that has it."""
+    """The role of an experiment; the claim is tested on every experiment with this role."""
     metric: str
-    """As a configuration spells it; or `seconds`, of one pass of fine-tuning over the training text, by the clock. Of
-    an experiment that computes this metric with further options (another identifier of languages), these are used."""
+    """A metric as in a configuration; or `seconds`, the time of one epoch of fine-tuning. If an experiment computes
+    this metric with more options (for example another language identifier), its value with these options is used."""
     system: Name
     """The role of a system."""
     settings: Settings = Field([""])
@@ -44,16 +44,17 @@ class Claim(Strict):
     against: Name | None = None
     """The role of the other system; null: the threshold is `by` alone."""
     against_settings: Settings | None = None
-    """Its settings, one for each of the system's, or one for all; null: the same ones."""
+    """Settings of the other system, one for each setting of the system, or one for all; null: the same settings."""
     factor: Annotated[float, Field(gt=0)] = 1.0
     by: float = 0.0
-    """The threshold is factor x the other's score + by."""
+    """The threshold is factor x the score of the other system + by."""
     lags: Annotated[list[float], Field(min_length=1)] | None = None
-    """Instead of settings: LAAL, in source words, at which both curves are compared, interpolated between settings."""
+    """Instead of settings: values of LAAL, in source words, at which both curves are compared. Scores are interpolated
+    between settings."""
     reading: Literal["teacher", "free"] | None = None
-    """Of a comparison with the twin (`metrics/divergence.py`), where `metric` is one of its numbers."""
+    """If `metric` is a number of a comparison with the twin: its reading (`metrics/divergence.py`)."""
     pairs: Literal["all", "trained", "zero-shot"] | Annotated[list[Pair], Field(min_length=1)] = "all"
-    """Of the pairs that are tested. `trained`: those the experiment trains on; a list: those of it that are tested."""
+    """Which test pairs are used. `trained`: the pairs that the experiment trains on; a list: the test pairs in it."""
     over_pairs: Literal["every", "mean"] = "every"
     over_settings: Literal["every", "any", "mean"] = "every"
 
@@ -67,17 +68,18 @@ class Claim(Strict):
 
     @property
     def plain(self) -> bool:
-        """Whether it is about a difference and nothing else, so that swapping outputs tests it."""
+        """Whether the claim is that one system is better than another, without factor, offset or lags; it can then be
+        tested by swapping outputs."""
         return self.against is not None and (self.factor, self.by, self.lags) == (1, 0, None)
 
     @property
     def timed(self) -> bool:
-        """Whether it is about what fine-tuning takes, which no two runs share."""
+        """Whether it is about training time, which differs between runs."""
         return self.metric == SECONDS
 
     @property
     def sign(self) -> int:
-        """1 where the claim is of more, -1 where it is of less."""
+        """1 for `above`, -1 for `below`."""
         return 1 if self.relation == "above" else -1
 
     @field_validator("paper")
@@ -92,8 +94,8 @@ class Claim(Strict):
         name = parse(self.metric)[0]
         if not self.reading and name in registry.REGISTRY["metric"] and not has_counts(name):
             raise ValueError(
-                f"`metric: {name}` has no `counts` of sentences, so no difference of it can be tested; give it some "
-                "(CONTRIBUTING.md, A new metric), or leave the claim out"
+                f"`metric: {name}` has no function `counts`, so no difference of it can be tested; add one "
+                "(CONTRIBUTING.md, A new metric), or remove the claim"
             )
         return self
 
@@ -104,21 +106,22 @@ class Claim(Strict):
         if self.against_settings and len(self.against_settings) not in (1, len(self.settings)):
             raise ValueError("`against_settings` needs one setting for each of `settings`, or one for all")
         if self.lags and (self.against is None or self.settings != [""] or self.against_settings):
-            raise ValueError("`lags` compares two curves: it needs `against`, and no settings")
+            raise ValueError("`lags` compares two curves: it needs `against`, and does not work with settings")
         if self.timed and (self.against is None or self.reading or self.lags or self.settings != [""]):
             raise ValueError(
                 f"`metric: {SECONDS}` compares all fine-tunings of two systems: it needs `against`, no settings"
             )
         if self.reading and (self.over_pairs, self.over_settings) != ("every", "every"):
-            raise ValueError("`reading` is tested over pairs: leave out `over_pairs` and `over_settings`")
+            raise ValueError("`reading` is tested over pairs: remove `over_pairs` and `over_settings`")
         return self
 
 
 class Claims(Strict):
-    """The file."""
+    """The content of a file of claims."""
 
     roles: dict[Name, dict[Name, str]] = Field({})
-    """Role of an experiment -> role of a system -> which system that is. With any here, claims can name no others."""
+    """Role of an experiment -> role of a system -> description of the system. If this is not empty, claims can use only
+    the roles listed here."""
     claims: Annotated[list[Claim], Field(min_length=1)]
 
     @model_validator(mode="after")
@@ -129,7 +132,7 @@ class Claims(Strict):
         return self
 
     def unknown_roles(self) -> Iterator[Problem]:
-        """Roles that no configuration can give, as the file does not list them."""
+        """Roles in claims that the file does not list."""
         for index, claim in enumerate(self.claims if self.roles else ()):
             at = ("claims", index)
             if claim.experiment not in self.roles:
@@ -146,16 +149,16 @@ def read(path: Path = FILE) -> Claims:
     """A file of claims.
 
     Raises:
-        ConfigError: what is wrong with it, by file, line and key.
+        ConfigError: the file has mistakes; the message gives file, line and key of each.
     """
     data, marks = read_yaml(path)
     try:
-        found = Claims.model_validate(data)
+        claims = Claims.model_validate(data)
     except ValidationError as error:
         raise ConfigError(explained(error, data, Claims, path, marks)) from None
-    if problems := list(found.unknown_roles()):
+    if problems := list(claims.unknown_roles()):
         raise ConfigError(placed(problems, path, marks))
-    return found
+    return claims
 
 
 def load(path: Path = FILE) -> list[Claim]:

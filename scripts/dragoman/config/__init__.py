@@ -1,7 +1,7 @@
-"""Everything a YAML file may say, as typed models; unknown keys are errors.
+"""All keys of a configuration file, as typed models; unknown keys are errors.
 
-The JSON Schema in `workflow/schemas/` is generated from these classes (`scripts/generate.py`). What one
-key alone cannot tell (does that model exist? has that corpus this pair?) is checked in `checks/`.
+`scripts/generate.py` generates the JSON Schema in `workflow/schemas/` from these classes. Checks that need more than
+one key (does this model exist? does this corpus have this pair?) are in `checks/`.
 """
 
 from dragoman.config.base import Folder, Language, Name, Pair, Seeds, Share, Strict

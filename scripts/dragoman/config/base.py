@@ -1,4 +1,4 @@
-"""What every section of a configuration is made of: names, languages, pairs, and a model that refuses unknown keys."""
+"""Types that every section of a configuration uses: names, languages, pairs, and a model that refuses unknown keys."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ def _check_folder(path: str) -> str:
     if PurePosixPath(path).is_absolute() or ".." in parts or not parts:
         raise ValueError(f"must be a folder below the working directory, not {path!r}")
     if any(part.startswith("-") for part in parts) or not regex.fullmatch(r"[\p{L}\p{M}\p{N}_ ./@+,=~-]+", path):
-        raise ValueError(f"holds a character that is not for names of folders, or begins one with '-': {path!r}")
+        raise ValueError(
+            f"a folder's name may not begin with '-' and holds only letters, digits, blanks and _./@+,=~-, not {path!r}"
+        )
     return path
 
 

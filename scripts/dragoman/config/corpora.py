@@ -1,4 +1,4 @@
-"""`corpora:` where parallel text comes from, and which lines of it are kept."""
+"""`corpora:` the sources of parallel text, and the limits that decide which lines are used."""
 
 from __future__ import annotations
 
@@ -10,50 +10,52 @@ from dragoman.config.base import Language, Name, Pair, Strict
 
 Split = Literal["train", "validation", "test"]
 SAVED = "state.json"
-"""The file by which the library `datasets` knows a folder that it saved."""
+"""The file by which the library `datasets` recognises a folder that it saved."""
 Align = Annotated[
     bool,
     Field(
-        description="Align the words of training sentences that come without a word alignment (by fast_align's model, "
-        "in both directions), for methods and policies that need one. 240,000 sentence pairs take some minutes."
+        description="Align the words of training sentences that have no word alignment (with fast_align's model, in "
+        "both directions). Some methods and policies need one. 240,000 sentence pairs take some minutes."
     ),
 ]
 Sizes = Annotated[
     dict[Split, PositiveInt],
     Field(
-        description="How many sentence pairs a language pair has, about: scripts/plan.py estimates with them. No "
-        "result does."
+        description="Approximate number of sentence pairs of a language pair, for the estimates of scripts/plan.py. "
+        "No result depends on it."
     ),
 ]
 
 StandsFor = Annotated[
     Name | None,
     Field(
-        description="The published test set that the test split is, by its name under `test_sets` in "
-        "config/published/comparison.yaml, so that numbers made with it can be compared with a paper's. Its lines are "
-        "counted, and their words compared, where these are known."
+        description="Name of the published test set that this test split is (under `test_sets` in "
+        "config/published/comparison.yaml), so that results can be compared with a paper's. The number of its lines "
+        "and their text are checked if they are known."
     ),
 ]
 
 
 class Limits(Strict):
-    """When a line of parallel text is dropped. Every drop is counted by reason and listed in a file."""
+    """Conditions under which a line of parallel text is dropped. Dropped lines are counted by reason and listed in a
+    file."""
 
     max_words: PositiveInt = 250
-    """Drop a pair when a side has more whitespace-separated words than this. A line of Chinese, Japanese or Thai is one
-    such word: there, `max_characters` is the limit."""
+    """Drop a pair when a side has more whitespace-separated words than this. A line of Chinese, Japanese or Thai is
+    one such word, so for these languages use `max_characters`."""
     max_characters: PositiveInt = 2000
-    """Drop a pair when a side has more characters than this, of whatever script."""
+    """Drop a pair when a side has more characters than this, in any script."""
     max_ratio: PositiveFloat | None = 9.0
-    """Drop a pair when the longer side has at least 20 letters and this many times those of the shorter; null switches
-    the check off. A Chinese character counts as 3.5 letters, a Korean one as 2.5, a Japanese kana as 2."""
+    """Drop a pair when the longer side has at least 20 letters and at least this many times the letters of the shorter
+    side; null turns the check off. A Chinese character counts as 3.5 letters, a Korean one as 2.5, a Japanese kana
+    as 2."""
     overlap: Literal["drop", "source", "keep"] = "drop"
-    """What happens to a training line one side of which is in the test or validation set (and to such a validation
-    line). `source` looks at the source side alone, where answers repeat, as rows of tags do; `keep` repeats what papers
-    did that did not look."""
+    """`drop`: drop a training line if one of its sides is in the test or validation set (and a validation line if one
+    is in the test set). `source`: compare only source sides, for tasks whose answers repeat, like rows of tags.
+    `keep`: keep such lines, as papers did that did not check for overlap."""
     source_words: PositiveInt | None = None
-    """Keep only the first so many words of a source (characters where its language writes no blanks), of the test set,
-    too, as summarizers are used; null keeps all. A line that is cut loses its word alignment."""
+    """Truncate sources, including those of the test set, to this many words (characters if the language writes no
+    blanks), as is usual for summarization; null keeps all words. A truncated line loses its word alignment."""
 
 
 class DemoCorpus(Strict):
@@ -61,11 +63,11 @@ class DemoCorpus(Strict):
 
     provider: Literal["demo"]
     task: Literal["translation", "tagging", "summary"] = "translation"
-    """`tagging`: a sentence of the source language, and the UPOS tags of its words and punctuation marks, whatever the
-    target language. `summary`: two or three sentences about one person, and the main clause of the first in the target
-    language; no alignments."""
+    """`tagging`: a sentence of the source language, and the UPOS tags of its words and punctuation marks; the target
+    language has no effect. `summary`: two or three sentences about one person, and the main clause of the first
+    sentence in the target language, without word alignments."""
     seed: int = 1
-    """Seed of the meanings drawn. A meaning belongs to one split whatever the seed."""
+    """Seed of the random meanings. A meaning belongs to the same split for every seed."""
     train: Annotated[int, Field(ge=0)] = 0
     validation: Annotated[int, Field(ge=0)] = 0
     test: Annotated[int, Field(ge=0)] = 0
@@ -76,7 +78,7 @@ class DemoCorpus(Strict):
     def _tags_repeat(self) -> DemoCorpus:
         if self.task == "tagging" and self.limits.overlap == "drop":
             raise ValueError(
-                "tags of training sentences stand in the test set, too, so nearly all would be dropped; write "
+                "rows of tags occur in both training and test set, so nearly all lines would be dropped; write "
                 "limits: {overlap: source}"
             )
         return self
@@ -85,27 +87,27 @@ class DemoCorpus(Strict):
     @classmethod
     def _aligned_already(cls, data: Any) -> Any:
         if isinstance(data, dict) and "align" in data:
-            raise ValueError("the embedded grammar gives its own, gold word alignments; remove `align`")
+            raise ValueError("text of the embedded grammar already has gold word alignments; remove `align`")
         return data
 
 
 class FileSet(Strict):
-    """Where one split of one pair is: one file with both sides, two plain text files, or a folder of `datasets`."""
+    """The files of one split of one pair: one file with both sides, two plain text files, or a folder of `datasets`."""
 
     path: str | None = None
-    """A .tsv (header row), .jsonl or .parquet file, also .gz; its columns are named after the language codes unless
-    `columns` says otherwise."""
+    """A .tsv (with a header row), .jsonl or .parquet file, also .gz. Its columns are the language codes, unless
+    `columns` gives other names."""
     source: str | None = None
     target: str | None = None
-    """Two plain text files, one sentence a line, also .gz; line n of one translates line n of the other."""
+    """Two plain text files, one sentence per line, also .gz; line n of one translates line n of the other."""
     saved: str | None = None
     """A folder to which the library `datasets` saved one split (`Dataset.save_to_disk`); of a `DatasetDict`, the
     folder of one split inside it, like `mine/train`."""
 
     @property
     def files(self) -> dict[str, str]:
-        """The file behind each key that is given; a saved folder's is the one that is written last and lists the
-        others."""
+        """Key -> file, for the keys that are given. For a saved folder it is the file that is written last and lists
+        the other files."""
         given = {"path": self.path, "source": self.source, "target": self.target}
         given["saved"] = None if self.saved is None else f"{self.saved}/{SAVED}"
         return {key: path for key, path in given.items() if path is not None}
@@ -124,14 +126,14 @@ class FileSet(Strict):
 
 
 class FilePair(Strict):
-    """The splits of one language pair. A missing split is an empty one."""
+    """The splits of one language pair. A split that is left out is empty."""
 
     train: FileSet | None = None
     validation: FileSet | None = None
     test: FileSet | None = None
     columns: dict[Language, str] = {}
-    """Column name of each language, where it is not the language code. In .jsonl and .parquet files `translation.en` is
-    the key `en` within `translation`; where that holds both languages, it need not be named."""
+    """Column name of each language, if it is not the language code. In .jsonl and .parquet files `translation.en` is
+    the key `en` within `translation`; if `translation` holds both languages, no name is needed."""
 
 
 class FilesCorpus(Strict):
@@ -139,7 +141,7 @@ class FilesCorpus(Strict):
 
     provider: Literal["files"]
     pairs: dict[Pair, FilePair]
-    """The reverse of a listed pair is served from the same files."""
+    """The reverse of a listed pair is read from the same files."""
     stands_for: StandsFor = None
     align: Align = False
     limits: Limits = Limits()
@@ -152,17 +154,17 @@ class HubCorpus(Strict):
     dataset: str
     """Repository id, like `IWSLT/iwslt2017`."""
     revision: str
-    """Commit, tag or branch. IWSLT 2017 has a loading script on its main branch, which no library runs any more; its
-    parquet branch is `refs/convert/parquet`."""
+    """Commit, tag or branch. The main branch of IWSLT 2017 holds a loading script, which current libraries do not run;
+    its parquet branch is `refs/convert/parquet`."""
     files: dict[Split, str]
     """Glob of each split's parquet files inside the repository, with `{source}`, `{target}` and `{config}`."""
     configs: dict[Pair, str] = {}
-    """What `{config}` stands for, per pair."""
+    """Value of `{config}` for each pair."""
     pairs: list[Pair]
     column: str | None = "translation"
-    """Column holding a {language: text} mapping; null when each language is a column of its own."""
+    """Column that holds a {language: text} mapping; null if each language has its own column."""
     columns: dict[Language, str] = {}
-    """Key or column of each language where it is not the language code (`en: sentence_eng_Latn`); `a.b` is the key `b`
+    """Key or column of each language, if it is not the language code (`en: sentence_eng_Latn`); `a.b` is the key `b`
     within `a`."""
     stands_for: StandsFor = None
     sizes: Sizes = {}
@@ -171,7 +173,7 @@ class HubCorpus(Strict):
 
 
 class SacrebleuCorpus(Strict):
-    """Test sets that sacrebleu knows by name; several names are joined in order."""
+    """Test sets that sacrebleu provides by name; several sets are concatenated in the given order."""
 
     provider: Literal["sacrebleu"]
     pairs: list[Pair]
@@ -180,33 +182,33 @@ class SacrebleuCorpus(Strict):
     test: list[str] = []
     """Test set names, like `iwslt17` or `wmt22`."""
     turned: list[str] = []
-    """Those of these sets that also give the lines of the reverse pair, turned round. From 2019 on, the two directions
-    of a WMT pair hold different texts; before, the same."""
+    """Sets whose lines are also used in the reverse direction, with source and target exchanged. The two directions of
+    a WMT pair hold different texts since 2019; before, they hold the same texts."""
     sizes: Sizes = {}
     align: Align = False
     limits: Limits = Limits()
 
 
 class Sides(Strict):
-    """Where the two sides of one split are inside an archive."""
+    """Paths of the two sides of one split inside an archive."""
 
     source: str
-    """A path with `{source}` and `{target}` for the languages. It may lead through further archives, as in
+    """A path with `{source}` and `{target}` for the languages. A part of it may be an archive itself, as in
     `texts/{source}/{target}/{source}-{target}.tgz/{source}-{target}/test.{source}.xml`."""
     target: str
 
 
 class ArchiveCorpus(Strict):
-    """Parallel text in a .tar, .tar.gz or .zip file that somebody publishes: plain text, or the XML or SGML of an
-    evaluation campaign."""
+    """Parallel text in a published .tar, .tar.gz or .zip file: plain text, or the XML or SGML of an evaluation
+    campaign."""
 
     provider: Literal["archive"]
     url: str
-    """Its address; `file:///...` for one that was downloaded by hand."""
+    """Address of the archive; `file:///...` if you downloaded it by hand."""
     page: str = ""
-    """Where a person gets it if the address does not give it; shown in the message that says so."""
+    """Web page from which you can download the archive by hand; shown in the error if the address does not work."""
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
-    """Of the archive; null where it is not known."""
+    """SHA-256 of the archive; null if it is not known."""
     pairs: Annotated[list[Pair], Field(min_length=1)]
     files: Annotated[dict[Split, Sides], Field(min_length=1)]
     stands_for: StandsFor = None
@@ -216,64 +218,67 @@ class ArchiveCorpus(Strict):
 
 
 class PivotCorpus(Strict):
-    """Another corpus of this configuration, joined on a language that it is parallel with: a line of French and a line
-    of German with the same English line are a pair."""
+    """Pairs made from another corpus of this configuration, through a pivot language: a French and a German line become
+    a pair if they have the same English line."""
 
     provider: Literal["pivot"]
     corpus: Name
-    """It has pairs of the language below with every other language of `pairs`."""
+    """A corpus with pairs of the pivot language and every other language of `pairs`."""
     through: Language = "en"
+    """The pivot language."""
     pairs: Annotated[list[Pair], Field(min_length=1)]
-    """A pair with that language itself is served as it is there."""
+    """A pair with the pivot language itself is taken unchanged from the other corpus."""
     stands_for: StandsFor = None
     sizes: Sizes = {}
     align: Align = False
     limits: Limits = Limits()
 
     def bases(self, pair: str) -> list[str]:
-        """Pairs of the other corpus that a pair is made of: itself, or one for each language, in alphabetical order."""
+        """Pairs of the other corpus from which `pair` is made: `pair` itself if it has the pivot language, or else the
+        pivot language with each language, in alphabetical order."""
         languages = pair.split("-")
         return [pair] if self.through in languages else [f"{self.through}-{code}" for code in sorted(languages)]
 
 
 class UdCorpus(Strict):
-    """Words and UPOS tags from treebanks of Universal Dependencies, those splits that a treebank has; for
-    `task: tagging`."""
+    """Words and UPOS tags from treebanks of Universal Dependencies, for `task: tagging`. A corpus has the splits that
+    the treebank has."""
 
     provider: Literal["ud"]
     release: str
-    """Tag or commit of the treebanks' repositories, like `r2.5`, which XGLUE is of."""
+    """Tag or commit of the treebanks' repositories, like `r2.5`, the release that XGLUE uses."""
     treebanks: dict[Language, str]
     """Name of each language's treebank: `de: German-GSD`."""
     pairs: list[Pair]
-    """The first language's treebank is read; the second plays no part."""
+    """The treebank of the first language is read; the second language has no effect."""
     sizes: dict[Split, PositiveInt] = {}
-    """How many sentences a treebank has, about: scripts/plan.py estimates with them. No result does."""
+    """Approximate number of sentences of a treebank, for the estimates of scripts/plan.py. No result depends on it."""
     limits: Limits = Limits(overlap="source")
 
     @model_validator(mode="after")
     def _treebank_of_each(self) -> UdCorpus:
         for pair in self.pairs:
             if (language := pair.partition("-")[0]) not in self.treebanks:
-                raise ValueError(f"no treebank for {language!r} of {pair}; add one")
+                raise ValueError(f"`treebanks` has no entry for {language!r}, the first language of {pair}; add one")
         return self
 
 
 class InstructionsCorpus(Strict):
-    """Instructions and answers in Alpaca's form (`instruction`, `input`, `output`), to `mix` into fine-tuning: a file
+    """Instructions and answers in Alpaca's format (`instruction`, `input`, `output`), to `mix` into fine-tuning: a file
     of your own, or a data set of the hub."""
 
     provider: Literal["instructions"]
     path: str | None = None
-    """A .json (one list), .jsonl or .parquet file, also .gz of the first two."""
+    """A .json (one list), .jsonl or .parquet file; .json and .jsonl also as .gz. Give either `path`, or the three keys
+    `dataset`, `revision` and `files`."""
     dataset: str | None = None
-    """Or a repository of the hub, like `tatsu-lab/alpaca`, with"""
+    """A repository of the hub, like `tatsu-lab/alpaca`."""
     revision: str | None = None
-    """its commit, tag or branch, and"""
+    """Commit, tag or branch of this repository."""
     files: str | None = None
-    """a glob of its parquet files."""
+    """Glob of the parquet files in this repository."""
     sizes: dict[Literal["train"], PositiveInt] = {}
-    """How many rows such a data set has, about: scripts/plan.py estimates with them. No result does."""
+    """Approximate number of rows of the data set, for the estimates of scripts/plan.py. No result depends on it."""
 
     @model_validator(mode="after")
     def _one_way(self) -> InstructionsCorpus:

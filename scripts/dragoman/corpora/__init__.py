@@ -1,15 +1,16 @@
-"""Where parallel text comes from: providers that fetch and read it, and checks on every line.
+"""Corpora: providers that download and read parallel text, and checks of every line.
 
 A provider is a module with
 
-    fetch(corpus, pair, folder)          bring raw files into `folder`; nothing to do where there is no network in it
-    read(corpus, pair, split, folder)    the rows of a split in their own order; none where the corpus has no such split
-                                         (what is wrong with one row alone is its `fault`, with the file, an error)
-    describe(corpus, pair, folder)       what the text was made from: names, revisions, hashes
-    CHECKS                               those of `lines.CHECKS` that apply; all, where it says nothing (optional)
+    fetch(corpus, pair, folder)          downloads raw files into `folder`; does nothing if no network is needed
+    read(corpus, pair, split, folder)    the rows of a split in their original order; none if the corpus has no such
+    split.
+                                         A problem of a single row is its `fault`; a problem of a file is an error
+    describe(corpus, pair, folder)       the origin of the text: names, revisions, hashes
+    CHECKS                               the checks of `lines.CHECKS` that apply (optional; default: all)
 
-`prepare` makes of it what everything else reads: one parquet file per split, a list of what was dropped and why, and a
-manifest, written last. Where the configuration says `align`, training text without word alignments gets them here.
+`prepare` writes the files that all other steps read: one parquet file per split, a list of dropped lines with reasons,
+and last a manifest. With `align: true`, training text without word alignments is aligned here.
 """
 
 from __future__ import annotations
@@ -34,33 +35,32 @@ SPLITS = ("train", "validation", "test")
 SCHEMA = pa.schema([("id", pa.int64()), ("source", pa.string()), ("target", pa.string()), ("alignment", pa.string())])
 DROPPED = "dropped.jsonl"
 CHUNK = 20_000
-"""Rows held in memory and written together: one row group of the parquet file."""
-EARLY = 1000
-"""Faulty rows at the beginning of a file after which no good ones are waited for."""
-MANY = 0.05
-"""Share of dropped lines above which the report should say so."""
+"""Number of rows that are held in memory and written together, as one row group of the parquet file."""
+MAX_FAULTS = 1000
+"""A file whose first rows are all faulty is refused after this many rows."""
+WARN_DROPPED = 0.05
+"""Share of dropped lines above which the report shows a warning."""
 
 
 class CorpusError(ValueError):
-    """Text that cannot be read or fetched: the file, line or key, and what to do."""
+    """Text that cannot be read or downloaded; the message names the file, line or key, and what to do."""
 
 
 class Row(NamedTuple):
-    """A sentence and its translation; `alignment` links their words, or characters where a language writes no blanks
-    (`"0-0 1-2"`), empty where it is not known."""
+    """A sentence and its translation."""
 
     source: str
     target: str
     alignment: str = ""
-    """Links of their words (`"0-0 1-2"`), empty where they are not known."""
+    """Links of their words, or of characters for languages that write no blanks (`"0-0 1-2"`); empty if not known."""
     fault: str = ""
-    """Why this row cannot be used, by a short name; the rows around it can."""
+    """Short name of the reason why this row cannot be used; empty if it can. Other rows are not affected."""
     why: str = ""
-    """The same as a message with file and line."""
+    """The fault as a message with file and line."""
 
 
 def fetch(corpus: Corpus, pair: str, folder: Path) -> None:
-    """Bring what a corpus needs from the network into `folder`. Interrupted, it goes on where it stopped."""
+    """Download the raw files of a corpus into `folder`. After an interruption, it continues where it stopped."""
     registry.module_of("provider", corpus.provider).fetch(corpus, pair, Path(folder))
 
 
@@ -71,8 +71,8 @@ def prepare(corpus: Corpus, pair: str, downloads: Path, out: Path) -> dict[str, 
     of the raw split from 0), `dropped.jsonl` and `manifest.json`. The same input gives the same bytes.
 
     Raises:
-        CorpusError: the text cannot be read, is not the published set that it stands for, or `out` holds files of
-            somebody else.
+        CorpusError: the text cannot be read, or differs from the published set that it should be, or `out` holds files
+            that were not written here.
     """
     provider, downloads, out = registry.module_of("provider", corpus.provider), Path(downloads), Path(out)
     _refuse_foreign_files(out)
@@ -122,14 +122,14 @@ def _usable(rows: Iterator[Row], split: str) -> Iterator[Row]:
     """The rows of a split.
 
     Raises:
-        TextError: all of them are faulty, so that the fault is the file's; or one of a test set cannot be read.
+        TextError: all rows are faulty, so the file itself is wrong; or a row of a test set cannot be read.
     """
     count, faulty, first = 0, 0, ""
     for row in rows:
         if row.fault and split == "test" and not (row.source or row.target):
-            raise TextError(f"{row.why} (no row can be left out of a test set)")
+            raise TextError(f"{row.why} (a test set must be complete, so no row can be left out)")
         count, faulty, first = count + 1, faulty + bool(row.fault), first or row.why
-        if faulty == count == EARLY:
+        if faulty == count == MAX_FAULTS:
             break
         yield row
     if faulty == count > 0:
@@ -176,40 +176,44 @@ def _writer(path: Path) -> pq.ParquetWriter:
 
 
 def _align(path: Path, counted: Units) -> int:
-    """Fill in the word alignments that no provider gave; how many were missing."""
+    """Add word alignments to rows that have none; returns the number of these rows."""
     from dragoman.corpora import aligner
 
     table = pq.read_table(path, schema=SCHEMA)
     given = table["alignment"].to_pylist()
     if missing := given.count(""):
-        found = aligner.align(table["source"].to_pylist(), table["target"].to_pylist(), counted)
-        column = pa.array([old or new for old, new in zip(given, found, strict=True)], pa.string())
+        computed = aligner.align(table["source"].to_pylist(), table["target"].to_pylist(), counted)
+        column = pa.array([old or new for old, new in zip(given, computed, strict=True)], pa.string())
         with _writer(path) as writer:
             writer.write_table(table.set_column(SCHEMA.get_field_index("alignment"), "alignment", column), CHUNK)
     return missing
 
 
 def _check_published(name: str, pair: str, path: Path) -> None:
-    """Refuse a test split that is not the published set it stands for, as far as that is known."""
+    """Refuse a test split that differs from the published set named by `stands_for`, as far as that set is known."""
     table = pq.read_table(path, schema=SCHEMA)
     rows = list(zip(table["source"].to_pylist(), table["target"].to_pylist(), strict=True))
-    if found := comparable.mismatch(comparable.load().test_sets[name], pair, rows):
-        raise CorpusError(f"stands_for: {name}, but {found}; take the published text as it is, or leave stands_for out")
+    if difference := comparable.mismatch(comparable.load().test_sets[name], pair, rows):
+        raise CorpusError(
+            f"stands_for: {name}, but {difference}; use the published text unchanged, or remove stands_for"
+        )
 
 
 def _warning(splits: dict[str, dict[str, Any]]) -> str:
-    said = []
+    warnings = []
     for split, counts in splits.items():
         lost = counts["rows_in"] - counts["rows_kept"]
-        if lost > MANY * counts["rows_in"]:
+        if lost > WARN_DROPPED * counts["rows_in"]:
             reasons = sorted(counts["dropped"].items(), key=lambda item: (-item[1], item[0]))
             listed = ", ".join(f"{reason} {count}" for reason, count in reasons)
-            said.append(f"{lost / counts['rows_in']:.1%} of the {split} lines were dropped ({listed}).")
-    return " ".join(said)
+            warnings.append(f"{lost / counts['rows_in']:.1%} of the {split} lines were dropped ({listed}).")
+    return " ".join(warnings)
 
 
 def _refuse_foreign_files(out: Path) -> None:
     ours = {MANIFEST, DROPPED, *(f"{split}.parquet" for split in SPLITS)}
     foreign = sorted(path.name for path in out.iterdir() if path.name not in ours) if out.is_dir() else []
     if foreign:
-        raise CorpusError(f"{out} holds {foreign[0]}, which was not made here and would be lost; name an empty folder")
+        raise CorpusError(
+            f"{out} holds {foreign[0]}, which was not written here and would be lost; use an empty folder"
+        )

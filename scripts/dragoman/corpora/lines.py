@@ -60,7 +60,7 @@ def length(text: str) -> float:
     """Characters, where those of Chinese, Japanese and Korean count for as many letters as they stand for."""
     if text.isascii() or not _EAST.search(text):
         return len(text)
-    return len(text) + sum((letters - 1) * len(found.findall(text)) for found, letters in _DENSE)
+    return len(text) + sum((letters - 1) * len(pattern.findall(text)) for pattern, letters in _DENSE)
 
 
 def beginning(source: str, limits: Limits, unit: Unit = "word") -> str:
@@ -110,23 +110,23 @@ class Checker:
 
         Repeated pairs are legitimate in validation and test sets; a test set's are counted, for the report.
         """
-        found = next((name for name, check in self.checks.items() if check(source, target, self.limits)), None)
-        if found is None and split in self._pairs:
+        dropped_for = next((name for name, check in self.checks.items() if check(source, target, self.limits)), None)
+        if dropped_for is None and split in self._pairs:
             pair = _digest(f"{source}\n{target}")
-            found = "duplicate" if pair in self._pairs[split] else None
+            dropped_for = "duplicate" if pair in self._pairs[split] else None
             self._pairs[split].add(pair)
         if self.limits.overlap == "source":
             target = source
         if split == "test":
             self._test.add(source, target)
-        elif found is None and self.limits.overlap != "keep":
+        elif dropped_for is None and self.limits.overlap != "keep":
             if self._test.holds_side(source, target):
-                found = "in-test"
+                dropped_for = "in-test"
             elif split == "train" and self._validation.holds_side(source, target):
-                found = "in-validation"
+                dropped_for = "in-validation"
             elif split == "validation":
                 self._validation.add(source, target)
-        return found
+        return dropped_for
 
 
 def _digest(text: str) -> bytes:

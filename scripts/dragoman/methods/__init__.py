@@ -1,22 +1,24 @@
-"""Methods: what is trained. One file each, one line in the registry.
+"""Methods of fine-tuning: the training examples and the loss. Each is one file, and one line in the registry.
 
 A method is a module with
 
-    Options         a pydantic model of what its YAML `options:` may say; `aligned` of it is True where the method goes
-                    by word alignments (optional)
-    CONVERSES       True where its models answer in turns (optional)
-    MIXES           True where its text may hold instructions, too, as a last text of the pair `instructions.PAIR`
-                    (optional); check_mixed(prompt, options) raises ValueError where that cannot be (optional)
-    alibi(options)  whether it needs ALiBi positions (True), others (False), or any (None, as where it is missing)
-    check(...)      raises ValueError where these pairs and this prompt cannot be trained on (optional)
-    examples(...)   training examples from parallel text
-    loss(...)       its loss; where it has none, cross-entropy over `labels` (optional). Its first argument is either
-                    called `forward` and is a `losses.Forward`, whose logits are right where rows hold several examples
-                    (`packing`); or it is called `model`, and packing is refused
+    Options         a pydantic model of its options in YAML; its attribute `aligned` is True if the method uses word
+                    alignments (optional)
+    examples(...)   training examples from parallel text loss(...)       its loss (optional; default: cross-entropy over
+    `labels`). If its first argument is called `forward`,
+                    it gets a `losses.Forward`, whose logits are also correct for rows with several examples
+                    (`packing`); if it is called `model`, it gets the model, and packing is refused
+    check(...)      raises ValueError if the method cannot use these pairs or this prompt (optional)
+    alibi(options)  True if it needs ALiBi positions, False if it needs other positions, None if it works with any
+                    (optional; default: None)
+    CONVERSES       True if its models answer in turns (optional)
+    MIXES           True if its training text may also hold instructions, as a last text of the pair
+                    `instructions.PAIR` (optional); check_mixed(prompt, options) raises ValueError if this prompt or
+                    these options do not allow it (optional)
 
-An example is a mapping of integer lists: `input_ids`, `labels` (as long; -100: no loss), and whatever else the method's
-loss needs; the collator pads each to the longest of its batch. Modules import torch only inside functions: a
-configuration is checked, and Snakemake parses it, without torch.
+An example is a mapping of integer lists: `input_ids`, `labels` (of the same length; -100: no loss), and any other lists
+that the method's loss needs; the collator pads each list to the longest of its batch. Modules import torch only inside
+functions, since configurations are checked, and parsed by Snakemake, without torch.
 """
 
 from __future__ import annotations
@@ -28,32 +30,33 @@ from typing import Any, NamedTuple
 from dragoman.units import Units, of_pair
 
 IGNORE = -100
-"""Label of a token that carries no loss."""
+"""Label of a token without loss."""
 
 Example = dict[str, list[int]]
 
 
 class ParallelText(NamedTuple):
-    """Sentences of one pair, and Pharaoh alignments of their units ("0-0 1-2"; empty where there are none)."""
+    """Sentences of one pair, with alignments of their units in Pharaoh's format ("0-0 1-2"; empty if there are
+    none)."""
 
     pair: str
     sources: Sequence[str]
     targets: Sequence[str]
     alignments: Sequence[str]
     asked: Sequence[str] = ()
-    """`word`, `character` or `auto` for either side; nothing is `auto` for both."""
+    """`word`, `character` or `auto` for source and target; empty: `auto` for both."""
 
     @property
     def counted(self) -> Units:
-        """The units that are read and written."""
+        """The units of source and target."""
         return of_pair(self.pair, self.asked)
 
 
 def takes_forward(method: Any) -> bool:
-    """Whether the loss of a method's module gets its logits from a `losses.Forward`; it must have a loss."""
+    """Whether a method's loss gets its logits from a `losses.Forward`. The method must have a loss."""
     return next(iter(inspect.signature(method.loss).parameters)) == "forward"
 
 
 def packs(method: Any) -> bool:
-    """Whether a method's module can be trained on rows of several examples."""
+    """Whether a method works with rows of several examples (`packing`)."""
     return not hasattr(method, "loss") or takes_forward(method)

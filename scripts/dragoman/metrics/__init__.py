@@ -23,82 +23,83 @@ if TYPE_CHECKING:
 
 
 class MetricError(ValueError):
-    """A number that cannot be computed, and what to do about it."""
+    """A score cannot be computed; the message gives the reason and what to do."""
 
 
 class NoValueError(MetricError):
-    """A number that is not defined on these texts, which is no mistake: its record has no value but a note on why."""
+    """A score is not defined for these texts. This is not a mistake: its record has no value, but a note with the
+    reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """A number, how sure it is, and how to compute it again."""
+    """A score with its interval and its signature."""
 
     value: float
     low: float | None
     high: float | None
-    """95 % interval over test sentences, where the metric has one."""
+    """95 % interval over test sentences; None if the metric has no interval."""
     signature: str
-    """Metric, options, library, version."""
+    """Metric, options, library and version, so that the score can be computed again."""
     n: int
     """Number of sentences."""
     segments: tuple[float | None, ...] | None = None
-    """One value per sentence, where the metric is defined on sentences; None for a sentence that is not counted."""
+    """One value per sentence, and None for a sentence that is not counted; None if the metric has no sentence
+    values."""
     note: str = ""
-    """What to know before reading the value."""
+    """A remark that a reader of the value needs."""
 
 
 class Counts(NamedTuple):
-    """What a metric adds up over sentences."""
+    """The counts of a metric, which are added up over sentences."""
 
     table: np.ndarray
     """[sentences, k] One row per sentence, in the order of the hypotheses."""
     signature: str
-    """As a `Score` has it, without how an interval is drawn."""
+    """The signature of the `Score`, without the part about the interval."""
     note: str = ""
-    """As a `Score` has it."""
+    """The note of the `Score`."""
 
 
 class Metric(Protocol):
-    """What a metric module offers. Beside this it may have
+    """The interface of a metric module. A module may also have these functions:
 
-    check(pairs, **options)        raises MetricError over options that cannot be meant, without work or a network;
-                                   where it is missing, options are tried on a sentence before anything runs
-    signature(pair, **options)     the signature that `compute` gives, where computing would load or fetch a model
-    requisites(pairs, **options)   what it needs besides packages and texts, see the function of that name below
+    check(pairs, **options)        raises MetricError for invalid options, without long work or a network; without it,
+                                   the metric is computed on a sentence before anything runs
+    signature(pair, **options)     the signature that `compute` gives, if `compute` would load or download a model
+    requisites(pairs, **options)   the files and models that it needs, see `requisites` below
     by_sentence(hypotheses, references, pair, **options)
-                                   values of sentences and their signature, where these are not the score's own
+                                   sentence values with their signature, if they do not follow from `counts`
     compute(hypotheses, references, sources, pair, **options)
-                                   the `Score`, where it is not the one that follows from `counts` and `score`, as where
+                                   the `Score`, if it does not follow from `counts` and `score`, for example since
                                    another library computes it; `bootstrap` is the number of resamples
 
-    A metric with `compute` may lack `counts` and `score`. It then has a value and no test of differences, and no claim
-    can be about it.
+    A metric with `compute` may lack `counts` and `score`. It then has no significance test, and claims cannot use it.
     """
 
     BETTER: Literal["higher", "lower"] | None
-    """Which way is better; None where neither is (a length ratio)."""
+    """Direction of improvement; None if there is none (a length ratio)."""
     DIGITS: int
-    """Decimals that a table shows."""
+    """Number of decimals in tables."""
     NEEDS: frozenset[str]
-    """What it reads besides hypotheses: `sources`, `references`, and columns of a decoding (`delays`, `gflops`)."""
+    """Inputs besides hypotheses: `sources`, `references`, and columns of a decoding (`delays`, `gflops`)."""
 
     def label(self, **options: Any) -> str:
-        """How tables name it."""
+        """The metric's name in tables."""
 
     def counts(
         self, hypotheses: list[str], references: list[list[str]], sources: list[str], pair: str, **options: Any
     ) -> Counts:
-        """What is added up over the sentences of a system on one language pair; `references` holds one list per
-        reference set, columns that it needs come as keywords."""
+        """The counts of one system on one language pair. `references` holds one list per reference set; the columns in
+        `NEEDS` are passed as keyword arguments."""
 
     def score(self, sums: np.ndarray) -> np.ndarray:
-        """[..., k] sums over sentences -> [...] scores; NaN where sums have none."""
+        """Sums of counts over sentences, [..., k] -> scores, [...]; NaN if the score is not defined."""
 
 
 @dataclass(frozen=True, slots=True)
 class Presentation:
-    """How a metric is shown. Records may hold metrics that this project does not compute: those get the defaults."""
+    """How a metric is shown. Metrics in records that this project does not compute get the default values."""
 
     label: str
     better: Literal["higher", "lower"] | None = None
@@ -106,13 +107,14 @@ class Presentation:
 
 
 def parse(spec: str) -> tuple[str, dict[str, Any]]:
-    """`"chrf:word_order=2"` -> `("chrf", {"word_order": 2})`. A value is JSON where it can be, else text."""
+    """`"chrf:word_order=2"` -> `("chrf", {"word_order": 2})`. A value is parsed as JSON if possible, or else is
+    text."""
     name, _, rest = spec.partition(":")
     options: dict[str, Any] = {}
     for item in filter(None, rest.split(",")):
         key, equals, text = item.partition("=")
         if not equals or not key:
-            raise MetricError(f"metric {spec!r}: an option is written name=value, not {item!r}")
+            raise MetricError(f"metric {spec!r}: an option must be written as name=value, not {item!r}")
         try:
             options[key] = json.loads(text)
         except json.JSONDecodeError:
@@ -121,26 +123,26 @@ def parse(spec: str) -> tuple[str, dict[str, Any]]:
 
 
 def unwritten(spec: str, options: Mapping[str, Mapping[str, Any]] | None) -> dict[str, Any]:
-    """Of options by metric name, those of a metric that `spec` does not write itself: what it is called stays true."""
+    """The default options of a metric, from `options` by metric name, without those that `spec` sets itself."""
     name, written = parse(spec)
     return {key: value for key, value in (options or {}).get(name, {}).items() if key not in written}
 
 
 def options_of(name: str) -> list[str]:
-    """Names of the options a registered metric takes."""
+    """Names of the options of a registered metric."""
     metric = registry.module_of("metric", name)
     parameters = inspect.signature(getattr(metric, "compute", None) or metric.counts).parameters.values()
-    found = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in metric.NEEDS]
-    return found if hasattr(metric, "compute") else [*found, "bootstrap"]
+    names = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in metric.NEEDS]
+    return names if hasattr(metric, "compute") else [*names, "bootstrap"]
 
 
 def columns_of(name: str) -> list[str]:
-    """Columns of a decoding, besides its texts, that a registered metric reads."""
+    """Columns of a decoding that a registered metric needs, except its texts."""
     return sorted(registry.module_of("metric", name).NEEDS - {"references", "sources"})
 
 
 def languages_of(pair: str) -> tuple[Language, Language]:
-    """Source and target language of a pair, however its codes are written.
+    """Source and target language of a pair, with codes in any usual form.
 
     Raises:
         MetricError: it cannot be read; with what may have been meant.
@@ -154,7 +156,7 @@ def languages_of(pair: str) -> tuple[Language, Language]:
 
 
 def unspaced(pair: str, consequence: str) -> str:
-    """The note on a number that counts words of a target language without blanks between them; else empty."""
+    """A note for metrics that count words, if the target language has no blanks between words; otherwise empty."""
     target = languages_of(pair)[1] if pair else None
     return "" if target is None or target.spaced else f"{target.name} has no blanks between words: {consequence}"
 
@@ -162,7 +164,7 @@ def unspaced(pair: str, consequence: str) -> str:
 def require(
     hypotheses: Sequence[str], references: Sequence[Sequence[str]], sources: Sequence[str] | None = None
 ) -> None:
-    """Refuse what no metric can average: nothing at all, or lists that do not run in step.
+    """Checks that there are sentences, and that all lists have the same length.
 
     Raises:
         MetricError: with both counts.
@@ -187,7 +189,7 @@ def score(
     columns: Mapping[str, Sequence[Any]] | None = None,
     **options: Any,
 ) -> Score:
-    """Compute a registered metric; `options` go over those written in `spec`, `columns` hold what `columns_of` names.
+    """Compute a registered metric. `options` override options in `spec`; `columns` holds the columns of `columns_of`.
 
     Raises:
         KeyError: no such metric; the message names the nearest.
@@ -199,15 +201,15 @@ def score(
     module, given = _given(spec, hypotheses, references, sources, pair, columns, options)
     texts = (list(hypotheses), [list(r) for r in references], list(sources))
     if hasattr(module, "compute"):
-        found = module.compute(*texts, pair, **given)
+        result = module.compute(*texts, pair, **given)
     else:
         resamples = {"bootstrap": given.pop("bootstrap")} if "bootstrap" in given else {}
-        found = scored(spec, _counted(spec, module, texts, pair, given), module.score, **resamples)
-    return replace(found, note="; ".join(filter(None, (found.note, *forms(hypotheses, references)))))
+        result = scored(spec, _counted(spec, module, texts, pair, given), module.score, **resamples)
+    return replace(result, note="; ".join(filter(None, (result.note, *forms(hypotheses, references)))))
 
 
 def has_counts(name: str) -> bool:
-    """Whether a registered metric counts by sentence, so that differences of it can be tested."""
+    """Whether a registered metric has `counts`, which significance tests need."""
     return hasattr(registry.module_of("metric", name), "counts")
 
 
@@ -220,7 +222,7 @@ def counts(
     columns: Mapping[str, Sequence[Any]] | None = None,
     **options: Any,
 ) -> Counts:
-    """What a registered metric that `has_counts` adds up over sentences; arguments and errors as for `score`."""
+    """The counts of a registered metric that `has_counts`; same arguments and errors as `score`."""
     module, given = _given(spec, hypotheses, references, sources, pair, columns, options)
     given.pop("bootstrap", None)
     return _counted(spec, module, (list(hypotheses), [list(r) for r in references], list(sources)), pair, given)
@@ -231,13 +233,17 @@ def _counted(
 ) -> Counts:
     import numpy as np
 
-    found = module.counts(*texts, pair, **options)
-    table = np.asarray(found.table, dtype=np.float64)
+    counted = module.counts(*texts, pair, **options)
+    table = np.asarray(counted.table, dtype=np.float64)
     if table.ndim != 2 or len(table) != len(texts[0]):
-        raise MetricError(f"{spec}: `counts` gives {list(table.shape)} numbers for {len(texts[0])} sentences")
+        raise MetricError(
+            f"{spec}: `counts` returns an array of shape {list(table.shape)} for {len(texts[0])} sentences"
+        )
     if not (finite := np.isfinite(table).all(axis=1)).all():
-        raise MetricError(f"{spec}: sentence {int(np.argmin(finite)) + 1}: `counts` gives what is not finite")
-    return found._replace(table=table)
+        raise MetricError(
+            f"{spec}: sentence {int(np.argmin(finite)) + 1}: `counts` returns a number that is not finite"
+        )
+    return counted._replace(table=table)
 
 
 def _given(
@@ -249,7 +255,7 @@ def _given(
     columns: Mapping[str, Sequence[Any]] | None,
     options: Mapping[str, Any],
 ) -> tuple[Any, dict[str, Any]]:
-    """The module of a metric, and its options and columns; texts, pair and options are checked."""
+    """The module of a metric, with its options and columns. Checks texts, pair and options."""
     name, written = parse(spec)
     module = registry.module_of("metric", name)
     options = {**written, **options}
@@ -271,7 +277,7 @@ def _given(
 
 
 def forms(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> list[str]:
-    """A note where letters are decomposed (e and a combining accent) on one side only: equal text then differs."""
+    """A note if only one side has decomposed letters (e and a combining accent), since equal text then differs."""
     sides = {"hypotheses": hypotheses, "references": [line for lines in references for line in lines]}
     split = {side: sum(not unicodedata.is_normalized("NFC", line) for line in lines) for side, lines in sides.items()}
     if not references or min(split.values()) or not (count := max(split.values())):
@@ -304,7 +310,7 @@ def requisites(spec: str, pairs: Sequence[str]) -> list[Callable[[], str]]:
 
 
 def presentation(spec: str) -> Presentation:
-    """How tables and figures show a metric."""
+    """The presentation of a metric in tables and figures."""
     try:
         name, options = parse(spec)
         module = registry.module_of("metric", name)

@@ -101,10 +101,10 @@ def requisites(
     **others: Any,
 ) -> list[Callable[[], str]]:
     """The identifier's model, where it must be fetched; and the list of words, where some target needs it."""
-    found = identify.requisites(identifier, model)
+    needed = identify.requisites(identifier, model)
     if of == "word" and words is None and any(languages_of(pair)[1].script != "Latn" for pair in pairs):
-        found.append(lambda: f"the list of English words {fetched(DICTIONARY)}, sha256:{DICTIONARY.sha256}")
-    return found
+        needed.append(lambda: f"the list of English words {fetched(DICTIONARY)}, sha256:{DICTIONARY.sha256}")
+    return needed
 
 
 def compute(
@@ -147,8 +147,8 @@ def compute(
     def counted(answers: Sequence[str]) -> list[bool | None]:
         return [each.lines if of == "line" else each.words for each in passed(answers, target, chosen, english)]
 
-    found = counted(hypotheses)
-    statistics = [(float(bool(each)), float(each is not None)) for each in found]
+    values = counted(hypotheses)
+    statistics = [(float(bool(each)), float(each is not None)) for each in values]
     good, all_ = map(sum, zip(*statistics, strict=True))
     if not all_:
         why = f"no line has {WORDS} words" if of == "line" else f"no hypothesis with a line of {WORDS} words passes LPR"
@@ -156,15 +156,17 @@ def compute(
     low = high = None
     if bootstrap:
         low, high = interval([100 * float(a / b) for a, b in resampled_sums(statistics, bootstrap) if b])
-    notes = [f"{int(all_)} of {len(found)} hypotheses counted"] if all_ < len(found) else []
+    notes = [f"{int(all_)} of {len(values)} hypotheses counted"] if all_ < len(values) else []
     floor = [each for reference in references for each in counted(reference) if each is not None]
     notes += [f"references: {100 * sum(floor) / len(floor):.1f} %"] if floor else []
     tokens = "characters" if target in UNSPACED else "blanks"
     signature = f"{KINDS[of]}|{chosen.signature}|least:{LEAST}|words:{WORDS}|tok:{tokens}"
     if path is not None:
         signature += f"|dictionary:{path.name}({sha256(path)[:12]})"
-    segments = tuple(None if each is None else 100.0 * each for each in found)
-    return Score(100 * good / all_, low, high, f"{signature}{drawn(bootstrap)}", len(found), segments, "; ".join(notes))
+    segments = tuple(None if each is None else 100.0 * each for each in values)
+    return Score(
+        100 * good / all_, low, high, f"{signature}{drawn(bootstrap)}", len(values), segments, "; ".join(notes)
+    )
 
 
 counts, score = values_of(compute), mean
@@ -179,18 +181,18 @@ def passed(
         target: code of the language wanted.
         english: lower-case words that count as English.
     """
-    found = []
+    results = []
     for answer in answers:
         lines = answer.strip().translate(_PUNCTUATION).split("\n")
         parts = [(line, tokens) for line in lines if len(tokens := _tokens(line, target)) >= WORDS]
         if not parts:
-            found.append(Passed(None, None))
+            results.append(Passed(None, None))
             continue
         languages = identifier.first([line for line, _ in parts])
         right = all(language == target and chance > LEAST for language, chance in languages)
         foreign = any(token in english for _, tokens in parts for token in tokens)
-        found.append(Passed(right, not foreign if right else None))
-    return found
+        results.append(Passed(right, not foreign if right else None))
+    return results
 
 
 def _tokens(line: str, language: str) -> list[str]:

@@ -210,12 +210,12 @@ def score_logs(
     for path in paths:
         instances, made_from = read(path), {"instances": sha256(path)}
         place = {"paper": "", "experiment": "", "system": Path(path).name, "pair": pair, "setting": "", "seed": 0}
-        found = {}
+        by_options = {}
         for how in dict.fromkeys(how for _, how in wanted.values()):
             names = [name for name, each in dict.fromkeys(wanted.values()) if each == how]
-            found[how] = _scores(instances, names, dict(how), source_type, pair, bootstrap)
+            by_options[how] = _scores(instances, names, dict(how), source_type, pair, bootstrap)
         for metric, (name, how) in wanted.items():
-            score = found[how][name]
+            score = by_options[how][name]
             if isinstance(score, NoValueError):
                 records.append(absent(score, place, metric, len(instances), made_from))
                 continue
@@ -242,7 +242,7 @@ def _scores(
         use_references=options["reference_length"],
         source_type=source_type,
     )
-    found = scores(
+    scored = scores(
         laid_out,
         metrics,
         unit=unit,
@@ -264,5 +264,5 @@ def _scores(
         name: score
         if isinstance(score, NoValueError)
         else replace(score, note="; ".join(filter(None, (score.note, *notes))))
-        for name, score in found.items()
+        for name, score in scored.items()
     }

@@ -1,28 +1,28 @@
-"""How far a simultaneous translation lags behind its source: AL, LAAL, AP, DAL and ATD as SimulEval defines them, and
-YAAL as OmniSTEval does.
+"""Latency of simultaneous translation: AL, LAAL, AP, DAL and ATD as SimulEval defines them, and YAAL as OmniSTEval
+does.
 
-The delay d_i of the i-th target token is how much of the source had been read when it was written: words, or
-milliseconds of speech (`log_units.py` has the units of all columns). Words are the units of `units.py`: characters
-where a language writes no blanks, on either side. Below, |X| is the length of the source in the unit of the delays, |Y|
-the number of tokens written, |Y*| the number of tokens of the reference. A computation-aware value is the same formula
-on elapsed times, which count the computing too. Every metric is a mean over sentences, of values per sentence.
+The delay d_i of target token i is the amount of source that had been read when the token was written: words, or
+milliseconds of speech (`log_units.py` lists the units of all columns). Words are the units of `units.py`: characters
+for languages that write no blanks, on either side. Below, |X| is the length of the source in the unit of the delays,
+|Y| the number of tokens written, and |Y*| the number of tokens of the reference. A computation-aware value is the same
+formula with elapsed times, which include computation. Every metric is the mean of one value per sentence.
 
-Published numbers of the field come from SimulEval (Ma et al. 2020, "SIMULEVAL: An Evaluation Toolkit for Simultaneous
-Translation"), so its choices at the edges are ours:
+Published numbers come from SimulEval (Ma et al. 2020, "SIMULEVAL: An Evaluation Toolkit for Simultaneous Translation"),
+so edge cases follow it:
 
 - a sentence without a hypothesis has no latency; it is left out of the mean, and counted;
-- |Y*| of a word reference splits at single blanks, so an empty reference has one word, and U+00A0 does not split;
-- |Y*| of a reference in characters counts those of the stripped line, blanks inside it too;
-- AL and LAAL stop at the first token written with the whole source read, and take that token in;
-- AP divides by the reference's length, so it can exceed 1; DAL knows only the hypothesis's.
+- |Y*| in words splits the reference at single blanks, so an empty reference has one word, and U+00A0 does not split;
+- |Y*| in characters counts all characters of the stripped line, including blanks;
+- AL and LAAL include tokens up to the first one written after the whole source was read;
+- AP divides by the reference's length, so it can exceed 1; DAL uses only the hypothesis's length.
 
-What divides by zero there is an error here that names the sentence. OmniSTEval 0.1.10 computes AL, LAAL, AP and DAL in
-the same way.
+A division by zero in SimulEval is an error here, which names the sentence. OmniSTEval 0.1.10 computes AL, LAAL, AP and
+DAL in the same way.
 
-Sources and hypotheses are counted as they were read and written. SimulEval counts them alike: it divides sources and
-predicted words by `str.split`, too, and drops the blanks of predicted characters. Only its count of a reference's words
-differs from `units.py`, where a reference has other white space than single blanks; it is kept, because published
-numbers were made with it.
+Sources and hypotheses are counted as they were read and written. SimulEval counts them in the same way: it divides
+sources and predicted words by `str.split`, and removes the blanks of predicted characters. Only its count of a
+reference's words differs from `units.py`, if a reference has white space other than single blanks; SimulEval's count is
+used, since published numbers were made with it.
 """
 
 from __future__ import annotations
@@ -44,23 +44,23 @@ from dragoman.units import Units, of_pair, units
 
 
 def _lagging(t: Timing, target: np.ndarray, last: bool = True) -> np.ndarray:
-    """Mean lag, [sentences], of the tokens up to the first that is written with the whole source read.
+    """Mean lag, [sentences], over the tokens up to the first one that is written after the whole source was read.
 
     Args:
-        target: [sentences] |Y*|, or the length that takes its place.
-        last: whether that token counts, too; without it a sentence may have no token that counts, and its lag is NaN.
+        target: [sentences] |Y*|, or the length used instead.
+        last: whether this last token is included; without it, a sentence may have no token left, and its lag is NaN.
     """
-    complete = t.times >= t.spread(t.sources)
-    completed = np.cumsum(complete)
-    before = completed - complete
-    counted = (before if last else completed) == t.spread(before[t.starts])
+    complete = t.times >= t.spread(t.sources)  # [tokens] written after the whole source was read
+    completed = np.cumsum(complete)  # over all sentences, so the count at the start of a sentence is subtracted below
+    before = completed - complete  # the same count without the token itself
+    counted = (before if last else completed) == t.spread(before[t.starts])  # no such token before (or up to) this one
     lags = np.where(counted, t.times - t.position * t.spread(t.sources / target), 0.0)
     tau = np.add.reduceat(counted, t.starts, dtype=np.int64)
     return np.add.reduceat(lags, t.starts) / np.where(tau, tau, np.nan)
 
 
 def _up_to_the_end(t: Timing, target: np.ndarray) -> np.ndarray:
-    """AL with |Y*| given as `target`, [sentences]."""
+    """AL, [sentences], with `target`, [sentences], as |Y*|."""
     first = t.times[t.starts]
     return np.where(first > t.sources, first, _lagging(t, target))
 
@@ -71,7 +71,7 @@ def _require_references(t: Timing, label: str) -> None:
 
 
 def al(t: Timing) -> np.ndarray:
-    """Average Lagging, in source words or ms: how far behind a translator who writes evenly as the source is read.
+    """Average Lagging, in source words or ms: the lag behind an ideal translator, who writes at the rate of the source.
 
     AL = 1/tau * sum over i = 1..tau of [ d_i - (i - 1) * |X| / |Y*| ], where tau is the first i with d_i >= |X|, or |Y|
     if there is none; d_1 if that exceeds |X|. A hypothesis longer than its reference lowers it, below 0 at worst.
@@ -84,7 +84,7 @@ def al(t: Timing) -> np.ndarray:
 
 
 def laal(t: Timing) -> np.ndarray:
-    """Length-Adaptive Average Lagging, in source words or ms: AL that does not reward writing too much.
+    """Length-Adaptive Average Lagging, in source words or ms: AL without a reward for hypotheses that are too long.
 
     LAAL = 1/tau * sum over i = 1..tau of [ d_i - (i - 1) * |X| / max(|Y|, |Y*|) ], with AL's tau and exception.
 
@@ -95,23 +95,23 @@ def laal(t: Timing) -> np.ndarray:
 
 
 def yaal(t: Timing) -> np.ndarray:
-    """Yet Another Average Lagging, in source words or ms: LAAL of what is written while the source is still being read.
+    """Yet Another Average Lagging, in source words or ms: LAAL of the tokens written before the source is complete.
 
     YAAL = 1/tau * sum over i = 1..tau of [ d_i - (i - 1) * |X| / max(|Y|, |Y*|) ], where tau is the last i before the
-    first d_i >= |X|. What is written at the end of the source says how long the source is, not how long the translator
-    waits; a sentence that is written only then has no YAAL (NaN here), and is left out of the mean.
+    first d_i >= |X|. The delay of later tokens depends on the length of the source, and not on the translator's
+    waiting. If all tokens of a sentence are written then, it has no YAAL (NaN here), and is left out of the mean.
 
     Polák et al. 2025, "Better Late Than Never: Evaluation of Latency Metrics for Simultaneous Speech-to-Text
-    Translation" (arXiv 2509.17349); of sentences by themselves, which OmniSTEval calls short form.
+    Translation" (arXiv 2509.17349); for separate sentences, which OmniSTEval calls short form.
     """
     return _lagging(t, np.maximum(t.hypotheses, t.references), last=False)
 
 
 def ap(t: Timing) -> np.ndarray:
-    """Average Proportion, without unit: the share of the source read before a target token is written.
+    """Average Proportion, without unit: the mean share of the source that was read before a target token is written.
 
     AP = sum over i = 1..|Y| of d_i / (|X| * |Y*|). It depends on the length of the sentence, and a hypothesis longer
-    than its reference takes it above 1.
+    than its reference can raise it above 1.
 
     Cho & Esipova 2016, "Can neural machine translation do simultaneous translation?".
     """
@@ -120,10 +120,10 @@ def ap(t: Timing) -> np.ndarray:
 
 
 def dal(t: Timing) -> np.ndarray:
-    """Differentiable Average Lagging, in source words or ms: every target token takes its share of the time.
+    """Differentiable Average Lagging, in source words or ms: AL in which every target token takes at least |X| / |Y|.
 
     DAL = 1/|Y| * sum over i = 1..|Y| of [ d'_i - (i - 1) / gamma ], with gamma = |Y| / |X|, d'_1 = d_1 and d'_i =
-    max(d_i, d'_(i-1) + 1 / gamma). So each term is the largest d_j - (j - 1) / gamma of all j <= i.
+    max(d_i, d'_(i-1) + 1 / gamma). So each term is the maximum of d_j - (j - 1) / gamma over j <= i.
 
     Cherry & Foster 2019, "Thinking Slow about Latency Evaluation for Simultaneous Machine Translation".
     """
@@ -131,40 +131,47 @@ def dal(t: Timing) -> np.ndarray:
 
 
 def atd(t: Timing) -> np.ndarray:
-    """Average Token Delay, in source words or ms: how long after a source token its target token ends.
+    """Average Token Delay, in source words or ms: the mean time from the end of a source token to the end of the target
+    token that belongs to it.
 
-    Tokens written after the same delay form a chunk c, beside the source tokens read since the chunk before. With Sx(c)
-    source tokens up to the end of chunk c and Sy(c) target tokens, target token i of chunk c belongs to source token
-    a(i) = min( i - max(0, Sy(c-1) - Sx(c-1)), Sx(c) ), and
+    Target tokens with the same delay form a chunk c, together with the source tokens read since the previous chunk.
+    With Sx(c) source tokens and Sy(c) target tokens up to the end of chunk c, target token i of chunk c belongs to
+    source token a(i) = min( i - max(0, Sy(c-1) - Sx(c-1)), Sx(c) ), and
 
     ATD = 1/|Y| * sum over i = 1..|Y| of [ end of target token i - end of source token a(i) ].
 
-    The end of target token i is max(d_i, end of token i - 1) + its own length + the time it took to compute, where that
-    is counted. Lengths: `SOURCES`; what is left of a stretch of speech after words of 300 ms is a shorter word.
-    Neither |X| nor |Y*| matters.
+    The end of target token i is max(d_i, end of token i - 1) + its own length + its computation time, if that is
+    included. `SOURCES` gives the lengths of tokens: speech is divided into words of 300 ms, the last of which may be
+    shorter. ATD does not depend on |X| or |Y*|.
 
-    Kano et al. 2023, "Average Token Delay: A Latency Metric for Simultaneous Translation". SimulEval gives 0 for text
-    scored again from its logs, which it takes for speech; this follows what it gives while it runs.
+    Kano et al. 2023, "Average Token Delay: A Latency Metric for Simultaneous Translation". When SimulEval scores its
+    logs again, it takes text for speech and gives 0; the value here is the one that it gives while it runs.
     """
-    source_token, target_token = SOURCES[t.source]
-    opens = t.position == 0
+    source_token, target_token = SOURCES[t.source]  # lengths of one token, in the unit of the delays
+    # Chunks. Source positions are counted over all sentences (`read`), so that one search serves every sentence;
+    # `offset` is the count at the start of a token's own sentence.
+    opens = t.position == 0  # [tokens] whether a token begins a chunk
     opens[1:] |= t.delays[1:] != t.delays[:-1]
-    chunk = np.cumsum(opens) - 1  # [tokens] the chunk of each
-    first = np.flatnonzero(opens)  # [chunks] the first target token of each
-    begin = np.where(t.position[first] == 0, 0.0, t.delays[first - 1])
+    chunk = np.cumsum(opens) - 1  # [tokens] number of the token's chunk
+    first = np.flatnonzero(opens)  # [chunks] first target token
+    begin = np.where(t.position[first] == 0, 0.0, t.delays[first - 1])  # [chunks] source read before the chunk
     whole, rest = np.divmod(t.delays[first] - begin, source_token)
-    size = whole + (rest > 0)  # [chunks] source tokens
-    read = np.cumsum(size)  # over all sentences, so that one search finds tokens of every sentence
-    read_before = read - size  # [chunks] what `read` was before
-    offset = t.spread(read_before[chunk[t.starts]])
-    ahead = np.maximum(0, t.position[first][chunk] - (read_before[chunk] - offset))
-    aligned = np.minimum(t.position + 1 - ahead, read[chunk] - offset)  # 0: written before anything was read
-    holder = np.minimum(np.searchsorted(read, offset + aligned), len(read) - 1)
-    inside = offset + aligned - read_before[holder]
-    source_end = np.minimum(begin[holder] + inside * source_token, t.delays[first][holder])
+    size = whole + (rest > 0)  # [chunks] source tokens of the chunk; the last word of speech may be shorter
+    read = np.cumsum(size)  # [chunks] offset + Sx(c)
+    read_before = read - size  # [chunks] offset + Sx(c-1)
+    offset = t.spread(read_before[chunk[t.starts]])  # [tokens]
+    # a(i). `position` counts from 0, so the first token of chunk c has the position Sy(c-1).
+    surplus = np.maximum(0, t.position[first][chunk] - (read_before[chunk] - offset))  # max(0, Sy(c-1) - Sx(c-1))
+    aligned = np.minimum(t.position + 1 - surplus, read[chunk] - offset)  # a(i); 0 if no source was read yet
+    # End of source token a(i): the chunk that holds it, and the token's place within this chunk.
+    source_chunk = np.minimum(np.searchsorted(read, offset + aligned), len(read) - 1)
+    place = offset + aligned - read_before[source_chunk]
+    source_end = np.minimum(begin[source_chunk] + place * source_token, t.delays[first][source_chunk])
     source_end = np.where(aligned > 0, source_end, 0.0)
 
-    busy = (t.position + 1) * target_token + (t.times - t.delays)  # lengths and computing of tokens 1..i
+    # End of target token i. With b_i the lengths and computation times of tokens 1..i, the recursion
+    # end_i = max(d_i, end_(i-1)) + b_i - b_(i-1) has the solution end_i = b_i + max over j <= i of (d_j - b_(j-1)).
+    busy = (t.position + 1) * target_token + (t.times - t.delays)
     busy_before = np.zeros_like(busy)
     busy_before[1:] = np.where(t.position[1:] > 0, busy[:-1], 0.0)
     target_end = busy + t.running_max(t.delays - busy_before)
@@ -173,14 +180,14 @@ def atd(t: Timing) -> np.ndarray:
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """A metric of the table, which is a registered metric, too: it scores hypotheses that come with their delays."""
+    """A latency metric, which is also a registered metric: it scores hypotheses with their delays."""
 
     title: str
     values: Callable[[Timing], np.ndarray]
-    """[sentences] of a `Timing`."""
+    """`Timing` -> values, [sentences]."""
     reads_references: bool
     like: str = "SimulEval-1.1"
-    """The program whose values these are."""
+    """The program that gives the same values."""
     DIGITS: int = 2
     BETTER: Literal["lower"] = "lower"
     NEEDS: frozenset[str] = frozenset({"references", "sources", "delays"})

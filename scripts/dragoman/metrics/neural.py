@@ -3,7 +3,7 @@
 COMET and BLEURT are a `Network` each; LaSE takes a network's score for a part of its own. `make env-neural` makes that
 environment. `scripts/neural_scorer.py`, which runs there, describes the protocol. Each model has a process, which is
 started when it is first needed, keeps it loaded, and ends with ours. Texts that have been scored by the same version of
-a model are not scored again (`kept.py`), and then it is not even loaded.
+a model are not scored again (`score_cache.py`), and then it is not even loaded.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from typing import Any, Literal
 
 from dragoman import registry
 from dragoman.command import REPOSITORY, bar
-from dragoman.metrics import Counts, MetricError, Score, kept, require
+from dragoman.metrics import Counts, MetricError, Score, require, score_cache
 from dragoman.metrics.bootstrap import RESAMPLES, drawn, of_mean
 from dragoman.metrics.sums import mean, values_of
 
@@ -237,9 +237,9 @@ def compute(
     about = process.about
     given = {"hypotheses": hypotheses, "references": references, "sources": sources}
     made_from = {"kind": kind, "version": about["version"], "packages": about["packages"], "batch": batch, **given}
-    if (scored := kept.recall(made_from)) is None:
+    if (scored := score_cache.load(made_from)) is None:
         scored = _scored(process, title, hypotheses, references, sources, batch)
-        kept.keep(made_from, scored)
+        score_cache.store(made_from, scored)
     values, cut = scored["scores"], scored["cut"]
     low, high = of_mean(values, bootstrap)
     facts = [title, f"model:{about['name']}", about["version"], f"nrefs:{scored['nrefs']}", "precision:fp32"]

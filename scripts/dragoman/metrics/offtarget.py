@@ -17,7 +17,7 @@ from typing import Any
 from dragoman import identify, registry
 from dragoman.identify import Identifier, code
 from dragoman.languages import NAMES
-from dragoman.metrics import MetricError, Score, kept, languages_of, require
+from dragoman.metrics import MetricError, Score, languages_of, require, score_cache
 from dragoman.metrics.bootstrap import RESAMPLES, drawn, of_mean
 from dragoman.metrics.sums import mean, values_of
 
@@ -206,9 +206,9 @@ def identifier_for(
     source: str, target: str, name: str, languages: str | Sequence[str] | None, model: str | None
 ) -> Identifier:
     """The identifier of a direction, which knows the target language; arguments and errors as of `answered`."""
-    found = identify.identifier(name, candidates(source, target, name, languages), model)
-    found.require(target)
-    return found
+    chosen = identify.identifier(name, candidates(source, target, name, languages), model)
+    chosen.require(target)
+    return chosen
 
 
 @lru_cache(maxsize=8)
@@ -217,8 +217,8 @@ def _answers(identifier: Identifier, lines: tuple[str, ...], empty: str) -> tupl
     stripped = [line.replace("\n", " ").strip() for line in lines]
     asked = [line for line in stripped if line or empty == "asked"]
     made_from = {"kind": "language", "identifier": identifier.signature, "lines": asked}
-    if (answers := kept.recall(made_from)) is None:
+    if (answers := score_cache.load(made_from)) is None:
         answers = {"codes": identifier.answers(asked)}
-        kept.keep(made_from, answers)
-    found = iter(answers["codes"])
-    return tuple(next(found) if line or empty == "asked" else "" for line in stripped)
+        score_cache.store(made_from, answers)
+    codes = iter(answers["codes"])
+    return tuple(next(codes) if line or empty == "asked" else "" for line in stripped)

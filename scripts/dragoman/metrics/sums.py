@@ -45,9 +45,9 @@ def values_of(compute: Callable[..., Score]) -> Callable[..., Counts]:
     """The `counts` of a metric that is the mean of the values per sentence that its `compute` gives."""
 
     def counts(*texts: Any, **options: Any) -> Counts:
-        found = compute(*texts, **options, bootstrap=0)
-        assert found.segments is not None
-        return Counts(table_of(found.segments), found.signature, found.note)
+        result = compute(*texts, **options, bootstrap=0)
+        assert result.segments is not None
+        return Counts(table_of(result.segments), result.signature, result.note)
 
     return counts
 
@@ -62,13 +62,13 @@ def of_sums(name: str, score: ScoreOfSums) -> ScoreOfSums:
 
     def scores(sums: np.ndarray) -> np.ndarray:
         with np.errstate(divide="ignore", invalid="ignore"):
-            found = np.asarray(score(sums), dtype=np.float64)
-        if found.shape != sums.shape[:-1]:
+            values = np.asarray(score(sums), dtype=np.float64)
+        if values.shape != sums.shape[:-1]:
             raise MetricError(
-                f"{name}: `score` gives {list(found.shape)} numbers for sums {list(sums.shape)}; it has to work along "
+                f"{name}: `score` gives {list(values.shape)} numbers for sums {list(sums.shape)}; it has to work along "
                 "the last axis, as in sums[..., 0] / sums[..., 1]"
             )
-        return found
+        return values
 
     return scores
 

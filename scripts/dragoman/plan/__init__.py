@@ -1,10 +1,11 @@
-"""What a configuration makes: every run, the folder it writes to, and the effective parameters its result depends on.
+"""The plan of a configuration: all runs, their output folders, and the effective parameters that their results depend
+on.
 
-Rules and scripts both read this, so a run has one name and one set of parameters, whether Snakemake or a person starts
-it. No torch, no network, no look at results: Snakemake parses this in every cluster job.
+Both rules and scripts use the plan, so a run has the same name and parameters whether Snakemake or a person starts it.
+It imports no torch, uses no network and reads no results, since Snakemake parses it in every cluster job.
 
-A `Plan` is made in four steps, a file each: which runs there are (`runs.py`), where they write to (`folders.py`), what
-they read (`inputs.py`), and, here, what their results depend on.
+A `Plan` has four parts, one file each: the runs (`runs.py`), their output folders (`folders.py`), their inputs
+(`inputs.py`), and, in this file, the parameters that their results depend on.
 """
 
 from __future__ import annotations
@@ -37,18 +38,18 @@ class Plan(Inputs):
 
     @property
     def metrics_used(self) -> list[str]:
-        """Every metric that some experiment asks for, without its options."""
+        """Every metric that some experiment uses, without its options."""
         return sorted({name for experiment in self.config.experiments for _, name in self.metrics_of(experiment)})
 
     def corpus_spec(self, corpus: str, pair: str) -> dict[str, Any]:
-        """What the checked text of one pair depends on, besides the files of `raw_files`."""
+        """Everything that the checked text of one pair depends on, except the files of `raw_files`."""
         facts = self.config.corpora[corpus].model_dump(mode="json", exclude={"sizes", "page"})
         if facts["provider"] == "files":
             pairs = facts.pop("pairs")
             facts["files"] = pairs.get(pair) or pairs[reverse(pair)]
             sets = [facts["files"][split] or {} for split in ("train", "validation", "test")]
             named = sorted({path for each in sets for path in each.values() if path})
-            if own := [found for path in named if (found := located(path)) != Path(path)]:
+            if own := [resolved for path in named if (resolved := located(path)) != Path(path)]:
                 facts["examples"] = fingerprint(own)
         if facts["provider"] == "instructions" and facts["path"]:
             facts["path"] = [Path(facts["path"]).name, fingerprint([located(facts["path"])])]
@@ -61,7 +62,7 @@ class Plan(Inputs):
         return {"corpus": facts, "pair": pair, "languages": facts_of_languages(pair)}
 
     def model_spec(self, model: str) -> dict[str, Any]:
-        """What a foundation model depends on, besides the text it is made of."""
+        """Everything that a foundation model depends on, except its training text."""
         facts = self.config.models[model].model_dump(mode="json", exclude={"parameters", "download"})
         pages = {"languages": facts_of_languages(facts["text"])} if "text" in facts else {}
         return {"model": facts, "threads": self.config.threads} | pages
@@ -69,7 +70,8 @@ class Plan(Inputs):
     def prompt_of(
         self, experiment: Experiment, tuning: Tuning | None, system: System | None = None, pair: str = ""
     ) -> Prompt:
-        """The prompt in force: the system's for the pair's target, the system's, the tuning's, or the experiment's."""
+        """The first of these prompts that is set: the system's for the target language, the system's, the tuning's, the
+        experiment's."""
         return self.prompts[self._prompt_name(experiment, tuning, system, pair)]
 
     @staticmethod
@@ -80,23 +82,23 @@ class Plan(Inputs):
         return by_target or (system and system.prompt) or (tuning and tuning.prompt) or experiment.prompt
 
     def prompts_with(self, model: str) -> dict[str, Prompt]:
-        """Every prompt that a foundation model, or one tuned from it, is given, by name."""
-        found, instructed = dict[str, None](), dict[str, Prompt]()
+        """Name -> prompt, for every prompt that is used with a foundation model or a model tuned from it."""
+        names, instructed = dict[str, None](), dict[str, Prompt]()
         for experiment in self.config.experiments.values():
             if experiment.model != model:
                 continue
-            found |= {self._prompt_name(experiment, tuning): None for tuning in experiment.tunings.values()}
+            names |= {self._prompt_name(experiment, tuning): None for tuning in experiment.tunings.values()}
             for system in experiment.systems.values():
                 if system.decoder.name not in MODEL_FREE:
                     tuning = experiment.tunings[system.tuning] if system.tuning else None
                     for pair in experiment.test.pairs:
-                        found[self._prompt_name(experiment, tuning, system, pair)] = None
+                        names[self._prompt_name(experiment, tuning, system, pair)] = None
             if experiment.instructions or any(tuning.mix for tuning in experiment.tunings.values()):
                 instructed["Alpaca's instructions"] = PROMPT
-        return {name: self.prompts[name] for name in sorted(found)} | instructed
+        return {name: self.prompts[name] for name in sorted(names)} | instructed
 
     def tuning_spec(self, run: TuningRun) -> dict[str, Any]:
-        """What a fine-tuned model depends on, besides its foundation model and its text."""
+        """Everything that a fine-tuned model depends on, except its foundation model and its text."""
         experiment = self.experiment(run.experiment)
         tuning = experiment.tunings[run.tuning]
         assert experiment.train is not None
@@ -116,7 +118,7 @@ class Plan(Inputs):
         }
 
     def decode_spec(self, run: DecodeRun) -> dict[str, Any]:
-        """What hypotheses depend on, besides the model and the test set."""
+        """Everything that hypotheses depend on, except the model and the test set."""
         experiment, system = self.experiment(run.experiment), self.system(run)
         tuning = experiment.tunings[system.tuning] if system.tuning else None
         decoder = self.decoder(run).model_dump(mode="json")
@@ -133,7 +135,7 @@ class Plan(Inputs):
         }
 
     def answer_spec(self, run: DecodeRun) -> dict[str, Any]:
-        """What answers to instructions depend on, besides the model and the instructions."""
+        """Everything that answers to instructions depend on, except the model and the instructions."""
         spec = self.instructed(run)
         return {
             "decoder": self.answer_decoder(run).model_dump(mode="json"),
@@ -143,7 +145,7 @@ class Plan(Inputs):
         }
 
     def divergence_spec(self, run: DivergenceRun) -> dict[str, Any]:
-        """What a comparison depends on, besides the models and the test set."""
+        """Everything that a comparison with a twin depends on, except the models and the test set."""
         experiment = self.experiment(run.experiment)
         assert experiment.divergence is not None
         twin = experiment.tunings[experiment.divergence.twin]
@@ -159,11 +161,11 @@ class Plan(Inputs):
         }
 
     def metrics_of(self, experiment: str) -> list[tuple[str, str]]:
-        """Registry entries of an experiment's metrics, without their options."""
+        """Registry entries of an experiment's metrics, without options."""
         return [("metric", parse_metric(spec)[0]) for spec in self.experiment(experiment).metrics]
 
     def requisites(self, experiment: str) -> list[Callable[[], str]]:
-        """What an experiment's metrics need besides packages and texts, as functions that fetch it or load it."""
+        """Functions that download or load the files and models that an experiment's metrics need."""
         spec = self.experiment(experiment)
         return [find for metric in spec.metrics for find in requisites(metric, spec.test.pairs)]
 
@@ -175,22 +177,24 @@ class Plan(Inputs):
         """
         spec = self.experiment(experiment)
         pairs = [*spec.test.pairs, *(spec.train.pairs if spec.train else [])]
-        found = {"offtarget": {"languages": "+".join(sorted({"en", *(c for pair in pairs for c in split_pair(pair))}))}}
+        defaults = {
+            "offtarget": {"languages": "+".join(sorted({"en", *(c for pair in pairs for c in split_pair(pair))}))}
+        }
         if set(spec.asked) != {"auto"}:
             source, target = ("char" if unit == "character" else unit for unit in spec.asked)
             timed = [name for _, name in self.metrics_of(experiment) if "delays" in columns_of(name)]
-            found |= {name: {"unit": target, "source_unit": source} for name in timed}
-        return found
+            defaults |= {name: {"unit": target, "source_unit": source} for name in timed}
+        return defaults
 
     def table_spec(self, name: str) -> list[Any]:
-        """What an experiment's tables and figures depend on, besides its records."""
+        """Everything that an experiment's tables and figures depend on, except its records."""
         experiment = self.experiment(name)
         runs = [vars(run) for run in self.decode_runs if run.experiment == name]
         labels = {key: [system.label, system.variant] for key, system in experiment.systems.items()}
         return [experiment.title, labels, experiment.assumptions, runs]
 
     def needs_download(self, corpus: str) -> bool:
-        """Whether a corpus comes over the network."""
+        """Whether a corpus is downloaded."""
         spec = self.config.corpora[corpus]
         return spec.provider in ("hub", "sacrebleu", "archive", "ud") or (
             isinstance(spec, InstructionsCorpus) and not spec.path
@@ -206,9 +210,9 @@ class Plan(Inputs):
         return self.config.model_dump(mode="json", exclude_unset=True)
 
     def save(self) -> Path:
-        """Write the configuration under a name made of its content, for the scripts to read.
+        """Write the configuration, for the scripts to read, to a file named after the digest of its content.
 
-        Never overwritten, so a dry run of another configuration cannot change what a running job reads.
+        The file is never overwritten, so a dry run of another configuration cannot change the file of a running job.
         """
         path = self.results / ".config" / f"{self.digest}.yaml"
         if not path.exists():
@@ -227,7 +231,7 @@ def facts_of_languages(spec: Any) -> dict[str, list[str]]:
     if isinstance(spec, str):
         return {code: [NAMES[code], TABLE[code].script] for code in (*spec.split("-"), "en") if code in NAMES}
     parts = spec.values() if isinstance(spec, dict) else spec if isinstance(spec, list) else ()
-    found = facts_of_languages("en")
+    facts = facts_of_languages("en")
     for part in parts:
-        found |= facts_of_languages(part)
-    return found
+        facts |= facts_of_languages(part)
+    return facts

@@ -1,4 +1,4 @@
-"""Where every run of a configuration writes to."""
+"""The output folders and files of every run of a configuration."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from dragoman.storage import digest
 
 
 class Folders(Runs):
-    """Folders and files of all runs of a configuration."""
+    """Output folders and files of all runs of a configuration."""
 
     def corpus_folder(self, corpus: str, pair: str) -> Path:
         """Checked parallel text of one pair."""
         return self.results / "corpora" / corpus / pair
 
     def download_folder(self, corpus: str, pair: str) -> Path:
-        """What a provider fetched for one pair; of a corpus that is joined from another, the other's checked text."""
+        """Downloaded files of one pair; for a pivot corpus, the checked text of the corpus that it is made from."""
         if isinstance(spec := self.config.corpora.get(corpus), PivotCorpus):
             return self.results / "corpora" / spec.corpus
         return self.results / "downloads" / "corpora" / corpus / pair
 
     def weights_folder(self, model: str) -> Path:
-        """What was fetched for a foundation model, where it is not yet a checkpoint."""
+        """Downloaded files of a foundation model that are not a checkpoint yet (GGUF)."""
         return self.results / "downloads" / "models" / model
 
     def model_folder(self, model: str) -> Path:
@@ -41,7 +41,7 @@ class Folders(Runs):
         return self.results / "decodes" / run.experiment / run.system / run.pair / f"seed-{run.seed}"
 
     def shard_files(self, run: DecodeRun) -> list[Path]:
-        """What the parts of a decoding are written to, in order; nothing where it is decoded in one piece."""
+        """Files of the shards of a decoding, in order; empty if it is decoded as a whole."""
         shards = self.system(run).shards or self.config.shards
         if shards == 1 or self.model_behind(run) is None:
             return []
@@ -52,41 +52,41 @@ class Folders(Runs):
         return self.results / "scores" / run.experiment / run.system / run.pair / f"seed-{run.seed}.jsonl"
 
     @property
-    def kept_scores(self) -> Path:
-        """Scores of sentences that are not computed twice."""
+    def score_cache(self) -> Path:
+        """Cached scores of sentences (`metrics/score_cache.py`)."""
         return self.results / ".cache" / "scores"
 
     def answers_file(self, run: DecodeRun) -> Path:
-        """A system's answers to instructions, in AlpacaEval's form."""
+        """A system's answers to instructions, in AlpacaEval's format."""
         return self.results / "answers" / run.experiment / run.system / f"seed-{run.seed}.json"
 
     def judgement_file(self, run: DecodeRun) -> Path:
-        """Records of what a judge said of a system's answers."""
+        """Records of a judge's verdicts on a system's answers."""
         return self.results / "judgements" / run.experiment / run.system / f"seed-{run.seed}.jsonl"
 
     def divergence_file(self, run: DivergenceRun) -> Path:
-        """How alike foundation model and twin are."""
+        """Divergence of a foundation model and its twin."""
         return self.results / "divergence" / run.experiment / run.pair / f"seed-{run.seed}.jsonl"
 
     def timing_file(self, run: TuningRun) -> Path:
-        """What a fine-tuning took: kept apart from results, which do not depend on the clock."""
+        """Duration and memory of a fine-tuning; separate from other results, which do not depend on the clock."""
         return self.results / "timings" / run.experiment / run.tuning / run.scope / f"seed-{run.seed}.json"
 
     @property
     def timed_claims(self) -> Path:
-        """Claims about what fine-tunings take, which no two runs share."""
+        """Verdicts on claims about training times, which differ between runs."""
         return self.results / "timings" / "claims.jsonl"
 
     @property
     def worlds(self) -> dict[str, Path]:
-        """Claims of other configurations' results, by the name that this one has for each."""
+        """Name -> verdicts on claims of another configuration (`worlds:`)."""
         return {name: Path(folder) / "claims.jsonl" for name, folder in self.config.worlds.items()}
 
     def work_folder(self, kind: str, spec: Any) -> Path:
-        """Where an unfinished run keeps its state.
+        """Folder for the state of an unfinished run.
 
-        Undeclared, so that Snakemake never deletes it, and keyed by all that the result depends on, so that nothing of
-        another configuration is ever taken up.
+        It is not declared as an output, so that Snakemake does not delete it. Its name is a digest of everything that
+        the result depends on, so that a run never continues from the state of another configuration.
         """
         return self.results / ".work" / f"{kind}-{digest(spec)}"
 
@@ -95,12 +95,12 @@ class Folders(Runs):
         return self.results / "tensorboard" / folder.relative_to(self.results)
 
     def model_before(self, run: TuningRun) -> Path:
-        """Folder of the model a fine-tuning begins with."""
+        """Folder of the model that a fine-tuning starts from."""
         start = self.start_of(run)
         return self.tuning_folder(start) if start else self.model_folder(self.experiment(run.experiment).model)
 
     def model_behind(self, run: DecodeRun) -> Path | None:
-        """Folder of the model a decoding uses; None where the decoder uses none."""
+        """Folder of the model that a decoding uses; None if the decoder uses no model."""
         experiment, system = self.experiment(run.experiment), self.system(run)
         if system.decoder.name in MODEL_FREE:
             return None

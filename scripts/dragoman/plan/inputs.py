@@ -1,4 +1,4 @@
-"""What every run of a configuration reads."""
+"""The input files of every run of a configuration."""
 
 from __future__ import annotations
 
@@ -31,30 +31,31 @@ from dragoman.plan.runs import DecodeRun, DivergenceRun, TuningRun, prior_of
 from dragoman.storage import MANIFEST
 
 CHECKPOINT = {".json", ".safetensors", ".model", ".txt", ".jinja"}
-"""Files of a checkpoint: weights, configuration and tokenizer; nothing that could hold code."""
+"""Extensions of checkpoint files: weights, configuration and tokenizer, but no files that can contain code."""
 
 
 class Inputs(Folders):
-    """Texts, models and files that the runs of a configuration are made of."""
+    """Input texts, models and files of the runs of a configuration."""
 
     def page_pairs(self, pages: Pages) -> list[str]:
-        """Pairs whose training text becomes pages."""
+        """Language pairs whose training text becomes pages."""
         return page_pairs(pages, self.config.corpora[pages.corpus])
 
     def page_texts(self, pages: Pages) -> list[tuple[str, str]]:
-        """(corpus, pair) of every text that pages are made of: the corpus's pairs, then those of each task."""
+        """(corpus, pair) of every text that pages are made from: the pairs of the corpus, then the pairs of each
+        task."""
         own = [(pages.corpus, pair) for pair in self.page_pairs(pages)]
         return own + [(task.corpus, pair) for task in pages.tasks for pair in task.pairs]
 
     def train_pairs(self, run: TuningRun) -> list[str]:
-        """Pairs one fine-tuning is trained on."""
+        """Pairs that a fine-tuning is trained on."""
         experiment = self.experiment(run.experiment)
         assert experiment.train is not None  # checked when the configuration was read
         pairs = experiment.tunings[run.tuning].pairs or experiment.train.pairs
         return list(pairs) if run.scope == "all" else [run.scope]
 
     def train_limit(self, run: TuningRun) -> int | None:
-        """Sentences per pair that one fine-tuning is trained on; None for all."""
+        """Number of sentences per pair that a fine-tuning is trained on; None: all."""
         experiment = self.experiment(run.experiment)
         assert experiment.train is not None
         return experiment.tunings[run.tuning].limit or experiment.train.limit
@@ -124,9 +125,9 @@ class Inputs(Folders):
         return OfflineDecoder(name="offline", max_new_tokens=spec.max_new_tokens, batch_size=spec.batch_size)
 
     def divergence_decoder(self, run: DivergenceRun) -> OfflineDecoder:
-        """The decoder behind a comparison with a twin."""
+        """The decoder of a comparison with a twin."""
         spec = self.experiment(run.experiment).divergence
-        assert spec is not None  # else there would be no such run
+        assert spec is not None  # otherwise the plan would not have this run
         return OfflineDecoder(
             name="offline",
             max_new_tokens=spec.max_new_tokens,
@@ -135,7 +136,8 @@ class Inputs(Folders):
         )
 
     def decoder_files(self, run: DecodeRun) -> list[Path]:
-        """Files that a decoder reads: its dictionary, or what its prior is made from (of our folders, the manifest)."""
+        """Files that a decoder reads: its dictionary, or the inputs of its prior (for a folder of ours, its
+        manifest)."""
         decoder = self.decoder(run)
         if isinstance(decoder, DictionaryDecoder):
             return [Path(decoder.files[run.pair])]
@@ -155,8 +157,8 @@ class Inputs(Folders):
         return [path.parent / MANIFEST if path.suffix == ".parquet" else path for path in paths]
 
     def raw_files(self, corpus: str, pair: str) -> list[str]:
-        """The user's own files behind one pair, so that a change of them is seen, or the text that it is joined from.
-        Instructions, and the checkout's own examples, are in `corpus_spec`."""
+        """The user's own files of one pair, so that a change in them is noticed; for a pivot corpus, the other corpus's
+        text. `corpus_spec` covers instructions and the example files of the checkout."""
         spec = self.config.corpora[corpus]
         if isinstance(spec, PivotCorpus):
             return [(self.corpus_folder(spec.corpus, base) / MANIFEST).as_posix() for base in spec.bases(pair)]
@@ -168,7 +170,7 @@ class Inputs(Folders):
         return [path for path in paths if located(path) == Path(path)]
 
     def model_inputs(self, name: str) -> list[Path]:
-        """Files a foundation model is made of."""
+        """Input files of a foundation model."""
         spec = self.model(name)
         if isinstance(spec, ScratchModel):
             return [self.corpus_folder(*text) / MANIFEST for text in self.page_texts(spec.text)]
@@ -180,12 +182,12 @@ class Inputs(Folders):
         return [Path(path) for path in (*spec.files, *spec.licence_files)] if isinstance(spec, GgufModel) else []
 
     def needs_weights(self, name: str) -> bool:
-        """Whether the GGUF file of a foundation model comes over the network."""
+        """Whether the GGUF file of a foundation model is downloaded."""
         spec = self.model(name)
         return isinstance(spec, PackageModel) or (isinstance(spec, GgufModel) and spec.id is not None)
 
     def experiment_manifests(self, name: str) -> list[Path]:
-        """Manifests of the models an experiment trains, whose loss curves it shows."""
+        """Manifests of the models that an experiment trains, for its loss curves."""
         return [self.tuning_folder(run) / MANIFEST for run in self.tuning_runs if run.experiment == name]
 
     def corpora_used(self) -> list[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""What a configuration runs: every fine-tuning, decoding and comparison, each under one name."""
+"""The runs of a configuration: every fine-tuning, decoding and comparison, each with a unique name."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Run = TypeVar("Run", "TuningRun", "DecodeRun", "DivergenceRun")
 
 @dataclass(frozen=True)
 class TuningRun:
-    """One fine-tuning: a tuning, the pairs it is trained on (`scope` is a pair or `all`), a seed."""
+    """A fine-tuning: a tuning, its training pairs (`scope` is a pair or `all`), and a seed."""
 
     experiment: str
     tuning: str
@@ -39,7 +39,7 @@ class TuningRun:
 
 @dataclass(frozen=True)
 class DecodeRun:
-    """One decoding: a system, a pair, and the seed of the tuning behind it."""
+    """A decoding: a system, a pair, and the seed of the system's tuning."""
 
     experiment: str
     system: str
@@ -49,7 +49,7 @@ class DecodeRun:
 
 @dataclass(frozen=True)
 class DivergenceRun:
-    """One comparison of an experiment's foundation model with its twin: a pair, and the seed of the twin."""
+    """A comparison of an experiment's foundation model with its twin: a pair, and the seed of the twin."""
 
     experiment: str
     pair: str
@@ -64,31 +64,39 @@ class Runs:
         self.results = Path(config.results)
         self.prompts = prompts(config.prompts)
         self.experiments = {name: written_out(experiment) for name, experiment in config.experiments.items()}
-        """With every sweep written out: what is trained and decoded."""
+        """Experiments by name. Each point of a sweep is a tuning and system of its own here."""
 
     def seeds(self, experiment: Experiment) -> list[int]:
         """Seeds of an experiment's tunings."""
         return list(experiment.seeds or self.config.seeds)
 
     def experiment(self, name: str) -> Experiment:
-        """An experiment by name, sweeps written out; an unknown one is an error that names the nearest."""
+        """An experiment by name, with one tuning and system per point of a sweep.
+
+        Raises:
+            UnknownNameError: there is none of that name; the message suggests a similar name.
+        """
         if name not in self.experiments:
             raise registry.UnknownNameError(registry.unknown("experiment", name, self.experiments))
         return self.experiments[name]
 
     def model(self, name: str) -> Model:
-        """A foundation model's configuration by name; an unknown one is an error that names the nearest."""
+        """A foundation model's configuration by name.
+
+        Raises:
+            UnknownNameError: there is none of that name; the message suggests a similar name.
+        """
         if name not in self.config.models:
             raise registry.UnknownNameError(registry.unknown("model", name, self.config.models))
         return self.config.models[name]
 
     def system(self, run: DecodeRun) -> System:
-        """The system a decoding runs."""
+        """The system of a decoding."""
         return self.experiment(run.experiment).systems[run.system]
 
     @cached_property
     def tuning_runs(self) -> list[TuningRun]:
-        """Every fine-tuning that some system needs, each after the one it goes on from."""
+        """Every fine-tuning that some system needs, each after the one that it continues from."""
         runs: dict[TuningRun, None] = {}
         needed = [run for each in self.decode_runs for run in (self.tuning_behind(each), self.prior_twin(each))]
         for run in [*needed, *map(self.twin_of, self.divergence_runs)]:
@@ -100,7 +108,7 @@ class Runs:
         return list(runs)
 
     def start_of(self, run: TuningRun) -> TuningRun | None:
-        """The fine-tuning that another one goes on from; None where that is the experiment's model."""
+        """The fine-tuning that `run` continues from; None if it starts from the experiment's model."""
         tunings = self.experiment(run.experiment).tunings
         start = tunings[run.tuning].start
         if start is None:
@@ -109,8 +117,8 @@ class Runs:
 
     @cached_property
     def decode_runs(self) -> list[DecodeRun]:
-        """Every decoding. A system without a tuning, its own or its prior's, has no seed to vary: it runs once, under
-        the first."""
+        """Every decoding. A system is decoded once per seed if it or its prior has a tuning, and only with the first
+        seed otherwise, since nothing else depends on the seed."""
         runs = []
         for name, experiment in self.experiments.items():
             for key, system in experiment.systems.items():
@@ -121,7 +129,7 @@ class Runs:
 
     @cached_property
     def answer_runs(self) -> list[DecodeRun]:
-        """Every system and seed that answers instructions."""
+        """Every system and seed with answers to instructions."""
         return [
             DecodeRun(name, key, PAIR, seed)
             for name, experiment in self.experiments.items()
@@ -131,17 +139,18 @@ class Runs:
 
     @property
     def judge_runs(self) -> list[DecodeRun]:
-        """Those whose answers are compared with another system's."""
+        """The runs of `answer_runs` whose answers a judge compares with the first system's."""
         return [run for run in self.answer_runs if run.system != self.instructed(run).systems[0]]
 
     def instructed(self, run: DecodeRun) -> Instructed:
-        """What a system is asked."""
-        found = self.experiment(run.experiment).instructions
-        assert found is not None  # else there would be no such run
-        return found
+        """The instructions of the experiment of a run of answers."""
+        instructions = self.experiment(run.experiment).instructions
+        assert instructions is not None  # otherwise the plan would not have this run
+        return instructions
 
     def rival(self, run: DecodeRun) -> DecodeRun:
-        """The system whose answers a judge compares a system's with: of its seed, where it has one."""
+        """The run whose answers a judge compares with those of `run`: the first system, with the same seed if it has
+        several."""
         first = [other for other in self.answer_runs if other.system == self.instructed(run).systems[0]]
         own = [other for other in first if other.experiment == run.experiment]
         return next((other for other in own if other.seed == run.seed), own[0])
@@ -165,7 +174,7 @@ class Runs:
         ]
 
     def _tuned(self, experiment: str, tuning: str, pair: str, seed: int) -> TuningRun:
-        """The model of a tuning that serves a pair."""
+        """The fine-tuning of a tuning for a pair."""
         per_pair = self.experiment(experiment).tunings[tuning].per_pair
         return TuningRun(experiment, tuning, pair if per_pair else "all", seed)
 
@@ -176,29 +185,29 @@ class Runs:
         return self._tuned(run.experiment, divergence.twin, run.pair, run.seed)
 
     def prior_twin(self, run: DecodeRun) -> TuningRun | None:
-        """The fine-tuning whose answers a decoding is given the first tokens of."""
+        """The fine-tuning whose answers give the prior tokens of a decoding; None for other priors."""
         prior = prior_of(self.system(run))
         return self._tuned(run.experiment, prior.twin, run.pair, run.seed) if isinstance(prior, SftPrior) else None
 
     def tuning_behind(self, run: DecodeRun) -> TuningRun | None:
-        """The fine-tuning whose model a decoding uses; None for the foundation model or no model at all."""
+        """The fine-tuning whose model a decoding uses; None if it uses the foundation model or no model."""
         tuning = self.system(run).tuning
         return self._tuned(run.experiment, tuning, run.pair, run.seed) if tuning else None
 
     def tuning_run(self, experiment: str, tuning: str, scope: str, seed: int | str) -> TuningRun:
-        """A planned fine-tuning by its name; one that is not planned is an error that names the nearest."""
+        """A planned fine-tuning by its name; raises ValueError with a similar name if it is not planned."""
         return self._planned(TuningRun(experiment, tuning, scope, int(seed)), self.tuning_runs)
 
     def decode_run(self, experiment: str, system: str, pair: str, seed: int | str) -> DecodeRun:
-        """A planned decoding by its name; one that is not planned is an error that names the nearest."""
+        """A planned decoding by its name; raises ValueError with a similar name if it is not planned."""
         return self._planned(DecodeRun(experiment, system, pair, int(seed)), self.decode_runs)
 
     def answer_run(self, experiment: str, system: str, seed: int | str) -> DecodeRun:
-        """A planned run of answers by its name; one that is not planned is an error that names the nearest."""
+        """A planned run of answers by its name; raises ValueError with a similar name if it is not planned."""
         return self._planned(DecodeRun(experiment, system, PAIR, int(seed)), self.answer_runs)
 
     def divergence_run(self, experiment: str, pair: str, seed: int | str) -> DivergenceRun:
-        """A planned comparison by its name; one that is not planned is an error that names the nearest."""
+        """A planned comparison by its name; raises ValueError with a similar name if it is not planned."""
         return self._planned(DivergenceRun(experiment, pair, int(seed)), self.divergence_runs)
 
     @staticmethod
@@ -210,5 +219,5 @@ class Runs:
 
 
 def prior_of(system: System) -> Prior | None:
-    """The prior tokens that a system is given, where it is."""
+    """The prior of a system; None if its decoder has none."""
     return system.decoder.prior if isinstance(system.decoder, PrefilledDecoder) else None

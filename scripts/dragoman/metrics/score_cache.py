@@ -1,7 +1,8 @@
-"""Values of sentences that cost a GPU or seconds are kept by content, so that the same texts are not scored again.
+"""A cache of sentence values that need a GPU or seconds, so that the same texts are not scored twice.
 
-An entry's name is the SHA-256 of all that its values depend on: the texts, the model's version, the versions of its
-libraries. It is written whole or not at all, and holds a SHA-256 of its own content: a damaged one is made again.
+The name of an entry is the SHA-256 of everything that its values depend on: the texts, the model's version, and the
+versions of its libraries. An entry is written atomically, and holds a SHA-256 of its own content; a damaged entry is
+computed again.
 """
 
 from __future__ import annotations
@@ -21,16 +22,16 @@ _others: tuple[Path, ...] = ()
 
 
 def use(folder: Path | None, *others: Path) -> None:
-    """Where entries are kept from now on, and where else they are looked for; None keeps no new ones.
+    """Set the folder for new entries, and other folders to read entries from; None stores no new entries.
 
-    Of a run of the workflow it is `RESULTS/.cache/scores`.
+    A run of the workflow uses `RESULTS/.cache/scores`.
     """
     global _folder, _others
     _folder, _others = folder, others
 
 
-def recall(made_from: dict[str, Any]) -> dict[str, Any] | None:
-    """What was kept under these facts; None where there is nothing, or nothing whole."""
+def load(made_from: dict[str, Any]) -> dict[str, Any] | None:
+    """The content that was stored for these inputs; None if there is none, or if it is damaged."""
     for folder in filter(None, (_folder, *_others)):
         path = _path(folder, made_from)
         if path.is_file():
@@ -44,8 +45,8 @@ def recall(made_from: dict[str, Any]) -> dict[str, Any] | None:
     return None
 
 
-def keep(made_from: dict[str, Any], content: dict[str, Any]) -> None:
-    """Keep JSON under the facts it was made from."""
+def store(made_from: dict[str, Any], content: dict[str, Any]) -> None:
+    """Store JSON content for the inputs it was computed from."""
     if _folder is not None:
         write_json(_path(_folder, made_from), {"sha256": _sha256(content), "content": content})
 
