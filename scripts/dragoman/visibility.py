@@ -147,19 +147,22 @@ def fill(
     for number, (schedule, count) in enumerate(zip(schedules, target.count.tolist(), strict=True)):
         if len(schedule) != count + 1:
             raise ValueError(f"the schedule of example {number} has {len(schedule)} steps for {count} target words")
-    ahead = target.count + 1
+    # All examples are computed at once: arrays are flat, example after example, and an index into one of them is the
+    # start of an example plus a number within it. A name in the plural has one number for each example.
+    steps = target.count + 1  # of each schedule
     read = np.concatenate(schedules) if schedules else np.zeros(0, dtype=np.int64)
-    if (read > np.repeat(source.count, ahead)).any():
+    if (read > np.repeat(source.count, steps)).any():
         raise ValueError("a schedule reads more words than the source has")
     size = source.tokens
 
-    # ends[w]: source tokens of the words 0..w, of one example after the other
-    steps = source.count + 1
-    bins = np.repeat(_firsts(steps), size) + source.word
-    ends = np.cumsum(np.bincount(bins, minlength=steps.sum()))
-    shown = ends[np.repeat(_firsts(steps), ahead) + read] - np.repeat(_firsts(size), ahead)
+    # ends[w] is how many source tokens the words 0..w have; it counts on from one example to the next, so what comes
+    # before an example is subtracted. shown[t] is how many source tokens can be seen when target word t is written.
+    slots = source.count + 1  # word 0 has no tokens: its slot is what ends before word 1
+    bins = np.repeat(_firsts(slots), size) + source.word
+    ends = np.cumsum(np.bincount(bins, minlength=slots.sum()))
+    shown = ends[np.repeat(_firsts(slots), steps) + read] - np.repeat(_firsts(size), steps)
 
-    # the target word that each token after the source is part of: the mark of word 1, the end of word T + 1
+    # the target word that each token after the source is part of: the mark counts to word 1, the end is word T + 1
     after = between + target.tokens + 1
     which = np.repeat(np.arange(len(before)), after)
     part = np.ones(after.sum(), dtype=np.int64)
@@ -167,13 +170,15 @@ def fill(
     in_target = (step >= between[which]) & (step < after[which] - 1)
     part[in_target] = target.word
     final = np.cumsum(after) - 1
-    part[final] = ahead
+    part[final] = steps
     if mode == "exact":
-        due = np.concatenate([part[1:], [1]])  # of the token that follows
+        # a token is fed to predict the one that follows, so it sees what has been read when that one is written
+        due = np.concatenate([part[1:], [1]])  # the last entry is overwritten below
     else:
-        due = np.minimum(part + in_target, ahead[which])
-    response = shown[_firsts(ahead)[which] + due - 1]
-    response[final] = size
+        # every token of a word sees what has been read when the next word is written
+        due = np.minimum(part + in_target, steps[which])
+    response = shown[_firsts(steps)[which] + due - 1]
+    response[final] = size  # the end token predicts nothing
 
     length = before + size + after
     visible = np.zeros(length.sum(), dtype=np.int64)

@@ -68,7 +68,7 @@ def _decoder(at: KeyPath, experiment: Experiment, decoder: Any, tuning: str | No
         yield from fits((*at, "decoder"), decoder, used)
     elif isinstance(decoder, ConversationDecoder):
         yield Problem((*at, "decoder", "name"), "only a model tuned by `method: converse` takes turns", decoder.name)
-    if used is not None and (sweep := used.sweep) and (points := getattr(decoder, sweep.axis, None)):
+    if used is not None and (sweep := used.sweep) and (points := decoder.values_of(sweep.axis)):
         missing = [value for value in sweep.values if value not in map(str, points)]
         if missing:
             text = f"the tuning is swept over {sweep.axis}, and the decoder lacks {', '.join(missing)}"

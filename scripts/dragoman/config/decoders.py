@@ -2,14 +2,37 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, PositiveInt, field_validator, model_validator
 
 from dragoman.config.base import Language, Name, Pair, Strict
+from dragoman.policies import Policy
+from dragoman.policies.kinds import Decoded
+from dragoman.policies.wait_k import WaitK
+from dragoman.policies.wait_k_stride import WaitKStride
 
 
-class OfflineDecoder(Strict):
+class Answering(Strict):
+    """Base of all decoders."""
+
+    @property
+    def settings(self) -> list[str]:
+        """How records name the points that one decoding gives (`k=1`, `k=3`); a single empty one where it sweeps
+        nothing."""
+        return [""]
+
+    def values_of(self, axis: str) -> list[Any] | None:
+        """The values that one decoding gives for an axis of that name; None where it does not sweep it."""
+        return found if isinstance(found := getattr(self, axis, None), list) else None
+
+    def at(self, axis: str, value: str) -> Self:
+        """This decoder at one of `values_of(axis)`, or for a value that is none of them, at that whole number."""
+        values = [known for known in self.values_of(axis) or [] if str(known) == value]
+        return self.model_copy(update={axis: values or [int(value)]})
+
+
+class OfflineDecoder(Answering):
     """The whole source is read before the first target word is written."""
 
     name: Literal["offline"]
@@ -38,7 +61,7 @@ class OfflineDecoder(Strict):
         return self
 
 
-class ContrastiveDecoder(Strict):
+class ContrastiveDecoder(Answering):
     """Greedy, against the same prompt with a wrong target language: English and the source language
     (arXiv 2309.07098)."""
 
@@ -53,13 +76,13 @@ class ContrastiveDecoder(Strict):
     """End the hypothesis at the first line break."""
 
 
-class CopyDecoder(Strict):
+class CopyDecoder(Answering):
     """Writes the source as it is: the floor that any system must leave behind."""
 
     name: Literal["copy"]
 
 
-class DictionaryDecoder(Strict):
+class DictionaryDecoder(Answering):
     """Translates with a dictionary, the longest entry first; unknown words are copied. Where a language writes no
     blanks, the entries say what its words are."""
 
@@ -70,17 +93,20 @@ class DictionaryDecoder(Strict):
     as well."""
 
 
-class SimultaneousDecoder(Strict):
-    """Reads k words, then writes and reads in turn (wait-k), greedily; every k is a point of one curve. Words are what
-    the experiment's `unit` says: characters, where a language writes no blanks."""
+class SimultaneousDecoder(Answering):
+    """Writes while it reads, greedily, under a policy, whose values are the points of one curve. Give either `k`, which
+    is wait-k, or `policy`. Words are what the experiment's `unit` says: characters, where a language writes no
+    blanks."""
 
     name: Literal["simultaneous", "streaming"]
     """`simultaneous` decodes all sentences and every k at once; `streaming` gives the same words one at a time, as they
     would come to a reader, and times them."""
-    k: Annotated[list[PositiveInt], Field(min_length=1)]
-    """Source words read before the first target word."""
+    k: Annotated[list[PositiveInt], Field(min_length=1)] | None = None
+    """Of wait-k: source words read before the first target word."""
     stride: PositiveInt = 1
-    """Words of each later turn; 1 is wait-k."""
+    """Of wait-k: words of each later turn."""
+    policy: Decoded | None = None
+    """Another policy, like `{name: local-agreement, n: [2, 3]}`."""
     recompute: bool = False
     """Compute the response so far anew whenever source has been read, as models need that were trained on whole
     sentences or prefixes; else its keys and values are kept."""
@@ -98,8 +124,51 @@ class SimultaneousDecoder(Strict):
     batch_tokens: PositiveInt = 40_000
     """Tokens whose keys are kept at once, over all sentences and every k; longer test sets take several batches."""
 
+    @field_validator("k")
+    @classmethod
+    def _different(cls, k: list[int] | None) -> list[int] | None:
+        if k is not None and len(set(k)) < len(k):
+            raise ValueError(f"every value must be there once, not {k}")
+        return k
 
-class ConversationDecoder(Strict):
+    @model_validator(mode="after")
+    def _one_policy(self) -> SimultaneousDecoder:
+        if (self.k is None) == (self.policy is None):
+            raise ValueError("give either `k`, the values of wait-k, or `policy`, another policy and its values")
+        if self.policy is not None and self.stride > 1:
+            raise ValueError("`stride` belongs to `k`; write it into the policy, or leave it out")
+        if self.policy is not None and self.legacy and self.policy.POLICY.adaptive():
+            text = f"the published code has no policy like {self.policy.name!r}, which asks the model"
+            raise ValueError(f"{text}; leave `legacy` out, or take `k`")
+        return self
+
+    @property
+    def policies(self) -> list[Policy]:
+        """The policy at each point of the curve."""
+        if self.policy is not None:
+            return self.policy.points
+        if self.stride > 1:
+            return [WaitKStride(name="wait-k-stride", k=k, stride=self.stride) for k in self.k or ()]
+        return [WaitK(name="wait-k", k=k) for k in self.k or ()]
+
+    @property
+    def settings(self) -> list[str]:
+        """`k=1`, `k=3`, or as the policy names its points."""
+        return [policy.setting for policy in self.policies]
+
+    def values_of(self, axis: str) -> list[Any] | None:
+        """The values of the policy, where the axis is its own."""
+        return [getattr(policy, axis) for policy in self.policies] if axis == self.policies[0].AXIS else None
+
+    def at(self, axis: str, value: str) -> Self:
+        """This decoder at one of its points."""
+        if self.policy is None:
+            return super().at(axis, value)
+        chosen = [known for known in self.values_of(axis) or [] if str(known) == value]
+        return self.model_copy(update={"policy": self.policy.model_copy(update={axis: chosen})})
+
+
+class ConversationDecoder(Answering):
     """Reads a chunk of n words, answers it as one turn of a conversation, and so on (arXiv 2402.10552), greedily."""
 
     name: Literal["conversation"]
@@ -109,6 +178,11 @@ class ConversationDecoder(Strict):
     """A turn ends after so many tokens."""
     batch_tokens: PositiveInt = 40_000
     """As of the simultaneous decoder."""
+
+    @property
+    def settings(self) -> list[str]:
+        """`n=2`, `n=5`, the sizes of a chunk."""
+        return [f"n={size}" for size in self.chunk]
 
 
 Unit = Literal["token", "word", "character"]
@@ -248,6 +322,11 @@ class PrefilledDecoder(OfflineDecoder):
     by itself. Either way its ids are put after the prompt's ids; no text is joined and encoded again."""
     score_prior: bool = True
     """A6: whether `hypothesis`, which metrics score, begins with the given tokens. `continuation` never does."""
+
+    @property
+    def settings(self) -> list[str]:
+        """`n=0`, `n=1`."""
+        return [f"n={n}" for n in self.n]
 
     @model_validator(mode="after")
     def _counts(self) -> PrefilledDecoder:
