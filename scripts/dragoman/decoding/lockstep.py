@@ -219,7 +219,7 @@ class Batch:
         with LayerWeights.of(self.model, self.watched) as layer:
             logits = attention.forward(self.model, torch.tensor(ids, device=self.device), view, self.places, keep=1)
         possible = self.vocabulary.possible(logits[:, -1], starting)
-        for place, (index, token) in enumerate(zip(indices, possible.argmax(-1).tolist(), strict=True)):
+        for at, (index, token) in enumerate(zip(indices, possible.argmax(-1).tolist(), strict=True)):
             if index in chosen:
-                weights = None if layer is None else layer.weights[place, :, 1 : 1 + shown[place]]
-                yield index, token, Prediction(possible[place], weights)
+                weights = None if layer is None else layer.weights[at, :, 1 : 1 + shown[at]]
+                yield index, token, Prediction(possible[at], weights)
