@@ -40,7 +40,7 @@ def decode(plan: Plan, run: DecodeRun, out: Path, shard: int = 1, shards: int = 
     context = decoding.Context(model, run.pair, prompt, experiment.asked)
     options = plan.decoder(run)
     decoder = registry.module_of("decoder", options.name).Decoder(context, options)
-    fingerprint = code("decode", ("decoder", options.name), ("task", experiment.task))
+    fingerprint = code("decode", *plan.decode_code(run))
     read = [sha256(path) for path in plan.decoder_files(run)]
     depends = [vars(run), spec, prompt.model_dump(mode="json"), fingerprint, models.made_with() if model else {}, read]
     key = decoding.journal_key(depends, items, files)

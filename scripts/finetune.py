@@ -52,7 +52,7 @@ def tune(plan: Plan, run: TuningRun) -> None:
     positions = models.positions(models.described(before))
     examples = training.drop_long(made, min(tuning.training.max_length, positions or tuning.training.max_length))
     made_with = models.made_with(tuning.training.precision)
-    fingerprint = code("finetune", ("method", tuning.method))
+    fingerprint = code("finetune", *plan.tuning_code(run.experiment, run.tuning))
     work = plan.work_folder("finetune", [vars(run), spec, made_from, made_with, fingerprint])
     fitted = training.fit_in_memory(
         lambda: models.load(before),

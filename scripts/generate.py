@@ -16,13 +16,17 @@ from pydantic_core import to_jsonable_python
 
 from dragoman import command, registry
 from dragoman.command import REPOSITORY
-from dragoman.config import Config, OfflineDecoder, Strict, TrainData, Tuning
+from dragoman.config import Config, Strict, Tuning
+from dragoman.policies import Policy
+from dragoman.policies.kinds import POLICIES, Curve
 from dragoman.storage import replacing
 
 SCHEMA = REPOSITORY / "workflow" / "schemas" / "config.schema.json"
 ENVIRONMENTS = REPOSITORY / "envs"
 README = REPOSITORY / "config" / "README.md"
 MARK = "<!-- keys -->"
+POLICY = "policy-"
+"""What the anchor of a policy's table begins with."""
 PYTHON = "3.11"
 
 
@@ -102,6 +106,9 @@ def _shown(annotation: Any) -> str:
         return f"mapping of {_shown(arguments[0])} to {_shown(arguments[1])}"
     if origin in (Union, UnionType):
         return " \\| ".join("null" if a is type(None) else _shown(a) for a in arguments)
+    if isinstance(annotation, type) and issubclass(annotation, Policy | Curve):
+        (name,) = get_args(annotation.model_fields["name"].annotation)
+        return f"[{name}](#policy-{name})"
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return f"[{annotation.__name__}](#{annotation.__name__.lower()})"
     return {str: "text", int: "whole number", float: "number", bool: "true \\| false", Any: "anything"}[annotation]
@@ -130,17 +137,35 @@ def _sections(model: type[BaseModel], seen: dict[str, str], title: str | None = 
         default = "" if field.is_required() else f"`{json.dumps(to_jsonable_python(field.get_default()))}`"
         text = " ".join((field.description or "").split()).replace("|", "\\|")
         lines.append(f"| `{name}` | {_shown(field.annotation)} | {default} | {text} |")
-        below += re.findall(r"\(#(\w+)\)", lines[-1])
+        below += re.findall(r"\(#([\w-]+)\)", lines[-1])
     if model is Tuning:
         lines += ["", "What `options` holds, by method: " + ", ".join(map(_link, _options())) + "."]
+    if issubclass(model, Policy):
+        lines += ["", " ".join(_uses(model))]
     seen[title] = "\n".join(lines)
     if model is Tuning:
         for name, options in _options().items():
             _sections(options, seen, f"Options of {name}")
-    bases = (Strict, TrainData, OfflineDecoder)
-    known = {other.__name__.lower(): other for base in bases for other in base.__subclasses__()}
+    known = {other.__name__.lower(): other for other in _models(Strict)}
     for name in below:
-        _sections(known[name], seen)
+        if name.startswith(POLICY):
+            _sections(POLICIES[name.removeprefix(POLICY)], seen, f"Policy {name.removeprefix(POLICY)}")
+        else:
+            _sections(known[name], seen)
+
+
+def _uses(policy: type[Policy]) -> list[str]:
+    """Where a policy can be used, in sentences."""
+    if not policy.decodes():
+        return ["Only for training."]
+    said = ["Only for decoding: nothing can be trained under it."] if policy.adaptive() else []
+    axis = policy.AXIS
+    return said + ([f"A decoder takes a list for `{axis}`: the points of a curve, named `{axis}=...`."] if axis else [])
+
+
+def _models(base: type[BaseModel]) -> list[type[BaseModel]]:
+    """All classes below a class."""
+    return [each for child in base.__subclasses__() for each in (child, *_models(child))]
 
 
 def readme() -> str:

@@ -58,9 +58,8 @@ class Agent(TextToTextAgent):
         parser.add_argument("--system-name", required=True, help="a system of the experiment")
         parser.add_argument("--pair", required=True, help="source and target language, like en-fr")
         parser.add_argument("--seed", type=int, help="seed of the run (default: as for scripts/stream.py)")
-        parser.add_argument(
-            "--k", type=int, help="source words read before the first target word (default: the system's first k)"
-        )
+        parser.add_argument("--k", type=int, help="of wait-k: source words read before the first target word")
+        parser.add_argument("--setting", help="of any policy: k=3, threshold=0.6 (default: the system's first)")
         default = REPOSITORY / ".venv" / "bin" / "python"
         parser.add_argument(
             "--python", default=str(default), help=f"Python of the main environment (default: {default})"
@@ -73,7 +72,7 @@ class Agent(TextToTextAgent):
             SystemExit: it cannot be started or does not answer, or SimulEval counts the target otherwise than it does.
         """
         options = {"config": args.config, "experiment": args.experiment, "system": args.system_name}
-        options |= {"pair": args.pair, "seed": args.seed, "k": args.k}
+        options |= {"pair": args.pair, "seed": args.seed, "k": args.k, "setting": args.setting}
         self.command = [args.python, str(REPOSITORY / "scripts" / "stream.py"), "--serve"]
         for name, value in options.items():
             self.command += [] if value is None else [f"--{name}", str(value)]

@@ -15,6 +15,9 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+import yaml
+from pydantic import ValidationError
+
 from dragoman import command, shots
 from dragoman.config import SimultaneousDecoder
 from dragoman.configfile import load_config
@@ -22,7 +25,7 @@ from dragoman.decoding import Context
 from dragoman.decoding.serve import serve
 from dragoman.metrics import instances
 from dragoman.plan import Plan
-from dragoman.sweeps import variant
+from dragoman.policies import Policy
 from dragoman.units import Unit, joined
 
 if TYPE_CHECKING:
@@ -59,15 +62,35 @@ def interpreter_of(arguments: argparse.Namespace) -> Interpreter:
     from dragoman.decoding.streaming import Interpreter  # brings torch, which --help need not wait for
 
     plan = Plan(load_config(arguments.config))
-    name = arguments.system
-    if arguments.k and name not in plan.experiment(arguments.experiment).systems:
-        name = variant(name, "k", str(arguments.k))  # one model for each k
+    name, setting = arguments.system, f"k={arguments.k}" if arguments.k else arguments.setting
+    if setting and name not in plan.experiment(arguments.experiment).systems:
+        name = f"{name},{setting}"  # one model for each k
     run = plan.decode_run(arguments.experiment, name, arguments.pair, arguments.seed)
     system = plan.system(run)
     if not isinstance(system.decoder, SimultaneousDecoder) or system.decoder.legacy:
         raise ValueError(f"the system {run.system!r} does not decode word by word; use one with `name: simultaneous`")
     context = Context(plan.model_behind(run), run.pair, shots.asked(plan, run), plan.experiment(run.experiment).asked)
-    return Interpreter(context, system.decoder, arguments.k)
+    policy = system.decoder.policies[0]
+    if setting and (name == arguments.system or setting.startswith(f"{policy.AXIS}=")):
+        policy = at(policy, setting)
+    return Interpreter(context, system.decoder, policy)
+
+
+def at(policy: Policy, setting: str) -> Policy:
+    """A policy at another point of its curve.
+
+    Raises:
+        ValueError: the setting is not of its axis, or not a value that it can have.
+    """
+    axis, _, value = setting.partition("=")
+    if axis != policy.AXIS:
+        known = f"its settings are like {policy.setting}" if policy.AXIS else "it has no settings"
+        raise ValueError(f"the system reads and writes by {policy.name!r}, and {known}, not {setting}")
+    try:
+        return type(policy).model_validate(policy.model_dump() | {axis: yaml.safe_load(value)})
+    except (ValidationError, yaml.YAMLError):
+        text = policy.model_fields[axis].description
+        raise ValueError(f"{policy.name!r} cannot have {setting}. {axis}: {text}") from None
 
 
 def translate(interpreter: Interpreter, source: TextIO, target: TextIO) -> Iterator[instances.Instance]:
@@ -121,7 +144,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--system", required=True, help="a system with the decoder `simultaneous` or `streaming`")
     parser.add_argument("--pair", required=True)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--k", type=int, help="source words read before the first target word (default: first k)")
+    point = parser.add_mutually_exclusive_group()
+    point.add_argument("--k", type=int, help="of wait-k: source words read before the first target word")
+    point.add_argument("--setting", help="of any policy: k=3, threshold=0.6 (the system's first setting)")
     parser.add_argument(
         "--log", type=Path, help="write a SimulEval log with delays (words or characters) and elapsed times (ms)"
     )

@@ -59,6 +59,16 @@ def test_the_worked_example(checkout: Path) -> None:
     assert re.search(r"^\| smoothed +\|", table, flags=re.MULTILINE), table
 
 
+def test_the_worked_policy(checkout: Path) -> None:
+    files = ["scripts/dragoman/policies/entropy.py", "tests/test_entropy_policy.py", "entropy.yaml"]
+    printed = carried_out(checkout, "A new policy, worked through", files)
+    assert "1 passed" in printed
+    assert "entropy.yaml: fine. Experiments: entropy. Fine-tunings: 0, decodings: 1." in printed
+    table = (checkout / "config/README.md").read_text(encoding="utf-8")
+    assert "### Policy entropy" in table
+    assert "A decoder takes a list for `limit`: the points of a curve, named `limit=...`." in table
+
+
 def test_the_worked_metric(checkout: Path) -> None:
     """6 errors of 7 words and 2 of 6: 8 of 13."""
     printed = carried_out(checkout, "A new metric", ["scripts/dragoman/metrics/wer.py", "tests/test_wer.py"])

@@ -30,7 +30,7 @@ from dragoman.methods import ParallelText, simulmask
 from dragoman.metrics import MetricError, score
 from dragoman.metrics.scoring import score_hypotheses
 from dragoman.plan import Plan
-from dragoman.policies import WaitK
+from dragoman.policies.wait_k import WaitK
 from dragoman.prompts import encode, joined
 from dragoman.records import Record
 from dragoman.reporting import gallery

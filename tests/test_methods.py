@@ -233,8 +233,9 @@ def shown(example: Example, tokenizer: PreTrainedTokenizerBase) -> tuple[str, st
 @pytest.mark.parametrize("method", ["prefix", "converse"])
 def test_a_change_of_simulmask_trains_no_other_method_anew(method: str) -> None:
     names = {path.name for path in closure("finetune", ("method", method))}
-    assert {"reading.py", "policies.py", f"{method}.py"} <= names
-    assert "simulmask.py" not in names
+    assert {"reading.py", "strict.py", f"{method}.py"} <= names
+    assert not {"simulmask.py", "wait_k.py"} & names
+    assert "wait_k.py" in {path.name for path in closure("finetune", ("method", method), ("policy", "wait-k"))}
 
 
 def test_prefixes_by_hand(tokenizer: PreTrainedTokenizerBase) -> None:

@@ -19,7 +19,10 @@ from dragoman import attention, models
 from dragoman.attention import masked, mirroring
 from dragoman.config import ScratchModel
 from dragoman.decoding.streaming import Stream
-from dragoman.policies import Alignment, Policy, WaitK, WaitKStride, schedule
+from dragoman.policies import Policy
+from dragoman.policies.alignment import Alignment
+from dragoman.policies.wait_k import WaitK
+from dragoman.policies.wait_k_stride import WaitKStride
 from dragoman.visibility import Words, fill
 from test_visibility import alibi_bias, dense
 
@@ -92,7 +95,7 @@ def sentences(policy: Policy, count: int = 3, subwords: int = 6) -> list[Sentenc
     for _ in range(count):
         source, target = words(rng.randint(4, 6)), words(rng.randint(2, 7))
         links = [(rng.randrange(len(source)), t) for t in range(len(target))]
-        g = schedule(policy, len(source), len(target), links).tolist()
+        g = policy.schedule(len(source), len(target), links).tolist()
         made.append(Sentence(flat(words(2)), source, flat(words(1)), target, g))
     return made
 

@@ -10,10 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from dragoman import policies
-from dragoman.policies import POLICIES, Alignment, Policy, WaitK, WaitKStride, links, schedule
+from dragoman import registry
+from dragoman.policies import Policy, kinds, links
+from dragoman.policies.alignment import Alignment
+from dragoman.policies.wait_k import WaitK
+from dragoman.policies.wait_k_stride import WaitKStride
 
-POLICY = TypeAdapter(Policy)
+POLICY = TypeAdapter(kinds.Trained)
 
 
 @pytest.mark.parametrize(
@@ -27,21 +30,21 @@ POLICY = TypeAdapter(Policy)
     ],
 )
 def test_wait_k(k: int, source: int, target: int, expected: list[int]) -> None:
-    assert schedule(WaitK(name="wait-k", k=k), source, target).tolist() == expected
+    assert WaitK(name="wait-k", k=k).schedule(source, target).tolist() == expected
 
 
 def test_stride_writes_words_in_chunks() -> None:
     policy = WaitKStride(name="wait-k-stride", k=2, stride=3)
-    assert schedule(policy, 9, 8).tolist() == [2, 2, 2, 5, 5, 5, 8, 8, 8]
-    assert schedule(policy, 6, 7).tolist() == [2, 2, 2, 5, 5, 5, 6, 6]
+    assert policy.schedule(9, 8).tolist() == [2, 2, 2, 5, 5, 5, 8, 8, 8]
+    assert policy.schedule(6, 7).tolist() == [2, 2, 2, 5, 5, 5, 6, 6]
 
 
 def test_alignment_reads_just_enough() -> None:
     policy = Alignment(name="alignment")
     # "le chat noir dort" <- "the black cat sleeps": adjective and noun change places
-    assert schedule(policy, 4, 4, links("0-0 1-2 2-1 3-3")).tolist() == [1, 3, 3, 4, 4]
-    assert schedule(policy, 3, 2, []).tolist() == [1, 1, 3], "unaligned words wait for nothing, the end for everything"
-    assert schedule(policy, 3, 2, links("2-0 0-0 1-1")).tolist() == [3, 3, 3]
+    assert policy.schedule(4, 4, links("0-0 1-2 2-1 3-3")).tolist() == [1, 3, 3, 4, 4]
+    assert policy.schedule(3, 2, []).tolist() == [1, 1, 3], "unaligned words wait for nothing, the end for everything"
+    assert policy.schedule(3, 2, links("2-0 0-0 1-1")).tolist() == [3, 3, 3]
 
 
 @pytest.mark.parametrize(("source", "target"), [(1, 1), (1, 3), (2, 2), (3, 2), (2, 3)])
@@ -55,7 +58,7 @@ def test_alignment_reads_least_of_all_schedules(source: int, target: int) -> Non
             allowed = [g for g in rising if all(g[t] > s for s, t in alignment)]
             least = [min(g[t] for g in allowed) for t in range(target + 1)]
             assert tuple(least) in allowed
-            assert schedule(Alignment(name="alignment"), source, target, alignment).tolist() == least
+            assert Alignment(name="alignment").schedule(source, target, alignment).tolist() == least
 
 
 @st.composite
@@ -75,7 +78,7 @@ def cases(draw: st.DrawFn) -> tuple[Policy, int, int, list[tuple[int, int]]]:
 @given(cases())
 def test_schedules_rise_within_the_source(case: tuple[Policy, int, int, list[tuple[int, int]]]) -> None:
     policy, source, target, alignment = case
-    g = schedule(policy, source, target, alignment)
+    g = policy.schedule(source, target, alignment)
     assert g.shape == (target + 1,)
     assert g.min() >= 1 and g.max() <= source
     assert (np.diff(g) >= 0).all()
@@ -84,13 +87,14 @@ def test_schedules_rise_within_the_source(case: tuple[Policy, int, int, list[tup
             assert (g[t:] > s).all(), "every aligned word has been read"
         assert g[-1] == source
     if isinstance(policy, WaitKStride):
-        turns = schedule(WaitK(name="wait-k", k=policy.k), source, target)[:: policy.stride]
+        turns = WaitK(name="wait-k", k=policy.k).schedule(source, target)[:: policy.stride]
         assert (g == np.repeat(turns, policy.stride)[: target + 1]).all(), "wait-k, held for a whole turn"
 
 
-def test_each_policy_has_options_and_a_function() -> None:
-    named = {option.model_fields["name"].annotation.__args__[0] for option in (WaitK, WaitKStride, Alignment)}
-    assert named == set(POLICIES)
+def test_a_policy_is_registered_under_its_own_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(registry.REGISTRY["policy"], "wait", "dragoman.policies.wait_k:WaitK")
+    with pytest.raises(TypeError, match=r"calls WaitK 'wait', so its `name` must be Literal\['wait'\]"):
+        kinds.registered()
 
 
 @pytest.mark.parametrize(
@@ -115,5 +119,5 @@ def test_alignments_are_checked() -> None:
         with pytest.raises(ValueError, match="0-0 1-2"):
             links(broken)
     with pytest.raises(ValueError, match="outside"):
-        schedule(Alignment(name="alignment"), 2, 2, [(2, 0)])
-    assert policies.schedule(WaitK(name="wait-k", k=1), 2, 2, [(9, 9)]).tolist() == [1, 2, 2], "not needed, not read"
+        Alignment(name="alignment").schedule(2, 2, [(2, 0)])
+    assert WaitK(name="wait-k", k=1).schedule(2, 2, [(9, 9)]).tolist() == [1, 2, 2], "not needed, not read"

@@ -26,7 +26,7 @@ from dragoman.decoding import simultaneous as batched
 from dragoman.decoding.serve import serve
 from dragoman.metrics.instances import Instance, read, timing_of, write
 from dragoman.metrics.latency import scores
-from dragoman.policies import WaitKStride, schedule
+from dragoman.policies.wait_k_stride import WaitKStride
 from dragoman.units import WORDS, Units, of_pair, units
 
 VENV = REPOSITORY / ".venv-simuleval"
@@ -399,7 +399,7 @@ def test_the_agent_writes_when_the_policy_says(simuleval: Path, tmp_path: Path, 
     for each in instances:
         words = each.source.split()
         wanted = [*each.source.upper().split(), "+", "+"] if words else []
-        delays = schedule(WaitKStride(name="wait-k-stride", k=k, stride=stride), len(words), len(wanted))
+        delays = WaitKStride(name="wait-k-stride", k=k, stride=stride).schedule(len(words), len(wanted))
         due = [(w, d) for w, d in zip(wanted, delays, strict=False) if "stop" not in words or d <= words.index("stop")]
         assert (each.prediction.split(), list(each.delays)) == ([w for w, _ in due], [d for _, d in due])
     script, *arguments = (tmp_path / "arguments").read_text().splitlines()
@@ -458,7 +458,7 @@ def test_the_agent_divides_as_its_system_does(simuleval: Path, tmp_path: Path, p
         words = [word.strip() for word in units(source, counted.source)]
         assert each.source_length == len(words)
         wanted = [*map(str.upper, words), "+", "+"]
-        delays = schedule(WaitKStride(name="wait-k-stride", k=2, stride=1), len(words), len(wanted)).tolist()
+        delays = WaitKStride(name="wait-k-stride", k=2, stride=1).schedule(len(words), len(wanted)).tolist()
         due = [(w, d) for word, d in zip(wanted, delays, strict=False) for w in ([word] if unit == "word" else word)]
         written = each.prediction.split() if unit == "word" else each.prediction
         assert list(zip(written, each.delays, strict=True)) == due

@@ -20,8 +20,9 @@ from dragoman.decoding.legacy import LegacySentence
 from dragoman.decoding.simultaneous import by_tokens
 from dragoman.decoding.streaming import Interpreter, Stream
 from dragoman.decoding.vocabulary import Vocabulary
-from dragoman.decoding.writer import Writer, ahead
+from dragoman.decoding.writer import Writer
 from dragoman.methods import ParallelText, sft
+from dragoman.policies.wait_k import WaitK
 from dragoman.prompts import encode, joined
 from dragoman.spelling import cut
 
@@ -191,7 +192,7 @@ def letters() -> PreTrainedTokenizerBase:
 
 def writer_of(tokenizer: PreTrainedTokenizerBase, k: int, **options: int) -> Writer:
     settings = {"max_lag": 10, "max_word_tokens": 50} | options
-    return Writer(Vocabulary(tokenizer), tokenizer, ahead(k), **settings)
+    return Writer(Vocabulary(tokenizer), tokenizer, WaitK(name="wait-k", k=k), **settings)
 
 
 def test_words_end_where_the_next_begins(letters: PreTrainedTokenizerBase) -> None:
@@ -229,7 +230,9 @@ def test_early_end_long_words_and_lag(letters: PreTrainedTokenizerBase) -> None:
 
 def legacy(tokenizer: PreTrainedTokenizerBase, words: int, k: int, *said: str) -> LegacySentence:
     ends = list(range(1, words + 2))
-    row = LegacySentence([0] * (words + 1), ends, [5, 6], tokenizer, " ", ahead(k), False, 10, 50)
+    row = LegacySentence(
+        [0] * (words + 1), ends, [5, 6], tokenizer, " ", WaitK(name="wait-k", k=k).needs, False, 10, 50
+    )
     for token in Scripted(tokenizer, *said).tokens:
         assert not row.done
         row.take(token)

@@ -18,9 +18,9 @@ from transformers import PreTrainedTokenizerBase
 from dragoman.config import Prompt, Segment
 from dragoman.configfile import prompts
 from dragoman.decoding.vocabulary import Vocabulary
-from dragoman.decoding.writer import Writer, ahead
+from dragoman.decoding.writer import Writer
 from dragoman.methods import ParallelText, converse, prefix, simulmask
-from dragoman.policies import WaitKStride, schedule
+from dragoman.policies.wait_k_stride import WaitKStride
 from dragoman.prompts import encode
 from dragoman.prompts import joined as ids_of
 from dragoman.spelling import Spelled, Spelling, cut, pairs
@@ -147,7 +147,7 @@ def forced(
 ) -> tuple[Writer, list[int]]:
     """A writer that is made to write these tokens, and how many of `size` source units were read before each."""
     vocabulary = vocabulary_of(tokenizer)
-    writer = Writer(vocabulary, tokenizer, ahead(k, stride), 1000, 1000, unit)
+    writer = Writer(vocabulary, tokenizer, WaitKStride(name="wait-k-stride", k=k, stride=stride), 1000, 1000, unit)
     read, found = min(writer.want, size), []
     for token in tokens:
         assert may_come(vocabulary, writer, token), "what a reference has may be written"
@@ -185,7 +185,7 @@ def agree(tokenizer: PreTrainedTokenizerBase, pair: str, sources: list[str], tar
             writer, found = forced(tokenizer, each.target, size, k, stride, counted.target)
             assert found == trained(example, each)
             assert len(writer.words) == len(writer.delays) == each.count
-            g = schedule(policy, size, each.count).tolist()
+            g = policy.schedule(size, each.count).tolist()
             assert found == [g[number - 1] for number in each.number] + g[-1:]
             # Qwen's tokenizer composes letters
             written, wanted = joined(writer.words, counted.target), " ".join(target.split())
@@ -220,7 +220,7 @@ def test_a_model_may_write_any_white_space(kind: str, unit: Unit) -> None:
         tokens = tokenizer(text, add_special_tokens=False)["input_ids"]
         numbers, count = Spelling.of(tokenizer, unit).numbers(tokens)
         for k, stride in POLICIES:
-            g = schedule(WaitKStride(name="wait-k-stride", k=k, stride=stride), 9, count).tolist()
+            g = WaitKStride(name="wait-k-stride", k=k, stride=stride).schedule(9, count).tolist()
             writer, found = forced(tokenizer, [*tokens, tokenizer.eos_token_id], 9, k, stride, unit)
             assert found == [g[number - 1] for number in numbers] + g[-1:]
             assert len(writer.words) == count
@@ -251,7 +251,7 @@ def test_a_double_blank_is_one() -> None:
 def test_white_space_without_end_ends() -> None:
     tokenizer = KINDS["gpt2"]()
     (blank,) = tokenizer("\t", add_special_tokens=False)["input_ids"]
-    writer = Writer(vocabulary_of(tokenizer), tokenizer, ahead(1), 10, 3)
+    writer = Writer(vocabulary_of(tokenizer), tokenizer, WaitKStride(name="wait-k-stride", k=1, stride=1), 10, 3)
     assert [writer.take(blank, 1, over=True) for _ in range(4)] == ["write"] * 3 + ["end"]
     assert (writer.words, writer.ended) == ([], False)
 
@@ -261,7 +261,7 @@ def test_a_target_in_characters_may_be_longer(unit: Unit, written: int) -> None:
     """Stopped when ten more words than read are written, or sixty more characters."""
     tokenizer = KINDS["gpt2"]()
     tokens = tokenizer(" e" * 100, add_special_tokens=False)["input_ids"]
-    writer = Writer(vocabulary_of(tokenizer), tokenizer, ahead(1), 10, 50, unit)
+    writer = Writer(vocabulary_of(tokenizer), tokenizer, WaitKStride(name="wait-k-stride", k=1, stride=1), 10, 50, unit)
     next(token for token in tokens if writer.take(token, 2, over=True) == "end")
     assert len(writer.words) == written
     assert not writer.ended
@@ -278,7 +278,7 @@ def test_prefixes_are_what_the_mask_shows(kind: str, pair: str) -> None:
     text, policy = ParallelText(pair, sources, targets, [""] * 10), {"name": "wait-k", "k": 2}
     made = iter(prefix.examples([text], SHORT, tokenizer, prefix.Options.model_validate({"policies": [policy]})))
     for each in pairs(SHORT, tokenizer, pair, sources, targets):
-        g = schedule(WaitKStride(name="wait-k-stride", k=2, stride=1), len(each.source.source), each.count).tolist()
+        g = WaitKStride(name="wait-k-stride", k=2, stride=1).schedule(len(each.source.source), each.count).tolist()
         g[-1] = len(each.source.source)
         own = [*each.number, each.count + 1]
         for number in sorted(set(own)):

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from dragoman import models, visibility
 from dragoman.config import Prompt, Segment
-from dragoman.policies import WaitK, WaitKStride, schedule
+from dragoman.policies.wait_k import WaitK
+from dragoman.policies.wait_k_stride import WaitKStride
 from dragoman.spelling import pairs as spelled_pairs
 from dragoman.units import Unit, Units
 from dragoman.visibility import Words, fill, vectors
@@ -84,7 +85,7 @@ def test_worked_example(mode: str, expected: list[int]) -> None:
     """`I like small black cats` to `J'aime les petits chats noirs` with k = 1; the first row is `\\n`."""
     before, mark = 10, 3
     source, target = sized(SOURCE), sized(TARGET)
-    g = schedule(WaitK(name="wait-k", k=1), 5, 5)
+    g = WaitK(name="wait-k", k=1).schedule(5, 5)
     (visible,) = fill(np.array([before]), source, np.array([mark]), target, [g], mode)
     start, end = before, before + len(SOURCE)
     assert visible[:start].tolist() == [0] * before
@@ -104,7 +105,7 @@ def pairs(draw: st.DrawFn) -> tuple[int, list[int], int, list[int], np.ndarray]:
     sizes = st.lists(st.integers(1, 6), min_size=1, max_size=6)
     source, target = draw(sizes), draw(sizes)
     k, stride = draw(st.integers(1, 8)), draw(st.integers(1, 3))
-    g = schedule(WaitKStride(name="wait-k-stride", k=k, stride=stride), len(source), len(target))
+    g = WaitKStride(name="wait-k-stride", k=k, stride=stride).schedule(len(source), len(target))
     return draw(st.integers(0, 3)), source, draw(st.integers(1, 3)), target, g
 
 
@@ -206,7 +207,7 @@ def test_vectors_fit_the_examples(mode: str, unit: Unit) -> None:
     for prompt in prompts:
         counted = Units(unit, unit)
         made = list(spelled_pairs(prompt, tokenizer, "en-fr", TEXTS, TEXTS[::-1], counted))
-        schedules = [schedule(WaitK(name="wait-k", k=1), len(each.source.source), each.count) for each in made]
+        schedules = [WaitK(name="wait-k", k=1).schedule(len(each.source.source), each.count) for each in made]
         for each, row, source in zip(made, vectors(made, schedules, mode), TEXTS, strict=True):
             assert len(row) == len(each.ids)
             start, end = span(np.array(row))

@@ -27,9 +27,10 @@ from dragoman.config import (
 from dragoman.configfile import ConfigError, load_config
 from dragoman.decoding import Context, Item, contrastive, conversation, offline, prefilled, simultaneous, streaming
 from dragoman.decoding.cost import Price, Work
-from dragoman.decoding.writer import Writer, ahead
+from dragoman.decoding.writer import Writer
 from dragoman.metrics.scoring import score_hypotheses
 from dragoman.plan import Plan
+from dragoman.policies.wait_k import WaitK
 from small_models import WINDOWED, small, with_pictures
 from test_config import GOOD
 from test_mirror import (
@@ -302,7 +303,7 @@ def test_every_end_that_a_checkpoint_names_ends_an_answer(tmp_path: Path, tokeni
         assert vocabulary.ends == {tokenizer.eos_token_id, turn}
         logits = torch.zeros(2, len(tokenizer)).index_fill_(1, torch.tensor([turn]), 1.0)
         assert vocabulary.best(logits, [True, False]) == [turn, turn]
-        writer = Writer(vocabulary, tokenizer, ahead(1), 10, 50)
+        writer = Writer(vocabulary, tokenizer, WaitK(name="wait-k", k=1), 10, 50)
         assert writer.take(turn, 1, over=False) == "end" and writer.ended
     for name in ("contrastive", "prefilled"):
         kind, options = DECODERS[name]

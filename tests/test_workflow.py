@@ -20,7 +20,6 @@ from dragoman.configfile import load_config
 from dragoman.judging import OUTCOMES, metric
 from dragoman.metrics import instances
 from dragoman.plan import Plan
-from dragoman.reporting.gather import points
 from dragoman.storage import read_jsonl, read_manifest, sha256
 from hub_server import Hub
 from test_training import spec
@@ -107,7 +106,8 @@ class TestFinished:
         found = [record for record in found if record not in silent]
         keys = {(r.experiment, r.system, r.pair, r.setting, r.seed, r.metric) for r in found}
         promised = sum(
-            len(points(PLAN.system(run))) * len(PLAN.experiment(run.experiment).metrics) for run in PLAN.decode_runs
+            len(PLAN.system(run).decoder.settings) * len(PLAN.experiment(run.experiment).metrics)
+            for run in PLAN.decode_runs
         )
         assert len(keys) == len(found) == promised
         for record in found:

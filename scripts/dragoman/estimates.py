@@ -28,6 +28,7 @@ from dragoman.config import (
     PackageModel,
     PivotCorpus,
     SacrebleuCorpus,
+    SimultaneousDecoder,
     Training,
     UdCorpus,
 )
@@ -271,7 +272,7 @@ class _Forecaster:
         tokens = float(self.assumed.tokens)
         if getattr(decoder, "recompute", False):  # after each word of some 1.5 tokens, all of the answer so far
             tokens = tokens / 2 * (1 + (tokens / 2 / 1.5 + 1) / 2)
-        rows = len(settings_of(decoder)) * getattr(decoder, "beam", 1) * (3 if decoder.name == "contrastive" else 1)
+        rows = _rows(decoder) * getattr(decoder, "beam", 1) * (3 if decoder.name == "contrastive" else 1)
         seconds = 2 * size * sentences * tokens * rows / self.assumed.decoding_flops
         return seconds + self.assumed.job_seconds, self.table.with_model(size, train=False).gpu
 
@@ -330,7 +331,7 @@ class _Forecaster:
                 download["text"] += size
                 disk["text"] += size
         for run in plan.decode_runs:
-            rows = (self._tested(run.experiment, run.pair) or 0) * len(settings_of(plan.system(run).decoder))
+            rows = (self._tested(run.experiment, run.pair) or 0) * len(plan.system(run).decoder.settings)
             disk["hypotheses"] += rows * 2 * self.assumed.sentence_bytes
         if {*neural.METRICS} & {*plan.metrics_used}:
             disk["neural metrics"] = download["neural metrics"] = NEURAL_BYTES
@@ -338,9 +339,11 @@ class _Forecaster:
         self.result.download = {name: size for name, size in download.items() if size}
 
 
-def settings_of(decoder: Any) -> list[Any]:
-    """The points that one decoding sweeps: every k, every n, every size of a chunk; a single one otherwise."""
-    return next((getattr(decoder, axis) for axis in ("k", "n", "chunk") if hasattr(decoder, axis)), [""])
+def _rows(decoder: Any) -> int:
+    """Predictions of a token over all points that one decoding gives; a policy may ask for a token several times."""
+    if isinstance(decoder, SimultaneousDecoder):
+        return sum(1 + policy.fewer for policy in decoder.policies)
+    return len(decoder.settings)
 
 
 def _kind(run: Any) -> Any:

@@ -14,7 +14,6 @@ from dragoman.metrics.neural import Network
 from dragoman.plan import Plan
 from dragoman.published import Published
 from dragoman.records import Record
-from dragoman.reporting.gather import points
 from dragoman.verdicts import judge
 
 
@@ -37,7 +36,7 @@ def promised(plan: Plan, paper: str, names: Container[str]) -> Iterator[Record]:
         experiment = plan.experiment(run.experiment)
         if experiment.paper != paper:
             continue
-        for setting in points(plan.system(run)):
+        for setting in plan.system(run).decoder.settings:
             for metric in experiment.metrics:
                 if metrics.parse(metric)[0] not in names:
                     continue

@@ -1,7 +1,8 @@
 """Names that a YAML file or a command line may use, and the module each one lives in.
 
 One table per kind of thing. A module is imported only when its name is used, so that looking a name up costs nothing
-and needs no torch. Adding a method, task, metric, corpus provider or decoder is one file and one line here.
+and needs no torch. Adding a method, task, metric, corpus provider, decoder or read/write policy is one file and one
+line here.
 """
 
 from __future__ import annotations
@@ -35,6 +36,14 @@ REGISTRY: dict[str, dict[str, str]] = {
         "language-aware": "dragoman.methods.language_aware",
         "consistency": "dragoman.methods.consistency",
         "preference": "dragoman.methods.preference",
+    },
+    "policy": {
+        "wait-k": "dragoman.policies.wait_k:WaitK",
+        "wait-k-stride": "dragoman.policies.wait_k_stride:WaitKStride",
+        "alignment": "dragoman.policies.alignment:Alignment",
+        "local-agreement": "dragoman.policies.local_agreement:LocalAgreement",
+        "confidence": "dragoman.policies.confidence:Confidence",
+        "alignatt": "dragoman.policies.alignatt:AlignAtt",
     },
     "decoder": {
         "offline": "dragoman.decoding.offline",

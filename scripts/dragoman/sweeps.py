@@ -64,8 +64,8 @@ def written_out(experiment: Experiment) -> Experiment:
             continue
         for value in sweep.values:
             decoder = system.decoder
-            if hasattr(decoder, sweep.axis):
-                decoder = decoder.model_copy(update={sweep.axis: [int(value)]})
+            if decoder.values_of(sweep.axis):
+                decoder = decoder.at(sweep.axis, value)
             update = {"label": system.label or name, "tuning": variant(system.tuning, sweep.axis, value)}
             systems[variant(name, sweep.axis, value)] = system.model_copy(update=update | {"decoder": decoder})
     return experiment.model_copy(update={"tunings": tunings, "systems": systems})

@@ -30,11 +30,7 @@ rule decode:
         ),
     params:
         benchmark=f"{RESULTS}/benchmarks/decode/{{experiment}}/{{system}}/{{pair}}/seed-{{seed}}.tsv",
-        code=lambda w: code(
-            "decode",
-            ("decoder", PLAN.system(decode_run(w)).decoder.name),
-            ("task", PLAN.experiment(w.experiment).task),
-        ),
+        code=lambda w: code("decode", *PLAN.decode_code(decode_run(w))),
         spec=lambda w: digest(PLAN.decode_spec(decode_run(w))),
         gather=lambda w, input: ["--gather", *input.shards] if input.shards else [],
     shell:
@@ -69,11 +65,7 @@ rule decode_shard:
         **asked(lambda w: with_model(PLAN.experiment(w.experiment).model)),
     params:
         benchmark=f"{RESULTS}/benchmarks/decode/{{experiment}}/{{system}}/{{pair}}/seed-{{seed}}/shard-{{shard}}-of-{{shards}}.tsv",
-        code=lambda w: code(
-            "decode",
-            ("decoder", PLAN.system(decode_run(w)).decoder.name),
-            ("task", PLAN.experiment(w.experiment).task),
-        ),
+        code=lambda w: code("decode", *PLAN.decode_code(decode_run(w))),
         spec=lambda w: digest(PLAN.decode_spec(decode_run(w))),
     shell:
         "DRAGOMAN_BENCHMARK={params.benchmark:q} decode.py"

@@ -23,7 +23,7 @@ rule finetune:
         ),
     params:
         benchmark=f"{RESULTS}/benchmarks/finetune/{{experiment}}/{{tuning}}/{{scope}}/seed-{{seed}}.tsv",
-        code=lambda w: code("finetune", ("method", PLAN.experiment(w.experiment).tunings[w.tuning].method)),
+        code=lambda w: code("finetune", *PLAN.tuning_code(w.experiment, w.tuning)),
         spec=lambda w: digest(PLAN.tuning_spec(tuning_run(w))),
     shell:
         "DRAGOMAN_BENCHMARK={params.benchmark:q} finetune.py"

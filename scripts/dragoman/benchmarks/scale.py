@@ -30,7 +30,7 @@ from dragoman.configfile import prompts
 from dragoman.decoding import cost, offline, prefilled
 from dragoman.decoding.lockstep import Places
 from dragoman.methods import IGNORE, ParallelText, prefix, sft, simulmask
-from dragoman.policies import WaitK
+from dragoman.policies.wait_k import WaitK
 
 FALCON_RW_1B = {"vocab_size": 50304, "hidden_size": 2048, "num_hidden_layers": 24, "num_attention_heads": 32}
 LLAMA_2_7B = {"vocab_size": 32000, "hidden_size": 4096, "num_hidden_layers": 32, "num_attention_heads": 32}

@@ -13,7 +13,7 @@ from dragoman.configfile import prompts
 from dragoman.corpora import aligner, prepare
 from dragoman.methods import reading
 from dragoman.metrics import score
-from dragoman.policies import WaitK
+from dragoman.policies.wait_k import WaitK
 from dragoman.spelling import pairs
 from dragoman.visibility import vectors
 

@@ -17,7 +17,7 @@ from dragoman.config import Training
 from dragoman.configfile import prompts
 from dragoman.methods import IGNORE, Example, ParallelText, language_aware, sft, simulmask
 from dragoman.optimizers import Muon
-from dragoman.policies import WaitK
+from dragoman.policies.wait_k import WaitK
 
 STEPS = 40
 """Of each kind, where steps are compared."""

@@ -70,7 +70,7 @@ def _decoder(at: KeyPath, experiment: Experiment, decoder: Any, tuning: str | No
         yield Problem(
             (*at, "decoder", "name"), "needs a tuning with `method: converse`, which trains turns", decoder.name
         )
-    if used is not None and (sweep := used.sweep) and (points := getattr(decoder, sweep.axis, None)):
+    if used is not None and (sweep := used.sweep) and (points := decoder.values_of(sweep.axis)):
         missing = [value for value in sweep.values if value not in map(str, points)]
         if missing:
             text = f"the tuning is swept over {sweep.axis}, but the decoder lacks {', '.join(missing)}; add them"

@@ -6,9 +6,10 @@ from pathlib import PurePosixPath
 from typing import Annotated
 
 import regex
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field
 
 from dragoman.languages import named, named_pair
+from dragoman.strict import Strict as Strict
 
 
 def _check_folder(path: str) -> str:
@@ -36,16 +37,3 @@ def _check_seeds(seeds: list[int]) -> list[int]:
 
 
 Seeds = Annotated[list[int], Field(min_length=1), AfterValidator(_check_seeds)]
-
-
-class Strict(BaseModel):
-    """Base of every section: unknown keys are refused, values never change after loading."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        strict=True,
-        allow_inf_nan=False,
-        use_attribute_docstrings=True,
-        protected_namespaces=(),
-    )

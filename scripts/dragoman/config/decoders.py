@@ -2,14 +2,37 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, PositiveInt, field_validator, model_validator
 
 from dragoman.config.base import Language, Name, Pair, Strict
+from dragoman.policies import Policy
+from dragoman.policies.kinds import Decoded
+from dragoman.policies.wait_k import WaitK
+from dragoman.policies.wait_k_stride import WaitKStride
 
 
-class OfflineDecoder(Strict):
+class Answering(Strict):
+    """Base of all decoders."""
+
+    @property
+    def settings(self) -> list[str]:
+        """How records name the points that one decoding gives (`k=1`, `k=3`); a single empty one if there is no
+        sweep."""
+        return [""]
+
+    def values_of(self, axis: str) -> list[Any] | None:
+        """The values that one decoding gives for an axis of that name; None if it does not sweep it."""
+        return found if isinstance(found := getattr(self, axis, None), list) else None
+
+    def at(self, axis: str, value: str) -> Self:
+        """This decoder at one of `values_of(axis)`, or at a whole number that is not among them."""
+        values = [known for known in self.values_of(axis) or [] if str(known) == value]
+        return self.model_copy(update={axis: values or [int(value)]})
+
+
+class OfflineDecoder(Answering):
     """Reads the whole source before it writes the first target word."""
 
     name: Literal["offline"]
@@ -42,7 +65,7 @@ class OfflineDecoder(Strict):
         return self
 
 
-class ContrastiveDecoder(Strict):
+class ContrastiveDecoder(Answering):
     """Greedy contrastive decoding against the same prompt with a wrong target language: English, and the source
     language (arXiv 2309.07098)."""
 
@@ -57,13 +80,13 @@ class ContrastiveDecoder(Strict):
     """End the hypothesis at the first line break."""
 
 
-class CopyDecoder(Strict):
+class CopyDecoder(Answering):
     """Writes the source unchanged: a baseline that every system should exceed."""
 
     name: Literal["copy"]
 
 
-class DictionaryDecoder(Strict):
+class DictionaryDecoder(Answering):
     """Translates with a dictionary, the longest matching entry first; unknown words are copied. If the source language
     writes no blanks, its text is divided into words by the entries."""
 
@@ -74,17 +97,20 @@ class DictionaryDecoder(Strict):
     of tabs (MUSE) and Moses' lexical tables `lex.f2e` are read, too."""
 
 
-class SimultaneousDecoder(Strict):
-    """Reads k words, then writes and reads in turn (wait-k), greedily; every k is a point of one curve. The
-    experiment's `unit` defines a word: it may be a character, for languages that write no blanks."""
+class SimultaneousDecoder(Answering):
+    """Writes while it reads, greedily, under a read/write policy; every value of the policy's option is a point of one
+    curve. Give either `k`, for wait-k, or `policy`. The experiment's `unit` defines a word: it may be a character, for
+    languages that write no blanks."""
 
     name: Literal["simultaneous", "streaming"]
-    """`simultaneous` decodes all sentences and every k together; `streaming` writes the same words one at a time, as a
-    reader would see them, and measures their times."""
-    k: Annotated[list[PositiveInt], Field(min_length=1)]
-    """Source words read before the first target word."""
+    """`simultaneous` decodes all sentences and every point together; `streaming` writes the same words one at a time,
+    as a reader would see them, and measures their times."""
+    k: Annotated[list[PositiveInt], Field(min_length=1)] | None = None
+    """Wait-k: source words read before the first target word."""
     stride: PositiveInt = 1
-    """Words of each later turn; 1 is wait-k."""
+    """Wait-k: words of each later turn."""
+    policy: Decoded | None = None
+    """Another policy, like `{name: local-agreement, n: [2, 3]}`."""
     recompute: bool = False
     """true: compute the keys and values of the response again after each word that is read, as models need that were
     trained on whole sentences or prefixes. false: keep them in the KV cache."""
@@ -104,8 +130,51 @@ class SimultaneousDecoder(Strict):
     """Tokens whose keys and values are cached together, over all sentences and every k; longer test sets take several
     batches."""
 
+    @field_validator("k")
+    @classmethod
+    def _different(cls, k: list[int] | None) -> list[int] | None:
+        if k is not None and len(set(k)) < len(k):
+            raise ValueError(f"every value must be there once, not {k}")
+        return k
 
-class ConversationDecoder(Strict):
+    @model_validator(mode="after")
+    def _one_policy(self) -> SimultaneousDecoder:
+        if (self.k is None) == (self.policy is None):
+            raise ValueError("give either `k`, the values of wait-k, or `policy`, another policy and its values")
+        if self.policy is not None and self.stride > 1:
+            raise ValueError("`stride` belongs to `k`; write it into the policy, or leave it out")
+        if self.policy is not None and self.legacy and self.policy.POLICY.adaptive():
+            text = f"the published code has no policy like {self.policy.name!r}, which asks the model"
+            raise ValueError(f"{text}; leave `legacy` out, or take `k`")
+        return self
+
+    @property
+    def policies(self) -> list[Policy]:
+        """The policy at each point of the curve."""
+        if self.policy is not None:
+            return self.policy.points
+        if self.stride > 1:
+            return [WaitKStride(name="wait-k-stride", k=k, stride=self.stride) for k in self.k or ()]
+        return [WaitK(name="wait-k", k=k) for k in self.k or ()]
+
+    @property
+    def settings(self) -> list[str]:
+        """`k=1`, `k=3`, or as the policy names its points."""
+        return [policy.setting for policy in self.policies]
+
+    def values_of(self, axis: str) -> list[Any] | None:
+        """The values of the policy, where the axis is its own."""
+        return [getattr(policy, axis) for policy in self.policies] if axis == self.policies[0].AXIS else None
+
+    def at(self, axis: str, value: str) -> Self:
+        """This decoder at one of its points."""
+        if self.policy is None:
+            return super().at(axis, value)
+        chosen = [known for known in self.values_of(axis) or [] if str(known) == value]
+        return self.model_copy(update={"policy": self.policy.model_copy(update={axis: chosen})})
+
+
+class ConversationDecoder(Answering):
     """Reads chunks of n words, and answers each as one turn of a conversation (arXiv 2402.10552), greedily."""
 
     name: Literal["conversation"]
@@ -115,6 +184,11 @@ class ConversationDecoder(Strict):
     """A turn ends after at most this many tokens."""
     batch_tokens: PositiveInt = 40_000
     """The same as for the simultaneous decoder."""
+
+    @property
+    def settings(self) -> list[str]:
+        """`n=2`, `n=5`, the sizes of a chunk."""
+        return [f"n={size}" for size in self.chunk]
 
 
 Unit = Literal["token", "word", "character"]
@@ -257,6 +331,11 @@ class PrefilledDecoder(OfflineDecoder):
     it. `bare`: by itself. Either way its ids follow the prompt's ids; the joined text is never encoded again."""
     score_prior: bool = True
     """A6: whether `hypothesis`, which metrics score, includes the given tokens. `continuation` never includes them."""
+
+    @property
+    def settings(self) -> list[str]:
+        """`n=0`, `n=1`."""
+        return [f"n={n}" for n in self.n]
 
     @model_validator(mode="after")
     def _counts(self) -> PrefilledDecoder:

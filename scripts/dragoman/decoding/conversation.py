@@ -53,7 +53,7 @@ class Talk:
         self.work = Work()
         self.work.feed(len(context), 0)
 
-    def take(self, best: int) -> None:
+    def take(self, best: int, prediction: object = None) -> None:
         """Go on with the turn, or with the next."""
         self.work.feed(len(self.response) - self.fed, self.shown + self.fed, predictions=1)
         self.fed = len(self.response)

@@ -23,6 +23,8 @@ class Work:
     """(query, key) pairs in which the query may see the key."""
     predictions: int = 0
     """Times that next-token logits were asked for."""
+    looks: int = 0
+    """(query, key) pairs whose attention weight in one layer was computed for the policy, besides the pass."""
     feeds: list[tuple[int, int]] = field(default_factory=list)
     """The arguments of every `feed`: tokens, and keys before them."""
 
@@ -61,6 +63,7 @@ class Price:
     def gflops(self, work: Work) -> float:
         """10^9 floating-point operations, to six significant digits."""
         total = self.token * work.tokens + self.pair * work.pairs + self.prediction * work.predictions
+        total += self.layer // 2 * work.looks  # scores alone, without the weighted sum of the values
         if self.window is not None:
             total += self.layer * self.sliding * work.near(self.window)
         return float(f"{total / 1e9:.6g}")

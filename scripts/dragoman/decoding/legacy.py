@@ -40,7 +40,7 @@ class LegacySentence:
         mark: list[int],
         tokenizer: PreTrainedTokenizerBase,
         lead: str,
-        wanted: Callable[[int], int],
+        needs: Callable[[int], int],
         recompute: bool,
         max_lag: int,
         max_word_tokens: int,
@@ -53,14 +53,14 @@ class LegacySentence:
             mark: token ids between source and response.
             tokenizer: of the model.
             lead: what the prompt's target segment has before the target.
-            wanted: source words to read before target word t = 1, 2, ...
+            needs: source words to read before target word t = 1, 2, ...
             recompute: feed the whole response anew before every word.
-            max_lag: stop when so many more words are written than read.
-            max_word_tokens: a word ends after so many tokens.
+            max_lag: stop when this many more words are written than read.
+            max_word_tokens: a word ends after this many tokens.
             over: tokens that end the sentence; the end-of-sequence token unless given.
         """
         self.context, self.ends, self.tokenizer, self.lead = context, ends, tokenizer, lead
-        self.wanted, self.recompute = wanted, recompute
+        self.needs, self.recompute = needs, recompute
         self.max_lag, self.max_word_tokens = max_lag, max_word_tokens
         self.over = over or [tokenizer.eos_token_id]
         self.mark, self.response, self.fed = len(mark), list(mark), 0
@@ -70,7 +70,7 @@ class LegacySentence:
         self.target: list[str] = []
         self.at: list[int] = []
         """Source words read at each of `target`, which holds empty words, too."""
-        self.read = min(wanted(1), len(ends) - 1)
+        self.read = min(needs(1), len(ends) - 1)
         self.work = Work()
         self.work.feed(self.shown, 0)
 
@@ -89,7 +89,7 @@ class LegacySentence:
         """Source words read before each of `words`."""
         return [read for word, read in zip(self.target, self.at, strict=True) if word]
 
-    def take(self, best: int) -> None:
+    def take(self, best: int, prediction: object = None) -> None:
         """Take any token; see whether the word is over, and prepare the next."""
         self.work.feed(len(self.response) - self.fed, self.shown + self.fed, predictions=1)
         self.fed = len(self.response)
@@ -118,7 +118,7 @@ class LegacySentence:
             self.done = True
             return
         before = self.shown
-        self.read = min(self.wanted(len(self.target) + 1), len(self.ends) - 1)
+        self.read = min(self.needs(len(self.target) + 1), len(self.ends) - 1)
         self.work.feed(self.shown - before, before)
         (ids,) = tokenize(self.tokenizer, -1, [self.lead + " ".join(self.target)])["input_ids"]
         whole = [*self.response[: self.mark], *ids]

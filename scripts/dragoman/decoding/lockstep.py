@@ -1,8 +1,8 @@
 """Many sentences, one batch: the rows of a simultaneous decoding, which advance in lock-step.
 
 Source tokens never look at the response, so keys and values of a whole source are computed once, for all rows that
-translate it (every k); reading a word merely unhides them. A response token's keys stand at a place of their own, so
-feeding a token again, when source has been read since, overwrites them.
+translate it (one for each policy); reading a word merely unhides them. The keys of a response token have a place of
+their own, so feeding a token again, when source has been read since, overwrites them.
 
 A row is one translation in progress: it says which of its tokens to feed next and takes what the model predicts after
 them. Rows whose next feed is short go first: the others wait for company.
@@ -19,6 +19,7 @@ from transformers import Cache, PreTrainedModel
 
 from dragoman import attention, models
 from dragoman.attention import Positions, View
+from dragoman.decoding.prediction import LayerWeights, Prediction
 from dragoman.decoding.vocabulary import Vocabulary
 
 
@@ -28,7 +29,7 @@ class Row(Protocol):
     context: Sequence[int]
     """Token ids before the response: instruction and whole source. Rows of one sentence hold the same object."""
     shown: int
-    """How many tokens of `context` have been read."""
+    """How many tokens of `context` the next tokens may look at."""
     response: list[int]
     """Token ids after the context; grows."""
     fed: int
@@ -39,8 +40,8 @@ class Row(Protocol):
     note: str
     """Why it ended before its time; empty where it did not."""
 
-    def take(self, best: int) -> None:
-        """The likeliest token after the last of `response`."""
+    def take(self, best: int, prediction: Prediction) -> None:
+        """Take the likeliest token after the last of `response`, and the pass that gave it."""
 
 
 def outgrown(shown: int, response: int, positions: Positions, room: int | None) -> str:
@@ -109,7 +110,13 @@ class Batch:
 
     @torch.inference_mode()
     def __init__(
-        self, model: PreTrainedModel, vocabulary: Vocabulary, rows: Sequence[Row], positions: Positions, pad: int
+        self,
+        model: PreTrainedModel,
+        vocabulary: Vocabulary,
+        rows: Sequence[Row],
+        positions: Positions,
+        pad: int,
+        watched: int | None = None,
     ) -> None:
         """
         Args:
@@ -119,11 +126,12 @@ class Batch:
             positions: how rotary positions count: `plain` (the response after the source read so far) or `group` (from
                 an origin of its own); with ALiBi they make no difference here, where no hidden token takes room.
             pad: any token id.
+            watched: the layer whose attention rows may look at.
         """
         attention.check_positions(model, positions)
         self.model, self.positions, self.pad, self.rows = model, positions, pad, list(rows)
         self.device = model.device
-        self.vocabulary = vocabulary
+        self.vocabulary, self.watched = vocabulary, watched
         self.room = models.positions(model.config)
         contexts = {id(row.context): row.context[: self.room] for row in rows}
         self.width = max(len(context) for context in contexts.values())
@@ -148,8 +156,8 @@ class Batch:
         while self.rows:
             waiting = [len(row.response) - row.fed for row in self.rows]
             turn = [index for index, count in enumerate(waiting) if count == 1] or list(range(len(self.rows)))
-            for index, best in self._step(turn, max(waiting[index] for index in turn)):
-                self.rows[index].take(best)
+            for index, best, prediction in self._step(turn, max(waiting[index] for index in turn)):
+                self.rows[index].take(best, prediction)
             self._end_outgrown(turn)
 
     def _end_outgrown(self, turn: Iterable[int]) -> None:
@@ -171,13 +179,20 @@ class Batch:
             *(torch.tensor(each, dtype=torch.long, device=self.device) for each in (gaps, movers)), size
         )
 
-    def _step(self, turn: Sequence[int], queries: int) -> Iterator[tuple[int, int]]:
-        """Feed what the rows of `turn` have to feed; (row, best token) of each."""
+    def _step(self, turn: Sequence[int], queries: int) -> Iterator[tuple[int, int, Prediction]]:
+        """Feed the tokens that the rows of `turn` have to feed; (row, best token, the pass that gave it) of each.
+
+        Args:
+            turn: rows.
+            queries: tokens that the row with the most tokens feeds.
+        """
         whole = 2 * len(turn) > len(self.rows)  # copying out a few rows is cheaper than computing them all
         indices = range(len(self.rows)) if whole else turn
         chosen, ids, number, shown, starting = set(turn), [], [], [], []
         for index in indices:
             row = self.rows[index]
+            # feeds are aligned on the right, so that the last query of every row predicts its next token; a row that
+            # has fewer tokens, or is computed only because all are, has blanks (numbered -1) before them
             new = row.response[row.fed :] if index in chosen else []
             blank = queries - len(new)
             ids.append([self.pad] * blank + new)
@@ -186,18 +201,25 @@ class Batch:
             starting.append(row.starting)
         numbers = torch.tensor(number, device=self.device)
         read = torch.tensor(shown, device=self.device)
-        first = self.width + 1
+        first = self.width + 1  # place 0 is for blanks, 1 to `width` for the context, the response begins here
         used = first + 1 + int(numbers.max())
         rows = None if whole else torch.tensor(list(turn), device=self.device)
         self.places.write(rows, torch.where(numbers < 0, 0, first + numbers), used)
 
+        # token n of the response sees its own place and those before it, and the context tokens that have been read; a
+        # blank sees place 0, because a query that sees nothing would give no number
         j = torch.arange(used, device=self.device)
         own = (j >= first) & (j - first <= numbers[:, :, None])
         seen = own | ((j > 0) & (j <= read[:, None]))[:, None] | ((j == 0) & (numbers < 0)[:, :, None])
+        # positions count the context tokens that have been read, then the response, as if no unread ones were between
         own_place = torch.where(numbers < 0, 0, read[:, None] + numbers)
         place = numbers if self.positions == "group" else own_place
         key_place = torch.where(j < first, j - 1, read[:, None] + j - first)[:, None]
         view = View(seen, place.clamp(min=0), key_place.clamp(min=0), own_place)
-        logits = attention.forward(self.model, torch.tensor(ids, device=self.device), view, self.places, keep=1)
-        best = self.vocabulary.best(logits[:, -1], starting)
-        return ((index, token) for index, token in zip(indices, best, strict=True) if index in chosen)
+        with LayerWeights.of(self.model, self.watched) as layer:
+            logits = attention.forward(self.model, torch.tensor(ids, device=self.device), view, self.places, keep=1)
+        possible = self.vocabulary.possible(logits[:, -1], starting)
+        for at, (index, token) in enumerate(zip(indices, possible.argmax(-1).tolist(), strict=True)):
+            if index in chosen:
+                weights = None if layer is None else layer.weights[at, :, 1 : 1 + shown[at]]
+                yield index, token, Prediction(possible[at], weights)

@@ -1,4 +1,4 @@
-"""Simultaneous translation of a whole test set: every sentence under every k is a row of one batch.
+"""Simultaneous translation of a whole test set: every sentence under every policy is a row of one batch.
 
 Greedy, as in SimulMask (arXiv 2405.10443). The response keeps the keys it was computed with, or, with `recompute`, is
 fed again whenever source has been read: the paper's "norec" and "rec". Each word and delay is what word-by-word
@@ -16,11 +16,13 @@ from dragoman.decoding import Row as Result
 from dragoman.decoding.cost import Price, Work
 from dragoman.decoding.legacy import LegacySentence
 from dragoman.decoding.lockstep import Batch
+from dragoman.decoding.prediction import Prediction
 from dragoman.decoding.vocabulary import Vocabulary
-from dragoman.decoding.writer import Writer, ahead
+from dragoman.decoding.writer import Writer
+from dragoman.policies import Policy
 from dragoman.prompts import render
 from dragoman.spelling import Cut, cut
-from dragoman.units import joined
+from dragoman.units import joined, units
 
 
 class Sentence:
@@ -33,34 +35,52 @@ class Sentence:
         self.work = Work()
         self.read = 0
         self._read()
+        self.asked = self.writer.shown(self.read, self.over)
+        """Source words that the model is asked with: those read, or fewer, as the policy has it."""
 
     @property
     def shown(self) -> int:
-        """Tokens of the context that have been read."""
-        return self.ends[self.read]
+        """Tokens of the context that the response may look at."""
+        return self.ends[self.asked]
+
+    @property
+    def over(self) -> bool:
+        """Whether the whole source has been read."""
+        return self.read == len(self.ends) - 1
 
     def _read(self) -> None:
         before = self.ends[self.read] if self.read else 0
         self.read = min(self.writer.want, len(self.ends) - 1)
-        self.work.feed(self.shown - before, before)
+        self.work.feed(self.ends[self.read] - before, before)
 
     @property
     def starting(self) -> bool:
         """Whether the next token has to begin a word."""
         return self.writer.starting
 
-    def take(self, best: int) -> None:
-        """Write, read, or end, as the policy has it."""
+    def take(self, best: int, prediction: Prediction | None = None) -> None:
+        """Write, read, ask again, or end, as the policy has it."""
         self.work.feed(len(self.response) - self.fed, self.shown + self.fed, predictions=1)
+        if self.writer.policy.watched is not None:
+            self.work.looks += self.shown + len(self.response)
         self.fed = len(self.response)
-        action = self.writer.take(best, self.read, over=self.read == len(self.ends) - 1)
+        action = self.writer.take(best, self.read, self.over, prediction)
+        if action == "end":
+            self.done = True
+            return
         if action == "write":
             self.response.append(self.writer.tokens[-1])
         elif action == "read":
             self._read()
-            self.fed = 0 if self.recompute else self.fed - 1
-        else:
-            self.done = True
+        asked, self.asked = self.asked, self.writer.shown(self.read, self.over)
+        if action == "write" and asked == self.asked:
+            return
+        # keys that saw another source are computed again: all of them, or that of the last token, from which the next
+        # one is predicted; before a word is written the whole mark, as in training (see `visibility.fill`)
+        if self.recompute or (asked != self.asked and not self.writer.tokens):
+            self.fed = 0
+        elif action != "write":
+            self.fed -= 1
 
 
 class Decoder:
@@ -69,6 +89,7 @@ class Decoder:
     def __init__(self, context: Context, options: SimultaneousDecoder) -> None:
         assert context.model is not None
         self.pair, self.counted, self.options = context.pair, context.counted, options
+        self.policies = options.policies
         self.prompt = legacy.prompt_of(context.prompt) if options.legacy else context.prompt
         self.lead = render(self.prompt, self.pair, "", "{target}")[-1][1].partition("{target}")[0]
         self.tokenizer = models.load_tokenizer(context.model)
@@ -83,32 +104,33 @@ class Decoder:
     def batches(self, items: Sequence[Item]) -> list[list[int]]:
         """Sentences of like length, as many as `batch_tokens` allows."""
         return list(
-            by_tokens([len(c.context) for c in self._cuts(items)], len(self.options.k), self.options.batch_tokens)
+            by_tokens([len(c.context) for c in self._cuts(items)], len(self.policies), self.options.batch_tokens)
         )
 
     def decode(self, items: Sequence[Item]) -> list[list[Result]]:
-        """One row per item and k: hypothesis, delays, whether it ended by itself, and what it cost."""
-        cuts, per_item = self._cuts(items), []
-        for each in cuts:
-            context = each.context
-            per_item.append([self._row(each, context, k) for k in self.options.k])
+        """One row per item and policy: hypothesis, delays, whether it ended by itself, and what it cost."""
+        per_item = []
+        for item, each in zip(items, self._cuts(items), strict=True):
+            context, source = each.context, units(item.source, self.counted.source)
+            per_item.append([self._row(each, context, source, policy) for policy in self.policies])
         rows = [row for sentence in per_item for row in sentence]
-        Batch(self.model, self.vocabulary, rows, self.options.positions, self.tokenizer.pad_token_id).run()
-        return [[self._result(k, row) for k, row in zip(self.options.k, rows, strict=True)] for rows in per_item]
+        watched = self.policies[0].watched
+        Batch(self.model, self.vocabulary, rows, self.options.positions, self.tokenizer.pad_token_id, watched).run()
+        return [[self._result(*pair) for pair in zip(self.policies, rows, strict=True)] for rows in per_item]
 
-    def _row(self, item: Cut, context: list[int], k: int) -> Sentence | LegacySentence:
-        options, wanted = self.options, ahead(k, self.options.stride)
-        if options.legacy:
-            kept = options.recompute, options.max_lag, options.max_word_tokens, self.vocabulary.ends
-            return LegacySentence(context, item.ends, item.mark, self.tokenizer, self.lead, wanted, *kept)
+    def _row(self, item: Cut, context: list[int], source: list[str], policy: Policy) -> Sentence | LegacySentence:
+        options = self.options
         limits = options.max_lag, options.max_word_tokens
-        writer = Writer(self.vocabulary, self.tokenizer, wanted, *limits, self.counted.target)
+        if options.legacy:
+            kept = options.recompute, *limits, self.vocabulary.ends
+            return LegacySentence(context, item.ends, item.mark, self.tokenizer, self.lead, policy.needs, *kept)
+        writer = Writer(self.vocabulary, self.tokenizer, policy, *limits, self.counted.target, source, item.ends)
         return Sentence(item, context, writer, options.recompute)
 
-    def _result(self, k: int, row: Sentence | LegacySentence) -> Result:
+    def _result(self, policy: Policy, row: Sentence | LegacySentence) -> Result:
         written = row.writer if isinstance(row, Sentence) else row
         return {
-            "setting": f"k={k}",
+            "setting": policy.setting,
             "hypothesis": joined(written.words, self.counted.target),
             "delays": written.delays,
             "ended": written.ended,

@@ -4,7 +4,8 @@ Source words come in as they are read, target words go out as they are written. 
 in which they arrived, source and response mingled; masks and positions tell them apart. Source tokens never look at
 the response, so they are right forever. Response tokens keep the keys they had when they were fed, computed with the
 source read by then, which is what a model trained under `visibility: exact` expects. Only the last one is fed again
-when source has been read since: it has to look at that source to predict the next word.
+when source has been read since: it has to look at that source to predict the next word. (So is the whole mark while
+nothing has been written.)
 
     stream = Stream(model, instruction_ids, mark_ids)
     for t in count(1):
@@ -24,8 +25,10 @@ from dragoman.attention import Positions, View
 from dragoman.config import SimultaneousDecoder
 from dragoman.decoding import Context, Item, Row, noted
 from dragoman.decoding.lockstep import outgrown
+from dragoman.decoding.prediction import LayerWeights, Prediction
 from dragoman.decoding.vocabulary import Vocabulary
-from dragoman.decoding.writer import Writer, ahead
+from dragoman.decoding.writer import Writer
+from dragoman.policies import Policy
 from dragoman.spelling import cut
 from dragoman.units import joined, units
 
@@ -42,6 +45,7 @@ class Stream:
         positions: Positions | None = None,
         origin: int = 0,
         recompute: bool = False,
+        watched: int | None = None,
     ) -> None:
         """Nothing is computed before the first logits are asked for.
 
@@ -53,28 +57,29 @@ class Stream:
                 ALiBi, `modified` and `plain` are the same here: no key in the cache is hidden, all stand side by side.
             origin: with `group`, the position of the first token of the mark.
             recompute: feed the whole response again after source was read, for models trained without visibility.
+            watched: the layer whose attention is kept in `weights`.
 
         Raises:
             ValueError: there is no mark, or the model cannot have such positions.
         """
         if not mark:
             raise ValueError("a prompt for word-by-word decoding needs a mark between source and target")
-        self.model, self.origin, self.recompute = model, origin, recompute
+        self.model, self.origin, self.recompute, self.watched = model, origin, recompute, watched
         self.positions = positions or attention.mirroring(model)
         attention.check_positions(model, self.positions)
         self.context = list(instruction)
-        self.response = list(mark)
+        self.response, self.mark = list(mark), len(mark)
         self.fed_context = self.fed_response = 0
+        self.shown = 0
+        """Tokens of the context that the response looked at in the last pass."""
+        self.weights: torch.Tensor | None = None
+        """float32 [heads, shown], attention of the last token of the response in the watched layer."""
         self.cache = attention.new_cache()
         self.is_response = torch.zeros(0, dtype=torch.bool, device=model.device)
         self.number = torch.zeros(0, dtype=torch.long, device=model.device)
 
     def read(self, tokens: Sequence[int]) -> None:
         """Take in the tokens of the next source word; they are fed with the next response token."""
-        if self.recompute:
-            self._forget(self.fed_response)
-        elif self.fed_response == len(self.response):
-            self._forget(1)
         self.context += tokens
 
     def write(self, token: int) -> None:
@@ -94,10 +99,18 @@ class Stream:
         return outgrown(len(self.context), len(self.response), self.positions, models.positions(self.model.config))
 
     @torch.inference_mode()
-    def logits(self) -> torch.Tensor:
-        """Logits [vocabulary] of the token after the response so far, given the source read so far."""
-        if self.fed_context == len(self.context) and self.fed_response == len(self.response):
-            self._forget(1)  # asked for again
+    def logits(self, hidden: int = 0) -> torch.Tensor:
+        """Logits [vocabulary] of the token after the response so far, given the source read so far.
+
+        Args:
+            hidden: how many tokens at the end of that source the response does not look at.
+        """
+        shown = len(self.context) - hidden
+        if shown != self.shown and (self.recompute or len(self.response) == self.mark):
+            self._forget(self.fed_response)
+        elif self.fed_response and self.fed_response == len(self.response):
+            self._forget(1)  # it looks at other source now, or is asked for again
+        self.shown = shown
         context, response = self.context[self.fed_context :], self.response[self.fed_response :]
         device = self.model.device
         new = torch.tensor([False] * len(context) + [True] * len(response), device=device)
@@ -111,29 +124,34 @@ class Stream:
         keys, queries = len(self.number), len(number)
         order = torch.arange(keys, device=device)
         seen = (order <= order[-queries:, None]) & (new[:, None] | ~self.is_response)
-        side_by_side = self.number + self.is_response * len(self.context)
+        seen &= ~new[:, None] | self.is_response | (self.number < shown)
+        side_by_side = self.number + self.is_response * shown
         if self.positions == "group":
             place = torch.where(new, self.origin + number, number)
         else:
             place = side_by_side[-queries:]
         view = View(seen[None], place[None], side_by_side[None, None], side_by_side[None, -queries:])
         ids = torch.tensor([context + response], device=device)
-        return attention.forward(self.model, ids, view, self.cache, keep=1)[0, -1]
+        with LayerWeights.of(self.model, self.watched) as layer:
+            logits = attention.forward(self.model, ids, view, self.cache, keep=1)[0, -1]
+        if layer is not None:
+            self.weights = layer.weights[0][:, ~self.is_response][:, :shown]
+        return logits
 
 
 class Interpreter:
     """Translates one sentence after the other while it is read, word by word (character by character, where the source
     is counted so)."""
 
-    def __init__(self, context: Context, options: SimultaneousDecoder, k: int | None = None) -> None:
+    def __init__(self, context: Context, options: SimultaneousDecoder, policy: Policy | None = None) -> None:
         """
         Args:
             context: the model's folder, the pair and the prompt.
-            options: how to decode; one value of `k` counts.
-            k: that value; the first of `options` unless given.
+            options: how to decode.
+            policy: one of `options.policies`; the first unless given.
         """
         assert context.model is not None
-        self.context, self.options, self.k = context, options, k or options.k[0]
+        self.context, self.options, self.policy = context, options, policy or options.policies[0]
         self.units = context.counted
         self.tokenizer = models.load_tokenizer(context.model)
         self.model = models.load(context.model).to(models.device()).eval()
@@ -143,10 +161,11 @@ class Interpreter:
 
     def reset(self) -> None:
         """Forget the sentence and wait for another."""
-        options = self.options
-        wanted, limits = ahead(self.k, options.stride), (options.max_lag, options.max_word_tokens)
-        self.writer = Writer(self.vocabulary, self.tokenizer, wanted, *limits, self.units.target)
         self.source: list[str] = []
+        self.bounds: list[int] = []
+        """Tokens of the context up to source word 0, 1, ..."""
+        limits, read = (self.options.max_lag, self.options.max_word_tokens), (self.source, self.bounds)
+        self.writer = Writer(self.vocabulary, self.tokenizer, self.policy, *limits, self.units.target, *read)
         self.stream: Stream | None = None
         self.note = ""
         """Why the translation ended before its time."""
@@ -175,7 +194,9 @@ class Interpreter:
                 seen.mark,
                 positions=self.options.positions,
                 recompute=self.options.recompute,
+                watched=self.policy.watched,
             )
+        self.bounds[:] = seen.ends
         self.stream.read(seen.source[-1])
         return self._write(over=False)
 
@@ -191,8 +212,10 @@ class Interpreter:
             if note := self.stream.outgrown:
                 self.note, self.done = note, True
                 break
-            (best,) = self.vocabulary.best(self.stream.logits()[None], [self.writer.starting])
-            action = self.writer.take(best, read, over)
+            hidden = self.bounds[read] - self.bounds[self.writer.shown(read, over)]
+            (possible,) = self.vocabulary.possible(self.stream.logits(hidden)[None], [self.writer.starting])
+            prediction = Prediction(possible, self.stream.weights)
+            action = self.writer.take(int(possible.argmax()), read, over, prediction)
             if action == "write":
                 self.stream.write(self.writer.tokens[-1])
             self.done = action == "end"
@@ -200,7 +223,7 @@ class Interpreter:
 
 
 class Decoder:
-    """The interpreter as a decoder of whole test sets: what `simultaneous` gives, a sentence and a k at a time."""
+    """The interpreter as a decoder of whole test sets: what `simultaneous` gives, a sentence and a policy at a time."""
 
     def __init__(self, context: Context, options: SimultaneousDecoder) -> None:
         self.options = options
@@ -211,17 +234,17 @@ class Decoder:
         return [[index] for index in range(len(items))]
 
     def decode(self, items: Sequence[Item]) -> list[list[Row]]:
-        """One row per item and k: hypothesis, delays, and whether it ended by itself."""
-        return [[self._translate(item, k) for k in self.options.k] for item in items]
+        """One row per item and policy: hypothesis, delays, and whether it ended by itself."""
+        return [[self._translate(item, policy) for policy in self.options.policies] for item in items]
 
-    def _translate(self, item: Item, k: int) -> Row:
+    def _translate(self, item: Item, policy: Policy) -> Row:
         interpreter = self.interpreter
-        interpreter.k = k
+        interpreter.policy = policy
         interpreter.reset()
         for word in units(item.source, interpreter.units.source):
             interpreter.read(word)
         interpreter.finish()
         writer = interpreter.writer
         hypothesis = joined(writer.words, interpreter.units.target)
-        row = {"setting": f"k={k}", "hypothesis": hypothesis, "delays": writer.delays, "ended": writer.ended}
+        row = {"setting": policy.setting, "hypothesis": hypothesis, "delays": writer.delays, "ended": writer.ended}
         return row | noted(interpreter.note)

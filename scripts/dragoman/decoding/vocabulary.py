@@ -48,8 +48,8 @@ class Vocabulary:
         """[vocabulary] True for tokens that cannot come where a word begins."""
 
     @torch.inference_mode()
-    def best(self, logits: torch.Tensor, starting: Sequence[bool]) -> list[int]:
-        """The likeliest token of each row that may come there.
+    def possible(self, logits: torch.Tensor, starting: Sequence[bool]) -> torch.Tensor:
+        """Logits float32 [rows, vocabulary], minus infinity for tokens that cannot come there.
 
         Args:
             logits: [rows, vocabulary], changed in place.
@@ -62,4 +62,8 @@ class Vocabulary:
         rows = [row for row, begins in enumerate(starting) if begins]
         if rows:  # the others need no copy of so many numbers
             found[rows] = found[rows].masked_fill_(self.inside, -torch.inf)
-        return found.argmax(-1).tolist()
+        return found
+
+    def best(self, logits: torch.Tensor, starting: Sequence[bool]) -> list[int]:
+        """The likeliest token of each row that may come there; arguments as for `possible`."""
+        return self.possible(logits, starting).argmax(-1).tolist()

@@ -1,8 +1,9 @@
 """When a word is complete, and what to do then: the decisions of simultaneous decoding, without any arithmetic.
 
-A target word is complete when the model would go on with a token that begins another word, or end the sentence. Then,
-if the policy wants more source for the next word, that token is not written: source is read first, and the model is
-asked again. What has been written stays: the word after a complete one begins with a token that can begin a word.
+A target word is complete when the model would continue with a token that begins another word, or end the sentence.
+Then, if the policy wants more source, that token is not written: source is read first, and the model is asked again. An
+adaptive policy may want more source inside a word, too. What has been written stays: the word after a complete one
+begins with a token that can begin a word.
 
 Words are units of `units.py`, characters where the target language writes no blanks; `spelling.py` decides which token
 begins one, as it does for training.
@@ -10,33 +11,20 @@ begins one, as it does for training.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Literal
 
 from transformers import PreTrainedTokenizerBase
 
 from dragoman.decoding.vocabulary import Vocabulary
-from dragoman.policies import WaitK, WaitKStride, schedule
+from dragoman.policies import Policy, Prediction, State
 from dragoman.spelling import Spelling
 from dragoman.units import Unit, units
 
-Action = Literal["write", "read", "end"]
+Action = Literal["write", "read", "ask", "end"]
 LONG = {"word": 1, "character": 6}
 """Units of a target that count as one against `max_lag`. Thai, Khmer and Lao have five or six characters where English
 has a word, Chinese and Japanese fewer."""
-
-
-def ahead(k: int, stride: int = 1) -> Callable[[int], int]:
-    """g(t) of wait-k for an endless source: words to read before target word t = 1, 2, ... is written."""
-    policy = WaitKStride(name="wait-k-stride", k=k, stride=stride) if stride > 1 else WaitK(name="wait-k", k=k)
-    known: list[int] = []
-
-    def wanted(t: int) -> int:
-        while len(known) < t:
-            known[:] = schedule(policy, 10**9, 2 * t).tolist()
-        return known[t - 1]
-
-    return wanted
 
 
 class Writer:
@@ -46,21 +34,26 @@ class Writer:
         self,
         vocabulary: Vocabulary,
         tokenizer: PreTrainedTokenizerBase,
-        wanted: Callable[[int], int],
+        policy: Policy,
         max_lag: int,
         max_word_tokens: int,
         unit: Unit = "word",
+        source: Sequence[str] = (),
+        bounds: Sequence[int] = (),
     ) -> None:
         """
         Args:
             vocabulary: of the tokenizer.
             tokenizer: turns tokens into words.
-            wanted: source words to read before target word t = 1, 2, ...
-            max_lag: stop when so many more words are written than read.
-            max_word_tokens: a word of so many tokens is complete.
+            policy: decides when source is read.
+            max_lag: stop when this many more words are written than read.
+            max_word_tokens: a word of this many tokens is complete.
             unit: what a word is.
+            source: the source units, for adaptive policies; may grow.
+            bounds: tokens of the context up to source unit 0, 1, ..., for policies that look at attention; may grow.
         """
-        self.vocabulary, self.wanted, self.unit = vocabulary, wanted, unit
+        self.vocabulary, self.policy, self.unit = vocabulary, policy, unit
+        self.source, self.bounds = source, bounds
         self.spelling = Spelling.of(tokenizer, unit)
         self.max_lag, self.max_word_tokens = max_lag * LONG[unit], max_word_tokens
         self.word: list[int] = []
@@ -75,11 +68,25 @@ class Writer:
         """Whether the model ended the sentence itself."""
         self._last = ""
         """The last character of `words`, and the white space after it."""
+        self._predicted: dict[int, int] = {}
+        """Source words -> the likeliest token after `tokens`, given so many of them."""
+        self._due = 0
+        """Source words that the policy wanted when it last decided to read."""
 
     @property
     def want(self) -> int:
         """Source words to read before the next token."""
-        return self.wanted(len(self.words) + 1)
+        return max(int(self.policy.needs(len(self.words) + 1)), self._due)
+
+    def shown(self, read: int, over: bool) -> int:
+        """How many source words the model has to be asked with next: all that are read, unless the policy compares with
+        what fewer of them predict, which is not known yet.
+
+        The predictions with fewer words come first, so that the last pass over a token is the one with all words, whose
+        keys are kept.
+        """
+        fewer = 0 if over else self.policy.fewer
+        return next((count for count in range(max(1, read - fewer), read) if count not in self._predicted), read)
 
     @property
     def starting(self) -> bool:
@@ -87,29 +94,47 @@ class Writer:
         white space, and among characters, every token begins one."""
         return not self.word and self.unit == "word" and bool(self._last) and not self._last[-1].isspace()
 
-    def take(self, best: int, read: int, over: bool) -> Action:
+    def take(self, best: int, read: int, over: bool, prediction: Prediction | None = None) -> Action:
         """Decide on the next token.
 
         Args:
-            best: the likeliest token; where `starting`, of those that may come there.
+            best: the likeliest token given `shown(read, over)` source words; where `starting`, of those that may come
+                there.
             read: source words read.
             over: whether that is the whole source.
+            prediction: the pass that gave `best`, for adaptive policies.
 
         Returns:
             `write`: the token is now the last of `tokens`. `read`: ask again once `want` words, or all, are read.
-            `end`: nothing more is written.
+            `ask`: ask again with another `shown`. `end`: nothing more is written.
         """
-        begins = best in self.vocabulary.ends or self.spelling.begins(self.word, best)
+        shown = self.shown(read, over)
+        self._predicted[shown] = best
+        if shown < read:
+            return "ask"
+        fewer = 0 if over else self.policy.fewer
+        tokens = (best, *(self._predicted[count] for count in range(read - 1, max(0, read - fewer - 1), -1)))
+        begins = all(token in self.vocabulary.ends or self.spelling.begins(self.word, token) for token in tokens)
         if self.word and (begins or len(self.word) == self.max_word_tokens):
             if not self._complete(read) and not begins:
                 return "end"  # nothing but white space, for as long as a word may be
             if self._lags(read):
                 return "end"
-            if not begins or (not over and self.want > read):
+            if not begins:  # the next token has to begin a word, so other tokens are possible than before
+                self._predicted.clear()
+                return "read"
+            if not over and self.want > read:
+                return "read"
+        if not over and self.policy.adaptive():
+            assert prediction is not None
+            ends, seen = best in self.vocabulary.ends, self.source[:read]
+            if self.policy.reads(State(seen, self.words, self.word, tokens, ends, prediction, self.bounds)):
+                self._due = read + 1
                 return "read"
         if best in self.vocabulary.ends:
             self.ended = True
             return "end"
+        self._predicted.clear()
         self.word.append(best)
         self.tokens.append(best)
         return "write"

@@ -30,7 +30,8 @@ from pydantic import Field, PositiveInt, model_validator
 from dragoman.config import Prompt, Share, Strict
 from dragoman.methods import IGNORE, Example, ParallelText
 from dragoman.methods.reading import schedules
-from dragoman.policies import Alignment, Schedule
+from dragoman.policies import Schedule
+from dragoman.policies.alignment import Alignment
 from dragoman.prompts import encode, joined
 from dragoman.units import Unit, units
 from dragoman.units import joined as units_joined

@@ -10,20 +10,21 @@ from pydantic import Field, model_validator
 
 from dragoman.config import Strict
 from dragoman.methods import ParallelText
-from dragoman.policies import Policy, Schedule, links, schedule
+from dragoman.policies import Policy, Schedule, links
+from dragoman.policies.kinds import Trained
 
 
 class Reading(Strict):
     """By which policies the source is read."""
 
-    policies: Annotated[list[Policy], Field(min_length=1)]
-    """Every sentence pair is read by one of these, drawn by its number alone. The paper has one: wait-k with a k that
-    is 4 above the k of decoding."""
+    policies: Annotated[list[Trained], Field(min_length=1)]
+    """Every sentence pair is read by one of these, drawn by its number alone; adaptive policies are refused. The paper
+    has one: wait-k with a k that is 4 above the k of decoding."""
 
     @property
     def aligned(self) -> bool:
         """Whether some sentence pairs are read by their word alignments."""
-        return any(policy.name == "alignment" for policy in self.policies)
+        return any(policy.ALIGNED for policy in self.policies)
 
     @model_validator(mode="before")
     @classmethod
@@ -44,14 +45,14 @@ def schedules(text: ParallelText, policies: Sequence[Policy]) -> Callable[[int, 
     drawn = random.Random(f"policies-{text.pair}").choices(policies, k=len(text.sources))
 
     def read(number: int, source: int, target: int) -> Schedule:
-        if drawn[number].name != "alignment":
-            return schedule(drawn[number], source, target)
+        if not drawn[number].ALIGNED:
+            return drawn[number].schedule(source, target)
         try:
             if not (found := links(text.alignments[number])):
                 raise ValueError(
                     "no word alignment, which it needs; give its corpus `align: true` or a column `alignment`"
                 )
-            return schedule(drawn[number], source, target, found)
+            return drawn[number].schedule(source, target, found)
         except ValueError as error:
             raise ValueError(f"sentence pair {number + 1} of {text.pair}: {error}") from None
 

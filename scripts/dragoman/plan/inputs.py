@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from dragoman import registry
 from dragoman.checks import page_pairs
 from dragoman.command import located
 from dragoman.config import (
@@ -23,6 +24,7 @@ from dragoman.config import (
     RefinedPrior,
     ScratchModel,
     SftPrior,
+    SimultaneousDecoder,
 )
 from dragoman.instructions import PAIR
 from dragoman.languages import reverse
@@ -134,6 +136,20 @@ class Inputs(Folders):
             batch_size=spec.batch_size,
             stop_at_newline=spec.stop_at_newline,
         )
+
+    def decode_code(self, run: DecodeRun) -> list[tuple[str, str]]:
+        """The registered `(kind, name)`s whose code a decoding runs."""
+        decoder = self.system(run).decoder
+        policies = {policy.name for policy in decoder.policies} if isinstance(decoder, SimultaneousDecoder) else ()
+        task = self.experiment(run.experiment).task
+        return [("decoder", decoder.name), ("task", task), *(("policy", name) for name in sorted(policies))]
+
+    def tuning_code(self, experiment: str, tuning: str) -> list[tuple[str, str]]:
+        """The registered `(kind, name)`s whose code a fine-tuning runs."""
+        spec = self.experiment(experiment).tunings[tuning]
+        options = registry.module_of("method", spec.method).Options.model_validate(spec.options)
+        policies = {policy.name for policy in getattr(options, "policies", ())}
+        return [("method", spec.method), *(("policy", name) for name in sorted(policies))]
 
     def decoder_files(self, run: DecodeRun) -> list[Path]:
         """Files that a decoder reads: its dictionary, or the inputs of its prior (for a folder of ours, its

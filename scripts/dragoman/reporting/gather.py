@@ -10,12 +10,8 @@ from typing import Any
 
 from dragoman import habits
 from dragoman.config import (
-    ConversationDecoder,
     Experiment,
     Model,
-    PrefilledDecoder,
-    SimultaneousDecoder,
-    System,
     Training,
 )
 from dragoman.languages import NAMES, split_pair
@@ -83,7 +79,7 @@ def layout_from(plan: Plan, experiment: str) -> Layout:
             seeds[key].append(run.seed)
     for name, system in spec.systems.items():
         key, own = split(name)
-        settings.setdefault(key, []).extend(joined(own, point) for point in points(system))
+        settings.setdefault(key, []).extend(joined(own, point) for point in system.decoder.settings)
     written = plan.config.experiments[experiment]
     names = labels(written)
     return Layout(
@@ -108,17 +104,6 @@ def blocks(experiment: Experiment) -> dict[str, tuple[str, ...]]:
     supervised = tuple(pair for pair in experiment.test.pairs if pair in trained)
     zero_shot = tuple(pair for pair in experiment.test.pairs if pair not in trained)
     return {"supervised": supervised, "zero-shot": zero_shot} if supervised and zero_shot else {}
-
-
-def points(system: System) -> list[str]:
-    """Settings that one decoding of a system sweeps; a single empty one where it sweeps none."""
-    if isinstance(system.decoder, SimultaneousDecoder):
-        return [f"k={k}" for k in system.decoder.k]
-    if isinstance(system.decoder, ConversationDecoder):
-        return [f"n={n}" for n in system.decoder.chunk]
-    if isinstance(system.decoder, PrefilledDecoder):
-        return [f"n={n}" for n in system.decoder.n]
-    return [""]
 
 
 def labels(experiment: Experiment) -> dict[str, str]:

@@ -33,7 +33,7 @@ def systems(plan: Plan, experiment: str) -> list[str]:
     names, chosen = gather.labels(spec), {}
     for key, system in spec.systems.items():
         swept = system.tuning is not None and spec.tunings[system.tuning].sweep is not None
-        if not swept and system.decoder.name not in MODEL_FREE and gather.points(system) == [""]:
+        if not swept and system.decoder.name not in MODEL_FREE and system.decoder.settings == [""]:
             chosen.setdefault(system.tuning, names[key])
     return [*chosen.values()]
 

@@ -1,0 +1,91 @@
+"""What a policy may ask about the pass that predicted the next token: probabilities, and the attention of one layer.
+
+SDPA gives no attention weights. So while `LayerWeights` is active, the weights of one layer are computed a second time,
+from the queries and keys that its attention is called with, and for the last query alone.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
+from transformers import PreTrainedModel
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The prediction of one token."""
+
+    logits: torch.Tensor
+    """float32 [vocabulary], minus infinity for tokens that cannot come there."""
+    weights: torch.Tensor | None = None
+    """float32 [heads, context tokens that the response may look at], where a layer was watched."""
+
+    def distribution(self) -> torch.Tensor:
+        """Probabilities float32 [vocabulary] of the next token; 0 for tokens that cannot come there."""
+        return self.logits.softmax(-1)
+
+    def attention(self) -> torch.Tensor:
+        """Attention weights float32 [heads, context tokens] of the watched layer.
+
+        Raises:
+            ValueError: the policy names no layer to watch.
+        """
+        if self.weights is None:
+            raise ValueError("a policy that looks at attention must say at which layer: `watched`")
+        return self.weights
+
+
+class LayerWeights(TorchFunctionMode):
+    """While active, keeps the attention weights of one layer: those of the last query of each row."""
+
+    def __init__(self, layer: int) -> None:
+        super().__init__()
+        self.layer, self.calls = layer, 0
+        self.weights = torch.empty(0)
+        """float32 [rows, heads, keys]."""
+
+    @classmethod
+    def of(cls, model: PreTrainedModel, layer: int | None) -> AbstractContextManager[LayerWeights | None]:
+        """For a layer of the model, counted from 0, or from the end with negative numbers; for None, nothing.
+
+        Raises:
+            ValueError: the model has no such layer.
+        """
+        if layer is None:
+            return nullcontext()
+        count = model.config.get_text_config().num_hidden_layers
+        if not -count <= layer < count:
+            raise ValueError(f"the policy looks at layer {layer}, and the model has layers 0 to {count - 1}")
+        return cls(layer % count)
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if func is functional.scaled_dot_product_attention:
+            if self.calls == self.layer:
+                given = dict(zip(("query", "key", "value", "attn_mask"), args, strict=False)) | kwargs
+                self.weights = last_weights(given["query"], given["key"], given["attn_mask"], given.get("scale"))
+            self.calls += 1
+        return func(*args, **kwargs)
+
+
+def last_weights(
+    query: torch.Tensor, key: torch.Tensor, mask: torch.Tensor, scale: float | None = None
+) -> torch.Tensor:
+    """Attention weights float32 [rows, heads, keys] of the last query.
+
+    Args:
+        query: [rows, heads, queries, width].
+        key: [rows, key heads, keys, width]; a key head may serve several heads in a row.
+        mask: [rows, heads or 1, queries, keys]: boolean, or added to the scores.
+        scale: factor of the products; 1 / sqrt(width) unless given.
+    """
+    key = key.repeat_interleave(query.shape[1] // key.shape[1], 1)
+    scores = (query[:, :, -1:] @ key.mT).float()[:, :, 0] * (scale or query.shape[-1] ** -0.5)
+    last = mask[:, :, -1]
+    scores = scores.masked_fill(~last, -torch.inf) if last.dtype == torch.bool else scores + last.float()
+    return scores.softmax(-1)

@@ -1,0 +1,402 @@
+"""Adaptive policies: the same words and delays at once and one by one, and each policy against its definition."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from torch.utils.flop_counter import FlopCounterMode
+from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
+
+import stream
+from conftest import save_model
+from dragoman import models
+from dragoman.attention import masked, mirroring
+from dragoman.config import SimultaneousDecoder
+from dragoman.configfile import ConfigError, parse, prompts
+from dragoman.decoding import Context, Item, Row, simultaneous, streaming
+from dragoman.decoding.cost import Work
+from dragoman.decoding.streaming import Interpreter
+from dragoman.decoding.vocabulary import Vocabulary
+from dragoman.plan import Plan
+from dragoman.spelling import Cut, Spelling, cut
+
+PROMPT = prompts()["short"]
+SOURCES = ["My brother wants  to give the\u00a0old dog a name.", "He sleeps."]
+CHINESE = ["买 红车"]
+LIMITS = {"max_lag": 2, "max_word_tokens": 3}
+POLICIES = [
+    {"name": "local-agreement", "n": [2, 3]},
+    {"name": "confidence", "threshold": [0.018, 0.022], "k": 2},
+    {"name": "alignatt", "f": [1, 2], "layer": 0, "heads": [1]},
+]
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Untrained models that write something else to every prompt."""
+    made = {name: tmp_path_factory.mktemp(name) for name in ("llama", "falcon-alibi")}
+    for name, folder in made.items():
+        save_model(folder, name, sharpness=6, texts=[*SOURCES, *CHINESE])
+    return made
+
+
+def decoded(module: ModuleType, folder: Path, pair: str = "en-fr", **options: Any) -> list[list[Row]]:
+    """Rows of a few sentences; `streaming` counts no cost."""
+    settings = SimultaneousDecoder(**{"name": module.__name__.rpartition(".")[2]} | LIMITS | options)
+    lines = CHINESE if pair.startswith("zh") else SOURCES
+    items = [Item(number, line, "") for number, line in enumerate(lines)]
+    return module.Decoder(Context(folder, pair, PROMPT), settings).decode(items)
+
+
+def without_cost(rows: Sequence[Sequence[Row]]) -> list[list[Row]]:
+    return [[{key: value for key, value in row.items() if key != "gflops"} for row in each] for each in rows]
+
+
+def same_in_streaming(folder: Path, pair: str = "en-fr", **options: Any) -> list[list[Row]]:
+    """Rows, which are the same one by one."""
+    found = without_cost(decoded(simultaneous, folder, pair, **options))
+    assert found == decoded(streaming, folder, pair, **options)
+    return found
+
+
+# ------------------------------------------------------------------------------------------------- batch and stream
+
+
+@pytest.mark.parametrize("policy", POLICIES, ids=lambda policy: policy["name"])
+@pytest.mark.parametrize(
+    ("architecture", "options"),
+    [
+        ("llama", {"positions": "group"}),
+        ("llama", {"recompute": True}),
+        ("falcon-alibi", {}),
+        ("falcon-alibi", {"recompute": True}),
+    ],
+    ids=str,
+)
+def test_batch_is_stream(
+    folders: dict[str, Path], architecture: str, options: dict[str, Any], policy: dict[str, Any]
+) -> None:
+    rows = same_in_streaming(folders[architecture], policy=policy, **options)
+    assert len({str(row["delays"]) for row in rows[0]} | {str(row["hypothesis"]) for row in rows[0]}) > 2
+    same_in_streaming(folders[architecture], "zh-ja", policy=policy, **options)
+    assert isinstance(rows[0][0]["delays"][0], int)
+
+
+@pytest.mark.parametrize("name", ["llama", "falcon-alibi"])
+def test_points_at_the_end_of_a_curve(folders: dict[str, Path], name: str) -> None:
+    """Policies that read everything first are wait-k with a large k; a threshold of 0 never reads before the end."""
+    whole = [row[:1] for row in without_cost(decoded(simultaneous, folders[name], k=[100]))]
+    cases = [
+        {"name": "confidence", "threshold": 1.0},
+        {"name": "alignatt", "f": 99},
+        {"name": "local-agreement", "n": 99},
+    ]
+    for policy in cases:
+        rows = without_cost(decoded(simultaneous, folders[name], policy=policy))
+        assert [[row | {"setting": "k=100"} for row in each] for each in rows] == whole
+    never = decoded(simultaneous, folders[name], policy={"name": "confidence", "threshold": 0, "k": 3})
+    chunk = decoded(simultaneous, folders[name], policy={"name": "wait-k-stride", "k": 3, "stride": 99})
+    assert any(row["delays"][-1:] == [3] for (row,) in never)
+    for (ours,), (theirs,) in zip(never, chunk, strict=True):
+        if not theirs["ended"]:  # an end before the source is over is a wish to read
+            assert ours["hypothesis"] == theirs["hypothesis"] and ours["delays"] == theirs["delays"]
+
+
+@pytest.mark.parametrize("name", ["llama", "falcon-alibi"])
+@pytest.mark.parametrize("policy", POLICIES[:2], ids=lambda policy: policy["name"])
+@torch.no_grad()
+def test_one_masked_pass_gives_the_same_tokens(folders: dict[str, Path], name: str, policy: dict[str, Any]) -> None:
+    """With kept keys, and with the reading that came about, as `simulmask` trains, also inside of words."""
+    model, tokenizer = models.load(folders[name]).eval(), models.load_tokenizer(folders[name])
+    positions, vocabulary = mirroring(model), Vocabulary(tokenizer)
+    decoding = {"positions": "group"} if positions == "group" else {}
+    options = SimultaneousDecoder(name="streaming", policy=policy, max_lag=2, max_word_tokens=9, **decoding)
+    interpreter = Interpreter(Context(folders[name], "en-fr", PROMPT), options)
+    read_at: list[int] = []
+    for word in SOURCES[0].split():
+        interpreter.read(word)
+        read_at += [interpreter.bounds[-1]] * (len(interpreter.writer.tokens) - len(read_at))
+    interpreter.finish()
+    tokens, stream = interpreter.writer.tokens, interpreter.stream
+    read_at += [interpreter.bounds[-1]] * (len(tokens) - len(read_at))
+    assert stream is not None and len(set(read_at)) > 1
+    before, size = interpreter.bounds[0], len(stream.context)
+    read = [count - before for count in read_at]
+    after = [read[0]] * stream.mark + read[1:] + [size - before]
+    visible = [0] * before + list(range(1, size - before + 1)) + after
+    ids = torch.tensor([stream.context + stream.response])
+    assert len(visible) == ids.shape[1]
+    logits = masked(model, ids, torch.tensor([visible]), torch.ones_like(ids), positions)[0]
+    rows = logits[size + stream.mark - 1 : -1]
+    rows[:, vocabulary.closed] = -torch.inf
+    taken = rows[range(len(tokens)), tokens]
+    free = [best == token for best, token in zip(rows.argmax(-1).tolist(), tokens, strict=True)]
+    assert sum(free) > len(tokens) / 2, "but where a word had to begin"
+    for token, row, value, is_best in zip(tokens, rows, taken, free, strict=True):
+        assert is_best or (~vocabulary.inside[token] and value == row.masked_fill(vocabulary.inside, -torch.inf).max())
+
+
+# ------------------------------------------------------------------------------------------------------ definitions
+
+
+class ByHand:
+    """A model that translates with nothing kept, by ordinary passes over prompt and response."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.source = folder, SOURCES[0].split()
+        self.model: PreTrainedModel = models.load(folder).eval()
+        self.tokenizer: PreTrainedTokenizerBase = models.load_tokenizer(folder)
+        self.vocabulary, self.spelling = Vocabulary(self.tokenizer), Spelling.of(self.tokenizer, "word")
+
+    def cut(self, read: int) -> Cut:
+        return cut(PROMPT, self.tokenizer, "en-fr", [" ".join(self.source[:read])], "word")[0]
+
+    @torch.no_grad()
+    def logits(self, read: int, written: list[int], starting: bool) -> torch.Tensor:
+        """Of the next token, after `read` source words."""
+        prompt = self.cut(read)
+        logits = self.model(torch.tensor([prompt.context + prompt.mark + written])).logits[0, -1]
+        logits[self.vocabulary.closed] = -torch.inf
+        return logits.masked_fill(self.vocabulary.inside, -torch.inf) if starting else logits
+
+    def begins(self, word: list[int], token: int) -> bool:
+        return token == self.tokenizer.eos_token_id or self.spelling.begins(word, token)
+
+    def translate(self, read: int, reads: Callable[[int, torch.Tensor, list[int]], bool]) -> tuple[str, list[int]]:
+        """Words and delays, beginning with `read` source words."""
+        written, word = list[int](), list[int]()
+        words, delays = list[str](), list[int]()
+        while True:
+            logits = self.logits(read, written, starting=bool(words) and not word)
+            best = int(logits.argmax())
+            begins = self.begins(word, best)
+            if word and (begins or len(word) == LIMITS["max_word_tokens"]):
+                found = self.tokenizer.decode(word).split()
+                words, delays, word = words + found, delays + [read] * len(found), []
+                if not found or len(words) - read > LIMITS["max_lag"]:
+                    break
+                if not begins:
+                    continue
+            ends = best == self.tokenizer.eos_token_id
+            if read < len(self.source) and (ends or reads(read, logits, written)):
+                read += 1
+                continue
+            if ends:
+                break
+            written, word = [*written, best], [*word, best]
+        return " ".join(words), delays
+
+    def hypothesis(self, read: int, written: list[int], starting: bool, length: int) -> list[int]:
+        """A greedy hypothesis of at most so many tokens, end token included, that begins with `written`."""
+        tokens = list(written)
+        while len(tokens) < length and tokens[-1:] != [self.tokenizer.eos_token_id]:
+            tokens.append(int(self.logits(read, tokens, starting and len(tokens) == len(written)).argmax()))
+        return tokens
+
+
+@pytest.mark.parametrize("name", ["llama", "falcon-alibi"])
+def test_confidence_by_hand(folders: dict[str, Path], name: str) -> None:
+    policy = {"name": "confidence", "threshold": 0.02}
+    row = decoded(simultaneous, folders[name], policy=policy, recompute=True)[0][0]
+    assert (row["hypothesis"], row["delays"]) == ByHand(folders[name]).translate(
+        1, lambda read, logits, written: bool(logits.softmax(-1).max() < 0.02)
+    )
+
+
+@pytest.mark.parametrize("layer", [0, -1])
+def test_alignatt_by_hand(folders: dict[str, Path], layer: int) -> None:
+    """Against the attention weights that the model itself gives when it is loaded with another kernel."""
+    hand = ByHand(folders["llama"])
+    eager = AutoModelForCausalLM.from_pretrained(folders["llama"], attn_implementation="eager").eval()
+
+    def reads(read: int, logits: torch.Tensor, written: list[int]) -> bool:
+        prompt = hand.cut(read)
+        with torch.no_grad():
+            found = eager(torch.tensor([prompt.context + prompt.mark + written]), output_attentions=True)
+        weights = found.attentions[layer][0, :, -1].mean(0)
+        sums = [float(weights[start:end].sum()) for start, end in pairwise(prompt.ends)]
+        return sums.index(max(sums)) >= read - 2
+
+    policy = {"name": "alignatt", "f": 2, "layer": layer}
+    row = decoded(simultaneous, folders["llama"], policy=policy, recompute=True)[0][0]
+    assert (row["hypothesis"], row["delays"]) == hand.translate(1, reads)
+
+
+@pytest.mark.parametrize("n", [2, 3])
+@pytest.mark.parametrize("name", ["llama", "falcon-alibi"])
+def test_local_agreement_is_the_common_prefix_of_hypotheses(folders: dict[str, Path], name: str, n: int) -> None:
+    """LA-n by whole hypotheses, each of which begins with what was written: the same tokens, at the same time."""
+    hand, length = ByHand(folders[name]), 10
+    policy = {"name": "local-agreement", "n": n}
+    options = SimultaneousDecoder(name="streaming", recompute=True, policy=policy, max_lag=9, max_word_tokens=99)
+    interpreter = Interpreter(Context(folders[name], "en-fr", PROMPT), options)
+    written, hypotheses, starting, counts = list[int](), list[list[int]](), False, list[int]()
+    for read, word in enumerate(hand.source[:-1], 1):
+        interpreter.read(word)
+        hypotheses.append(hand.hypothesis(read, written, starting, length))
+        if read < n:
+            continue
+        columns = list(zip(*hypotheses[-n:], strict=False))
+        shared = next((place for place, ids in enumerate(columns) if len({*ids}) > 1), len(columns))
+        written = [token for token in hypotheses[-1][:shared] if token != hand.tokenizer.eos_token_id]
+        counts.append(len(written))
+        if interpreter.done or len(written) >= length:
+            assert interpreter.writer.tokens[:length] == written
+            break
+        assert interpreter.writer.tokens == written
+        last = list[int]()
+        for token in written:
+            last = [token] if last and hand.begins(last, token) else [*last, token]
+        following = columns[len(written)] if len(written) < len(columns) else ()
+        # a word that all hypotheses have complete is written, and what follows it begins another
+        starting = (bool(last and following) and all(hand.begins(last, token) for token in following)) or (
+            starting and counts[-2:] == [len(written)] * 2
+        )
+    assert len({*counts}) > 1, "some hypotheses agree, and some differ"
+
+
+# ------------------------------------------------------------------------------------------------------------- cost
+
+
+@pytest.mark.parametrize("policy", POLICIES, ids=lambda policy: policy["name"])
+@pytest.mark.parametrize("recompute", [False, True])
+def test_cost_is_what_is_computed(folders: dict[str, Path], policy: dict[str, Any], recompute: bool) -> None:
+    """One sentence at one point of the curve has no neighbours that are computed with it: torch counts its products by
+    weights. (Of attention, it counts hidden pairs, too.)"""
+    options = SimultaneousDecoder(name="simultaneous", policy=policy, recompute=recompute, **LIMITS)
+    axis = options.policies[0].AXIS
+    options = options.at(axis, str(options.values_of(axis)[-1]))
+    decoder = simultaneous.Decoder(Context(folders["llama"], "en-fr", PROMPT), options)
+    work: list[Work] = []
+    decoder.price.gflops = lambda each: work.append(each) or 0.0
+    with FlopCounterMode(display=False) as counter:
+        decoder.decode([Item(0, SOURCES[0], "")])
+    counts = counter.get_flop_counts()["Global"]
+    products = sum(number for operator, number in counts.items() if str(operator) in ("aten.mm", "aten.addmm"))
+    whole = decoder.price.prediction  # the pass over the source, whose logits nobody asks for
+    assert products == decoder.price.token * work[0].tokens + decoder.price.prediction * work[0].predictions + whole
+    assert bool(work[0].looks) == (policy["name"] == "alignatt")
+
+
+# ------------------------------------------------------------------------------------------------------- validation
+
+BASE = """
+corpora: {demo: {provider: demo, train: 8, test: 2}}
+models: {tiny: {source: scratch, architecture: llama, text: {corpus: demo, languages: [en, fr], count: 9}}}
+experiments:
+  first:
+    title: first
+    model: tiny
+    prompt: short
+    train: {corpus: demo, pairs: [en-fr]}
+    test: {corpus: demo, pairs: [en-fr]}
+    tunings: {tuned: {method: METHOD, training: {steps: 1}}}
+    systems: {adaptive: {tuning: tuned, decoder: {name: simultaneous, DECODER}}}
+"""
+
+
+def configured(decoder: str, method: str = "sft") -> SimultaneousDecoder:
+    text = BASE.replace("DECODER", decoder).replace("METHOD", method)
+    return parse(yaml.safe_load(text)).experiments["first"].systems["adaptive"].decoder
+
+
+@pytest.mark.parametrize(
+    ("decoder", "said"),
+    [
+        ("policy: {name: local-agrement, n: 2}", "unknown name 'local-agrement'; did you mean 'local-agreement'"),
+        ("policy: {name: confidence, treshold: 0.5}", "unknown key 'treshold'; did you mean 'threshold'"),
+        ("policy: {name: alignatt, f: 1, head: [0]}", "unknown key 'head'; did you mean 'heads'"),
+        ("policy: {name: local-agreement, m: [2]}", "decoder.policy.n: this key is required"),
+        ("policy: {name: local-agreement, n: 1}", "decoder.policy.n.0 = 1: input should be greater than or equal to 2"),
+        ("policy: {name: confidence, threshold: [0.5, 1.5]}", "decoder.policy.threshold.1 = 1.5: input should be less"),
+        (
+            "policy: {name: confidence, threshold: []}",
+            "decoder.policy.threshold = []: list should have at least 1 item",
+        ),
+        ("policy: {name: confidence, threshold: [0.5, 0.50]}", "every value must be there once, not [0.5, 0.5]"),
+        ("policy: {name: wait-k, k: [2, 2]}", "every value must be there once, not [2, 2]"),
+        ("k: [2, 2]", "every value must be there once, not [2, 2]"),
+        ("policy: {name: alignment}", "'alignment' needs the reference, so no decoder has it; take one of these: alig"),
+        ("policy: {name: wait-k, k: 1}, k: [1]", "give either `k`, the values of wait-k, or `policy`"),
+        ("recompute: true", "give either `k`, the values of wait-k, or `policy`"),
+        ("policy: {name: wait-k, k: 1}, stride: 2", "`stride` belongs to `k`"),
+        (
+            "policy: {name: confidence, threshold: 0.5}, legacy: true",
+            "no policy like 'confidence', which asks the model",
+        ),
+        ("policy: wait-k", "decoder.policy"),
+    ],
+)
+def test_what_no_decoder_can_do_is_refused(decoder: str, said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        configured(decoder)
+    print(caught.value)
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("policy", ["{name: local-agreement, n: 2}", "{name: confidence, threshold: 0.5}"])
+@pytest.mark.parametrize("method", ["simulmask", "prefix"])
+def test_nothing_is_trained_under_an_adaptive_policy(method: str, policy: str) -> None:
+    options = f"{method}, options: {{policies: [{{name: wait-k, k: 1}}, {policy}]}}"
+    with pytest.raises(ConfigError) as caught:
+        configured("k: [1]", options)
+    assert "options.policies.1" in str(caught.value)
+    assert "nothing can be trained under it; train under one of these: alignment, wait-k" in str(caught.value)
+
+
+def test_how_points_are_named() -> None:
+    named = {
+        "k: [1, 3]": ["k=1", "k=3"],
+        "k: [2], stride: 3": ["k=2"],
+        "policy: {name: wait-k, k: [1, 3]}": ["k=1", "k=3"],
+        "policy: {name: local-agreement, n: 2}": ["n=2"],
+        "policy: {name: confidence, threshold: [0.5, 0.60, 1]}": ["threshold=0.5", "threshold=0.6", "threshold=1.0"],
+        "policy: {name: alignatt, f: [1, 4]}": ["f=1", "f=4"],
+    }
+    for decoder, settings in named.items():
+        assert configured(decoder).settings == settings
+    assert configured("k: [1, 3]").policies == configured("policy: {name: wait-k, k: [1, 3]}").policies
+    assert configured("policy: {name: alignatt, f: [1, 4], layer: 0}").at("f", "4").policies[0].layer == 0
+
+
+def test_a_point_is_chosen_on_the_command_line() -> None:
+    policy = configured("policy: {name: confidence, threshold: 0.5, k: 2}").policies[0]
+    assert stream.at(policy, "threshold=0.75") == policy.model_copy(update={"threshold": 0.75})
+    for setting, said in (
+        ("k=3", "by 'confidence', and its settings are like threshold=0.5, not k=3"),
+        ("threshold=7", "cannot have threshold=7. threshold: Least probability"),
+        ("threshold", "cannot have threshold."),
+    ):
+        with pytest.raises(ValueError, match=re.escape(said)):
+            stream.at(policy, setting)
+
+
+def test_a_tuning_swept_over_the_axis_of_a_policy() -> None:
+    """Each model is decoded at its own point."""
+    method = "simulmask, options: {positions: plain, policies: [{name: wait-k, k: 1}]}, sweep: "
+    method += "{axis: k, key: options.policies.0.k, values: {1: 5, 3: 7}}"
+    text = BASE.replace("METHOD", method).replace("DECODER", "policy: {name: wait-k, k: [1, 3]}")
+    systems = Plan(parse(yaml.safe_load(text))).experiment("first").systems
+    assert {name: system.decoder.settings for name, system in systems.items()} == {
+        "adaptive,k=1": ["k=1"],
+        "adaptive,k=3": ["k=3"],
+    }
+    with pytest.raises(ConfigError, match="the decoder lacks 3"):
+        parse(yaml.safe_load(text.replace("k: [1, 3]", "k: [1, 2]")))
+
+
+def test_the_code_of_a_policy_is_part_of_its_runs() -> None:
+    method = "prefix, options: {policies: [{name: alignment}, {name: wait-k, k: 1}]}"
+    text = BASE.replace("METHOD", method).replace("DECODER", "policy: {name: confidence, threshold: 0.5}")
+    plan = Plan(parse(yaml.safe_load(text)))
+    (run,) = plan.decode_runs
+    assert ("policy", "confidence") in plan.decode_code(run)
+    assert plan.tuning_code("first", "tuned") == [("method", "prefix"), ("policy", "alignment"), ("policy", "wait-k")]
