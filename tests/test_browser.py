@@ -16,8 +16,9 @@ from dragoman import records
 from dragoman.config import Config
 from dragoman.plan import Plan
 from dragoman.records import Record
-from dragoman.reporting import gather, page, tables
+from dragoman.reporting import figure_kinds, figures, gather, tables
 from dragoman.units import units
+from small_runs import rendered
 
 PHONE = 390
 
@@ -91,9 +92,10 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
 
 @pytest.fixture(scope="module")
 def path(plan: Plan) -> Path:
-    """The page of that run."""
-    path = plan.results / "index.html"
-    path.write_text(page.render(plan, records.read(plan.results / "records.jsonl")), encoding="utf-8")
+    """The page of that run, with every file of one figure."""
+    path, found = plan.results / "index.html", records.read(plan.results / "records.jsonl")
+    figures.save(figure_kinds.kind("scores").draw(plan, "away", found), plan.results / "figures" / "away-scores")
+    path.write_text(rendered(plan, found), encoding="utf-8")
     return path
 
 

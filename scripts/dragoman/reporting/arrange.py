@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from dragoman.metrics import parse, presentation
-from dragoman.reporting.gallery import LATENCY
+from dragoman.reporting.figure_kinds import LATENCY
 from dragoman.reporting.tables import Layout, named
 
 MISSING = "–"

@@ -22,11 +22,15 @@ if TYPE_CHECKING:
 
 # Okabe and Ito (2008), "Color Universal Design"; their yellow and black are left out, since each vanishes on one of
 # the two grounds (light, dark) that the page has
-PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+PALETTE = ("#0072b2", "#d1491b", "#009e73", "#b8508a", "#b98600", "#7a52b3")
 DASHES = ("solid", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)))
 """The palette starts again with the next of these, so that the 7th curve differs from the 1st."""
 INK, QUIET, RULE, GROUND = "#222222", "#6b6b6b", "#cccccc", "#ffffff"
-"""The page swaps these for its own, light or dark."""
+THEMED = {INK: "ink", QUIET: "quiet", RULE: "rule", GROUND: "ground"} | {
+    colour: f"c{number}" for number, colour in enumerate(PALETTE, 1)
+}
+"""Colour -> the page's variable in its place, light or dark (page.css)."""
+SUFFIXES = ("svg", "png", "pdf")
 WIDTH = 9.0
 """Inches at 100 dots: 900 pixels, the width of the page's column."""
 DIGIT = 0.075
@@ -64,6 +68,10 @@ def look(number: int) -> dict[str, Any]:
     }
 
 
+EMPTY = "empty"
+"""Of the text in a figure without numbers; the page leaves such a figure out."""
+
+
 def empty(text: str) -> Figure:
     """A figure that says why there is nothing to see: a workflow's figure must exist to be declared."""
     import matplotlib as mpl
@@ -71,7 +79,7 @@ def empty(text: str) -> Figure:
 
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH, 0.6))
-        figure.text(0.02, 0.5, text, color=QUIET, va="center")
+        figure.text(0.02, 0.5, text, color=QUIET, va="center", gid=EMPTY)
     return figure
 
 
@@ -122,8 +130,13 @@ def _saved(figure: Figure, **options: Any) -> bytes:
     return out.getvalue()
 
 
+def contents(figure: Figure) -> dict[str, bytes]:
+    """The figure's files by suffix."""
+    return {"svg": svg(figure).encode(), "png": png(figure), "pdf": pdf(figure)}
+
+
 def save(figure: Figure, stem: Path) -> None:
     """Write STEM.svg, STEM.png and STEM.pdf."""
-    for suffix, content in (("svg", svg(figure).encode()), ("png", png(figure)), ("pdf", pdf(figure))):
+    for suffix, content in contents(figure).items():
         with replacing(stem.with_name(f"{stem.name}.{suffix}"), "wb") as file:
             file.write(content)

@@ -128,6 +128,16 @@ def _shown(value: float | None, digits: int, unit: str = "") -> str:
     return MISSING if value is None else f"{value:,.{digits}f}{unit}"
 
 
+def files(rows: pd.DataFrame) -> dict[str, str]:
+    """The tables of all trainings, by suffix.
+
+    Args:
+        rows: from `read`.
+    """
+    found = costs(rows)
+    return {"csv": csv(rows), "md": markdown(found), "tex": latex(found)}
+
+
 def csv(rows: pd.DataFrame) -> str:
     """Every model by itself, at full precision."""
     return rows.to_csv(index=False, lineterminator="\n")

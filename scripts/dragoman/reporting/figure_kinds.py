@@ -114,13 +114,13 @@ def _wants_scores(plan: Plan, experiment: str) -> bool:
 
 
 def _draw_scores(plan: Plan, experiment: str, records: Sequence[Record]) -> Figure | None:
-    from dragoman.reporting import arrange, dots, gather, tables
+    from dragoman.reporting import arrange, dot_plots, gather, tables
 
     layout = gather.layout_from(plan, experiment)
     frame = tables.cells(records, layout)
     shown = layout.blocks if layout.blocks and len(layout.pairs) > arrange.MANY else layout.pairs
     frame = frame[frame["metric"].isin(qualities(layout.metrics)) & frame["pair"].isin([*shown])]
-    return dots.scores(frame) if frame["value"].notna().any() else None
+    return dot_plots.scores(frame) if frame["value"].notna().any() else None
 
 
 def _draw_loss(plan: Plan, experiment: str, records: Sequence[Record]) -> Figure | None:
@@ -172,14 +172,14 @@ def _draw_divergence(plan: Plan, experiment: str, records: Sequence[Record]) -> 
     return prior_tokens.positions([row for path in files for row in read_jsonl(path)])
 
 
-def _draw_whither(plan: Plan, experiment: str, records: Sequence[Record]) -> Figure | None:
-    from dragoman.reporting import whither
+def _draw_languages(plan: Plan, experiment: str, records: Sequence[Record]) -> Figure | None:
+    from dragoman.reporting import language_map
 
-    panels = whither.panels(plan, experiment)
-    return whither.heat_maps(panels) if panels else None
+    panels = language_map.panels(plan, experiment)
+    return language_map.heat_maps(panels) if panels else None
 
 
-def _wants_whither(plan: Plan, experiment: str) -> bool:
+def _wants_languages(plan: Plan, experiment: str) -> bool:
     return any(parse(spec)[0] == "offtarget" for spec in plan.experiment(experiment).metrics)
 
 
@@ -231,14 +231,14 @@ FIGURES = {
         _wants_ablation,
         _draw_ablation,
     ),
-    "whither": Kind(
-        "Who went where",
+    "languages": Kind(
+        "Languages asked for and answered in",
         "Percent of the lines asked for in one language (down) that came in another (across), as the identifier of the "
         "off-target ratio has it: zero-shot pairs where there are any, else all pairs; one panel for each tuning. "
         "Green: as asked. Other: empty, or none of these languages.",
         "Nothing was decoded here.",
-        _wants_whither,
-        _draw_whither,
+        _wants_languages,
+        _draw_languages,
     ),
     "cost": Kind(
         "Cost of translating",
@@ -267,7 +267,7 @@ def inputs(plan: Plan, experiment: str, name: str) -> list[Path]:
     """Files that a figure is drawn from, beside the records."""
     if name == "loss":
         return plan.experiment_manifests(experiment)
-    if name in ("cost", "whither", "relative"):
+    if name in ("cost", "languages", "relative"):
         runs = [run for run in plan.decode_runs if run.experiment == experiment]
         return [plan.decode_folder(run) / "hypotheses.jsonl" for run in runs]
     if name == "divergence":
