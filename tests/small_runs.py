@@ -46,7 +46,7 @@ def cell(frame, label, pair, metric="bleu"):
 
 
 def rendered(plan, found):
-    """The page, after the files that it embeds were written as the rules `table` and `plot` do: of figures SVG alone."""
+    """The page, after the files that it embeds were written as the rules `table` and `plot` do, the SVG alone."""
     for name in plan.config.experiments:
         table_files.save(plan, name, found, plan.results / "tables")
         for each in figure_kinds.figures_of(plan, name):
@@ -164,7 +164,7 @@ def swept(tmp_path):
         "test": {"corpus": "demo", "pairs": ["en-de", "en-fr"]},
         "tunings": {
             "full": {"training": training},
-            "mask": {"training": training, "per_pair": True, "sweep": sweep},
+            "mask": {"method": "simulmask", "training": training, "per_pair": True, "sweep": sweep},
             "turns": {"method": "converse", "training": training},
         },
         "metrics": list(METRICS),

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import colorsys
+import itertools
 import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -52,19 +55,19 @@ def drawn(rows, pairs=("en-de", "en-fr"), qualities=("bleu",)):
 
 def lines_of(axes):
     """The points of each curve: what is drawn neither as a node nor as a bar nor as a level."""
-    curved = [line for line in axes.lines if line.get_linewidth() == 1.5 and line.get_marker() == "None"]
+    curved = [line for line in axes.lines if line.get_linewidth() == 1.5 and line.get_marker() in ("None", "none")]
     return [line.get_xydata() for line in curved]
 
 
 def test_curves_against_latency_go_through_every_setting_in_order():
     figure = drawn(swept_rows())
-    assert [axes.get_title("left") for axes in figure.axes] == ["mean", "en-fr", "en-de"]
+    assert [axes.get_title("left") for axes in figure.axes] == ["BLEU, en-de", "BLEU, en-fr", "BLEU, mean"]
     for axes in figure.axes:
         causal, mask = lines_of(axes)
         assert causal == pytest.approx(np.array(list(SWEEP["causal"].values())))
         assert mask == pytest.approx(np.array(list(SWEEP["mask"].values())))
         assert {line.get_linestyle() for line in axes.lines if line.get_linewidth() == 1.2} >= {"--"}
-    named = [text.get_text() for text in figure.axes[0].texts]
+    named = [text.get_text() for text in figure.axes[2].texts]
     assert [text for text in named if text.isdecimal()] == ["1", "3", "1", "3", "11"]
     assert {"offline", "causal", "mask"} <= set(named)
     bars = [line for line in figure.axes[1].lines if line.get_linewidth() == 0.8]
@@ -78,14 +81,14 @@ def test_a_missing_number_breaks_the_line_and_takes_the_mean_away():
         replace(r, value=None, low=None, high=None) if (r.metric, r.setting, r.pair) == ("laal", "k=3", "en-fr") else r
         for r in swept_rows()
     ]
-    mean, second, first = drawn(rows).axes
+    first, second, mean = drawn(rows).axes
     assert lines_of(first)[1] == pytest.approx(np.array(list(SWEEP["mask"].values())))
     for axes in (mean, second):
         broken = lines_of(axes)[1]
         assert [x == x for x, _ in broken] == [True, False, True]
     alone = [row for row in rows if row.system != "causal" or row.pair == "en-de"]
     texts = [[text.get_text() for text in axes.texts] for axes in drawn(alone).axes]
-    assert ["causal" in own for own in texts] == [False, False, True]
+    assert ["causal" in own for own in texts] == [True, False, False]
 
 
 def test_several_seeds_are_a_mean_with_its_spread():
@@ -170,10 +173,10 @@ def test_cost_is_of_every_sentence_setting_and_pair_of_the_first_seed(swept):
 
 
 def test_loss_curves_of_a_sweep_are_named_by_model_while_that_can_be_read(swept, monkeypatch):
-    names = [label for label, _ in gather.tuning_curves(swept, "sweep")]
+    names = [label for label, *_ in gather.tuning_curves(swept, "sweep")]
     assert sorted(set(names)) == ["full", *(f"mask, k={k}, {p}" for k in (1, 3) for p in ("en-de", "en-fr")), "turns"]
     monkeypatch.setattr(gather, "MANY", 4)
-    assert sorted({label for label, _ in gather.tuning_curves(swept, "sweep")}) == ["full", "mask", "turns"]
+    assert sorted({label for label, *_ in gather.tuning_curves(swept, "sweep")}) == ["full", "mask", "turns"]
 
 
 def test_every_figure_has_the_same_bytes_every_time(swept):
@@ -183,3 +186,57 @@ def test_every_figure_has_the_same_bytes_every_time(swept):
         assert once == twice
     assert figure_kinds.kind("latency").draw(swept, "sweep", []) is None
     assert figure_kinds.kind("loss").draw(swept, "sweep", []) is None
+
+
+def hue(colour):
+    """Degrees; None for grey."""
+    red, green, blue = (int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5))
+    found, _, saturation = colorsys.rgb_to_hls(red, green, blue)
+    return 360 * found if saturation > 0.05 else None
+
+
+def apart(a, b):
+    """Degrees between two hues."""
+    return min(abs(a - b), 360 - abs(a - b))
+
+
+def test_a_family_has_one_hue_and_no_two_lines_one_look():
+    families = {"offline": "sft", "causal": "sft", "mask": "sm", "prefix": "p", "turns": "c", "any": "sm", "mod": "sm"}
+    looks = figures.looks(families, {"sft"})
+    hues = {line: hue(look["color"]) for line, look in looks.items()}
+    assert hues["offline"] is hues["causal"] is None
+    assert hues["mask"] == hues["any"] == hues["mod"]
+    shown = [hues[line] for line in ("mask", "prefix", "turns")]
+    assert all(apart(a, b) >= 25 for a, b in itertools.combinations(shown, 2))
+    assert len({(str(look["linestyle"]), look["marker"]) for look in looks.values()}) == len(looks), "also in grey"
+    many = figures.looks({str(n): str(n % 7) for n in range(40)})
+    assert len({(look["color"], str(look["linestyle"])) for look in many.values()}) == 40
+
+
+def test_hues_of_the_palette_and_of_the_page_are_distinct():
+    assert all(apart(*map(hue, pair)) >= 25 for pair in itertools.combinations(figures.PALETTE, 2))
+    style = (Path(figures.__file__).parent / "page.css").read_text(encoding="utf-8")
+    for ground in re.findall(r"(?<=--c1: )[^\n]+", style):
+        colours = re.findall(r"#\w{6}", ground)
+        assert len(colours) == len(figures.PALETTE)
+        assert all(apart(*map(hue, pair)) >= 25 for pair in itertools.combinations(colours, 2))
+
+
+def test_systems_of_one_method_are_a_family(first_run, swept):
+    layout = gather.layout_from(swept, "sweep")
+    assert layout.families == {
+        "copy": "untuned", "mask": "simulmask", "every": "sft", "turns": "converse", "offline": "sft"}  # fmt: skip
+    looks = latency.curved_and_level(layout, {"mask", "every", "turns"})
+    colours = {key: look["color"] for key, look in looks.items()}
+    assert colours["copy"] == colours["every"] == colours["offline"] == figures.QUIET
+    assert len({colours["mask"], colours["turns"], figures.QUIET}) == 3
+    assert len({str(look["linestyle"]) for key, look in looks.items() if colours[key] == figures.QUIET}) == 3
+    only = gather.layout_from(first_run, "first")
+    assert len({*only.families.values()}) == 2, "where there are only baselines, each is a family"
+    assert not only.baselines & {*only.families.values()}
+
+
+def test_names_are_no_formulas_and_grids_have_the_colour_that_the_page_swaps():
+    text = figures.svg(curves.loss_curves([("a $x_1$ b", [(1, 2.0), (2, 1.0)])]))
+    assert "a $x_1$ b" in text
+    assert {*re.findall(r"stroke: (#\w{6})", text)} <= {*figures.THEMED}

@@ -304,8 +304,8 @@ class TestBlocks:
         assert "\nPair & stage 1 & stage 2 \\\\\n" in markup.latex(below)
 
 
-class TestWhither:
-    """Who went where."""
+class TestLanguageMap:
+    """Languages asked for against languages of the answers."""
 
     def test_shares_of_a_row_sum_to_100(self) -> None:
         found = language_map.shares({"de": ["de", "en", "en", "und", ""], "en": ["en"]}, ["en", "de"])
@@ -332,7 +332,9 @@ class TestWhither:
             path = plan.decode_folder(DecodeRun("first", "ours", pair, 1)) / "hypotheses.jsonl"
             path.parent.mkdir(parents=True)
             TestOffTarget().rows(path, *lines)
-        assert language_map.panels(plan, "first") == [("ours", {"de": {"en": 50, "fr": 0, "de": 25, "other": 25}})]
+        assert language_map.decoded_shares(plan, "first") == [
+            ("ours", {"de": {"en": 50, "fr": 0, "de": 25, "other": 25}})
+        ]
         figure = figure_kinds.kind("languages").draw(plan, "first", [])
         assert figure is not None
         text = figures.svg(figure)

@@ -349,7 +349,9 @@ def test_relative_scores(tmp_path: Path) -> None:
     figure = figure_kinds.kind("relative").draw(plan, "pretty", found)
     assert figure is not None
     panels = figure.axes
-    assert [axes.get_title(loc="left") for axes in panels] == ["en-fr", "en-de", "mean"], "none for chrF, not scored"
+    assert [axes.get_title(loc="left") for axes in panels] == [
+        f"BLEU, % of the twin's, {pair}" for pair in ("en-fr", "en-de", "mean")
+    ], "none for chrF, not scored"
     (line,) = [line for line in panels[1].lines if len(line.get_xdata()) == 3]
     assert list(line.get_xdata()) == [0, 1, 2]
     assert list(line.get_ydata()) == pytest.approx([part, part, 100])

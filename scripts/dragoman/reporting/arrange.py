@@ -187,6 +187,6 @@ def _legend(shown: list[Cell], layout: Layout, rivals: str, intervals: str = "")
     if any(cell.text == MISSING for cell in shown):
         legend.append(f"{MISSING}: no value; the note says why.")
     if layout.variants:
-        told = "; ".join(f"{label}: {reason}" for label, reason in layout.variants.items())
-        legend.append(f"Variants, not the paper's own systems. {told}.")
+        reasons = "; ".join(f"{label}: {reason}" for label, reason in layout.variants.items())
+        legend.append(f"Variants, not the paper's own systems. {reasons}.")
     return legend
