@@ -10,7 +10,7 @@ from dragoman import command, records, registry
 from dragoman.configfile import load_config
 from dragoman.metrics import score_cache
 from dragoman.plan import Plan
-from dragoman.reporting import figures, gallery
+from dragoman.reporting import figure_kinds, figures
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -18,7 +18,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     example = (
         "python scripts/plot.py --experiment sft-llama --figure loss --records results/records.jsonl"
         " --out-dir results/figures\n\nfigures:\n  "
-    ) + "\n  ".join(f"{name:<8}  {kind.title.lower()}" for name, kind in gallery.FIGURES.items())
+    ) + "\n  ".join(f"{name:<8}  {kind.title.lower()}" for name, kind in figure_kinds.FIGURES.items())
     parser = command.parser(__doc__ or "", example)
     command.add_config(parser)
     parser.add_argument("--experiment", required=True, help="its name in the configuration")
@@ -30,8 +30,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     plan = Plan(load_config(given.config))
     plan.results = given.results or plan.results
     score_cache.use(plan.score_cache)
-    kind = gallery.kind(given.figure)
-    if given.figure not in (own := gallery.figures_of(plan, given.experiment)):
+    kind = figure_kinds.kind(given.figure)
+    if given.figure not in (own := figure_kinds.figures_of(plan, given.experiment)):
         raise ValueError(f"{given.experiment}: {registry.unknown('figure', given.figure, own)}")
     figure = kind.draw(plan, given.experiment, records.read(given.records))
     figures.save(figure or figures.empty(kind.absent), given.out_dir / f"{given.experiment}-{given.figure}")

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Write an experiment's scores, or the cost of all trainings, as CSV (full precision), Markdown and LaTeX."""
+"""Write an experiment's scores as CSV (full precision), Markdown, LaTeX and HTML, or the cost of all trainings."""
 
 from __future__ import annotations
 
@@ -10,14 +10,12 @@ from dragoman import command, records
 from dragoman.configfile import load_config
 from dragoman.metrics import score_cache
 from dragoman.plan import Plan
-from dragoman.reporting import timings
-from dragoman.reporting.markup import latex, markdown
-from dragoman.reporting.sheets import sheets
+from dragoman.reporting import table_files, timings
 from dragoman.storage import replacing
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Read the command line and write EXPERIMENT.csv, .md and .tex, or those of training-cost."""
+    """Read the command line and write EXPERIMENT.csv, .md, .tex and .html, or the tables of training-cost."""
     example = (
         "python scripts/table.py --experiment sft-llama --records results/records.jsonl --out-dir results/tables\n"
         "  python scripts/table.py --training-cost --out-dir results/tables"
@@ -35,20 +33,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     plan.results = given.results or plan.results
     score_cache.use(plan.score_cache)
     if given.training_cost:
-        taken = timings.read(plan)
-        costs = timings.costs(taken)
-        name = timings.NAME
-        contents = {"csv": timings.csv(taken), "md": timings.markdown(costs), "tex": timings.latex(costs)}
+        for suffix, content in timings.files(timings.read(plan)).items():
+            with replacing(given.out_dir / f"{timings.NAME}.{suffix}") as file:
+                file.write(content)
     elif given.records is None:
         parser.error("--experiment needs --records")
     else:
         plan.experiment(given.experiment)  # an unknown one is named before anything is read
-        laid, numbers = sheets(plan, given.experiment, records.read(given.records))
-        name, contents = given.experiment, {"csv": numbers}
-        contents |= {"md": "\n".join(map(markdown, laid)), "tex": "\n".join(map(latex, laid))}
-    for suffix, content in contents.items():
-        with replacing(given.out_dir / f"{name}.{suffix}") as file:
-            file.write(content)
+        table_files.save(plan, given.experiment, records.read(given.records), given.out_dir)
 
 
 if __name__ == "__main__":

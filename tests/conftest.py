@@ -16,7 +16,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")  # no test may reach for a hub; tho
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # as jobs have it; read when the library is imported
 
-pytest_plugins = ["browser", "hub_server"]
+pytest_plugins = ["browser", "reports", "hub_server", "small_runs"]
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 DATA = REPOSITORY.parent / "shared" / "data"

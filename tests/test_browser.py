@@ -16,8 +16,9 @@ from dragoman import records
 from dragoman.config import Config
 from dragoman.plan import Plan
 from dragoman.records import Record
-from dragoman.reporting import gather, page, tables
+from dragoman.reporting import figure_kinds, figures, gather, tables
 from dragoman.units import units
+from small_runs import rendered
 
 PHONE = 390
 
@@ -91,9 +92,10 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
 
 @pytest.fixture(scope="module")
 def path(plan: Plan) -> Path:
-    """The page of that run."""
-    path = plan.results / "index.html"
-    path.write_text(page.render(plan, records.read(plan.results / "records.jsonl")), encoding="utf-8")
+    """The page of that run, with every file of one figure."""
+    path, found = plan.results / "index.html", records.read(plan.results / "records.jsonl")
+    figures.save(figure_kinds.kind("scores").draw(plan, "away", found), plan.results / "figures" / "away-scores")
+    path.write_text(rendered(plan, found), encoding="utf-8")
     return path
 
 
@@ -145,7 +147,7 @@ def test_curves_answer_the_pointer_and_the_keyboard(opened: Callable[..., Any], 
         for r in records.read(plan.results / "records.jsonl")
         if (r.system, r.pair, r.setting, r.metric) == ("causal", "en-fr", "k=3", "bleu")
     )
-    # panels stand in the figure from the last to the first: mean, en-fr, en-de
+    # panels stand in the figure from left to right: en-de, en-fr, mean
     node = drawing.locator('[data-series="causal <&>"] use').nth(3)
     node.scroll_into_view_if_needed()
     box = node.bounding_box()
@@ -300,3 +302,20 @@ def test_page_fits_a_phone_and_paper(opened: Callable[..., Any]) -> None:
     tab.emulate_media(media="print")
     assert not tab.locator(".tools:visible, .downloads:visible").count()
     assert tab.locator("svg[role=img]:visible").count() == 4
+
+
+@pytest.mark.parametrize("width", [1280, PHONE])
+def test_tables_are_whole_or_scroll(opened: Callable[..., Any], width: int) -> None:
+    tab = opened(viewport={"width": width, "height": 800})
+    tab.evaluate("document.querySelectorAll('details').forEach((each) => (each.open = true))")
+    cut = """() => [...document.querySelectorAll('table')].filter((table) => !table.closest('.scroll')
+        && table.getBoundingClientRect().right > innerWidth).length"""
+    assert tab.evaluate(cut) == 0
+    assert tab.locator("#overview article h2").first.bounding_box()["y"] < 400
+
+
+def test_figures_come_before_tables(opened: Callable[..., Any]) -> None:
+    order = """(part) => [...part.querySelectorAll('.scroll > svg, table.results')].map((each) => each.localName)"""
+    for place in ("sweep", "away", "letters"):
+        found = opened().locator(f"#experiment-{place}").evaluate(order)
+        assert found == sorted(found) and {*found} == {"svg", "table"}

@@ -33,12 +33,12 @@ from dragoman.plan import Plan
 from dragoman.policies.wait_k import WaitK
 from dragoman.prompts import encode, joined
 from dragoman.records import Record
-from dragoman.reporting import gallery
+from dragoman.reporting import figure_kinds
 from dragoman.reporting.examples import compare, visible
 from dragoman.reporting.page import render
 from dragoman.storage import canonical, digest, read_jsonl
+from small_runs import Checker as Page
 from test_config import GOOD
-from test_reporting import Checker as Page
 from test_training import spec
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -115,7 +115,7 @@ def plan_all(data: dict[str, Any]) -> int:
     for name in plan.models_used():
         digest([plan.model_spec(name), list(map(str, plan.model_inputs(name)))])
     for name in plan.config.experiments:
-        digest([plan.table_spec(name), plan.metric_options(name), list(gallery.figures_of(plan, name))])
+        digest([plan.table_spec(name), plan.metric_options(name), list(figure_kinds.figures_of(plan, name))])
     assert not Path(plan.results).is_absolute()
     return len(plan.decode_runs)
 

@@ -19,7 +19,7 @@ from dragoman.metrics.scoring import score_hypotheses
 from dragoman.plan import DecodeRun, Plan
 from dragoman.prompts import render
 from dragoman.records import Record
-from dragoman.reporting import arrange, figures, gallery, gather, markup, tables, whither
+from dragoman.reporting import arrange, figure_kinds, figures, gather, language_map, markup, tables
 from dragoman.training import drop_long
 from test_workflow import SMOKE, planned, snakemake
 
@@ -304,20 +304,22 @@ class TestBlocks:
         assert "\nPair & stage 1 & stage 2 \\\\\n" in markup.latex(below)
 
 
-class TestWhither:
-    """Who went where."""
+class TestLanguageMap:
+    """Languages asked for against languages of the answers."""
 
     def test_shares_of_a_row_sum_to_100(self) -> None:
-        found = whither.shares({"de": ["de", "en", "en", "und", ""], "en": ["en"]}, ["en", "de"])
+        found = language_map.shares({"de": ["de", "en", "en", "und", ""], "en": ["en"]}, ["en", "de"])
         assert found == {
             "de": {"en": 40, "de": 20, "other": 40},
             "en": {"en": 100, "de": 0, "other": 0},
         }
 
     def test_one_panel_for_each_tuning(self, tmp_path: Path) -> None:
-        assert whither.systems(loaded(tmp_path), "first") == ["ptl", "ours"], "no copies, no second system of a model"
-        assert "whither" in gallery.figures_of(loaded(tmp_path), "first")
-        assert "whither" not in gallery.figures_of(loaded(tmp_path, ("[bleu, offtarget]", "[bleu]")), "first")
+        assert language_map.systems(loaded(tmp_path), "first") == ["ptl", "ours"], (
+            "no copies, no second system of a model"
+        )
+        assert "languages" in figure_kinds.figures_of(loaded(tmp_path), "first")
+        assert "languages" not in figure_kinds.figures_of(loaded(tmp_path, ("[bleu, offtarget]", "[bleu]")), "first")
 
     def test_counts_zero_shot_hypotheses(self, tmp_path: Path) -> None:
         plan = loaded(tmp_path)
@@ -330,8 +332,10 @@ class TestWhither:
             path = plan.decode_folder(DecodeRun("first", "ours", pair, 1)) / "hypotheses.jsonl"
             path.parent.mkdir(parents=True)
             TestOffTarget().rows(path, *lines)
-        assert whither.panels(plan, "first") == [("ours", {"de": {"en": 50, "fr": 0, "de": 25, "other": 25}})]
-        figure = gallery.kind("whither").draw(plan, "first", [])
+        assert language_map.decoded_shares(plan, "first") == [
+            ("ours", {"de": {"en": 50, "fr": 0, "de": 25, "other": 25}})
+        ]
+        figure = figure_kinds.kind("languages").draw(plan, "first", [])
         assert figure is not None
         text = figures.svg(figure)
         assert text.count(">25</text>") == 2
@@ -340,7 +344,7 @@ class TestWhither:
     def test_nothing_decoded_draws_nothing(self, tmp_path: Path) -> None:
         plan = loaded(tmp_path)
         plan.results = tmp_path / "none"
-        assert gallery.kind("whither").draw(plan, "first", []) is None
+        assert figure_kinds.kind("languages").draw(plan, "first", []) is None
 
 
 WMT_LINES = {  # lines of sacrebleu's sets; those of 2017 and 2018 hold the same text both ways
@@ -474,12 +478,12 @@ class TestAblation:
 
     def test_is_drawn_of_every_sweep_and_of_nothing_else(self) -> None:
         plan, _ = self.frame("steps")
-        has = {name: "ablation" in gallery.figures_of(plan, name) for name in plan.experiments}
+        has = {name: "ablation" in figure_kinds.figures_of(plan, name) for name in plan.experiments}
         assert has == dict.fromkeys(has, True) | {"baselines": False}
-        assert "scores" in gallery.figures_of(plan, "baselines")
+        assert "scores" in figure_kinds.figures_of(plan, "baselines")
 
     def test_holds_every_setting_in_order(self) -> None:
-        figure = gallery.kind("ablation").draw(*self.frame("alpha")[:1], "alpha", self.frame("alpha")[1])
+        figure = figure_kinds.kind("ablation").draw(*self.frame("alpha")[:1], "alpha", self.frame("alpha")[1])
         assert figure is not None
         assert [axes.get_title(loc="left") for axes in figure.axes] == [
             f"{metric}, {block}" for metric in ("BLEU", "Off-target") for block in ("supervised", "zero-shot")
@@ -491,7 +495,7 @@ class TestAblation:
 
     def test_leaves_a_gap_where_a_number_is_missing(self) -> None:
         plan, records = self.frame("alpha", "ours,alpha=0.05")
-        figure = gallery.kind("ablation").draw(plan, "alpha", records)
+        figure = figure_kinds.kind("ablation").draw(plan, "alpha", records)
         assert figure is not None
         assert sorted(len(line.get_xdata()) for line in figure.axes[0].get_lines() if across(line)) == [2, 6]
-        assert gallery.kind("ablation").draw(plan, "alpha", []) is None
+        assert figure_kinds.kind("ablation").draw(plan, "alpha", []) is None

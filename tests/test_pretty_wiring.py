@@ -25,8 +25,8 @@ from dragoman.metrics import significance
 from dragoman.metrics.scoring import score_hypotheses
 from dragoman.plan import DecodeRun, DivergenceRun, Plan, TuningRun
 from dragoman.records import Record
-from dragoman.reporting import gallery, prior_tokens, relative
-from dragoman.reporting.sheets import sheets
+from dragoman.reporting import figure_kinds, prior_tokens, relative
+from dragoman.reporting.table_files import tables_of
 from dragoman.storage import building, canonical, read_jsonl
 from test_priors import TOKENIZERS, save
 
@@ -321,8 +321,8 @@ HALF = ["a b c d e f", "z z z z z z", "m n o p q r", "z z z z z z"]
 def test_relative_scores(tmp_path: Path) -> None:
     plan = plan_with(tmp_path, "{kind: gold}", "seeds: [1, 2]", "seeds: [1]")
     plan.results = tmp_path / "results"
-    assert gallery.twin_system(plan, "pretty") == "twin"
-    assert {"relative", "divergence"} <= set(gallery.figures_of(plan, "pretty"))
+    assert figure_kinds.twin_system(plan, "pretty") == "twin"
+    assert {"relative", "divergence"} <= set(figure_kinds.figures_of(plan, "pretty"))
     twin = ["a b c d e f", "g h i j k l", "m n o p q r", "s t u v z z"]
     made = {
         ("twin", "en-fr"): {"": twin},
@@ -346,21 +346,23 @@ def test_relative_scores(tmp_path: Path) -> None:
     assert 0 <= low < ratio["en-de"] < high <= 100
     assert set(frame["note"].loc[:, :, "chrf"]) == {"not scored, or the twin is not"}
 
-    figure = gallery.kind("relative").draw(plan, "pretty", found)
+    figure = figure_kinds.kind("relative").draw(plan, "pretty", found)
     assert figure is not None
     panels = figure.axes
-    assert [axes.get_title(loc="left") for axes in panels] == ["en-fr", "en-de", "mean"], "none for chrF, not scored"
+    assert [axes.get_title(loc="left") for axes in panels] == [
+        f"BLEU, % of the twin's, {pair}" for pair in ("en-fr", "en-de", "mean")
+    ], "none for chrF, not scored"
     (line,) = [line for line in panels[1].lines if len(line.get_xdata()) == 3]
     assert list(line.get_xdata()) == [0, 1, 2]
     assert list(line.get_ydata()) == pytest.approx([part, part, 100])
     bar = next(line for line in panels[1].lines if list(line.get_xdata()) == [0, 0])
     assert list(bar.get_ydata()) == pytest.approx([low, high])
 
-    laid, numbers = sheets(plan, "pretty", found)
+    laid, numbers = tables_of(plan, "pretty", found)
     table = next(table for table in laid if "in per cent of" in table.title)
     assert relative.INTERVALS in table.legend
     assert 'given,"given, n=1",n=1,en-fr,"bleu, % of the twin\'s",' in numbers
-    assert gallery.kind("relative").draw(plan, "pretty", found[1:2]) is None, "no twin, no ratio"
+    assert figure_kinds.kind("relative").draw(plan, "pretty", found[1:2]) is None, "no twin, no ratio"
 
 
 def test_relative_score_of_a_twin_without_any(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 Where else: files of a hub stay in their folder (test_hub.py), those of an archive too (test_sacrebleu_provider.py); a
 token stays out of messages and results (test_hub.py, test_workflow.py); a page shows `<script>` as text
-(test_reporting.py).
+(test_page.py).
 """
 
 from __future__ import annotations

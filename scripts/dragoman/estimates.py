@@ -36,7 +36,7 @@ from dragoman.corpora import files, instructions
 from dragoman.instructions import PAIR, objects
 from dragoman.metrics import neural
 from dragoman.plan import DecodeRun, DivergenceRun, Plan, TuningRun
-from dragoman.reporting import gallery
+from dragoman.reporting import figure_kinds
 from dragoman.storage import read_manifest
 
 Split = Literal["train", "validation", "test"]
@@ -101,7 +101,7 @@ def jobs(plan: Plan) -> dict[str, int]:
         "records": 1,
         "claims": 1,
         "table": len(plan.experiments),
-        "plot": sum(len(gallery.figures_of(plan, name)) for name in plan.experiments),
+        "plot": sum(len(figure_kinds.figures_of(plan, name)) for name in plan.experiments),
         "costs": 1,
         "page": 1,
     }

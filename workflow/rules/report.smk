@@ -1,21 +1,21 @@
 # Tables, figures, and the page that shows them.
 #
 # needs    RESULTS/records.jsonl and those of each experiment, hypotheses, loss curves, manifests, timings
-# makes    RESULTS/tables/<experiment>.{csv,md,tex}, RESULTS/tables/training-cost.{csv,md,tex},
+# makes    RESULTS/tables/<experiment>.{csv,md,tex,html}, RESULTS/tables/training-cost.{csv,md,tex},
 #          RESULTS/figures/<experiment>-<figure>.{svg,png,pdf}, RESULTS/report/index.html
 
 import re
 
-from dragoman.reporting import gallery
+from dragoman.reporting import figure_kinds
 
 
 wildcard_constraints:
-    figure="|".join(gallery.FIGURES),
+    figure="|".join(figure_kinds.FIGURES),
 
 
 rule table:
     input:
-        lambda w: gallery.inputs(PLAN, w.experiment, "relative") if gallery.has_twin(PLAN, w.experiment) else [],
+        lambda w: figure_kinds.inputs(PLAN, w.experiment, "relative") if figure_kinds.has_twin(PLAN, w.experiment) else [],
         records=rules.experiment_records.output[0],
     output:
         csv=report(
@@ -26,6 +26,7 @@ rule table:
         ),
         markdown=f"{RESULTS}/tables/{{experiment}}.md",
         latex=f"{RESULTS}/tables/{{experiment}}.tex",
+        html=f"{RESULTS}/tables/{{experiment}}.html",
     log:
         f"{RESULTS}/logs/table/{{experiment}}.log",
     wildcard_constraints:
@@ -48,7 +49,7 @@ rule table:
 
 rule plot:
     input:
-        lambda w: gallery.inputs(PLAN, w.experiment, w.figure),
+        lambda w: figure_kinds.inputs(PLAN, w.experiment, w.figure),
         records=rules.experiment_records.output[0],
     output:
         svg=report(
@@ -68,7 +69,7 @@ rule plot:
     params:
         code=lambda w: code("plot", *PLAN.metrics_of(w.experiment)),
         spec=lambda w: PLAN.table_spec(w.experiment),
-        caption=lambda w: gallery.kind(w.figure).caption,
+        caption=lambda w: figure_kinds.kind(w.figure).caption,
         folder=subpath(output.svg, parent=True),
     shell:
         "plot.py"
@@ -116,7 +117,7 @@ rule page:
         figures=[
             path.format(experiment=name, figure=figure)
             for name in PLAN.config.experiments
-            for figure in gallery.figures_of(PLAN, name)
+            for figure in figure_kinds.figures_of(PLAN, name)
             for path in rules.plot.output
         ],
     output:

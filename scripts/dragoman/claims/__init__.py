@@ -37,7 +37,7 @@ from dragoman.claims.outcomes import (
 )
 from dragoman.claims.results import NotRun, Results
 from dragoman.claims.roles import refused
-from dragoman.claims.statements import FILE, Claim, load
+from dragoman.claims.statements import FILE, Claim, compared, load
 
 __all__ = [
     "ALPHA",
@@ -52,6 +52,7 @@ __all__ = [
     "Results",
     "any_of",
     "by_id",
+    "compared",
     "counts",
     "evaluate",
     "every",

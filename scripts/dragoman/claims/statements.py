@@ -116,6 +116,12 @@ class Claim(Strict):
         return self
 
 
+def compared(comparison: str) -> tuple[str, str, str]:
+    """The role of the system, `>` or `<`, and the role of the other system (or a number) of a `Claim.comparison`."""
+    system, relation, *threshold = comparison.split()
+    return system, relation, threshold[2 if threshold[1:2] == ["×"] else 0]
+
+
 class Claims(Strict):
     """The content of a file of claims."""
 

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from dragoman.metrics import parse, presentation
-from dragoman.reporting.gallery import LATENCY
+from dragoman.reporting.figure_kinds import LATENCY
 from dragoman.reporting.tables import Layout, named
 
 MISSING = "–"
@@ -187,6 +187,6 @@ def _legend(shown: list[Cell], layout: Layout, rivals: str, intervals: str = "")
     if any(cell.text == MISSING for cell in shown):
         legend.append(f"{MISSING}: no value; the note says why.")
     if layout.variants:
-        told = "; ".join(f"{label}: {reason}" for label, reason in layout.variants.items())
-        legend.append(f"Variants, not the paper's own systems. {told}.")
+        reasons = "; ".join(f"{label}: {reason}" for label, reason in layout.variants.items())
+        legend.append(f"Variants, not the paper's own systems. {reasons}.")
     return legend

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from dragoman.reporting.figures import DIGIT, INK, QUIET, STYLE, WIDTH, tell
+from dragoman.reporting.figures import INK, QUIET, describe, panels, styled
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -35,6 +35,7 @@ def box(sample: Sequence[float]) -> Box:
     return Box(*map(float, (inside[0], quarter, median, three_quarters, inside[-1])))
 
 
+@styled
 def boxes(samples: Mapping[str, Sequence[float]], unit: str, colours: Mapping[str, str]) -> Figure:
     """One line a sample: box, whiskers, median. Values beyond the whiskers are not drawn.
 
@@ -43,53 +44,45 @@ def boxes(samples: Mapping[str, Sequence[float]], unit: str, colours: Mapping[st
         unit: what the values are, for the axis.
         colours: label -> colour.
     """
-    import matplotlib as mpl
     from matplotlib import ticker
-    from matplotlib.figure import Figure
     from matplotlib.patches import Rectangle
 
     found = {label: box(sample) for label, sample in samples.items()}
     low, high = min(b.low for b in found.values()), max(b.high for b in found.values())
     logarithmic = low > 0 and high / low >= LOGARITHMIC
-    head, panel, foot = 0.3, 0.34 * len(found) + 0.1, 0.55
-    height = head + panel + foot
-    left = min(0.4, (0.3 + DIGIT * max(map(len, found))) / WIDTH)
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH, height))
-        axes = figure.add_axes((left, foot / height, 0.92 - left, panel / height))
-        if logarithmic:
-            axes.set_xscale("log")
-            axes.set_xlim(low / (high / low) ** 0.03, high * (high / low) ** 0.03)
-            axes.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
-            axes.xaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:g}"))
-            axes.xaxis.set_minor_locator(ticker.NullLocator())
-        else:
-            axes.set_xlim(min(0.0, low), high * 1.03 or 1.0)
-        for place, (label, b) in enumerate(found.items()):
-            colour = colours[label]
-            for start, end in ((b.low, b.quarter), (b.three_quarters, b.high)):
-                axes.plot([start, end], [place, place], color=colour, linewidth=1.2, solid_capstyle="butt")
-            for end in (b.low, b.high):
-                axes.plot([end, end], [place - 0.14, place + 0.14], color=colour, linewidth=1.2)
-            corner, width = (b.quarter, place - 0.28), b.three_quarters - b.quarter
-            axes.add_patch(Rectangle(corner, width, 0.56, facecolor=colour, edgecolor="none", alpha=0.3))
-            outline = Rectangle(corner, width, 0.56, facecolor="none", edgecolor=colour, linewidth=1.2)
-            tell(axes.add_patch(outline), _told(label, b, len(samples[label]), unit))
-            axes.plot([b.median, b.median], [place - 0.28, place + 0.28], color=INK, linewidth=1.6, zorder=3)
-            beside = axes.get_yaxis_transform()
-            axes.text(1.075, place, _short(b.median), transform=beside, ha="right", va="center", color=INK)
-        axes.text(1.075, -0.75, "median", transform=beside, ha="right", va="bottom", color=QUIET)
-        axes.set_yticks(range(len(found)), list(found), color=INK)
-        axes.set_ylim(len(found) - 0.4, -0.6)
-        axes.grid(axis="x")
-        axes.set_axisbelow(True)
-        axes.tick_params(length=0)
-        axes.spines["left"].set_visible(False)
-        axes.set_xlabel(f"{unit}{', logarithmic' if logarithmic else ''}", color=QUIET)
+    figure, ((axes,),) = panels([1], 0.34 * len(found) + 0.95)
+    if logarithmic:
+        axes.set_xscale("log")
+        axes.set_xlim(low / (high / low) ** 0.03, high * (high / low) ** 0.03)
+        axes.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.xaxis.set_minor_locator(ticker.NullLocator())
+    else:
+        axes.set_xlim(min(0.0, low), high * 1.03 or 1.0)
+    beside = axes.get_yaxis_transform()
+    for place, (label, b) in enumerate(found.items()):
+        colour = colours[label]
+        for start, end in ((b.low, b.quarter), (b.three_quarters, b.high)):
+            axes.plot([start, end], [place, place], color=colour, linewidth=1.2, solid_capstyle="butt")
+        for end in (b.low, b.high):
+            axes.plot([end, end], [place - 0.14, place + 0.14], color=colour, linewidth=1.2)
+        corner, width = (b.quarter, place - 0.28), b.three_quarters - b.quarter
+        axes.add_patch(Rectangle(corner, width, 0.56, facecolor=colour, edgecolor="none", alpha=0.3))
+        outline = Rectangle(corner, width, 0.56, facecolor="none", edgecolor=colour, linewidth=1.2)
+        describe(axes.add_patch(outline), _text(label, b, len(samples[label]), unit))
+        axes.plot([b.median, b.median], [place - 0.28, place + 0.28], color=INK, linewidth=1.6, zorder=3)
+        axes.text(1.075, place, _short(b.median), transform=beside, ha="right", va="center", color=INK)
+    axes.text(1.075, -0.75, "median", transform=beside, ha="right", va="bottom", color=QUIET)
+    axes.set_yticks(range(len(found)), list(found), color=INK)
+    axes.set_ylim(len(found) - 0.4, -0.6)
+    axes.grid(axis="x")
+    axes.set_axisbelow(True)
+    axes.spines["left"].set_visible(False)
+    axes.set_xlabel(f"{unit}{', logarithmic' if logarithmic else ''}", color=QUIET)
     return figure
 
 
-def _told(label: str, b: Box, count: int, unit: str) -> str:
+def _text(label: str, b: Box, count: int, unit: str) -> str:
     middle = f"half of them from {_short(b.quarter)} to {_short(b.three_quarters)}"
     return f"{label}\n{unit}: median {_short(b.median)}\n{middle}\nwhiskers {_short(b.low)} to {_short(b.high)}\n" + (
         f"{count:,} translations"

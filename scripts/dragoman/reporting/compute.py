@@ -1,4 +1,4 @@
-"""What a whole run took, as its jobs measured themselves, and on what machine. Another run does not repeat it."""
+"""Time and memory of a whole run, as its jobs measured them, and the machine. Another run does not repeat them."""
 
 from __future__ import annotations
 

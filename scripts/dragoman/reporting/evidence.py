@@ -20,6 +20,8 @@ class EvidenceRow:
 
     place: str
     value: str
+    against: str
+    """The other system's score; empty where the threshold is a number alone."""
     threshold: str
     margin: str
     spread: str
@@ -107,6 +109,7 @@ def evidence_rows(metric: str, evidence: Sequence[claims.Evidence]) -> list[Evid
             EvidenceRow(
                 place=", ".join(filter(None, (each.pair, each.setting))),
                 value=f"{each.value:.{digits}f}",
+                against="" if each.against is None else f"{each.against:.{digits}f}",
                 threshold=f"{each.threshold:.{digits}f}",
                 margin=signed(each.margin) + bounds,
                 spread="" if each.spread is None else f"{each.spread:.{digits}f}",

@@ -6,11 +6,15 @@ Names stand beside what they name, so there is no legend to look up and no meani
 
 from __future__ import annotations
 
+import functools
 import io
 import logging
+import math
 import re
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from urllib.parse import quote, unquote
 from xml.sax.saxutils import escape, quoteattr
 
@@ -18,20 +22,25 @@ from dragoman.storage import replacing
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe and Ito (2008), "Color Universal Design"; their yellow and black are left out, since each vanishes on one of
-# the two grounds (light, dark) that the page has
-PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-DASHES = ("solid", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)))
-"""The palette starts again with the next of these, so that the 7th curve differs from the 1st."""
+P = ParamSpec("P")
+T = TypeVar("T")
+
+# Six hues at least 25 degrees apart, most of them those of Okabe and Ito (2008), "Color Universal Design"
+PALETTE = ("#0072b2", "#d1491b", "#009e73", "#b8508a", "#b98600", "#7a52b3")
+MARKERS = ("o", "s", "D", "^", "v", "p")
+"""One for each hue, so that families differ without colour, too."""
+MUTED_MARKER = "h"
 INK, QUIET, RULE, GROUND = "#222222", "#6b6b6b", "#cccccc", "#ffffff"
-"""The page swaps these for its own, light or dark."""
+THEMED = {INK: "ink", QUIET: "quiet", RULE: "rule", GROUND: "ground"} | {
+    colour: f"c{number}" for number, colour in enumerate(PALETTE, 1)
+}
+"""Colour -> the page's variable in its place, light or dark (page.css)."""
+SUFFIXES = ("svg", "png", "pdf")
 WIDTH = 9.0
 """Inches at 100 dots: 900 pixels, the width of the page's column."""
-DIGIT = 0.075
-"""Inches that a letter of 9.5 points takes, roughly: enough to keep room for names."""
-
 STYLE: dict[str, Any] = {
     "svg.hashsalt": "dragoman",
     "svg.fonttype": "none",
@@ -56,45 +65,106 @@ STYLE: dict[str, Any] = {
 }
 
 
-def look(number: int) -> dict[str, Any]:
-    """Colour and dashes of the `number`-th thing drawn, counted from 0."""
-    return {
-        "color": PALETTE[number % len(PALETTE)],
-        "linestyle": DASHES[number // len(PALETTE) % len(DASHES)],
-    }
+def dashes(number: int) -> Any:
+    """The dashes of the `number`-th line of one colour, counted from 0: no two are the same."""
+    start = ("solid", (0, (5, 2)), (0, (1.5, 1.5)))
+    return start[number] if number < len(start) else (0, (6, 2) + (1.5, 2) * (number - 2))
 
 
-def empty(text: str) -> Figure:
-    """A figure that says why there is nothing to see: a workflow's figure must exist to be declared."""
-    import matplotlib as mpl
+def looks(families: Mapping[str, str], muted: Collection[str] = ()) -> dict[str, dict[str, Any]]:
+    """Colour, dashes and marker of every line: a family has one hue, and its members differ in their dashes.
+
+    Args:
+        families: line -> its family, in the order they are drawn.
+        muted: families that are grey: the baselines.
+    """
+    hues = [family for family in dict.fromkeys(families.values()) if family not in muted]
+    lines: Counter[str] = Counter()
+    found = {}
+    for line, family in families.items():
+        place = hues.index(family) % len(PALETTE) if family in hues else None
+        colour, marker = (QUIET, MUTED_MARKER) if place is None else (PALETTE[place], MARKERS[place])
+        found[line] = {"color": colour, "linestyle": dashes(lines[colour]), "marker": marker}
+        lines[colour] += 1
+    return found
+
+
+def styled(draw: Callable[P, T]) -> Callable[P, T]:
+    """Let a function draw in the project's style, which matplotlib reads when it makes a text or a line."""
+
+    @functools.wraps(draw)
+    def in_style(*arguments: P.args, **options: P.kwargs) -> T:
+        import matplotlib as mpl
+
+        with mpl.rc_context(STYLE):
+            return draw(*arguments, **options)
+
+    return in_style
+
+
+@styled
+def panels(rows: Sequence[int], height: float) -> tuple[Figure, list[list[Axes]]]:
+    """A figure with rows of panels, whose places matplotlib's constrained layout finds.
+
+    Args:
+        rows: number of panels in each row.
+        height: of a row, in inches, with its title and axis.
+    """
     from matplotlib.figure import Figure
 
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH, 0.6))
-        figure.text(0.02, 0.5, text, color=QUIET, va="center")
+    figure = Figure(figsize=(WIDTH, height * len(rows)), layout="constrained")
+    grid = figure.subplots(len(rows), max(rows), squeeze=False)
+    for axes in grid.flat:
+        axes.tick_params(length=0)
+    for row, count in zip(grid, rows, strict=True):
+        for axes in row[count:]:
+            axes.remove()
+    return figure, [[*row[:count]] for row, count in zip(grid, rows, strict=True)]
+
+
+def around(numbers: Iterable[float]) -> tuple[float, float]:
+    """Limits of an axis that hold all numbers, with some room."""
+    found = [number for number in numbers if not math.isnan(number)]
+    if not found:
+        return 0.0, 1.0
+    low, high = min(found), max(found)
+    room = 0.06 * (high - low) or 1.0
+    return low - room, high + room
+
+
+EMPTY = "empty"
+"""Of the text in a figure without numbers; the page leaves such a figure out."""
+
+
+@styled
+def empty(text: str) -> Figure:
+    """A figure that says why there is nothing to see: a workflow's figure must exist to be declared."""
+    figure, ((axes,),) = panels([1], 0.6)
+    axes.set_axis_off()
+    axes.text(0, 0.5, text, color=QUIET, va="center", gid=EMPTY)
     return figure
 
 
-def tell(artist: Artist, text: str = "", series: str = "") -> None:
-    """Say what an artist shows; only the SVG has a place for it.
+def describe(artist: Artist, text: str = "", series: str = "") -> None:
+    """Attach to an artist what the SVG holds besides its shape.
 
     Args:
-        text: what it says when it is pointed at, in lines; a `<title>`, which browsers show without a script.
-        series: a name shared by all that is shown, hidden and highlighted together; an attribute `data-series`.
+        text: lines that are shown when it is pointed at; a `<title>`, which browsers show without a script.
+        series: a name shared by the artists that are shown and hidden together; an attribute `data-series`.
     """
-    artist.set_gid(f"tell:{quote(series, safe='')}:{quote(text, safe='')}")
+    artist.set_gid(f"description:{quote(series, safe='')}:{quote(text, safe='')}")
 
 
-def _told(match: re.Match[str]) -> str:
+def _group(match: re.Match[str]) -> str:
     series, text = map(unquote, match.groups())
     group = f"<g data-series={quoteattr(series)}>" if series else "<g>"
     return group + (f"<title>{escape(text)}</title>" if text else "")
 
 
 def svg(figure: Figure) -> str:
-    """The figure as an SVG document without a date in it, with what `tell` said."""
+    """The figure as an SVG document without a date in it, with the descriptions of its artists."""
     document = _saved(figure, format="svg", metadata={"Date": None, "Creator": None}).decode()
-    return re.sub(r'<g id="tell:([^":]*):([^":]*)">', _told, document)
+    return re.sub(r'<g id="description:([^":]*):([^":]*)">', _group, document)
 
 
 def png(figure: Figure) -> bytes:
@@ -113,17 +183,20 @@ def pdf(figure: Figure) -> bytes:
     return _saved(figure, format="pdf", metadata={"CreationDate": None, "Creator": None, "Producer": None})
 
 
+@styled
 def _saved(figure: Figure, **options: Any) -> bytes:
-    import matplotlib as mpl
-
     out = io.BytesIO()
-    with mpl.rc_context(STYLE):
-        figure.savefig(out, **options)
+    figure.savefig(out, **options)
     return out.getvalue()
+
+
+def contents(figure: Figure) -> dict[str, bytes]:
+    """The figure's files by suffix."""
+    return {"svg": svg(figure).encode(), "png": png(figure), "pdf": pdf(figure)}
 
 
 def save(figure: Figure, stem: Path) -> None:
     """Write STEM.svg, STEM.png and STEM.pdf."""
-    for suffix, content in (("svg", svg(figure).encode()), ("png", png(figure)), ("pdf", pdf(figure))):
+    for suffix, content in contents(figure).items():
         with replacing(stem.with_name(f"{stem.name}.{suffix}"), "wb") as file:
             file.write(content)

@@ -1,4 +1,4 @@
-"""Read what a run left in its results folder. What is not there is reported as missing; nothing is made up."""
+"""Read a run's results folder. A file that is absent is reported as missing; nothing is made up."""
 
 from __future__ import annotations
 
@@ -23,13 +23,16 @@ from dragoman.reporting.tables import Layout, named, natural
 from dragoman.storage import MANIFEST, read_jsonl
 from dragoman.sweeps import joined, split
 
+UNTUNED = "untuned"
+BASELINES = frozenset({"sft", UNTUNED})
+"""Families of systems that others are compared with."""
 SPLITS = ("train", "validation", "test")
 MANY = 12
 """Curves that can still be named each by itself."""
 EXAMPLES = 60
 """Sentences of an experiment that the page shows at most."""
 IDENTIFYING = ("identifier", "languages", "model", "empty")
-"""Options of the off-target ratio that say how a line's language is told."""
+"""Options of the off-target ratio that decide how a line's language is identified."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,23 @@ def layout_from(plan: Plan, experiment: str) -> Layout:
         blocks=blocks(spec),
         assumptions={visible(name): visible(text) for name, text in spec.assumptions.items()},
         variants={names[key]: visible(s.variant) for key, s in written.systems.items() if s.variant},
+        families=families(written, {key: system.tuning for key, system in written.systems.items()}),
+        baselines=BASELINES,
     )
+
+
+def families(experiment: Experiment, tunings: Mapping[str, str | None]) -> dict[str, str]:
+    """What shares a hue in figures: that which was tuned with one method.
+
+    Baselines are the untuned model and ordinary fine-tuning. Where there is nothing else, each tuning is a family.
+
+    Args:
+        tunings: whatever is drawn -> its tuning; None for the untuned model.
+    """
+    methods = {key: experiment.tunings[tuning].method if tuning else UNTUNED for key, tuning in tunings.items()}
+    if set(methods.values()) <= BASELINES:
+        return {key: f"tuning {tuning}" if tuning else f"system {key}" for key, tuning in tunings.items()}
+    return methods
 
 
 def blocks(experiment: Experiment) -> dict[str, tuple[str, ...]]:
@@ -130,17 +149,18 @@ def curve(folder: Path) -> list[tuple[int, float]]:
     return []
 
 
-def tuning_curves(plan: Plan, experiment: str) -> list[tuple[str, list[tuple[int, float]]]]:
-    """(label, curve) of every fine-tuning of an experiment. Models of one label: a tuning's seeds; where that makes
-    more than `MANY` labels, also its pairs and settings."""
+def tuning_curves(plan: Plan, experiment: str) -> list[tuple[str, str, list[tuple[int, float]]]]:
+    """(label, tuning, curve) of every fine-tuning of an experiment. Seeds share a label; where there are more than
+    `MANY` labels, the pairs and settings of a tuning do, too."""
     runs = [run for run in plan.tuning_runs if run.experiment == experiment]
     names = []
     for run in runs:
         label = named(*split(run.tuning))
         names.append(label if run.scope == "all" else f"{label}, {run.scope}")
+    tunings = [split(run.tuning)[0] for run in runs]
     if len(set(names)) > MANY:
-        names = [split(run.tuning)[0] for run in runs]
-    return [(label, curve(plan.tuning_folder(run))) for label, run in zip(names, runs, strict=True)]
+        names = tunings
+    return [(*both, curve(plan.tuning_folder(run))) for *both, run in zip(names, tunings, runs, strict=True)]
 
 
 def model_facts(plan: Plan) -> list[ModelFacts]:
@@ -180,7 +200,7 @@ def much(training: Training) -> str:
 
 
 def corpus_facts(plan: Plan) -> list[CorpusFacts]:
-    """Every corpus and pair in use, with what its manifest says about lines kept and dropped."""
+    """Every corpus and pair in use, with the numbers of lines kept and dropped from its manifest."""
     facts = []
     for corpus, pair in plan.corpora_used():
         provider = plan.config.corpora[corpus].provider
@@ -265,7 +285,7 @@ def identifier(plan: Plan, experiment: str) -> dict[str, Any]:
 
 
 def _astray(rows: Sequence[Row], pair: str, identifying: Mapping[str, Any] | None) -> list[str]:
-    """The language of each row that is not in the one asked for; empty where nobody looked."""
+    """The language of each row that is not in the one asked for; empty where no language was identified."""
     if identifying is None:
         return []
     from dragoman.metrics.offtarget import answered
@@ -305,7 +325,7 @@ def facts_of(plan: Plan, name: str) -> list[tuple[str, str]]:
         scope = "one model for each pair" if tuning.per_pair else "one model for all pairs"
         detail = f"{tuning.method}, {much(tuning.training)} of {tuning.training.batch_size} examples, {scope}"
         if tuning.start:
-            detail += f", going on from {tuning.start}"
+            detail += f", continued from {tuning.start}"
         if sweep := tuning.sweep:
             detail += f"; one for each {sweep.axis} = {', '.join(sweep.values)}"
             values = ", ".join(map(str, sweep.values.values()))

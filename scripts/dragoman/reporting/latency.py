@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dragoman.metrics import presentation
 from dragoman.reporting.curves import name_ends
-from dragoman.reporting.figures import DASHES, DIGIT, GROUND, INK, QUIET, STYLE, WIDTH, look, tell
-from dragoman.reporting.tables import MEAN, Layout, told
+from dragoman.reporting.figures import GROUND, INK, QUIET, around, dashes, describe, looks, panels, styled
+from dragoman.reporting.tables import MEAN, Layout, hover_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 ACROSS = 3
 """Panels side by side."""
-LEADER = 0.3
-"""Inches between the last panel and the names."""
 
 
 class Number(NamedTuple):
@@ -38,8 +36,8 @@ class Point(NamedTuple):
     setting: str
     lag: Number
     quality: Number
-    told: str
-    """What it says when it is pointed at."""
+    text: str
+    """Shown when it is pointed at."""
 
 
 @dataclass(frozen=True)
@@ -51,10 +49,11 @@ class Curve:
     points: list[Point | None]
     """None for a setting that lacks one of its two numbers: no line leads past it."""
     level: Number | None = None
-    told: str = ""
-    """What a level says."""
+    text: str = ""
+    """Shown when a level is pointed at."""
 
 
+@styled
 def trade_off(
     frame: pd.DataFrame,
     layout: Layout,
@@ -78,57 +77,54 @@ def trade_off(
     Returns:
         None where no system has a number to draw.
     """
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
-
     read = {pair: f"{unit}s" for pair, unit in (counted or {}).items()}
     of_all = " or ".join(sorted(set(read.values()), reverse=True)) or "words"
     pairs = [*layout.pairs, MEAN] if len(layout.pairs) > 1 else list(layout.pairs)
-    panels = {
+    drawn = {
         quality: {pair: _curves(frame[frame["pair"] == pair], layout, quality, against, curved) for pair in pairs}
         for quality in qualities[: None if len(pairs) <= ACROSS else 1]
     }
-    panels = {quality: own for quality, own in panels.items() if any(own.values())}
-    if not panels:
+    drawn = {quality: own for quality, own in drawn.items() if any(own.values())}
+    if not drawn:
         return None
-    lines = [(quality, pairs[i : i + ACROSS]) for quality in panels for i in range(0, len(pairs), ACROSS)]
-    across = min(ACROSS, len(pairs))
-    panel, head, foot = max(3.8 if across == 1 else 2.6, 0.18 * len(layout.systems)), 0.5, 0.6
-    height = len(lines) * (panel + head + foot)
-    left, room = 0.45, min(0.3 * WIDTH, LEADER + 0.05 + DIGIT * max(map(len, layout.systems.values())))
-    step = (WIDTH - left - room) / across
-    lags = _reach(p.lag for own in panels.values() for curves in own.values() for c in curves for p in c.points if p)
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH, height))
-        for number, (quality, here) in enumerate(lines):
-            bottom = height - (number + 1) * (panel + head + foot) + foot
-            title = presentation(quality).label
-            figure.text(left / WIDTH, (bottom + panel + 0.27) / height, title, fontweight="bold", va="bottom")
-            own = panels[quality]
-            heights = _reach(n for curves in own.values() for c in curves for n in _heights(c))
-            unnamed = {curve.label for pair in here for curve in own[pair]}
-            for column, pair in reversed(list(enumerate(here))):
-                area = (left + column * step) / WIDTH, bottom / height, (step - 0.2) / WIDTH, panel / height
-                axes = figure.add_axes(area)
-                axes.set_xlim(*lags)
-                axes.set_ylim(*heights)
-                axes.set_title(pair, loc="left", fontsize=9.5, color=QUIET)
-                axes.set_xlabel(f"{presentation(against).label}, source {read.get(pair, of_all)}")
-                axes.tick_params(length=0, labelleft=not column)
-                axes.locator_params(nbins=6)
-                axes.grid()
-                axes.spines[["left", "bottom"]].set_visible(False)
-                for place, curve in enumerate(own[pair]):
-                    _draw(axes, curve, 3 + place)
-                ends = [(c.label, *_end(c, lags[1]), c.look) for c in own[pair] if c.label in unnamed]
-                unnamed -= {label for label, *_ in ends}
-                if column == len(here) - 1:
-                    name_ends(axes, ends, LEADER)
-                else:
-                    for label, x, y, style in ends:  # the last panel has no such curve
-                        place = {"textcoords": "offset points", "ha": "right", "fontsize": 8}
-                        tell(axes.annotate(label, (x, y), (0, 7), color=style["color"], **place), series=label)
+    lines = [(quality, pairs[i : i + ACROSS]) for quality in drawn for i in range(0, len(pairs), ACROSS)]
+    height = max(4.6 if len(pairs) == 1 else 3.4, 0.18 * len(layout.systems) + 0.8)
+    figure, rows = panels([len(here) for _, here in lines], height)
+    points = [p for own in drawn.values() for curves in own.values() for c in curves for p in c.points if p]
+    lags = _reach(point.lag for point in points)
+    for (quality, here), row in zip(lines, rows, strict=True):
+        own = drawn[quality]
+        heights = _reach(n for curves in own.values() for c in curves for n in _heights(c))
+        unnamed = {curve.label for pair in here for curve in own[pair]}
+        for pair, axes in reversed([*zip(here, row, strict=True)]):
+            axes.set_xlim(*lags)
+            axes.set_ylim(*heights)
+            axes.set_title(f"{presentation(quality).label}, {pair}", loc="left", fontsize=9.5, color=QUIET)
+            axes.set_xlabel(f"{presentation(against).label}, source {read.get(pair, of_all)}")
+            axes.tick_params(labelleft=axes is row[0])
+            axes.locator_params(nbins=6)
+            axes.grid()
+            axes.spines[["left", "bottom"]].set_visible(False)
+            for place, curve in enumerate(own[pair]):
+                _draw(axes, curve, 3 + place)
+            ends = [(c.label, *_end(c, lags[1]), c.look) for c in own[pair] if c.label in unnamed]
+            unnamed -= {label for label, *_ in ends}
+            if axes is row[-1]:
+                name_ends(axes, ends)
+            else:
+                for label, x, y, style in ends:  # the last panel has no such curve
+                    place = {"textcoords": "offset points", "ha": "right", "fontsize": 8}
+                    describe(axes.annotate(label, (x, y), (0, 7), color=style["color"], **place), series=label)
     return figure
+
+
+def curved_and_level(layout: Layout, curved: Collection[str]) -> dict[str, dict[str, Any]]:
+    """Key -> look of every system: curves by their families, and grey dashes for the level lines of the others."""
+    families = {key: layout.families.get(key, key) for key in layout.systems if key in curved}
+    found = looks(families, layout.baselines)
+    grey = max(1, sum(style["color"] == QUIET for style in found.values()))
+    levels = [key for key in layout.systems if key not in curved]
+    return found | {key: {"color": QUIET, "linestyle": dashes(grey + i)} for i, key in enumerate(levels)}
 
 
 def _curves(frame: pd.DataFrame, layout: Layout, quality: str, against: str, curved: Collection[str]) -> list[Curve]:
@@ -138,24 +134,23 @@ def _curves(frame: pd.DataFrame, layout: Layout, quality: str, against: str, cur
         found = rows.setdefault((row.system, row.setting), {})
         if not math.isnan(row.value):
             found[row.metric] = row
-    curves = []
-    for place, (key, label) in enumerate((k, name) for k, name in layout.systems.items() if k in curved):
-        own = [found for (system, _), found in rows.items() if system == key]
-        points = [_point(found, quality, against) for found in own]
-        if any(points):
-            curves.append(Curve(label, look(place), points))
-    for place, (key, label) in enumerate((k, name) for k, name in layout.systems.items() if k not in curved):
-        if (row := rows.get((key, ""), {}).get(quality)) is not None:
-            style = {"color": QUIET, "linestyle": DASHES[1 + place % (len(DASHES) - 1)]}
-            curves.append(Curve(label, style, [], _number(row), told(label, [row])))
-    return curves
+    curves, levels = [], []
+    styles = curved_and_level(layout, curved)
+    for key, label in layout.systems.items():
+        if key in curved:
+            points = [_point(found, quality, against) for (system, _), found in rows.items() if system == key]
+            if any(points):
+                curves.append(Curve(label, styles[key], points))
+        elif (row := rows.get((key, ""), {}).get(quality)) is not None:
+            levels.append(Curve(label, styles[key], [], _number(row), hover_text(label, [row])))
+    return curves + levels
 
 
 def _point(found: Mapping[str, Any], quality: str, against: str) -> Point | None:
     if quality not in found or against not in found:
         return None
     high, lag = found[quality], found[against]
-    return Point(high.setting, _number(lag), _number(high), told(high.label, [high, lag]))
+    return Point(high.setting, _number(lag), _number(high), hover_text(high.label, [high, lag]))
 
 
 def _number(row: Any) -> Number:
@@ -171,12 +166,7 @@ def _heights(curve: Curve) -> list[Number]:
 
 
 def _reach(numbers: Iterable[Number]) -> tuple[float, float]:
-    found = list(numbers)
-    if not found:
-        return 0.0, 1.0
-    low, high = min(n.low for n in found), max(n.high for n in found)
-    room = 0.06 * (high - low) or 1.0
-    return low - room, high + room
+    return around(end for number in numbers for end in (number.low, number.high))
 
 
 def _end(curve: Curve, right: float) -> tuple[float, float]:
@@ -188,24 +178,25 @@ def _end(curve: Curve, right: float) -> tuple[float, float]:
 
 def _draw(axes: Axes, curve: Curve, layer: float) -> None:
     if curve.level:
-        tell(axes.axhline(curve.level.value, linewidth=1.2, zorder=2, **curve.look), curve.told, curve.label)
+        describe(axes.axhline(curve.level.value, linewidth=1.2, zorder=2, **curve.look), curve.text, curve.label)
         return
     colour = curve.look["color"]
     gap = (math.nan, math.nan)
     path = [(point.lag.value, point.quality.value) if point else gap for point in curve.points]
-    (line,) = axes.plot(*zip(*path, strict=True), linewidth=1.5, zorder=layer, **curve.look)
-    tell(line, series=curve.label)
+    (line,) = axes.plot(*zip(*path, strict=True), linewidth=1.5, zorder=layer, **curve.look | {"marker": "none"})
+    describe(line, series=curve.label)
     for point in filter(None, curve.points):
         (x, left, right), (y, low, high) = point.lag, point.quality
         for across, up in (([left, right], [y, y]), ([x, x], [low, high])):
             if (across[0], up[0]) != (across[1], up[1]):
                 (bar,) = axes.plot(across, up, color=colour, linewidth=0.8, alpha=0.55, zorder=layer)
-                tell(bar, series=curve.label)
+                describe(bar, series=curve.label)
         text = re.sub(r"\w+=", "", point.setting)
         inside = len(text) <= 2
-        node = {"marker": "o", "markersize": 8.6 if inside else 4.5, "markeredgecolor": colour, "markeredgewidth": 1.2}
+        node = {"marker": curve.look["marker"], "markersize": 8.6 if inside else 4.5}
+        node |= {"markeredgecolor": colour, "markeredgewidth": 1.2}
         (drawn,) = axes.plot([x], [y], markerfacecolor=GROUND if inside else colour, zorder=layer + 0.1, **node)
-        tell(drawn, point.told, curve.label)
+        describe(drawn, point.text, curve.label)
         name = axes.annotate(
             text,
             (x, y),
@@ -217,4 +208,4 @@ def _draw(axes: Axes, curve: Curve, layer: float) -> None:
             color=INK,
             zorder=layer + 0.2,
         )
-        tell(name, series=curve.label)
+        describe(name, series=curve.label)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from dragoman.reporting.arrange import ASSUMED, MISSING, Cell, Table
 
@@ -27,6 +27,17 @@ def markdown_text(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
+def pipes(header: Sequence[str], rows: Iterable[Sequence[str]], align: str) -> list[str]:
+    """The lines of a pipe table.
+
+    Args:
+        header: of each column; like the cells, Markdown already.
+        align: `l` or `r` for each column.
+    """
+    rule = [{"l": "---", "r": "---:"}[each] for each in align]
+    return [f"| {' | '.join(line)} |" for line in (header, rule, *rows)]
+
+
 def _markdown_cell(cell: Cell) -> str:
     text = f"**{cell.text}**" if cell.best else cell.text
     if cell.spread:
@@ -40,11 +51,8 @@ def markdown(table: Table) -> str:
     """A heading, a pipe table, and below it the notes, how to read it, the signatures, and what was assumed."""
     columns = [f"{metric} {column}" for metric, columns in table.groups for column in columns]
     header = [table.head, *map(markdown_text, columns)]
-    lines = [f"### {markdown_text(table.title)}", "", "| " + " | ".join(header) + " |"]
-    lines.append("| --- |" + " ---: |" * (len(header) - 1))
-    for label, row in table.rows:
-        lines.append("| " + " | ".join([markdown_text(label), *map(_markdown_cell, row)]) + " |")
-    lines.append("")
+    rows = [[markdown_text(label), *map(_markdown_cell, row)] for label, row in table.rows]
+    lines = [f"### {markdown_text(table.title)}", "", *pipes(header, rows, "l" + "r" * len(columns)), ""]
     lines += [f"<sup>{letter}</sup> {markdown_text(note)}  " for letter, note in table.notes]
     lines += [f"{sentence}  " for sentence in table.legend]
     lines += [f"`{signature}`  " for signature in table.signatures]
@@ -167,9 +175,8 @@ def latex(table: Table) -> str:
 
 def markdown_rows(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A heading and a pipe table of plain text."""
-    lines = [f"### {markdown_text(title)}", "", *("| " + " | ".join(map(markdown_text, row)) + " |" for row in rows)]
-    lines[2:2] = ["| " + " | ".join(map(markdown_text, header)) + " |", "| --- " * len(header) + "|"]
-    return "\n".join(lines) + "\n"
+    table = pipes([*map(markdown_text, header)], ([*map(markdown_text, row)] for row in rows), "l" * len(header))
+    return "\n".join([f"### {markdown_text(title)}", "", *table]) + "\n"
 
 
 def latex_rows(title: str, header: Sequence[str], rows: Sequence[Sequence[str]], columns: str) -> str:

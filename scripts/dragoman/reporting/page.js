@@ -183,7 +183,7 @@
     region.before(group);
   };
 
-  all("figure svg").forEach(figure);
+  all("figure .scroll > svg").forEach(figure);
 
   // ----------------------------------------------------------------------------------------------------------- tables
 

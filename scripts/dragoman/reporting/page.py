@@ -11,38 +11,34 @@ import base64
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import jinja2
 import yaml
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from dragoman import claims, verdicts
 from dragoman.plan import Plan
 from dragoman.records import Record
 from dragoman.reporting import (
-    arrange,
     compute,
     curves,
     evidence,
+    figure_kinds,
     figures,
-    gallery,
     gather,
-    markup,
+    overview,
     provenance,
+    table_files,
     timings,
     worlds,
 )
 from dragoman.reporting.downloads import Download, download
 from dragoman.reporting.examples import Example, visible
-from dragoman.reporting.sheets import sheets
+from dragoman.reporting.html import template
 from dragoman.storage import sha256
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 HERE = Path(__file__).parent
 EXAMPLES_OPEN = 3
@@ -50,7 +46,7 @@ EXAMPLES_OPEN = 3
 
 
 @dataclass(frozen=True)
-class Drawing:
+class Figure:
     """A figure inside the page."""
 
     title: str
@@ -66,12 +62,13 @@ class Section:
     key: str
     title: str
     facts: list[tuple[str, str]]
-    tables: list[arrange.Table]
-    drawings: list[Drawing]
+    figures: list[Figure]
+    table: Markup
+    downloads: list[Download]
+    """Of the table."""
     sentences: int
     """Of all its test sets."""
     examples: list[Example]
-    downloads: list[Download]
     published: list[evidence.PublishedRow]
     """The paper's numbers beside ours, where both exist."""
     published_downloads: list[Download]
@@ -80,14 +77,10 @@ class Section:
 def inline_svg(document: str, prefix: str, label: str) -> Markup:
     """An SVG document as an element of the page: no size of its own, no ids shared with others, the page's colours."""
     text = document[document.index("<svg") :]
-    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-    text = re.sub(r"<style.*?</style>", "", text, flags=re.DOTALL)
-    text = re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL)
+    text = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->", "", text, flags=re.DOTALL)
     text = re.sub(r"\n\s+", "\n", text)
     text = re.sub(r'(\sid="|url\(#|href="#)', rf"\g<1>{prefix}-", text)
-    themed = {figures.INK: "ink", figures.QUIET: "quiet", figures.RULE: "rule", figures.GROUND: "ground"}
-    themed |= {colour: f"c{number}" for number, colour in enumerate(figures.PALETTE, 1)}
-    for colour, name in themed.items():
+    for colour, name in figures.THEMED.items():
         text = text.replace(f": {colour}", f": var(--{name})")
     head, rest = text.split(">", 1)
     head = re.sub(r'\s(width|height|xmlns|xmlns:xlink|version)="[^"]*"', "", head).replace("xlink:", "")
@@ -98,52 +91,50 @@ def inline_svg(document: str, prefix: str, label: str) -> Markup:
     )
 
 
-def whole_pairs(text: str) -> Markup:
-    """`text`, escaped, with language pairs kept from being broken at their hyphen."""
-    return Markup(re.sub(r"\b[a-z]{2}-[a-z]{2}\b", r'<span class="pair">\g<0></span>', str(escape(text))))
+def absent(path: Path, results: Path) -> Markup:
+    """What the page shows in place of a file that is not made yet."""
+    return Markup('<p class="none">Not made yet: <code>%s</code></p>') % path.relative_to(results).as_posix()
 
 
-def section(plan: Plan, name: str, records: Sequence[Record], judged: Sequence[verdicts.Verdict] = ()) -> Section:
-    """Everything the page says about one experiment."""
-    layout = gather.layout_from(plan, name)
-    laid, numbers = sheets(plan, name, records)
+def section(plan: Plan, name: str, judged: Sequence[verdicts.Verdict] = ()) -> Section:
+    """Everything the page shows of one experiment; tables and figures are the files that the plan's results have."""
+    title = visible(plan.experiment(name).title)
     sentences, examples = gather.examples(plan, name)
-    roles = {role: layout.systems.get(key, key) for role, key in plan.config.experiments[name].roles.items()}
-    beside = evidence.published_rows(judged, name, roles)
+    labels = gather.labels(plan.config.experiments[name])
+    roles = {role: labels.get(key, key) for role, key in plan.config.experiments[name].roles.items()}
+    published = evidence.published_rows(judged, name, roles)
+    files = [plan.results / "tables" / f"{name}.{suffix}" for suffix in table_files.SUFFIXES]
+    *downloads, shown = files
     return Section(
         key=name,
-        title=layout.title,
+        title=title,
         facts=gather.facts_of(plan, name),
-        tables=laid,
-        drawings=drawings(plan, name, layout.title, records),
+        figures=[*figures_in(plan, name, title)],
+        table=Markup(shown.read_text(encoding="utf-8")) if shown.is_file() else absent(shown, plan.results),
+        downloads=[download(path.name, path.read_bytes()) for path in downloads if path.is_file()],
         sentences=sentences,
         examples=examples,
-        downloads=[
-            download(f"{name}.csv", numbers),
-            download(f"{name}.md", "\n".join(map(markup.markdown, laid))),
-            download(f"{name}.tex", "\n".join(map(markup.latex, laid))),
-        ],
-        published=beside,
-        published_downloads=evidence.published_downloads(name, f"{layout.title}: published and ours", beside),
+        published=published,
+        published_downloads=evidence.published_downloads(name, f"{title}: published and ours", published),
     )
 
 
-def drawings(plan: Plan, experiment: str, title: str, records: Sequence[Record]) -> list[Drawing]:
-    """Those of an experiment's figures for which there are numbers yet."""
-    found = []
-    for name in gallery.figures_of(plan, experiment):
-        kind = gallery.kind(name)
-        if (figure := kind.draw(plan, experiment, records)) is not None:
-            found.append(drawing(figure, f"{experiment}-{name}", f"{kind.title}: {title}", kind.caption))
-    return found
+def figures_in(plan: Plan, experiment: str, title: str) -> Iterator[Figure]:
+    """An experiment's figures, in the page and as files; those without numbers are left out."""
+    for name in figure_kinds.figures_of(plan, experiment):
+        kind, stem = figure_kinds.kind(name), f"{experiment}-{name}"
+        files = {suffix: plan.results / "figures" / f"{stem}.{suffix}" for suffix in figures.SUFFIXES}
+        contents = {suffix: path.read_bytes() for suffix, path in files.items() if path.is_file()}
+        if "svg" not in contents:
+            yield Figure(f"{kind.title}: {title}", kind.caption, absent(files["svg"], plan.results), [])
+        elif f'id="{figures.EMPTY}"'.encode() not in contents["svg"]:
+            yield embedded(stem, f"{kind.title}: {title}", kind.caption, contents)
 
 
-def drawing(figure: Figure, name: str, title: str, caption: str = "") -> Drawing:
-    """A figure in the page, and as files."""
-    svg = figures.svg(figure)
-    files = {"svg": svg, "png": figures.png(figure), "pdf": figures.pdf(figure)}
-    inline = inline_svg(svg, re.sub(r"[^\w-]", "-", name), title)
-    return Drawing(title, caption, inline, [download(f"{name}.{kind}", content) for kind, content in files.items()])
+def embedded(stem: str, title: str, caption: str, contents: Mapping[str, bytes]) -> Figure:
+    """The files of a figure, by suffix, inside the page."""
+    inline = inline_svg(contents["svg"].decode(), re.sub(r"[^\w-]", "-", stem), title)
+    return Figure(title, caption, inline, [download(f"{stem}.{suffix}", each) for suffix, each in contents.items()])
 
 
 def corpus_summary(facts: Sequence[gather.CorpusFacts]) -> list[dict[str, Any]]:
@@ -181,15 +172,6 @@ def render(plan: Plan, records: Sequence[Record]) -> str:
 
     What trainings took, which no two runs share, stands in the one section `training-cost` and nowhere else.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(HERE),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    environment.filters["thousands"] = lambda number: f"{number:,}"
-    environment.filters["whole_pairs"] = whole_pairs
     config = plan.config
     models, facts = gather.model_facts(plan), gather.corpus_facts(plan)
     text = yaml.safe_dump(config.model_dump(mode="json", exclude_unset=True), sort_keys=False, allow_unicode=True)
@@ -209,14 +191,14 @@ def render(plan: Plan, records: Sequence[Record]) -> str:
     in_worlds, timed_in_worlds = worlds.rows(tested, others), worlds.rows(timed, others_timed)
     taken = timings.read(plan)
     costs = timings.costs(taken)
-    return environment.get_template("page.html.j2").render(
+    return template("page.html.j2").render(
         script=Markup(script),
         script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         styles=Markup((HERE / "page.css").read_text(encoding="utf-8")),
         title=visible(config.title),
-        sections=[section(plan, name, records, judged) for name in config.experiments],
+        overview=overview.summaries(plan, records, tested, others),
+        sections=[section(plan, name, judged) for name in config.experiments],
         claims=evidence.claim_rows(tested),
-        claim_counts=claims.counts(tested),
         claim_alpha=f"{100 * claims.ALPHA:g}",
         claim_near=claims.NEAR,
         claim_survivors=sum(1 for each in tested if each.p_holm is not None and each.p_holm < claims.ALPHA),
@@ -236,7 +218,9 @@ def render(plan: Plan, records: Sequence[Record]) -> str:
         world_names=[worlds.HERE, *others],
         published_counts=verdicts.counts(judged),
         models=models,
-        pretraining=drawing(curves.loss_curves(losses), "pretraining", "Pre-training loss") if losses else None,
+        pretraining=embedded("pretraining", "Pre-training loss", "", figures.contents(curves.loss_curves(losses)))
+        if losses
+        else None,
         corpora=corpus_summary(facts),
         warnings=corpus_warnings(facts),
         splits=gather.SPLITS,
@@ -248,11 +232,7 @@ def render(plan: Plan, records: Sequence[Record]) -> str:
         costs={name: [cost for cost in costs if cost.experiment == name] for name in config.experiments},
         costs_header=timings.HEADER,
         costs_legend=timings.LEGEND,
-        costs_downloads=[
-            download(f"{timings.NAME}.csv", timings.csv(taken)),
-            download(f"{timings.NAME}.md", timings.markdown(costs)),
-            download(f"{timings.NAME}.tex", timings.latex(costs)),
-        ],
+        costs_downloads=[download(f"{timings.NAME}.{kind}", text) for kind, text in timings.files(taken).items()],
         trained=bool(costs),
         compute=compute.steps(plan),
         compute_header=compute.HEADER,
@@ -263,5 +243,4 @@ def render(plan: Plan, records: Sequence[Record]) -> str:
         records_hash=sha256(records_file) if records_file.is_file() else "",
         hashes=provenance.hashes(plan),
         shown=EXAMPLES_OPEN,
-        assumed=arrange.ASSUMED,
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dragoman.metrics import presentation
 from dragoman.reporting.curves import hotspot, name_ends
-from dragoman.reporting.figures import DIGIT, QUIET, STYLE, WIDTH, look, tell
+from dragoman.reporting.figures import QUIET, around, dashes, describe, looks, panels, styled
 from dragoman.reporting.tables import MEAN, Layout
 
 if TYPE_CHECKING:
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 ACROSS = 3
 """Panels side by side."""
-LEADER = 0.3
-"""Inches between the last panel and the names."""
-ENOUGH = 0.25
+HEIGHT = 3.6
+"""Inches of a row of panels."""
+LEAST_SHARE = 0.25
 """Positions that a smaller share of the answers reaches are left out: few sentences make a ragged line."""
-PANEL, HEAD, FOOT, LEFT = 2.8, 0.5, 0.6, 0.5
-"""Inches."""
+TWIN = {"color": QUIET, "linestyle": dashes(1)}
+"""Look of the twin's line."""
 SHOWN = {"agreement@1": "Agreement, top 1, %", "agreement@5": "Agreement, top 5, %", "kl_twin": "KL divergence, nats"}
 
 
@@ -38,10 +38,11 @@ class Ratio(NamedTuple):
     value: float
     low: float
     high: float
-    told: str
-    """What it says when it is pointed at."""
+    text: str
+    """Shown when it is pointed at."""
 
 
+@styled
 def relative(
     frame: pd.DataFrame, layout: Layout, twin: str, bare: str | None, names: Mapping[str, str]
 ) -> Figure | None:
@@ -72,36 +73,33 @@ def relative(
     points = [point for own in found.values() for ratios in own.values() for point in ratios]
     if not points:
         return None
-    reach = _room([point.low for point in points] + [point.high for point in points] + [100.0])
-    figure, areas = _areas([len(pairs) for _, pairs in lines], [*names.values(), twin])
-    import matplotlib as mpl
-
-    with mpl.rc_context(STYLE):
-        for (metric, pairs), (title, boxes) in zip(lines, areas, strict=True):
-            figure.text(*title, f"{presentation(metric).label}, % of the twin's", fontweight="bold", va="bottom")
-            for column, (pair, box) in enumerate(zip(pairs, boxes, strict=True)):
-                axes = _axes(figure, box, pair, "given tokens", not column)
-                axes.set_xlim(-0.3, max(point.n for point in points) + 0.3)
-                axes.set_ylim(*reach)
-                axes.set_xticks(range(max(point.n for point in points) + 1))
-                whole = axes.axhline(100, color=QUIET, linewidth=1.2, linestyle=(0, (5, 2)))
-                tell(whole, series=twin)
-                ends = [(twin, axes.get_xlim()[1], 100.0, {"color": QUIET, "linestyle": (0, (5, 2))})]
-                for place, (key, name) in enumerate(names.items()):
-                    if ratios := found[metric, pair][key]:
-                        style = look(place)
-                        _line(axes, [(p.n, p.value, p.told) for p in ratios], style, 3 + place, name)
-                        for p in (p for p in ratios if p.low < p.high):
-                            bar = {"color": style["color"], "linewidth": 0.8, "alpha": 0.55}
-                            tell(*axes.plot([p.n, p.n], [p.low, p.high], **bar), series=name)
-                        ends.append((name, ratios[-1].n, ratios[-1].value, style))
-                if column == len(pairs) - 1:
-                    name_ends(axes, ends, LEADER)
+    reach = around([point.low for point in points] + [point.high for point in points] + [100.0])
+    most = max(point.n for point in points)
+    styles = looks({name: name for name in names.values()})
+    figure, rows = panels([len(pairs) for _, pairs in lines], HEIGHT)
+    for (metric, pairs), row in zip(lines, rows, strict=True):
+        for pair, axes in zip(pairs, row, strict=True):
+            _prepare(axes, f"{presentation(metric).label}, % of the twin's, {pair}", "given tokens")
+            axes.tick_params(labelleft=axes is row[0])
+            axes.set_xlim(-0.3, most + 0.3)
+            axes.set_ylim(*reach)
+            axes.set_xticks(range(most + 1))
+            describe(axes.axhline(100, linewidth=1.2, **TWIN), series=twin)
+            ends = [(twin, most + 0.3, 100.0, TWIN)]
+            for layer, (key, name) in enumerate(names.items(), 3):
+                if ratios := found[metric, pair][key]:
+                    _line(axes, [(p.n, p.value, p.text) for p in ratios], styles[name], layer, name)
+                    for p in (p for p in ratios if p.low < p.high):
+                        bar = {"color": styles[name]["color"], "linewidth": 0.8, "alpha": 0.55}
+                        describe(*axes.plot([p.n, p.n], [p.low, p.high], **bar), series=name)
+                    ends.append((name, ratios[-1].n, ratios[-1].value, styles[name]))
+            if axes is row[-1]:
+                name_ends(axes, ends)
     return figure
 
 
 def _ratios(frame: pd.DataFrame, bare: str | None, given: Iterable[str]) -> dict[str, list[Ratio]]:
-    """Those of each system, in the order of n."""
+    """The ratios of each system, in the order of n."""
     cells: dict[str, dict[str, Any]] = {}
     for row in frame.itertuples():
         if not math.isnan(row.value) and row.setting.removeprefix("n=").isdecimal():
@@ -116,16 +114,17 @@ def _ratio(row: Any) -> Ratio:
     if not math.isnan(row.spread):
         low, high = row.value - row.spread, row.value + row.spread
     ends = (row.value, row.value) if math.isnan(low) or math.isnan(high) else (low, high)
-    said = f"{presentation(row.metric).label}: {row.value:.1f} % of the twin's"
+    text = f"{presentation(row.metric).label}: {row.value:.1f} % of the twin's"
     if not math.isnan(row.spread):
-        said += f" ± {row.spread:.1f}"
+        text += f" ± {row.spread:.1f}"
     elif ends[0] < ends[1]:
-        said += f" [{row.low:.1f}, {row.high:.1f}]"
+        text += f" [{row.low:.1f}, {row.high:.1f}]"
     return Ratio(
-        int(row.setting.removeprefix("n=")), row.value, *ends, f"{row.label} · {row.pair}\n{said}\n{row.signature}"
+        int(row.setting.removeprefix("n=")), row.value, *ends, f"{row.label} · {row.pair}\n{text}\n{row.signature}"
     )
 
 
+@styled
 def positions(rows: Sequence[Mapping[str, Any]]) -> Figure | None:
     """Agreement and divergence at each position of the answer: on the twin's text, and on each model's own with 0, 1
     and more tokens given.
@@ -139,34 +138,31 @@ def positions(rows: Sequence[Mapping[str, Any]]) -> Figure | None:
     lines = _along(rows)
     if not lines:
         return None
-    import matplotlib as mpl
-
-    figure, ((_, boxes),) = _areas([len(SHOWN)], [name for name, *_ in lines])
-    with mpl.rc_context(STYLE):
-        last = max(at for _, _, values in lines for at in values[next(iter(SHOWN))])
-        for column, ((quantity, title), box) in enumerate(zip(SHOWN.items(), boxes, strict=True)):
-            axes = _axes(figure, box, title, "position in the answer", labelled=True)
-            factor = 100.0 if "%" in title else 1.0
-            drawn = [
-                (name, style, {at: tuple(factor * y for y in means) for at, means in own[quantity].items()})
-                for name, style, own in lines
+    figure, (row,) = panels([len(SHOWN)], HEIGHT)
+    last = max(at for _, _, values in lines for at in values[next(iter(SHOWN))])
+    for (quantity, title), axes in zip(SHOWN.items(), row, strict=True):
+        _prepare(axes, title, "position in the answer")
+        factor, digits = (100.0, 0) if "%" in title else (1.0, 3)
+        drawn = [
+            (name, style, {at: tuple(factor * y for y in means) for at, means in own[quantity].items()})
+            for name, style, own in lines
+        ]
+        axes.set_xlim(0, last + 1)
+        heights = [y for *_, own in drawn for means in own.values() for y in means]
+        axes.set_ylim(*((-3, 103) if factor == 100 else around([0.0, *heights])))
+        for layer, (name, style, own) in enumerate(drawn, 3):
+            lows, highs = ([means[side] for means in own.values()] for side in (1, 2))
+            band = axes.fill_between(list(own), lows, highs, color=style["color"], alpha=0.13, linewidth=0)
+            describe(band, series=name)
+            texts = [
+                (at, y, f"{name}\nposition {at}\n{title}: {y:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]")
+                for at, (y, low, high) in own.items()
             ]
-            axes.set_xlim(0, last + 1)
-            heights = [y for *_, own in drawn for means in own.values() for y in means]
-            axes.set_ylim(*((-3, 103) if factor == 100 else _room([0.0, *heights])))
-            digits = 0 if factor == 100 else 3
-            for layer, (name, style, own) in enumerate(drawn):
-                lows, highs = ([means[side] for means in own.values()] for side in (1, 2))
-                band = axes.fill_between(list(own), lows, highs, color=style["color"], alpha=0.13, linewidth=0)
-                tell(band, series=name)
-                spoken = [
-                    (at, y, f"{name}\nposition {at}\n{title}: {y:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]")
-                    for at, (y, low, high) in own.items()
-                ]
-                _line(axes, spoken, style, 3 + layer, name)
-            if column == len(SHOWN) - 1:
-                ends = [(name, *next((at, own[at][0]) for at in reversed(own)), style) for name, style, own in drawn]
-                name_ends(axes, ends, LEADER)
+            _line(axes, texts, style, layer, name)
+        if axes is row[-1]:
+            name_ends(
+                axes, [(name, *next((at, own[at][0]) for at in reversed(own)), style) for name, style, own in drawn]
+            )
     return figure
 
 
@@ -177,7 +173,8 @@ def _along(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, dict[str, Any],
     counts = sorted({row["n"] for row in rows})
     wanted = [("teacher", n) for n in counts[:1]] + [("free", n) for n in counts]
     lines = []
-    for place, (reading, n) in enumerate(wanted):
+    styles = looks({n: str(n) for n in counts})
+    for reading, n in wanted:
         own = [row for row in rows if row["reading"] == reading and row["n"] == n]
         answers = sum(row["sentences"] for row in own if row["position"] is None)
         there: dict[int, list[Mapping[str, Any]]] = {}
@@ -189,12 +186,12 @@ def _along(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, dict[str, Any],
             quantity: {
                 n + at: _weighted([(row, row["positions"] / total) for row in there[at]], quantity)
                 for at, total in reached.items()
-                if total >= ENOUGH * answers
+                if total >= LEAST_SHARE * answers
             }
             for quantity in SHOWN
         }
         name = "on the twin's text" if reading == "teacher" else f"own text, {n} given" if n else "own text"
-        style = {"color": QUIET, "linestyle": (0, (5, 2))} if reading == "teacher" else look(place - 1)
+        style = TWIN if reading == "teacher" else styles[n]
         if all(values.values()):
             lines.append((name, style, values))
     return lines
@@ -205,50 +202,20 @@ def _weighted(rows: Sequence[tuple[Mapping[str, Any], float]], quantity: str) ->
     return sum(row[quantity] * weight for row, weight in rows), low, high
 
 
-# ------------------------------------------------------------------------------------------------------------- panels
-
-
-def _areas(
-    across: Sequence[int], names: Sequence[str]
-) -> tuple[Figure, list[tuple[tuple[float, float], list[tuple[float, float, float, float]]]]]:
-    """A figure, and for each line of panels where its title stands and the boxes of its panels."""
-    from matplotlib.figure import Figure
-
-    height = len(across) * (PANEL + HEAD + FOOT)
-    room = min(0.3 * WIDTH, LEADER + 0.05 + DIGIT * max(map(len, names)))
-    step = (WIDTH - LEFT - room) / max(across)
-    lines = []
-    for number, count in enumerate(across):
-        bottom = height - (number + 1) * (PANEL + HEAD + FOOT) + FOOT
-        boxes = [
-            ((LEFT + i * step) / WIDTH, bottom / height, (step - 0.35) / WIDTH, PANEL / height) for i in range(count)
-        ]
-        lines.append(((LEFT / WIDTH, (bottom + PANEL + 0.27) / height), boxes))
-    return Figure(figsize=(WIDTH, height)), lines
-
-
-def _axes(figure: Figure, box: tuple[float, float, float, float], title: str, below: str, labelled: bool) -> Axes:
-    axes = figure.add_axes(box)
+def _prepare(axes: Axes, title: str, below: str) -> None:
     axes.set_title(title, loc="left", fontsize=9.5, color=QUIET)
     axes.set_xlabel(below)
-    axes.tick_params(length=0, labelleft=labelled)
     axes.grid()
     axes.spines[["left", "bottom"]].set_visible(False)
-    return axes
 
 
 def _line(
     axes: Axes, points: Sequence[tuple[float, float, str]], style: dict[str, Any], layer: float, series: str
 ) -> None:
-    """A line through (x, y) of points that each say something; with dots where there is room for them."""
+    """A line through the (x, y) of points, each with its text; with markers where there is room for them."""
     line = [(x, y) for x, y, _ in points]
-    marker = {"marker": "o", "markersize": 3.5} if len(points) < 12 else {}
-    tell(*axes.plot(*zip(*line, strict=True), linewidth=1.5, zorder=layer, **style, **marker), series=series)
+    marker = style.get("marker", "o") if len(points) < 12 else "none"
+    look = style | {"linewidth": 1.5, "zorder": layer, "marker": marker, "markersize": 4}
+    describe(*axes.plot(*zip(*line, strict=True), **look), series=series)
     for x, y, text in points:
         hotspot(axes, x, y, text, series)
-
-
-def _room(numbers: Sequence[float]) -> tuple[float, float]:
-    low, high = min(numbers), max(numbers)
-    room = 0.06 * (high - low) or 1.0
-    return low - room, high + room

@@ -20,7 +20,7 @@ from dragoman.metrics import presentation, significance
 from dragoman.metrics.bootstrap import RESAMPLES, SEED, interval
 from dragoman.plan import Plan
 from dragoman.records import Record
-from dragoman.reporting import arrange, gallery, gather
+from dragoman.reporting import arrange, figure_kinds, gather
 from dragoman.reporting.tables import CELL_COLUMNS, Layout, named, natural
 
 SIGNATURE = f"relative-to-twin|paired-bootstrap|bs:{RESAMPLES}|seed:{SEED}"
@@ -32,9 +32,9 @@ def layout_of(plan: Plan, experiment: str) -> tuple[str, Layout]:
 
     The experiment must have a twin that is a system by itself.
     """
-    twin, layout = gallery.twin_system(plan, experiment), gather.layout_from(plan, experiment)
+    twin, layout = figure_kinds.twin_system(plan, experiment), gather.layout_from(plan, experiment)
     assert twin is not None  # the experiment would have no relative scores
-    metrics = [spec for spec in gallery.qualities(layout.metrics) if presentation(spec).better == "higher"]
+    metrics = [spec for spec in figure_kinds.qualities(layout.metrics) if presentation(spec).better == "higher"]
     systems = {key: label for key, label in layout.systems.items() if key != twin}
     return twin, replace(layout, metrics=tuple(metrics), systems=systems)
 

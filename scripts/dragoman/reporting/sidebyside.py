@@ -14,7 +14,7 @@ import jinja2
 
 from dragoman.comparison import ALPHA, Change, ClaimChange, counts
 from dragoman.metrics import presentation
-from dragoman.reporting.markup import markdown_text
+from dragoman.reporting.markup import markdown_text, pipes
 from dragoman.reporting.tables import named
 
 HEADER = ("Experiment", "System", "Pair", "Metric", "A", "B", "B - A", "p", "Verdict")
@@ -35,8 +35,8 @@ class Sides:
     def shown(self) -> list[Change]:
         """What differs and is in both, in the order of the verdicts, the surest first."""
         order = list(counts(()))
-        told = [change for change in self.changes if not change.verdict.startswith(("only", "same"))]
-        return sorted(told, key=lambda c: (order.index(c.verdict), 2.0 if c.p is None else c.p))
+        shown = [change for change in self.changes if not change.verdict.startswith(("only", "same"))]
+        return sorted(shown, key=lambda c: (order.index(c.verdict), 2.0 if c.p is None else c.p))
 
     @property
     def alone(self) -> list[tuple[str, str, int]]:
@@ -128,8 +128,8 @@ def text(sides: Sides) -> str:
         lines += ["", *(f"{verdict}: {name}, {number} numbers" for name, verdict, number in sides.alone)]
     if sides.claims:
         lines += ["", "Claims:", *(f"  {c.id}: {c.a or 'absent'} -> {c.b or 'absent'}" for c in sides.claims)]
-    if told := notes(sides.shown):
-        lines += ["", "Notes:", *(f"  {note} ({number} of the numbers above)" for note, number in told)]
+    if remarks := notes(sides.shown):
+        lines += ["", "Notes:", *(f"  {note} ({number} of the numbers above)" for note, number in remarks)]
     if sides.caution:
         lines += ["", *textwrap.wrap(sides.caution, WIDTH)]
     return "\n".join(lines) + "\n"
@@ -152,18 +152,18 @@ def markdown(sides: Sides) -> str:
     lines = ["# Side by side", "", f"- A: {markdown_text(str(sides.a))}", f"- B: {markdown_text(str(sides.b))}"]
     lines += ["", sides.summary]
     if sides.shown:
-        lines += ["", f"| {' | '.join(HEADER)} |", "|" + " --- |" * len(HEADER)]
-        lines += [f"| {' | '.join(map(markdown_text, cells(change)))} |" for change in sides.shown]
+        rows = ([*map(markdown_text, cells(change))] for change in sides.shown)
+        lines += ["", *pipes(HEADER, rows, "l" * len(HEADER))]
     if sides.alone:
         lines += [
             "",
             *(f"- {verdict}: {markdown_text(name)}, {number} numbers" for name, verdict, number in sides.alone),
         ]
     if sides.claims:
-        lines += ["", "| Claim | A | B |", "| --- | --- | --- |"]
-        lines += [f"| {markdown_text(c.statement)} | {c.a or 'absent'} | {c.b or 'absent'} |" for c in sides.claims]
-    if told := notes(sides.shown):
-        lines += ["", *(f"- {markdown_text(note)} ({number} numbers)" for note, number in told)]
+        verdicts = ([markdown_text(c.statement), c.a or "absent", c.b or "absent"] for c in sides.claims)
+        lines += ["", *pipes(("Claim", "A", "B"), verdicts, "lll")]
+    if remarks := notes(sides.shown):
+        lines += ["", *(f"- {markdown_text(note)} ({number} numbers)" for note, number in remarks)]
     return "\n".join([*lines, *(["", sides.caution] if sides.caution else [])]) + "\n"
 
 

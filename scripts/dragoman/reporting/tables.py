@@ -45,6 +45,10 @@ class Layout:
     """What the experiment had to assume, by a short name."""
     variants: dict[str, str] = field(default_factory=dict)
     """Systems that are not the paper's own, as tables name them, and in what they differ from it."""
+    families: dict[str, str] = field(default_factory=dict)
+    """Key -> family of systems that share a hue in figures; a system that is not here is its own."""
+    baselines: frozenset[str] = frozenset()
+    """Families that are grey."""
 
     @property
     def means(self) -> dict[str, tuple[str, ...]]:
@@ -157,7 +161,7 @@ def _bounds(records: Sequence[Record]) -> dict[str, float | None]:
     return {"low": statistics.fmean(lows), "high": statistics.fmean(highs)}
 
 
-def spoken(row: Any) -> str:
+def shown_value(row: Any) -> str:
     """A cell's number in a line, as tables show it: `BLEU 48.0 [44.2, 51.9]`, or `BLEU 48.0 ± 1.2` over seeds."""
     look = presentation(row.metric)
     text = f"{look.label} {row.value:.{look.digits}f}"
@@ -168,10 +172,10 @@ def spoken(row: Any) -> str:
     return f"{text} [{row.low:.{look.digits}f}, {row.high:.{look.digits}f}]"
 
 
-def told(title: str, rows: Sequence[Any]) -> str:
+def hover_text(title: str, rows: Sequence[Any]) -> str:
     """What a point of a figure says: its name, the pair, its numbers, and how to compute them again."""
     signatures = dict.fromkeys(row.signature for row in rows if isinstance(row.signature, str) and row.signature)
-    return "\n".join([f"{title} · {rows[0].pair}", *map(spoken, rows), *signatures])
+    return "\n".join([f"{title} · {rows[0].pair}", *map(shown_value, rows), *signatures])
 
 
 def csv(frame: pd.DataFrame) -> str:

@@ -1,4 +1,4 @@
-"""What fine-tunings took: seconds, speed, memory. The only numbers of a report that another run does not repeat."""
+"""Seconds, speed and memory of fine-tunings: the only numbers of a report that another run does not repeat."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pandas as pd
 
 from dragoman.plan import Plan, TuningRun
 from dragoman.reporting.arrange import MISSING
-from dragoman.reporting.markup import latex_rows, markdown_text
+from dragoman.reporting.markup import latex_rows, markdown_text, pipes
 from dragoman.storage import read_json
 from dragoman.sweeps import split
 
@@ -128,6 +128,16 @@ def _shown(value: float | None, digits: int, unit: str = "") -> str:
     return MISSING if value is None else f"{value:,.{digits}f}{unit}"
 
 
+def files(rows: pd.DataFrame) -> dict[str, str]:
+    """The tables of all trainings, by suffix.
+
+    Args:
+        rows: from `read`.
+    """
+    found = costs(rows)
+    return {"csv": csv(rows), "md": markdown(found), "tex": latex(found)}
+
+
 def csv(rows: pd.DataFrame) -> str:
     """Every model by itself, at full precision."""
     return rows.to_csv(index=False, lineterminator="\n")
@@ -137,11 +147,9 @@ def markdown(found: Sequence[Cost]) -> str:
     """A table for each experiment."""
     parts = ["### Training cost", ""]
     for experiment in dict.fromkeys(cost.experiment for cost in found):
-        parts += [f"#### {markdown_text(experiment)}", "", "| " + " | ".join(HEADER) + " |"]
-        parts.append("| --- |" + " ---: |" * (len(HEADER) - 2) + " --- |")
-        own = [cost.cells() for cost in found if cost.experiment == experiment]
-        parts += ["| " + " | ".join(map(markdown_text, cells)) + " |" for cells in own]
-        parts.append("")
+        rows = [[*map(markdown_text, cost.cells())] for cost in found if cost.experiment == experiment]
+        align = "l" + "r" * (len(HEADER) - 2) + "l"
+        parts += [f"#### {markdown_text(experiment)}", "", *pipes(HEADER, rows, align), ""]
     return "\n".join([*parts, LEGEND]) + "\n"
 
 

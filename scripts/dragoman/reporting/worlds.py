@@ -19,7 +19,7 @@ TITLE = "The same claims in several worlds"
 
 @dataclass(frozen=True)
 class Entry:
-    """What became of a claim in one world, on one experiment."""
+    """The verdict on a claim in one world, on one experiment."""
 
     verdict: str
     shown: str
@@ -60,7 +60,7 @@ def _of(key: str, others: Sequence[Mapping[str, list[claims.Result]]]) -> list[l
 
 def _entry(result: claims.Result, first: claims.Result, several: bool) -> Entry:
     if result.statement != first.statement:
-        return Entry("not run", "there the claim says something else; run that configuration again")
+        return Entry("not run", "there the claim is another one; run that configuration again")
     row = claim_row(result, several)
     return Entry(result.verdict, ": ".join(filter(None, (row.experiment, row.weakest or row.note))))
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from dragoman.metrics import presentation
-from dragoman.reporting.figures import DIGIT, INK, PALETTE, QUIET, STYLE, WIDTH, empty, tell
-from dragoman.reporting.tables import MEAN, told
+from dragoman.reporting.figures import INK, PALETTE, QUIET, around, describe, empty, panels, styled
+from dragoman.reporting.tables import MEAN, hover_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+@styled
 def scores(frame: pd.DataFrame, across: int = 6) -> Figure:
     """Every metric per system and pair: one panel a pair, a dot for the value, a line for its 95 % interval.
 
@@ -25,46 +26,28 @@ def scores(frame: pd.DataFrame, across: int = 6) -> Figure:
         frame: cells as `reporting.tables.cells` makes them.
         across: most panels side by side; the pairs of a metric take as many lines as they need.
     """
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
-
     own = frame[frame["pair"] != MEAN]
     metrics, pairs, labels = (list(dict.fromkeys(own[column])) for column in ("metric", "pair", "label"))
     lines = [(metric, pairs[i : i + across]) for metric in metrics for i in range(0, len(pairs), across)]
     if not labels:
         return empty("There are no systems in this experiment.")
     reach = {metric: _reach(own[own["metric"] == metric]) for metric in metrics}
-    panel, head, foot = 0.27 * len(labels) + 0.1, 0.62, 0.3
-    height = len(lines) * (panel + head + foot)
-    left = min(0.4, (0.25 + DIGIT * max(map(len, labels))) / WIDTH)
-    step = (0.985 - left) / min(across, len(pairs))
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH, height))
-        for number, (metric, here) in enumerate(lines):
-            look = presentation(metric)
-            bottom = height - (number + 1) * (panel + head + foot) + foot
-            figure.text(left, (bottom + panel + 0.36) / height, look.label, color=INK, fontweight="bold", va="bottom")
-            for column, pair in enumerate(here):
-                area = (left + column * step, bottom / height, step - 0.035, panel / height)
-                axes = figure.add_axes(area)
-                rows = own[(own["metric"] == metric) & (own["pair"] == pair)]
-                _panel(axes, {row.label: row for row in rows.itertuples()}, look.better)
-                axes.set_xlim(*reach[metric])
-                axes.set_title(pair, loc="left", fontsize=9.5, color=QUIET)
-                if column:
-                    axes.tick_params(labelleft=False)
+    figure, rows = panels([len(here) for _, here in lines], 0.27 * len(labels) + 0.75)
+    for (metric, here), row in zip(lines, rows, strict=True):
+        look = presentation(metric)
+        for pair, axes in zip(here, row, strict=True):
+            scored = own[(own["metric"] == metric) & (own["pair"] == pair)]
+            _panel(axes, {each.label: each for each in scored.itertuples()}, look.better)
+            axes.set_xlim(*reach[metric])
+            axes.set_title(f"{look.label}, {pair}", loc="left", fontsize=9.5, color=QUIET)
+            axes.tick_params(labelleft=axes is row[0])
     return figure
 
 
 def _reach(rows: pd.DataFrame) -> tuple[float, float]:
     """One scale for all panels of a metric, so that pairs can be compared."""
     spread = rows["spread"].fillna(0)
-    low = min((rows["value"] - spread).min(), rows["low"].fillna(math.inf).min())
-    high = max((rows["value"] + spread).max(), rows["high"].fillna(-math.inf).max())
-    if rows["value"].isna().all():
-        return 0.0, 1.0
-    room = 0.06 * (high - low) or 1.0
-    return low - room, high + room
+    return around([*rows["value"] - spread, *rows["value"] + spread, *rows["low"], *rows["high"]])
 
 
 def _panel(axes: Axes, rows: Mapping[str, Any], better: str | None) -> None:
@@ -81,10 +64,9 @@ def _panel(axes: Axes, rows: Mapping[str, Any], better: str | None) -> None:
         if not math.isnan(low):
             axes.plot([low, high], [place, place], color=colour, linewidth=1.8, solid_capstyle="butt", alpha=0.55)
         (dot,) = axes.plot([value], [place], marker="o", markersize=5.5, color=colour, markeredgewidth=0)
-        tell(dot, told(label, [row]))
+        describe(dot, hover_text(label, [row]))
     axes.set_yticks(range(len(rows)), list(rows), color=INK)
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.locator_params(axis="x", nbins=4)
     axes.grid(axis="x")
-    axes.tick_params(length=0)
     axes.spines["left"].set_visible(False)

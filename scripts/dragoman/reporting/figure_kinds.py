@@ -1,7 +1,7 @@
 """Every figure by name: what it shows, which experiments have it, how it is drawn.
 
-Snakemake asks for names before any job, so a plan alone must tell them, and nothing heavy is imported until a figure is
-drawn. Another figure is a module that turns numbers into a matplotlib figure, and one entry of `FIGURES`.
+Snakemake needs the names before any job, so they follow from a plan alone, and nothing heavy is imported until a figure
+is drawn. Another figure is a module that turns numbers into a matplotlib figure, and one entry of `FIGURES`.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Kind:
     title: str
     caption: str
     absent: str
-    """What to say where there is nothing to draw yet."""
+    """The text of the file where there is nothing to draw yet."""
     wanted: Callable[[Plan, str], bool]
     """Whether an experiment has it."""
     draw: Callable[[Plan, str, Sequence[Record]], Figure | None]
@@ -114,20 +114,22 @@ def _wants_scores(plan: Plan, experiment: str) -> bool:
 
 
 def _draw_scores(plan: Plan, experiment: str, records: Sequence[Record]) -> Figure | None:
-    from dragoman.reporting import arrange, dots, gather, tables
+    from dragoman.reporting import arrange, dot_plots, gather, tables
 
     layout = gather.layout_from(plan, experiment)
     frame = tables.cells(records, layout)
     shown = layout.blocks if layout.blocks and len(layout.pairs) > arrange.MANY else layout.pairs
     frame = frame[frame["metric"].isin(qualities(layout.metrics)) & frame["pair"].isin([*shown])]
-    return dots.scores(frame) if frame["value"].notna().any() else None
+    return dot_plots.scores(frame) if frame["value"].notna().any() else None
 
 
 def _draw_loss(plan: Plan, experiment: str, records: Sequence[Record]) -> Figure | None:
     from dragoman.reporting import curves, gather
 
     found = gather.tuning_curves(plan, experiment)
-    return curves.loss_curves(found) if any(points for _, points in found) else None
+    families = gather.families(plan.config.experiments[experiment], {label: tuning for label, tuning, _ in found})
+    shown = [(label, points) for label, _, points in found]
+    return curves.loss_curves(shown, families, gather.BASELINES) if any(points for _, points in shown) else None
 
 
 def _draw_latency(plan: Plan, experiment: str, records: Sequence[Record]) -> Figure | None:
@@ -142,14 +144,12 @@ def _draw_latency(plan: Plan, experiment: str, records: Sequence[Record]) -> Fig
 
 
 def _draw_cost(plan: Plan, experiment: str, records: Sequence[Record]) -> Figure | None:
-    from dragoman.reporting import boxes, figures, gather
+    from dragoman.reporting import boxes, gather, latency
 
     samples = gather.cost_samples(plan, experiment)
-    names, curved = gather.labels(plan.config.experiments[experiment]), swept(plan, experiment)
-    order = [*(key for key in names if key in curved), *(key for key in names if key not in curved)]
-    colours = {names[key]: figures.look(place)["color"] for place, key in enumerate(order)}
-    if curved:  # as the curves against latency have it
-        colours |= {names[key]: figures.QUIET for key in names if key not in curved}
+    layout = gather.layout_from(plan, experiment)
+    looks = latency.curved_and_level(layout, swept(plan, experiment) or layout.systems)
+    colours = {label: looks[key]["color"] for key, label in layout.systems.items()}
     return boxes.boxes(samples, "GFLOPs per sentence", colours) if samples else None
 
 
@@ -172,14 +172,14 @@ def _draw_divergence(plan: Plan, experiment: str, records: Sequence[Record]) -> 
     return prior_tokens.positions([row for path in files for row in read_jsonl(path)])
 
 
-def _draw_whither(plan: Plan, experiment: str, records: Sequence[Record]) -> Figure | None:
-    from dragoman.reporting import whither
+def _draw_languages(plan: Plan, experiment: str, records: Sequence[Record]) -> Figure | None:
+    from dragoman.reporting import language_map
 
-    panels = whither.panels(plan, experiment)
-    return whither.heat_maps(panels) if panels else None
+    panels = language_map.decoded_shares(plan, experiment)
+    return language_map.heat_maps(panels) if panels else None
 
 
-def _wants_whither(plan: Plan, experiment: str) -> bool:
+def _wants_languages(plan: Plan, experiment: str) -> bool:
     return any(parse(spec)[0] == "offtarget" for spec in plan.experiment(experiment).metrics)
 
 
@@ -189,7 +189,8 @@ FIGURES = {
         "Quality against latency in source words (or characters): further left is sooner, higher is better. A line "
         "joins the settings of one system; the number at a point is its setting. Thin bars: 95 % intervals of both "
         "numbers over the test sentences (with several seeds: mean ± standard deviation; a mean over pairs of one seed "
-        "has none). Dashed and grey: systems that read the whole sentence before they write.",
+        "has none). Grey: baselines, dashed where they read the whole sentence before they write. Systems tuned by "
+        "one method share a colour.",
         "Nothing was scored here.",
         _wants_latency,
         _draw_latency,
@@ -217,8 +218,7 @@ FIGURES = {
     "scores": Kind(
         "Scores",
         "Scores by language pair, or where there are many, means over those trained on and those not. The line is the "
-        "95 % interval (with several seeds: mean ± standard deviation); "
-        "colour marks the best of its panel.",
+        "95 % interval (with several seeds: mean ± standard deviation); colour marks the best of its panel.",
         "Nothing was scored here.",
         _wants_scores,
         _draw_scores,
@@ -231,14 +231,14 @@ FIGURES = {
         _wants_ablation,
         _draw_ablation,
     ),
-    "whither": Kind(
-        "Who went where",
+    "languages": Kind(
+        "Languages asked for and answered in",
         "Percent of the lines asked for in one language (down) that came in another (across), as the identifier of the "
         "off-target ratio has it: zero-shot pairs where there are any, else all pairs; one panel for each tuning. "
         "Green: as asked. Other: empty, or none of these languages.",
         "Nothing was decoded here.",
-        _wants_whither,
-        _draw_whither,
+        _wants_languages,
+        _draw_languages,
     ),
     "cost": Kind(
         "Cost of translating",
@@ -267,7 +267,7 @@ def inputs(plan: Plan, experiment: str, name: str) -> list[Path]:
     """Files that a figure is drawn from, beside the records."""
     if name == "loss":
         return plan.experiment_manifests(experiment)
-    if name in ("cost", "whither", "relative"):
+    if name in ("cost", "languages", "relative"):
         runs = [run for run in plan.decode_runs if run.experiment == experiment]
         return [plan.decode_folder(run) / "hypotheses.jsonl" for run in runs]
     if name == "divergence":

@@ -1,18 +1,19 @@
-"""Who went where: the language that was asked for against the language that came, as a heat map for each system.
+"""The language that was asked for against the language of the answer, as a heat map for each system.
 
-Zero-shot pairs only, where an experiment has them: where training says what to do, hardly a line goes astray.
+Zero-shot pairs only, where an experiment has them: in pairs that were trained on, hardly a line is off target.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from dragoman.checks import MODEL_FREE
 from dragoman.languages import NAMES, split_pair
 from dragoman.reporting import gather
-from dragoman.reporting.figures import INK, PALETTE, QUIET, RULE, STYLE, WIDTH, tell
+from dragoman.reporting.figures import INK, PALETTE, QUIET, RULE, describe, panels, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,7 +39,7 @@ def systems(plan: Plan, experiment: str) -> list[str]:
     return [*chosen.values()]
 
 
-def panels(plan: Plan, experiment: str) -> list[tuple[str, Shares]]:
+def decoded_shares(plan: Plan, experiment: str) -> list[tuple[str, Shares]]:
     """(label, shares) of each of `systems` that was decoded; of several seeds the first."""
     from dragoman.metrics.offtarget import answered
 
@@ -63,7 +64,7 @@ def panels(plan: Plan, experiment: str) -> list[tuple[str, Shares]]:
 
 
 def shares(answers: Mapping[str, Sequence[str]], languages: Sequence[str]) -> Shares:
-    """What became of the lines that each language was asked of.
+    """The shares of the languages that came, for each language that was asked for.
 
     Args:
         answers: asked language -> the language of every line, as `metrics.offtarget.answered` names it.
@@ -76,39 +77,24 @@ def shares(answers: Mapping[str, Sequence[str]], languages: Sequence[str]) -> Sh
     return found
 
 
-def heat_maps(panels: Sequence[tuple[str, Shares]], across: int = 3) -> Figure:
+@styled
+def heat_maps(shown: Sequence[tuple[str, Shares]], across: int = 3) -> Figure:
     """One panel a system: rows are asked languages, columns answered ones, numbers are percent of a row.
 
     Args:
-        panels: (label, shares), all with the same columns.
+        shown: (label, shares), all with the same columns.
         across: most panels side by side.
     """
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
-
-    asked = list(dict.fromkeys(code for _, found in panels for code in found))
-    columns = list(next(iter(panels[0][1].values())))
-    across = min(across, len(panels))
-    lines = -(-len(panels) // across)
-    left, gap = 0.085, 0.025
-    width = (0.99 - left - gap * (across - 1)) / across
-    cell = min(width * WIDTH / len(columns), 0.52)
-    width = cell * len(columns) / WIDTH
-    head, foot, panel = 0.62, 0.3, cell * 0.82 * len(asked)
-    height = lines * (head + panel) + foot
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH, height))
-        for number, (label, found) in enumerate(panels):
-            line, column = divmod(number, across)
-            bottom = height - (line + 1) * (head + panel) + 0.06
-            axes = figure.add_axes((left + column * (width + gap), bottom / height, width, panel / height))
-            _panel(axes, label, found, asked, columns)
-            axes.set_title(label, loc="left", fontsize=9.5, color=INK, fontweight="bold", pad=20)
-            if column:
-                axes.tick_params(labelleft=False)
-            if not column:
-                figure.text(0.008, (bottom + panel + 0.1) / height, "asked", color=QUIET, va="center")
-        figure.text(left, 0.08 / height, "across: the language that came", color=QUIET, va="bottom")
+    asked = list(dict.fromkeys(code for _, found in shown for code in found))
+    columns = list(next(iter(shown[0][1].values())))
+    counts = [min(across, len(shown) - i) for i in range(0, len(shown), across)]
+    figure, rows = panels(counts, 0.32 * len(asked) + 0.85)
+    for row in rows:
+        row[0].set_xlabel("across: the language of the answer", color=QUIET, loc="left")
+    for (label, found), axes in zip(shown, chain(*rows), strict=True):
+        _panel(axes, label, found, asked, columns)
+        axes.set_title(label, loc="left", fontsize=9.5, color=INK, fontweight="bold")
+        axes.tick_params(labelleft=any(axes is row[0] for row in rows))
     return figure
 
 
@@ -124,7 +110,7 @@ def _panel(axes: Axes, label: str, found: Shares, asked: Sequence[str], columns:
             strength = 0.04 + 0.9 * share / 100 if share else 0.0
             cell = Rectangle((column, row), 1, 1, facecolor=colour, alpha=strength, edgecolor="none")
             wanted, got = NAMES.get(language, language), NAMES.get(came, came)
-            tell(axes.add_patch(cell), f"{label}\n{share:.1f} % of the lines asked for in {wanted} came in {got}")
+            describe(axes.add_patch(cell), f"{label}\n{share:.1f} % of the lines asked for in {wanted} came in {got}")
             if round(share):
                 place = (column + 0.5, row + 0.5)
                 axes.text(*place, f"{share:.0f}", ha="center", va="center", fontsize=8.5, color=INK)

@@ -1,0 +1,28 @@
+"""How HTML is written: templates beside this module, everything in them escaped."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import jinja2
+from markupsafe import Markup, escape
+
+
+def whole_pairs(text: str) -> Markup:
+    """`text`, escaped, with language pairs kept from being broken at their hyphen."""
+    return Markup(re.sub(r"\b[a-z]{2}-[a-z]{2}\b", r'<span class="pair">\g<0></span>', str(escape(text))))
+
+
+def template(name: str) -> jinja2.Template:
+    """A template by its file name; a variable that is not given is an error."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters["thousands"] = lambda number: f"{number:,}"
+    environment.filters["whole_pairs"] = whole_pairs
+    return environment.get_template(name)
