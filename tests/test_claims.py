@@ -217,7 +217,7 @@ def test_mistakes_are_named_with_file_line_and_key(tmp_path):
     [
         ({"against": None, "factor": 2.0}, "need `against`"),
         ({"against_settings": ["k=1", "k=3", "k=5"]}, "one for all"),
-        ({"lags": [2.0]}, "no settings"),
+        ({"lags": [2.0]}, "does not work with settings"),
         ({"reading": "free", "over_pairs": "mean"}, "tested over pairs"),
         ({"metric": "seconds"}, "it needs `against`, no settings"),
         ({"metric": "seconds", "settings": [""], "against": None}, "it needs `against`, no settings"),
