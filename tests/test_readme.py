@@ -11,6 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from dragoman import resources
+from dragoman.configfile import load_config
+from dragoman.estimates import forecast
+from dragoman.plan import Plan
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```bash\n(.*?)```", README, flags=re.DOTALL)
@@ -86,3 +91,11 @@ def test_top_level_is_what_it_says() -> None:
 def test_snakefile_is_a_table_of_contents() -> None:
     lines = (REPOSITORY / "Snakefile").read_text(encoding="utf-8").splitlines()
     assert len(lines) < 60 or sum(bool(line.strip()) for line in lines) < 60
+
+
+@pytest.mark.parametrize("paper", ["simulmask", "langaware-revised", "langaware-ablations", "langaware-v1", "pretty"])
+def test_hours_and_sizes_are_those_of_plan(paper: str) -> None:
+    row = next(line for line in README.splitlines() if line.startswith(f"| [papers/{paper}.yaml]"))
+    estimate = forecast(Plan(load_config(REPOSITORY / f"config/papers/{paper}.yaml")), resources.load())
+    sizes = [sum(part.values()) / 1e9 for part in (estimate.disk, estimate.download)]
+    assert f"| {estimate.gpu_hours:,.0f} | {sizes[0]:,.0f} GB | {sizes[1]:,.0f} GB |" in row

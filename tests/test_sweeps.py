@@ -123,3 +123,60 @@ def test_mistake(tmp_path: Path, old: str, new: str, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         loaded(tmp_path, GOOD.replace(old, new))
     assert message in str(caught.value)
+
+
+OTHER = """
+  other:
+    title: O
+    model: tiny
+    prompt: simulmask
+    train: {corpus: demo, pairs: [en-fr, en-de]}
+    test: {corpus: demo, pairs: [en-de]}
+    seeds: [1, 2]
+    tunings:
+      begun: {method: sft, training: {steps: 2}}
+      ended: {method: sft, start: begun, training: {steps: 1}}
+      longer: {method: sft, start: begun, training: {steps: 3}}
+      alone:
+        method: simulmask
+        options: {policies: [{name: wait-k, k: 7}]}
+        per_pair: true
+        training: {steps: 2}
+    systems:
+      two: {tuning: ended}
+      three: {tuning: longer}
+      one: {tuning: alone, decoder: {name: simultaneous, k: [3]}}
+"""
+
+
+def test_a_model_that_two_experiments_use_is_trained_once(tmp_path: Path) -> None:
+    plan = loaded(tmp_path, GOOD + OTHER)
+    own = {(run.tuning, run.scope, run.seed) for run in plan.tuning_runs if run.experiment == "other"}
+    assert own == {
+        ("longer", "all", 1),
+        *(("begun", "all", 2), ("ended", "all", 2), ("longer", "all", 2)),
+        ("alone", "en-de", 2),
+    }
+    first = TuningRun("e", "first", "all", 1)
+    assert plan.start_of(TuningRun("other", "longer", "all", 1)) == first
+    assert plan.tuning_behind(plan.decode_run("other", "two", "en-de", 1)) == TuningRun("e", "second", "all", 1)
+    assert plan.tuning_behind(plan.decode_run("other", "one", "en-de", 1)) == TuningRun("e", "sm,k=3", "en-de", 1)
+    assert first in plan.tunings_of("other"), "its loss is drawn there, too"
+    assert plan.tuning_folder(first) / "manifest.json" in plan.experiment_manifests("other")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("begun: {method: sft", "begun: {prompt: short, method: sft"),
+        ("begun: {method: sft", "begun: {limit: 5, method: sft"),
+        ("begun: {method: sft", "begun: {pairs: [en-fr], method: sft"),
+        ("begun: {method: sft, training: {steps: 2}}", "begun: {method: sft, training: {steps: 2, batch_size: 8}}"),
+        ("    title: O\n    model: tiny", "    title: O\n    unit: character\n    model: tiny"),
+    ],
+)
+def test_a_model_that_differs_is_trained_apart(tmp_path: Path, old: str, new: str) -> None:
+    assert old in OTHER
+    plan = loaded(tmp_path, GOOD + OTHER.replace(old, new))
+    assert TuningRun("other", "begun", "all", 1) in plan.tuning_runs
+    assert TuningRun("other", "ended", "all", 1) in plan.tuning_runs, "what it continues from differs"

@@ -137,7 +137,8 @@ class Mix(Strict):
 
 
 class Tuning(Strict):
-    """One way to fine-tune the experiment's model."""
+    """One way to fine-tune the experiment's model. If several experiments have tunings with the same keys, model, text,
+    prompt and seed, the first of these experiments trains the model for all."""
 
     method: str = "sft"
     """A registered method, which defines the training examples and the loss."""

@@ -97,9 +97,20 @@ class Runs:
     @cached_property
     def tuning_runs(self) -> list[TuningRun]:
         """Every fine-tuning that some system needs, each after the one that it continues from."""
+        return list(dict.fromkeys(run for name in self.experiments for run in self.tunings_of(name)))
+
+    def tunings_of(self, experiment: str) -> list[TuningRun]:
+        """Every fine-tuning that an experiment's systems need, each after the one that it continues from; among them
+        those that are trained under the name of another experiment."""
+        needed = [
+            run
+            for each in self.decode_runs
+            if each.experiment == experiment
+            for run in (self.tuning_behind(each), self.prior_twin(each))
+        ]
+        needed += [self.twin_of(each) for each in self.divergence_runs if each.experiment == experiment]
         runs: dict[TuningRun, None] = {}
-        needed = [run for each in self.decode_runs for run in (self.tuning_behind(each), self.prior_twin(each))]
-        for run in [*needed, *map(self.twin_of, self.divergence_runs)]:
+        for run in needed:
             chain = []
             while run is not None:
                 chain.append(run)
@@ -113,7 +124,35 @@ class Runs:
         start = tunings[run.tuning].start
         if start is None:
             return None
-        return TuningRun(run.experiment, start, run.scope if tunings[start].per_pair else "all", run.seed)
+        return self._shared(TuningRun(run.experiment, start, run.scope if tunings[start].per_pair else "all", run.seed))
+
+    def _shared(self, run: TuningRun) -> TuningRun:
+        """The first fine-tuning of the configuration that gives the same model: one that agrees in the foundation
+        model, text, prompt, options and seed. A model that several experiments use is trained once."""
+        if run not in self._first:
+            content = self._content_of(run)
+            names = [(name, key) for name, experiment in self.experiments.items() for key in experiment.tunings]
+            same = (TuningRun(*name, run.scope, run.seed) for name in names)
+            self._first[run] = next(other for other in same if other == run or self._content_of(other) == content)
+        return self._first[run]
+
+    @cached_property
+    def _first(self) -> dict[TuningRun, TuningRun]:
+        return {}
+
+    def _content_of(self, run: TuningRun) -> object:
+        """All that the model of a fine-tuning depends on; None if the experiment does not train it."""
+        experiment = self.experiment(run.experiment)
+        tuning, train = experiment.tunings[run.tuning], experiment.train
+        assert train is not None  # checked when the configuration was read
+        pairs = (tuning.pairs or train.pairs) if run.scope == "all" else [run.scope]
+        if run.seed not in self.seeds(experiment) or tuning.per_pair == (run.scope == "all"):
+            return None
+        if tuning.per_pair and run.scope not in experiment.test.pairs:
+            return None
+        rest = tuning.model_dump(mode="json", exclude={"prompt", "pairs", "limit", "start", "sweep"})
+        text = [train.corpus, pairs, tuning.limit or train.limit, tuning.prompt or experiment.prompt, experiment.asked]
+        return experiment.model, self.start_of(run), text, rest
 
     @cached_property
     def decode_runs(self) -> list[DecodeRun]:
@@ -176,7 +215,7 @@ class Runs:
     def _tuned(self, experiment: str, tuning: str, pair: str, seed: int) -> TuningRun:
         """The fine-tuning of a tuning for a pair."""
         per_pair = self.experiment(experiment).tunings[tuning].per_pair
-        return TuningRun(experiment, tuning, pair if per_pair else "all", seed)
+        return self._shared(TuningRun(experiment, tuning, pair if per_pair else "all", seed))
 
     def twin_of(self, run: DivergenceRun) -> TuningRun:
         """The fine-tuning that a foundation model is compared with."""

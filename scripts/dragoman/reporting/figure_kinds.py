@@ -252,7 +252,7 @@ FIGURES = {
         "Training loss",
         "Training loss of the fine-tunings; one colour, one tuning.",
         "Nothing was trained here.",
-        lambda plan, experiment: any(run.experiment == experiment for run in plan.tuning_runs),
+        lambda plan, experiment: bool(plan.tunings_of(experiment)),
         _draw_loss,
     ),
 }

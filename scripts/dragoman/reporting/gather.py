@@ -152,7 +152,7 @@ def curve(folder: Path) -> list[tuple[int, float]]:
 def tuning_curves(plan: Plan, experiment: str) -> list[tuple[str, str, list[tuple[int, float]]]]:
     """(label, tuning, curve) of every fine-tuning of an experiment. Seeds share a label; where there are more than
     `MANY` labels, the pairs and settings of a tuning do, too."""
-    runs = [run for run in plan.tuning_runs if run.experiment == experiment]
+    runs = plan.tunings_of(experiment)
     names = []
     for run in runs:
         label = named(*split(run.tuning))
