@@ -359,7 +359,7 @@ FILES: list[tuple[str, str | bytes, list[str]]] = [
     ("a.xliff", "<TS/>", ["a.xliff begins with <TS>", "ts2po"]),
     ("a.xlf", "<html/>", ["a.xlf begins with <html>, not <xliff>; give another file"]),
     ("a.tmx", tmx({"en": "a", "de": "b"}), ["a.tmx has no 'fr'; its languages are: en (1 units), de (1 units)"]),
-    ("a.tmx", tmx(), ["a.tmx has no 'en'; its languages are: nothing"]),
+    ("a.tmx", tmx(), ["a.tmx has no 'en'; its languages are: none"]),
     (
         "a.tmx",
         tmx({"en": "&x;", "fr": "b"}, head='<!DOCTYPE tmx [<!ENTITY x "y">]>\n'),

@@ -73,7 +73,7 @@ class Tags:
 
     def listed(self) -> str:
         """The languages that were seen, for a message."""
-        has = ", ".join(f"{tag or 'none'} ({count} units)" for tag, count in self.seen.items()) or "nothing"
+        has = ", ".join(f"{tag or 'none'} ({count} units)" for tag, count in self.seen.items()) or "none"
         return f"its languages are: {has}. Name another pair, or say under `columns` how it writes the language"
 
     def _means(self, tag: str, code: str) -> bool:
