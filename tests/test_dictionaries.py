@@ -161,3 +161,22 @@ def test_long_files_are_looked_at_and_read_to_the_end(tmp_path: Path) -> None:
     assert len(read_dictionary(path, "en-fr", most=30)) == 30
     with pytest.raises(TextError, match=r"d\.tsv:31"):
         read_dictionary(path, "en-fr")
+
+
+TEI = """<?xml version="1.0"?><TEI xmlns="http://www.tei-c.org/ns/1.0"><text><body>
+<entry><form><orth>colour</orth><orth>color</orth><pron>k</pron></form><sense n="1"><def>not this</def>
+<cit type="trans"><quote>la
+ couleur</quote></cit><cit type="trans"><quote>teinte</quote></cit><cit type="example"><quote>no</quote></cit>
+</sense></entry>
+<entry><form><orth>cat</orth></form><sense><sense><cit type="trans"><quote>chat</quote></cit></sense></sense></entry>
+<entry><form><orth>none</orth></form></entry></body></text></TEI>"""
+
+
+@pytest.mark.parametrize("ending", ["", ".gz"])
+def test_dictionaries_of_freedict(ending: str, tmp_path: Path) -> None:
+    path = tmp_path / f"eng-fra.tei{ending}"
+    path.write_bytes(gzip.compress(TEI.encode()) if ending else TEI.encode())
+    assert read_dictionary(path, "en-fr") == {"colour": "la couleur", "color": "la couleur", "cat": "chat"}
+    path.write_bytes(path.read_bytes()[:-30])
+    with pytest.raises(ValueError, match=r"eng-fra\.tei(\.gz)? is no whole TEI dictionary .*again"):
+        read_dictionary(path, "en-fr")

@@ -185,7 +185,7 @@ def test_columns_of_their_own_come_first(kind: str, tmp_path: Path) -> None:
         ("a.tsv", "eng_Latn\tfra_Latn\nGo.\tVa !\n", ["has: eng_Latn, fra_Latn", "`columns`"]),
         ("a.tsv", "en,fr\nGo.,Va !\n", ["cells are separated by tabs, and not by commas"]),
         ("a.tsv", "en;fr\nGo.;Va !\n", ["cells are separated by tabs, and not by semicolons"]),
-        ("a.tsv", '<?xml version="1.0"?>\n<tmx>\n', ["XML (TMX?)"]),
+        ("a.tsv", '<?xml version="1.0"?>\n<tmx>\n', ["this is XML: name a translation memory .tmx or .xlf"]),
         ("a.tsv", '{"en": "Go."}\n', ["name the file .jsonl"]),
         ("a.jsonl", '[{"en": "Go.", "fr": "Va !"}]\n', ["jq -c '.[]'"]),
         ("a.jsonl", '[\n{"en": "Go.", "fr": "Va !"}\n]\n', ["a.jsonl:1: not JSON", "jq -c '.[]'"]),

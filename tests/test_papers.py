@@ -159,7 +159,17 @@ def test_the_papers_systems_are_the_papers(place: str, experiment: Experiment) -
 def test_every_system_besides_the_papers_says_so() -> None:
     """In the experiments of a paper that has tables, a system is in one of these, or is called a variant, or is a
     control: an untrained or solved task that nobody takes for the paper's."""
-    controls = {"copy", "foundation", "untuned-legacy", "consistency", "cpo", "cpo-all-pairs", "all-pairs"}
+    controls = {
+        "copy",
+        "foundation",
+        "untuned-legacy",
+        "consistency",
+        "cpo",
+        "orpo",
+        "simpo",
+        "cpo-all-pairs",
+        "all-pairs",
+    }
     for place, experiment in EXPERIMENTS:
         if experiment.paper in ("simulmask", "langaware"):
             known = {number.system for number in numbers.load(experiment.paper)}

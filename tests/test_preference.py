@@ -133,11 +133,63 @@ def test_preference_by_hand() -> None:
     again, of the third 0. With beta 1, sigmoid(ln 2) = 2/3."""
     own, other = answers([[0.5, 0.5], [0.8], [0.3]]), answers([[0.125], [0.8, 0.5], [0.3]])
     expected = torch.tensor([-math.log(2 / 3), -math.log(2 / 3), math.log(2)])
-    torch.testing.assert_close(preference.preference(own, other, 1.0), expected)
+    torch.testing.assert_close(preference.preference(own, other, options(beta=1.0)), expected)
     sharper = torch.tensor([math.log(1 + 2**-3.0)] * 2 + [math.log(2)])
-    torch.testing.assert_close(preference.preference(own, other, 3.0), sharper)
+    torch.testing.assert_close(preference.preference(own, other, options(beta=3.0)), sharper)
     swapped = torch.tensor([-math.log(1 / 3)] * 2 + [math.log(2)])
-    torch.testing.assert_close(preference.preference(other, own, 1.0), swapped)
+    torch.testing.assert_close(preference.preference(other, own, options(beta=1.0)), swapped)
+
+
+def test_orpo_and_simpo_by_hand() -> None:
+    """Geometric means: of y 1/2 and 4/5, of z 1/8 and 1/2 = sqrt(5/8 2/5). Odds: 1 and 4, 1/7 and 1."""
+    own, other = answers([[0.5, 0.5], [0.8]]), answers([[0.125], [0.625, 0.4]])
+    orpo = torch.tensor([math.log(1 + 1 / 7), math.log(1 + 1 / 4)])
+    torch.testing.assert_close(preference.preference(own, other, options(form="orpo")), orpo)
+    # beta 2: the squares of the ratios 4 and 8/5; gamma = ln 2 halves them
+    simpo = torch.tensor([math.log(1 + 2 / 16), math.log(1 + 2 / 2.56)])
+    chosen = options(form="simpo", beta=2.0, gamma=math.log(2))
+    torch.testing.assert_close(preference.preference(own, other, chosen), simpo)
+
+
+TRL = {
+    "orpo": (0.04766657320681008, 2.3122017234148187, 0.33218470059287725),
+    "simpo": (0.038041371687783126, 4.511047744848594, 1.444125188356568),
+}
+
+
+def test_orpo_and_simpo_as_trl_computes_them() -> None:
+    """Made with TRL 0.9.6 in float64: `odds_ratio_loss`, without its sign; and `cpo_loss` with `loss_type="simpo"`,
+    beta 2.5 and `simpo_gamma` 1.25. Both are given the mean log probabilities of the answers."""
+    means = zip((-0.3, -1.7, -0.02), (-2.1, -0.4, -0.05), strict=True)
+    for (own, other), orpo, simpo in zip(means, TRL["orpo"], TRL["simpo"], strict=True):
+        both = answers([[math.exp(own)] * 3]), answers([[math.exp(other)] * 2])
+        assert preference.preference(*both, options(form="orpo")).item() == pytest.approx(orpo, rel=1e-4)
+        chosen = options(form="simpo", beta=2.5, gamma=1.25)
+        assert preference.preference(*both, chosen).item() == pytest.approx(simpo, rel=1e-4)
+
+
+def test_certain_answers_have_a_finite_loss_and_gradient() -> None:
+    logits = torch.tensor([[200.0, 0.0]], requires_grad=True)
+    certain = Answers(logits, torch.zeros(1, dtype=torch.long), torch.zeros(1, dtype=torch.long))
+    found = preference.preference(certain, answers([[0.5]]), options(form="orpo"))
+    found.sum().backward()
+    assert 0 <= found.item() < 1e-5
+    assert torch.isfinite(logits.grad).all()
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"form": "orpo", "beta": 0.1}, "orpo` has no beta"),
+        ({"form": "simpo"}, "needs its own `beta`"),
+        ({"gamma": 0.5}, "cpo` has no gamma"),
+        ({"form": "orpo", "gamma": 0.5}, "orpo` has no gamma"),
+        ({"form": "dpo"}, "'cpo', 'orpo' or 'simpo'"),
+    ],
+)
+def test_options_of_another_form_are_refused(given: dict[str, object], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        options(**given)
 
 
 def test_loss_equals_one_sentence_at_a_time(tokenizer: PreTrainedTokenizerBase) -> None:
@@ -189,5 +241,5 @@ def test_training_makes_rejected_answers_unlikely(tokenizer: PreTrainedTokenizer
         fitted = training.fit(start, tokenizer, made, settings, seed=1, work=work, label="t", loss=loss).model.eval()
         with torch.no_grad():
             own, other = preference.paired.answers(fitted, batch)
-        margins[alpha] = float(preference.preference(own, other, 1.0).mean())
+        margins[alpha] = float(preference.preference(own, other, options(beta=1.0)).mean())
     assert margins[1.0] < 0.4 * margins[0.0]

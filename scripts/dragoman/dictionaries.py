@@ -4,12 +4,16 @@ A file has a row per entry: the source word, a tab, its translation, and perhaps
 instead of tabs, as in the dictionaries of MUSE and the lexical tables of Moses. Of several translations of a word the
 one with the highest score counts; without scores, the first. Empty rows, rows that begin with `#` and a first row that
 names the columns are passed over.
+
+A .tei file is a dictionary of FreeDict. Every spelling of an entry is a word, and its translations are those of its
+senses, without scores.
 """
 
 from __future__ import annotations
 
 import logging
 import math
+import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -17,7 +21,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dragoman.languages import NAMES, split_pair
-from dragoman.text import TextError, lines
+from dragoman.text import TextError, lines, open_bytes
 from dragoman.words import UNIT, folded
 
 log = logging.getLogger(__name__)
@@ -98,6 +102,9 @@ def read_dictionary(path: Path, pair: str, most: int | None = None) -> Dictionar
 
 def _rows(path: Path, pair: str) -> Iterator[tuple[int, str, str, str | None]]:
     """Line number, source word, translation and score of every row but a header."""
+    if path.name.removesuffix(".gz").endswith(".tei"):
+        yield from _tei(path)
+        return
     turned = path.name.removesuffix(".gz").endswith(TARGET_FIRST)
     width, tabs = 0, False
     for number, line in enumerate(lines(path), 1):
@@ -113,6 +120,22 @@ def _rows(path: Path, pair: str) -> Iterator[tuple[int, str, str, str | None]]:
             raise TextError(f"{path}:{number}: {_expected(line, width)}")
         word, translation = cells[1::-1] if turned else cells[:2]
         yield number, word, translation, cells[2] if width == 3 else None
+
+
+def _tei(path: Path) -> Iterator[tuple[int, str, str, None]]:
+    """The same of a dictionary in TEI, an entry at a time."""
+    from lxml import etree
+
+    try:
+        with open_bytes(path) as file:
+            for _, entry in etree.iterparse(file, tag="{*}entry", resolve_entities=False, no_network=True):
+                words = [" ".join("".join(word.itertext()).split()) for word in entry.iterfind("{*}form/{*}orth")]
+                for quote in entry.iterfind(".//{*}sense/{*}cit[@type='trans']/{*}quote"):
+                    translation = " ".join("".join(quote.itertext()).split())
+                    yield from ((entry.sourceline, word, translation, None) for word in words)
+                entry.clear()
+    except (etree.XMLSyntaxError, EOFError, OSError, zlib.error) as error:
+        raise TextError(f"{path} is no whole TEI dictionary ({error}); copy or download it again") from None
 
 
 def _is_header(cells: list[str], pair: str) -> bool:

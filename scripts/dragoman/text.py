@@ -195,7 +195,7 @@ def _header_missing(path: Path, first: str, needed: Sequence[str]) -> str:
     """What a first row may be that is no header, and what to do about it."""
     start = first.lstrip()
     if start.startswith(("<?xml", "<tmx", "<!DOCTYPE")):
-        return "this is XML (TMX?): write its segments to a table or to two plain files"
+        return "this is XML: name a translation memory .tmx or .xlf, and write the text of other XML to a table"
     if start.startswith(("{", "[")):
         return "this looks like JSON: name the file .jsonl"
     if "\t" not in first:

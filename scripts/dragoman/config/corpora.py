@@ -9,6 +9,9 @@ from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 from dragoman.config.base import Language, Name, Pair, Strict
 
 Split = Literal["train", "validation", "test"]
+TABLES = (".tsv", ".jsonl", ".parquet")
+EXCHANGED = (".tmx", ".xlf", ".xliff", ".po")
+"""Endings of files with both sides: tables, and the formats in which translators exchange texts."""
 SAVED = "state.json"
 """The file by which the library `datasets` recognises a folder that it saved."""
 Align = Annotated[
@@ -95,11 +98,12 @@ class FileSet(Strict):
     """The files of one split of one pair: one file with both sides, two plain text files, or a folder of `datasets`."""
 
     path: str | None = None
-    """A .tsv (with a header row), .jsonl or .parquet file, also .gz. Its columns are the language codes, unless
-    `columns` gives other names."""
+    """A .tsv (with a header row), .jsonl or .parquet file, whose columns are the language codes, unless `columns` gives
+    other names; or a translation memory or message catalogue: a .tmx, .xlf, .xliff or .po file. Each also .gz."""
     source: str | None = None
     target: str | None = None
-    """Two plain text files, one sentence per line, also .gz; line n of one translates line n of the other."""
+    """Two plain text files, one sentence per line, also .gz; line n of one translates line n of the other. OPUS calls
+    such a pair Moses."""
     saved: str | None = None
     """A folder to which the library `datasets` saved one split (`Dataset.save_to_disk`); of a `DatasetDict`, the
     folder of one split inside it, like `mine/train`."""
@@ -119,8 +123,9 @@ class FileSet(Strict):
                 "give either `path` (one file with both sides), or both `source` and `target`, or `saved` (a folder "
                 "of the library `datasets`)"
             )
-        if self.path is not None and not self.path.removesuffix(".gz").endswith((".tsv", ".jsonl", ".parquet")):
-            text = f"`path` must end in .tsv, .jsonl or .parquet (or .gz after one of them), not {self.path!r}"
+        if self.path is not None and not self.path.removesuffix(".gz").endswith((*TABLES, *EXCHANGED)):
+            endings = ", ".join((*TABLES, *EXCHANGED))
+            text = f"`path` must end in one of {endings} (or .gz after it), not {self.path!r}"
             raise ValueError(f"{text}; two plain text files, a language each, go under `source` and `target`")
         return self
 
@@ -133,7 +138,9 @@ class FilePair(Strict):
     test: FileSet | None = None
     columns: dict[Language, str] = {}
     """Column name of each language, if it is not the language code. In .jsonl and .parquet files `translation.en` is
-    the key `en` within `translation`; if `translation` holds both languages, no name is needed."""
+    the key `en` within `translation`; if `translation` holds both languages, no name is needed. In .tmx and .xlf files
+    it is a language tag, like `pt-BR`, which is needed if the file has several tags of one language (`pt` takes them
+    all). If an .xlf or .po file does not name its languages, it is `source` or `target`, or `msgid` or `msgstr`."""
 
 
 class FilesCorpus(Strict):

@@ -16,6 +16,7 @@ and last a manifest. With `align: true`, training text without word alignments i
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -38,6 +39,12 @@ CHUNK = 20_000
 """Number of rows that are held in memory and written together, as one row group of the parquet file."""
 MAX_FAULTS = 1000
 """A file whose first rows are all faulty is refused after this many rows."""
+UNFINISHED = frozenset(
+    {"untranslated", "fuzzy", "obsolete", "plural-form", "alternative", "suggestion"}
+    | {"unapproved", "needs-work", "needs-review", "translate-no"}
+)
+"""Faults of rows that their file itself does not count as finished translations (see `exchange`): they are left out of
+a test set, too, and a file may begin with any number of them."""
 WARN_DROPPED = 0.05
 """Share of dropped lines above which the report shows a warning."""
 
@@ -124,16 +131,19 @@ def _usable(rows: Iterator[Row], split: str) -> Iterator[Row]:
     Raises:
         TextError: all rows are faulty, so the file itself is wrong; or a row of a test set cannot be read.
     """
-    count, faulty, first = 0, 0, ""
+    count, faults, first = 0, Counter[str](), ""
     for row in rows:
-        if row.fault and split == "test" and not (row.source or row.target):
+        finished = row.fault not in UNFINISHED
+        if row.fault and finished and split == "test" and not (row.source or row.target):
             raise TextError(f"{row.why} (a test set must be complete, so no row can be left out)")
-        count, faulty, first = count + 1, faulty + bool(row.fault), first or row.why
-        if faulty == count == MAX_FAULTS:
+        count, first = count + 1, first or row.why
+        faults.update([row.fault] if row.fault else [])
+        if faults.total() == count == MAX_FAULTS and finished:
             break
         yield row
-    if faulty == count > 0:
-        raise TextError(first)
+    if faults.total() == count > 0:
+        unfinished = ", ".join(f"{fault} {faults[fault]}" for fault in sorted(faults.keys() & UNFINISHED))
+        raise TextError(first + (f" (no row is a finished translation: {unfinished})" if unfinished else ""))
 
 
 def _write(
@@ -150,9 +160,9 @@ def _write(
                 source, target = row.source.strip(), row.target.strip()
                 if (kept_words := lines.beginning(source, checker.limits, unit)) != source:
                     source, row = kept_words, row._replace(alignment="")
-                reason = row.fault if split != "test" else ""
+                reason = row.fault if split != "test" or row.fault in UNFINISHED else ""
                 reason = reason or checker.reason(split, source, target) or row.fault
-                if reason and split == "test":
+                if reason and split == "test" and reason not in UNFINISHED:
                     counts["warnings"][reason] = counts["warnings"].get(reason, 0) + 1
                 elif reason:
                     counts["dropped"][reason] = counts["dropped"].get(reason, 0) + 1

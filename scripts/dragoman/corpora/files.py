@@ -1,5 +1,5 @@
-"""Your own parallel text: a table with both sides (.tsv, .jsonl, .parquet) or two plain files, each also .gz; or a
-folder that the library `datasets` saved.
+"""Your own parallel text: a table with both sides (.tsv, .jsonl, .parquet), a translation memory or catalogue (.tmx,
+.xlf, .xliff, .po) or two plain files, each also .gz; or a folder that the library `datasets` saved.
 
 An optional column `alignment` holds word alignments of the listed pair (`0-0 1-2`), of characters where a language
 writes no blanks. The reverse pair is read from the same files, its alignments turned round. A row that is not as the
@@ -9,12 +9,15 @@ others are is dropped by a reason of its own:
     not-json     a line of a .jsonl file that is no object
     not-text     a side is missing, or holds something else than text
     alignment    it is no alignment, or links words that the sides do not have
+
+`exchange` lists those of memories and catalogues.
 """
 
 from __future__ import annotations
 
 import io
 import re
+import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,7 +25,8 @@ from typing import Any
 from dragoman import text
 from dragoman.command import located
 from dragoman.config import FilePair, FilesCorpus, FileSet
-from dragoman.corpora import SPLITS, CorpusError, Row, flipped, parquet, require_pair, saved
+from dragoman.corpora import SPLITS, CorpusError, Row, flipped, parquet, po, require_pair, saved, xliff_tmx
+from dragoman.corpora.exchange import Tags
 from dragoman.languages import reverse, split_pair
 from dragoman.storage import sha256
 from dragoman.units import Units, of_pair, units
@@ -43,7 +47,8 @@ def read(corpus: FilesCorpus, pair: str, split: str, folder: Path) -> Iterator[R
         return
     names, counted = [splits.columns.get(language, language) for language in split_pair(listed)], of_pair(listed)
     if files.path is not None:
-        rows = _one_file(located(files.path), names, counted)
+        path = located(files.path)
+        rows = _one_file(path, names, counted, Tags(path, listed, splits.columns))
     elif files.saved is not None:
         rows = _checked_all(saved.texts(located(files.saved), names, [ALIGNMENT]), counted, files.saved)
     else:
@@ -75,7 +80,7 @@ def _listed(corpus: FilesCorpus, pair: str) -> tuple[str, FilePair]:
     return listed, corpus.pairs[listed]
 
 
-def _one_file(path: Path, names: list[str], counted: Units) -> Iterator[Row]:
+def _one_file(path: Path, names: list[str], counted: Units, tags: Tags) -> Iterator[Row]:
     kind = path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
     if kind == ".parquet":
         yield from _parquet(path, names, counted)
@@ -85,8 +90,10 @@ def _one_file(path: Path, names: list[str], counted: Units) -> Iterator[Row]:
     elif kind == ".jsonl":
         for number, cells in text.object_rows(path):
             yield _row(cells, names, counted, f"{path}:{number}", "not-json")
+    elif kind == ".po":
+        yield from po.rows(path, tags)
     else:
-        raise CorpusError(f"{path}: not a name that ends in .tsv, .jsonl or .parquet (or one of them and .gz)")
+        yield from xliff_tmx.rows(path, kind, tags)
 
 
 def _parquet(path: Path, names: list[str], counted: Units) -> Iterator[Row]:
@@ -95,7 +102,7 @@ def _parquet(path: Path, names: list[str], counted: Units) -> Iterator[Row]:
         with text.open_bytes(path) as packed:
             try:
                 file = io.BytesIO(packed.read())  # parquet is read from its end: a packed one has to be unpacked first
-            except (EOFError, OSError) as error:
+            except (EOFError, OSError, zlib.error) as error:
                 raise CorpusError(f"{path} is not a whole gzip file ({error}); copy or download it again") from None
     yield from _checked_all(parquet.texts(file, str(path), names, optional=[ALIGNMENT]), counted, str(path))
 

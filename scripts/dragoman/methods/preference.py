@@ -6,8 +6,18 @@ reject, each with its end-of-sequence token, and log p of a whole answer the sum
     loss = mean over tokens of y  [ -log p(y_t | x, y_<t) ]
          + alpha mean over sentences [ -log sigmoid(beta (log p(y | x) - log p(z | x))) ]
 
-with alpha = 1 in the paper. Its rejected answers are worse translations; here, as for language confusion elsewhere
-(arXiv 2505.19116), they are in a wrong language, and come from the training text itself: no model has to answer first.
+with alpha = 1 in the paper. `form` chooses between this preference and two others that need no reference model either.
+|y| is the number of tokens of y, and P(y) the geometric mean of their probabilities, p(y | x)^(1 / |y|):
+
+    orpo     -log sigmoid(log odds(y) - log odds(z)), odds(y) = P(y) / (1 - P(y))
+    simpo    -log sigmoid(beta (log P(y) - log P(z)) - gamma)
+
+ORPO is by Hong et al. (EMNLP 2024, arXiv 2403.07691), with cross-entropy and a weight as here. SimPO is by Meng et al.
+(NeurIPS 2024, arXiv 2405.14734), without cross-entropy, for models that are tuned already. Here cross-entropy stays in
+all three, so that they differ in the preference alone.
+
+CPO's rejected answers are worse translations; here, as for language confusion elsewhere (arXiv 2505.19116), they are in
+a wrong language, and come from the training text itself: no model has to answer first.
 """
 
 from __future__ import annotations
@@ -17,7 +27,7 @@ import random
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat
+from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, model_validator
 
 from dragoman.config import Prompt, Strict
 from dragoman.languages import split_pair
@@ -33,6 +43,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+CERTAIN = 1e-6
+"""-log P(y) below which an answer counts as certain."""
 Said = dict[tuple[str, str], dict[str, str]]
 """(language, sentence) -> language -> the same sentence in that language."""
 
@@ -42,8 +54,14 @@ class Options(Strict):
 
     alpha: NonNegativeFloat = 1.0
     """Weight of the preference; 0 is ordinary fine-tuning."""
+    form: Literal["cpo", "orpo", "simpo"] = "cpo"
+    """The published preference: CPO compares likelihoods of whole answers, ORPO odds per token, SimPO likelihoods per
+    token."""
     beta: PositiveFloat = 0.1
-    """How soon a preferred answer is preferred enough: large beta, small difference."""
+    """How soon a preferred answer is preferred enough: large beta, small difference. SimPO, which compares tokens,
+    needs a larger one (2 to 10, its authors write); ORPO has none."""
+    gamma: NonNegativeFloat = 0.0
+    """SimPO: how much better a preferred answer must be, after beta."""
     rejected: Literal["source", "english", "other"] = "other"
     """The answer to reject. `source`: the source sentence, copied. `english`: the sentence in English, into which
     models slip; for pairs into English the source. `other`: the sentence in a language that is neither source nor
@@ -51,6 +69,18 @@ class Options(Strict):
     share the source or the answer (multi-parallel text); a sentence that has none there is left out."""
     seed: NonNegativeInt = 1234
     """Seed of the draws of `other`. Seeds of the experiment do not change them."""
+
+    @model_validator(mode="after")
+    def _of_its_form(self) -> Options:
+        if self.form == "orpo" and "beta" in self.model_fields_set:
+            raise ValueError("`form: orpo` has no beta; remove it, and weigh the preference by alpha")
+        if self.form == "simpo" and "beta" not in self.model_fields_set:
+            raise ValueError(
+                "`form: simpo` needs its own `beta`, like 2.0; the default is for likelihoods of whole answers"
+            )
+        if self.form != "simpo" and "gamma" in self.model_fields_set:
+            raise ValueError(f"`form: {self.form}` has no gamma; remove it, or write `form: simpo`")
+        return self
 
 
 def languages(pair: str, pairs: Iterable[str], rejected: str) -> set[str]:
@@ -127,8 +157,8 @@ def examples(
     return made
 
 
-def preference(own: Answers, other: Answers, beta: float) -> torch.Tensor:
-    """-log sigmoid(beta (log p(own) - log p(other))) of every example, in nats: [batch]."""
+def preference(own: Answers, other: Answers, options: Options) -> torch.Tensor:
+    """What `form` adds to the loss of every example, in nats: [batch]."""
     import torch
     from torch.nn.functional import cross_entropy, logsigmoid
 
@@ -136,15 +166,24 @@ def preference(own: Answers, other: Answers, beta: float) -> torch.Tensor:
 
     def likelihoods(answers: Answers) -> torch.Tensor:
         nats = cross_entropy(answers.logits, answers.tokens, reduction="none")
-        return torch.zeros(rows, device=nats.device).index_add(0, answers.rows, -nats)
+        whole = torch.zeros(rows, device=nats.device).index_add(0, answers.rows, -nats)
+        return whole if options.form == "cpo" else whole / answers.rows.bincount(minlength=rows)
 
-    return -logsigmoid(beta * (likelihoods(own) - likelihoods(other)))
+    def log_odds(likelihood: torch.Tensor) -> torch.Tensor:
+        # An answer that is certain in float32 has no odds; the difference to this bound has no effect on a loss.
+        likelihood = likelihood.clamp(max=-CERTAIN)
+        return likelihood - torch.log(-torch.expm1(likelihood))
+
+    wanted, rejected = likelihoods(own), likelihoods(other)
+    if options.form == "orpo":
+        return -logsigmoid(log_odds(wanted) - log_odds(rejected))
+    return -logsigmoid(options.beta * (wanted - rejected) - options.gamma)
 
 
 def loss(forward: Forward, batch: dict[str, torch.Tensor], predicted: torch.Tensor, options: Options) -> torch.Tensor:
     """Cross-entropy per predicted token, plus alpha times the preference per example, of the global batch."""
 
     def preferred(own: Answers, other: Answers) -> torch.Tensor:
-        return preference(own, other, options.beta).sum() * predicted / batch["examples"]
+        return preference(own, other, options).sum() * predicted / batch["examples"]
 
     return paired.loss(forward.model, batch, predicted, options.alpha, preferred)
