@@ -22,7 +22,6 @@ from dragoman.attention import masked, mirroring
 from dragoman.config import SimultaneousDecoder
 from dragoman.configfile import ConfigError, parse, prompts
 from dragoman.decoding import Context, Item, Row, simultaneous, streaming
-from dragoman.decoding.cost import Work
 from dragoman.decoding.streaming import Interpreter
 from dragoman.decoding.vocabulary import Vocabulary
 from dragoman.plan import Plan
@@ -291,15 +290,18 @@ def test_cost_is_what_is_computed(folders: dict[str, Path], policy: dict[str, An
     axis = options.policies[0].AXIS
     options = options.at(axis, str(options.values_of(axis)[-1]))
     decoder = simultaneous.Decoder(Context(folders["llama"], "en-fr", PROMPT), options)
-    work: list[Work] = []
-    decoder.price.gflops = lambda each: work.append(each) or 0.0
+    rows: list[simultaneous.Sentence] = []
+    result = decoder._result
+    decoder._result = lambda policy, row: rows.append(row) or result(policy, row)
     with FlopCounterMode(display=False) as counter:
         decoder.decode([Item(0, SOURCES[0], "")])
     counts = counter.get_flop_counts()["Global"]
     products = sum(number for operator, number in counts.items() if str(operator) in ("aten.mm", "aten.addmm"))
-    whole = decoder.price.prediction  # the pass over the source, whose logits nobody asks for
-    assert products == decoder.price.token * work[0].tokens + decoder.price.prediction * work[0].predictions + whole
-    assert bool(work[0].looks) == (policy["name"] == "alignatt")
+    (row,), price = rows, decoder.price
+    # the pass over the source computes logits that no row needs, and the words that were never read
+    work, unread = row.work, row.ends[-1] - row.ends[row.read]
+    assert products == price.token * (work.tokens + unread) + price.prediction * (work.predictions + 1)
+    assert bool(work.looks) == (policy["name"] == "alignatt")
 
 
 # ------------------------------------------------------------------------------------------------------- validation
