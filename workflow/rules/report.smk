@@ -15,7 +15,9 @@ wildcard_constraints:
 
 rule table:
     input:
-        lambda w: figure_kinds.inputs(PLAN, w.experiment, "relative") if figure_kinds.has_twin(PLAN, w.experiment) else [],
+        lambda w: (
+            figure_kinds.inputs(PLAN, w.experiment, "relative") if figure_kinds.has_twin(PLAN, w.experiment) else []
+        ),
         records=rules.experiment_records.output[0],
     output:
         csv=report(
