@@ -147,7 +147,7 @@ MISTAKES = [
     (
         "{provider: demo, train: 10, test: 5}",
         "{provider: files, pairs: {en-fr: {train: {path: a.md}}}}",
-        ["must end in .tsv, .jsonl or .parquet"],
+        ["must end in one of .tsv, .jsonl, .parquet, .tmx, .xlf, .xliff, .po"],
     ),
     ("tuned: {tuning: sft}", "tuned: {tuning: sft}\n    metrics: ['bleu:tokenize=13b']", ["metrics.0", "13b"]),
     ("prompt: simulmask", "prompt: simulmask\n    unit: words", ["c.yaml:14", "unit", "did you mean 'word'"]),

@@ -134,8 +134,8 @@ OTHER = """
     test: {corpus: demo, pairs: [en-de]}
     seeds: [1, 2]
     tunings:
-      begun: {method: sft, training: {steps: 2}}
       ended: {method: sft, start: begun, training: {steps: 1}}
+      begun: {method: sft, training: {steps: 2}}
       longer: {method: sft, start: begun, training: {steps: 3}}
       alone:
         method: simulmask
@@ -161,7 +161,7 @@ def test_a_model_that_two_experiments_use_is_trained_once(tmp_path: Path) -> Non
     assert plan.start_of(TuningRun("other", "longer", "all", 1)) == first
     assert plan.tuning_behind(plan.decode_run("other", "two", "en-de", 1)) == TuningRun("e", "second", "all", 1)
     assert plan.tuning_behind(plan.decode_run("other", "one", "en-de", 1)) == TuningRun("e", "sm,k=3", "en-de", 1)
-    assert first in plan.tunings_of("other"), "its loss is drawn there, too"
+    assert plan.tunings_of("other")[TuningRun("other", "begun", "all", 1)] == first, "its loss is drawn there, too"
     assert plan.tuning_folder(first) / "manifest.json" in plan.experiment_manifests("other")
 
 

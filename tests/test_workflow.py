@@ -306,10 +306,12 @@ def test_demonstration_has_the_right_jobs(tmp_path: Path) -> None:
     jobs = planned(done)
     assert {rule: jobs[rule] for rule in ("pretrain", "finetune", "decode")} == {
         "pretrain": 2,
-        # stage 1 and two stages 2; three tunings for all k and three for each of four; twins and task models
-        "finetune": 3 + (3 + 3 * 4) + 3 * 2,
-        # pairs x systems; four for all k and four for each; of translation, tagging and summaries with prior tokens
-        "decode": 16 * 4 + 2 * (4 + 4 * 4) + 2 * (10 + 5 + 5),
+        # stage 1 and two stages 2, three seeds; three tunings for all k and three for each of four, one seed; twins and
+        # task models, three seeds
+        "finetune": 3 * 3 + (3 + 3 * 4) + 3 * 3 * 2,
+        # pairs x (systems without a tuning + systems with one, once a seed); four for all k, four for each k;
+        # translation, tagging and summaries with prior tokens
+        "decode": 16 * (1 + 3 * 3) + 2 * (4 + 4 * 4) + 2 * (6 + 4 * 3 + 2 * (1 + 4 * 3)),
     }
     assert jobs["prepare"] == 15 + 20 + 3 * 2, "pairs of the web, of many directions, of the other experiments"
 

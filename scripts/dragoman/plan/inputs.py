@@ -204,7 +204,7 @@ class Inputs(Folders):
 
     def experiment_manifests(self, name: str) -> list[Path]:
         """Manifests of the models that an experiment trains, for its loss curves."""
-        return [self.tuning_folder(run) / MANIFEST for run in self.tunings_of(name)]
+        return [self.tuning_folder(run) / MANIFEST for run in self.tunings_of(name).values()]
 
     def corpora_used(self) -> list[tuple[str, str]]:
         """Every (corpus, pair) that some run reads."""

@@ -97,34 +97,33 @@ class Runs:
     @cached_property
     def tuning_runs(self) -> list[TuningRun]:
         """Every fine-tuning that some system needs, each after the one that it continues from."""
-        return list(dict.fromkeys(run for name in self.experiments for run in self.tunings_of(name)))
+        return list(dict.fromkeys(run for name in self.experiments for run in self.tunings_of(name).values()))
 
-    def tunings_of(self, experiment: str) -> list[TuningRun]:
-        """Every fine-tuning that an experiment's systems need, each after the one that it continues from; among them
-        those that are trained under the name of another experiment."""
-        needed = [
-            run
-            for each in self.decode_runs
-            if each.experiment == experiment
-            for run in (self.tuning_behind(each), self.prior_twin(each))
-        ]
-        needed += [self.twin_of(each) for each in self.divergence_runs if each.experiment == experiment]
-        runs: dict[TuningRun, None] = {}
-        for run in needed:
-            chain = []
-            while run is not None:
-                chain.append(run)
-                run = self.start_of(run)
-            runs |= dict.fromkeys(reversed(chain))
-        return list(runs)
+    def tunings_of(self, experiment: str) -> dict[TuningRun, TuningRun]:
+        """The fine-tunings that an experiment's systems need, each after the one that it continues from: by the name
+        that each has in this experiment, the one that is trained."""
+        runs: dict[TuningRun, TuningRun] = {}
+
+        def add(tuning: str | None, pair: str, seed: int) -> None:
+            if tuning is None:
+                return
+            add(self.experiment(experiment).tunings[tuning].start, pair, seed)
+            own = self._named(experiment, tuning, pair, seed)
+            runs[own] = self._shared(own)
+
+        for run in (each for each in self.decode_runs if each.experiment == experiment):
+            prior = prior_of(self.system(run))
+            add(self.system(run).tuning, run.pair, run.seed)
+            add(prior.twin if isinstance(prior, SftPrior) else None, run.pair, run.seed)
+        spec = self.experiment(experiment).divergence
+        for compared in (each for each in self.divergence_runs if each.experiment == experiment):
+            add(spec and spec.twin, compared.pair, compared.seed)
+        return runs
 
     def start_of(self, run: TuningRun) -> TuningRun | None:
         """The fine-tuning that `run` continues from; None if it starts from the experiment's model."""
-        tunings = self.experiment(run.experiment).tunings
-        start = tunings[run.tuning].start
-        if start is None:
-            return None
-        return self._shared(TuningRun(run.experiment, start, run.scope if tunings[start].per_pair else "all", run.seed))
+        start = self.experiment(run.experiment).tunings[run.tuning].start
+        return self._shared(self._named(run.experiment, start, run.scope, run.seed)) if start else None
 
     def _shared(self, run: TuningRun) -> TuningRun:
         """The first fine-tuning of the configuration that gives the same model: one that agrees in the foundation
@@ -152,7 +151,8 @@ class Runs:
             return None
         rest = tuning.model_dump(mode="json", exclude={"prompt", "pairs", "limit", "start", "sweep"})
         text = [train.corpus, pairs, tuning.limit or train.limit, tuning.prompt or experiment.prompt, experiment.asked]
-        return experiment.model, self.start_of(run), text, rest
+        start = tuning.start and self._content_of(self._named(run.experiment, tuning.start, run.scope, run.seed))
+        return experiment.model, start, text, rest
 
     @cached_property
     def decode_runs(self) -> list[DecodeRun]:
@@ -212,10 +212,14 @@ class Runs:
             for pair in experiment.test.pairs
         ]
 
-    def _tuned(self, experiment: str, tuning: str, pair: str, seed: int) -> TuningRun:
+    def _named(self, experiment: str, tuning: str, pair: str, seed: int) -> TuningRun:
         """The fine-tuning of a tuning for a pair."""
         per_pair = self.experiment(experiment).tunings[tuning].per_pair
-        return self._shared(TuningRun(experiment, tuning, pair if per_pair else "all", seed))
+        return TuningRun(experiment, tuning, pair if per_pair else "all", seed)
+
+    def _tuned(self, experiment: str, tuning: str, pair: str, seed: int) -> TuningRun:
+        """The fine-tuning that is trained for it."""
+        return self._shared(self._named(experiment, tuning, pair, seed))
 
     def twin_of(self, run: DivergenceRun) -> TuningRun:
         """The fine-tuning that a foundation model is compared with."""

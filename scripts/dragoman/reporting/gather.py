@@ -160,7 +160,8 @@ def tuning_curves(plan: Plan, experiment: str) -> list[tuple[str, str, list[tupl
     tunings = [split(run.tuning)[0] for run in runs]
     if len(set(names)) > MANY:
         names = tunings
-    return [(*both, curve(plan.tuning_folder(run))) for *both, run in zip(names, tunings, runs, strict=True)]
+    curves = [curve(plan.tuning_folder(trained)) for trained in runs.values()]
+    return list(zip(names, tunings, curves, strict=True))
 
 
 def model_facts(plan: Plan) -> list[ModelFacts]:
