@@ -397,8 +397,8 @@ PAPERS = REPOSITORY / "config" / "papers"
             PAPERS / "langaware-v1.yaml",
             {"download": 50, "prepare": 56, "fetch_model": 1, "finetune": 9 - 3, "decode": 10 * (6 + 12 + 14)},
         ),
-        (  # stage 1 and: 15 weights, 5 numbers of steps, 4 amounts (of both stages), a larger model; 12 pairs. The first
-            # three share stage 1, and two of them the paper's stage 2
+        (  # stage 1 and: 15 weights, 5 numbers of steps, 4 amounts (of both stages), a larger model; 12 pairs. Three of
+            # them share stage 1, and two the paper's stage 2
             PAPERS / "langaware-ablations.yaml",
             {"download": 18, "fetch_model": 2, "finetune": 16 + 6 + 8 + 2 - 3, "decode": 12 * (16 + 6 + 8 + 2)},
         ),
