@@ -1,7 +1,6 @@
-"""Scores segments with a COMET, BLEURT or LaBSE model: the other end of `dragoman.metrics.neural`.
+"""Scores segments with a COMET, BLEURT or LaBSE model: the process that `dragoman.metrics.neural` starts.
 
-Their packages do not go with ours, so this runs in an environment of its own (`make env-neural`), as a process that
-`dragoman.metrics.neural` starts, and imports nothing of ours.
+It runs in an environment of its own (`make env-neural`), since its packages conflict with ours, and imports none of ours.
 
     .venv-neural/bin/python -I scripts/neural_scorer.py comet Unbabel/wmt22-comet-da
 
@@ -49,7 +48,6 @@ from typing import Any, Protocol, TextIO
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 warnings.filterwarnings("ignore", message="pkg_resources is deprecated")
-
 
 ENCODER_FILES = ["config.json", "tokenizer.json", "tokenizer_config.json", "sentencepiece.bpe.model", "vocab.txt"]
 """What COMET reads of the encoder that its checkpoint was made from; none has all of them."""
