@@ -1,6 +1,6 @@
 """Scores segments with a COMET, BLEURT or LaBSE model: the process that `dragoman.metrics.neural` starts.
 
-It runs in an environment of its own (`make env-neural`), since its packages conflict with ours, which it does not import.
+It runs in an environment of its own (`make env-neural`) and imports nothing of ours, since the packages conflict.
 
     .venv-neural/bin/python -I scripts/neural_scorer.py comet Unbabel/wmt22-comet-da
 
