@@ -486,7 +486,7 @@ from simuleval.data.segments import TextSegment
 from simuleval.utils.agent import EVALUATION_SYSTEM_LIST, import_file
 
 import_file(sys.argv[1])
-common = dict(config="c", experiment="e", system_name="s", pair="en-fr", seed=2, k=None)
+common = dict(config="c", experiment="e", system_name="s", pair="en-fr", seed=2, k=None, setting=None)
 for python, words, placement in json.loads(sys.argv[2]):
     try:
         agent = EVALUATION_SYSTEM_LIST[0](Namespace(python=python, **common))
