@@ -142,7 +142,7 @@ class Dictated:
     def write(self, token: int) -> None:
         """The writer keeps what it wrote."""
 
-    def logits(self) -> torch.Tensor:
+    def logits(self, hidden: int = 0) -> torch.Tensor:
         return torch.nn.functional.one_hot(torch.tensor(self.tokens[len(self.interpreter.writer.tokens)]), self.size)
 
 
