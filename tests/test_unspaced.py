@@ -129,6 +129,8 @@ class Dictated:
     """Stands for a model: whatever is read, these are the next tokens."""
 
     outgrown = ""
+    weights = None
+    """No policy here asks for attention."""
 
     def __init__(self, interpreter: Interpreter, written: str) -> None:
         tokenizer = interpreter.tokenizer
