@@ -1,4 +1,4 @@
-"""What nearly every job needs, made once when this module is imported: for the process that jobs are copies of.
+"""Imports and digests that nearly every job needs. The worker makes them once, by importing this module.
 
 Configurations are checked with the options of every method and metric, so all that is registered is imported. The
 fingerprint of a job's code needs a digest of every file and the versions of the libraries, which are kept.

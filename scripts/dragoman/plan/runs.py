@@ -100,8 +100,8 @@ class Runs:
         return list(dict.fromkeys(run for name in self.experiments for run in self.tunings_of(name).values()))
 
     def tunings_of(self, experiment: str) -> dict[TuningRun, TuningRun]:
-        """The fine-tunings that an experiment's systems need, each after the one that it continues from: by the name
-        that each has in this experiment, the one that is trained."""
+        """The fine-tunings that an experiment's systems need, each after the one that it continues from. A key is named
+        as in this experiment; its value is the fine-tuning that trains the model, maybe in another experiment."""
         runs: dict[TuningRun, TuningRun] = {}
 
         def add(tuning: str | None, pair: str, seed: int) -> None:
@@ -131,8 +131,9 @@ class Runs:
         if run not in self._first:
             content = self._content_of(run)
             names = [(name, key) for name, experiment in self.experiments.items() for key in experiment.tunings]
-            same = (TuningRun(*name, run.scope, run.seed) for name in names)
-            self._first[run] = next(other for other in same if other == run or self._content_of(other) == content)
+            others = (TuningRun(*name, run.scope, run.seed) for name in names)
+            same = (other for other in others if other == run or content == self._content_of(other) is not None)
+            self._first[run] = next(same)
         return self._first[run]
 
     @cached_property
