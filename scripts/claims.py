@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from dragoman import claims, command, records
+from dragoman import claims, command
 from dragoman.configfile import ConfigError, load_config
 from dragoman.metrics import score_cache
 from dragoman.plan import Plan
+from dragoman.results import records
 from dragoman.storage import canonical, replacing
 
 

@@ -7,9 +7,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from dragoman import command, comparison
+from dragoman import command
 from dragoman.metrics import score_cache
 from dragoman.reporting import sidebyside
+from dragoman.results import comparison
 from dragoman.storage import replacing
 
 

@@ -7,10 +7,11 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from dragoman import command, corpora, decoding, habits, models, registry, shots
+from dragoman import command, corpora, decoding, models, registry
 from dragoman.configfile import load_config
 from dragoman.imports import code
 from dragoman.plan import DecodeRun, Plan
+from dragoman.prompts import habits, shots
 from dragoman.storage import digest, read_manifest, replacing, sha256
 
 

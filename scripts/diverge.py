@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dragoman import chat, command, corpora, decoding, models
+from dragoman import command, corpora, decoding, models
 from dragoman.configfile import load_config
 from dragoman.plan import DivergenceRun, Plan
+from dragoman.prompts import chat
 
 
 def diverge(plan: Plan, run: DivergenceRun) -> None:

@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError, safe_open
 
-from dragoman import chat, command, habits, hub, models, room
+from dragoman import command, hub, models, room
 from dragoman.checks import masks
 from dragoman.config import GgufModel, HubModel, LocalModel, PackageModel, ScratchModel
 from dragoman.configfile import load_config
 from dragoman.plan import Plan
 from dragoman.plan.inputs import CHECKPOINT
+from dragoman.prompts import chat, habits
 from dragoman.storage import building, read_manifest, sha256
 from dragoman.weights import header, model, packages, tokenizer
 

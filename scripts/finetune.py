@@ -7,13 +7,15 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from dragoman import chat, command, corpora, habits, instructions, launch, models, prompts, registry
+from dragoman import command, corpora, instructions, models, prompts, registry
 from dragoman.checks import options_of
 from dragoman.configfile import load_config
 from dragoman.imports import code
 from dragoman.methods import ParallelText
 from dragoman.plan import Plan, TuningRun
+from dragoman.prompts import chat, habits
 from dragoman.storage import building, digest, read_manifest, write_json
+from dragoman.training import launch
 
 
 def read(folder: Path, pair: str, limit: int | None, units: Sequence[str] = ()) -> ParallelText:
@@ -24,7 +26,7 @@ def read(folder: Path, pair: str, limit: int | None, units: Sequence[str] = ()) 
 
 def tune(plan: Plan, run: TuningRun) -> None:
     """Examples from the corpora, weights from the foundation model, result into the run's folder."""
-    from dragoman import losses, training  # they bring torch, which --help need not wait for
+    from dragoman.training import loop, losses  # they bring torch, which --help need not wait for
 
     experiment = plan.experiment(run.experiment)
     tuning = experiment.tunings[run.tuning]
@@ -50,11 +52,11 @@ def tune(plan: Plan, run: TuningRun) -> None:
         texts.append(read(mixed, instructions.PAIR, tuning.mix.limit))
     made = method.examples(texts, prompt, tokenizer, options)
     positions = models.positions(models.described(before))
-    examples = training.drop_long(made, min(tuning.training.max_length, positions or tuning.training.max_length))
+    examples = loop.drop_long(made, min(tuning.training.max_length, positions or tuning.training.max_length))
     made_with = models.made_with(tuning.training.precision)
     fingerprint = code("finetune", *plan.tuning_code(run.experiment, run.tuning))
     work = plan.work_folder("finetune", [vars(run), spec, made_from, made_with, fingerprint])
-    fitted = training.fit_in_memory(
+    fitted = loop.fit_in_memory(
         lambda: models.load(before),
         tokenizer,
         examples,

@@ -6,9 +6,10 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from dragoman import command, judging, records
+from dragoman import command
 from dragoman.configfile import load_config
 from dragoman.plan import DecodeRun, Plan
+from dragoman.results import judging, records
 from dragoman.storage import sha256
 
 

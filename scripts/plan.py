@@ -10,10 +10,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from dragoman import command, resources
+from dragoman import command
 from dragoman.configfile import load_config
-from dragoman.estimates import Forecast, forecast
-from dragoman.plan import Plan
+from dragoman.plan import Plan, resources
+from dragoman.plan.estimates import Forecast, forecast
 from dragoman.room import gigabytes
 
 

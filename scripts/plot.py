@@ -6,11 +6,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from dragoman import command, records, registry
+from dragoman import command, registry
 from dragoman.configfile import load_config
 from dragoman.metrics import score_cache
 from dragoman.plan import Plan
 from dragoman.reporting import figure_kinds, figures
+from dragoman.results import records
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -7,12 +7,13 @@ import random
 import shutil
 from collections.abc import Sequence
 
-from dragoman import command, corpora, launch, models, pages
+from dragoman import command, corpora, models, pages
 from dragoman.config import ScratchModel
 from dragoman.configfile import load_config
 from dragoman.imports import code
 from dragoman.plan import Plan
 from dragoman.storage import building, read_manifest, write_json
+from dragoman.training import launch
 
 SAMPLE = 40
 """Pages shown in the model's folder, for the eye."""
@@ -20,7 +21,7 @@ SAMPLE = 40
 
 def pretrain(plan: Plan, name: str, spec: ScratchModel) -> None:
     """Train tokenizer and weights on pages made of the model's corpus."""
-    from dragoman import training  # brings torch, which --help need not wait for
+    from dragoman.training import loop  # brings torch, which --help need not wait for
 
     models.use_threads(plan.config.threads)
     text, made_from = {}, {}
@@ -40,9 +41,9 @@ def pretrain(plan: Plan, name: str, spec: ScratchModel) -> None:
     facts["made_with"] = made_with
     work = plan.work_folder("pretrain", [name, plan.model_spec(name), made_from, made_with, code("pretrain")])
     if spec.pretraining is not None:
-        examples = training.drop_long(pages.examples(web, tokenizer), spec.pretraining.max_length)
+        examples = loop.drop_long(pages.examples(web, tokenizer), spec.pretraining.max_length)
         facts["examples"] = {"made": len(web), "kept": len(examples)}
-        fitted = training.fit_in_memory(
+        fitted = loop.fit_in_memory(
             lambda: models.build(spec, tokenizer),
             tokenizer,
             examples,

@@ -8,12 +8,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from dragoman import records, registry
+from dragoman import registry
 from dragoman.command import add_config, parser, run
 from dragoman.metrics import MetricError, parse, score_cache
 from dragoman.metrics.bootstrap import RESAMPLES
 from dragoman.metrics.log_units import SOURCES, UNITS
 from dragoman.metrics.scoring import score_files, score_hypotheses
+from dragoman.results import records
 from dragoman.storage import replacing
 
 LATENCY = [name for name, place in registry.REGISTRY["metric"].items() if place.startswith("dragoman.metrics.latency:")]

@@ -18,15 +18,16 @@ from typing import TYPE_CHECKING, TextIO
 import yaml
 from pydantic import ValidationError
 
-from dragoman import command, shots
+from dragoman import command
 from dragoman.config import SimultaneousDecoder
 from dragoman.configfile import load_config
 from dragoman.decoding import Context
 from dragoman.decoding.serve import serve
+from dragoman.languages.units import Unit, joined
 from dragoman.metrics import instances
 from dragoman.plan import Plan
 from dragoman.policies import Policy
-from dragoman.units import Unit, joined
+from dragoman.prompts import shots
 
 if TYPE_CHECKING:
     from dragoman.decoding.streaming import Interpreter

@@ -6,11 +6,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from dragoman import command, records
+from dragoman import command
 from dragoman.configfile import load_config
 from dragoman.metrics import score_cache
 from dragoman.plan import Plan
 from dragoman.reporting import table_files, timings
+from dragoman.results import records
 from dragoman.storage import replacing
 
 

@@ -6,9 +6,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from dragoman import command, habits
+from dragoman import command
 from dragoman.configfile import load_config
 from dragoman.plan import Plan
+from dragoman.prompts import habits
 
 
 def beginnings(plan: Plan) -> Iterator[str]:

@@ -8,13 +8,14 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from dragoman import command, comparable
+from dragoman import command
 from dragoman.command import REPOSITORY
 from dragoman.configfile import load_config
 from dragoman.plan import Plan
-from dragoman.prospects import Prospect, prospects
-from dragoman.published import Published
 from dragoman.reporting.markup import markdown_rows
+from dragoman.results import comparable
+from dragoman.results.prospects import Prospect, prospects
+from dragoman.results.published import Published
 
 
 def table(listed: Sequence[Prospect]) -> str:

@@ -261,7 +261,7 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     """A running hub that `HF_ENDPOINT` points to; no token, no waiting between attempts."""
     from huggingface_hub import close_session, constants
 
-    from dragoman import hub_requests
+    from dragoman.hub import requests
 
     close_session()  # its settings are those of the environment in which it was opened
     server = Hub()
@@ -273,6 +273,6 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     monkeypatch.setattr(constants, "HF_TOKEN_PATH", "no-token")
     monkeypatch.setenv("HF_HUB_DOWNLOAD_TIMEOUT", "5")
     monkeypatch.delenv("HF_TOKEN", raising=False)
-    monkeypatch.setattr(hub_requests, "PAUSES", (0, 0, 0, 0))
+    monkeypatch.setattr(requests, "PAUSES", (0, 0, 0, 0))
     yield server
     server.close()

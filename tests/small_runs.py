@@ -11,12 +11,12 @@ from dataclasses import replace
 
 import pytest
 
-from dragoman import records
 from dragoman.config import Config
 from dragoman.configfile import parse
 from dragoman.plan import Plan
-from dragoman.records import Record
 from dragoman.reporting import figure_kinds, figures, page, table_files, tables
+from dragoman.results import records
+from dragoman.results.records import Record
 from dragoman.storage import building, write_json
 
 HOSTILE = "<script>alert('x')</script> & \u202eevil \x00 $x_1$ | 100% ~^{}\\#"

@@ -18,14 +18,14 @@ from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokeni
 import stream
 from conftest import save_model
 from dragoman import models
-from dragoman.attention import masked, mirroring
 from dragoman.config import SimultaneousDecoder
 from dragoman.configfile import ConfigError, parse, prompts
 from dragoman.decoding import Context, Item, Row, simultaneous, streaming
 from dragoman.decoding.streaming import Interpreter
 from dragoman.decoding.vocabulary import Vocabulary
+from dragoman.languages.spelling import Cut, Spelling, cut
+from dragoman.models.attention import masked, mirroring
 from dragoman.plan import Plan
-from dragoman.spelling import Cut, Spelling, cut
 
 PROMPT = prompts()["short"]
 SOURCES = ["My brother wants  to give the\u00a0old dog a name.", "He sleeps."]

@@ -17,11 +17,12 @@ import yaml
 from tokenizers.processors import TemplateProcessing
 
 import fetch_model
-from dragoman import chat, models, resources
+from dragoman import models
 from dragoman.config import OfflineDecoder, Prompt
 from dragoman.configfile import load_config
 from dragoman.decoding import Context, Item, offline
-from dragoman.plan import Plan
+from dragoman.plan import Plan, resources
+from dragoman.prompts import chat
 from dragoman.storage import read_manifest
 from dragoman.weights.model import LIBRARIES, READING
 from test_chat import ASKED, CHATML, GEMMA, LLAMA3, QWEN3, SMOLLM3, SPECIAL, messages

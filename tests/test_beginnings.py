@@ -12,14 +12,16 @@ from tokenizers import Tokenizer
 from tokenizers.processors import TemplateProcessing
 from transformers import PreTrainedTokenizerFast
 
-from dragoman import habits, models, spelling, visibility
+from dragoman import models
 from dragoman.config import Prompt
 from dragoman.configfile import ConfigError, load_config
 from dragoman.decoding.priors import encode_answers
+from dragoman.languages import spelling
 from dragoman.methods import ParallelText, prefix, sft
+from dragoman.models import visibility
 from dragoman.plan import Plan
-from dragoman.prompts import added, encode, end, joined, opening
-from dragoman.shots import with_shots
+from dragoman.prompts import added, encode, end, habits, joined, opening
+from dragoman.prompts.shots import with_shots
 from dragoman.storage import write_json
 from refusals import Bad, refuse
 from test_visibility import span

@@ -9,10 +9,11 @@ import torch
 from transformers import AutoModelForCausalLM
 
 import bench
-from dragoman import benchmarks, entropy, losses, models, trainable
+from dragoman import benchmarks, models
 from dragoman.benchmarks import decoding, divergence, scale, scoring, text, training, vocabulary, workflow
 from dragoman.methods import ParallelText
 from dragoman.metrics import divergence as analysis
+from dragoman.training import entropy, losses, trainable
 
 
 @pytest.fixture(autouse=True)

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 
 from browser import grave, watch
-from dragoman import records
 from dragoman.config import Config
+from dragoman.languages.units import units
 from dragoman.plan import Plan
-from dragoman.records import Record
 from dragoman.reporting import figure_kinds, figures, gather, tables
-from dragoman.units import units
+from dragoman.results import records
+from dragoman.results.records import Record
 from small_runs import rendered
 
 PHONE = 390

@@ -12,13 +12,13 @@ from transformers import PreTrainedTokenizerFast
 
 import fetch_model
 import finetune
-from dragoman import chat, models, spelling
+from dragoman import models
 from dragoman.config import Prompt
 from dragoman.configfile import load_config
-from dragoman.languages import NAMES
+from dragoman.languages import NAMES, spelling
 from dragoman.methods import ParallelText, language_aware, sft, simulmask
 from dragoman.plan import Plan
-from dragoman.prompts import encode, joined
+from dragoman.prompts import chat, encode, joined
 from test_training import spec
 
 ASKED = [

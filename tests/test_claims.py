@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dragoman import claims, records
+from dragoman import claims
 from dragoman.claims import Claim, evaluate
 from dragoman.configfile import ConfigError, parse
 from dragoman.metrics import MetricError, score, significance
 from dragoman.metrics.scoring import score_hypotheses
 from dragoman.plan import Plan
+from dragoman.results import records
 from dragoman.storage import canonical
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -141,7 +142,7 @@ def test_the_file_has_enough_claims_of_each_paper_and_names_what_there_is():
 
 def test_claims_are_true_of_the_published_numbers():
     """Each claim about scores per pair and setting, held against the paper's own points."""
-    from dragoman import published
+    from dragoman.results import published
 
     printed = [n for n in published.load("simulmask") if (n.version, n.quantity) == ("emnlp", "score")]
     points = {published.key(number): number for number in printed}
@@ -162,7 +163,7 @@ def test_claims_are_true_of_the_published_numbers():
 
 def test_claims_about_time_are_true_of_the_published_times():
     """Each by the published seconds of what is behind its systems."""
-    from dragoman import published
+    from dragoman.results import published
 
     seconds = {n.system: n.value for n in published.load("simulmask") if (n.metric, n.quantity) == ("seconds", "score")}
     behind = {
@@ -180,7 +181,7 @@ def test_claims_about_time_are_true_of_the_published_times():
 
 def test_claims_are_true_of_the_published_means():
     """Of six tables of language-aware tuning, only one is short of a claim: 4.3 BLEU gained, not 5."""
-    from dragoman import published
+    from dragoman.results import published
 
     means = {
         (n.version, n.table, n.model, n.system, n.metric): n.value

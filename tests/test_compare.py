@@ -16,11 +16,11 @@ import pytest
 
 import compare as script
 from conftest import REPOSITORY
-from dragoman import comparison, records
-from dragoman.comparison import Change, Folder, compare
 from dragoman.metrics import significance
 from dragoman.metrics.scoring import score_hypotheses
 from dragoman.reporting import sidebyside
+from dragoman.results import comparison, records
+from dragoman.results.comparison import Change, Folder, compare
 
 WORDS = ["un", "chat", "noir", "dort", "dans", "la", "grande", "maison", "rouge", "ici"]
 WRONG = ["the", "house", "was", "very", "old", "and", "nobody", "slept", "there"]

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 import fasttext_files
-from dragoman import identify, metrics
+from dragoman import metrics
 from dragoman.claims.results import NotRun, Results
 from dragoman.configfile import parse
+from dragoman.languages import identify
 from dragoman.metrics import MetricError, NoValueError, confusion, score, significance
 from dragoman.metrics.scoring import score_files, score_hypotheses
 from dragoman.plan import Plan

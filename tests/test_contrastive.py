@@ -8,11 +8,12 @@ import pytest
 import torch
 from pydantic import TypeAdapter, ValidationError
 
-from dragoman import models, training
+from dragoman import models
 from dragoman.config import ContrastiveDecoder, OfflineDecoder, Training
 from dragoman.decoding import Context, Item, contrastive, offline
 from dragoman.decoding.contrastive import Contrast, contrasts
 from dragoman.methods import ParallelText, sft
+from dragoman.training import loop
 from test_training import PROMPT, spec
 
 NAMES = {"en": "English", "fr": "French", "de": "German"}
@@ -37,7 +38,7 @@ def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     made = sft.examples(texts, PROMPT, tokenizer, sft.Options())
     settings = Training(steps=160, batch_size=27, optimizer="muon", learning_rate=1e-2)
     model = models.build(spec(request.param), tokenizer)
-    model = training.fit(model, tokenizer, made, settings, seed=1, work=folder / "work", label="test")[0]
+    model = loop.fit(model, tokenizer, made, settings, seed=1, work=folder / "work", label="test")[0]
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder

@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 
 from dragoman import claims, metrics, registry
-from dragoman.comparison import Place, _statistics
 from dragoman.configfile import ConfigError, parse
 from dragoman.metrics import Counts, MetricError, Score, score, significance
 from dragoman.metrics.scoring import of_sentences, score_hypotheses, scored
-from dragoman.records import Record
+from dragoman.results.comparison import Place, _statistics
+from dragoman.results.records import Record
 from test_claims import World, config
 from test_contributing import FILE, SECTIONS
 

@@ -21,10 +21,11 @@ from pydantic import ValidationError
 from safetensors.torch import load_file, save_file
 from transformers import PreTrainedTokenizerBase
 
-from dragoman import launch, models, training
+from dragoman import models
 from dragoman.config import Training
 from dragoman.methods import sft
 from dragoman.storage import read_manifest
+from dragoman.training import batches, launch, loop, progress
 from test_slurm import CONFIG, given
 from test_training import PROMPT, SENTENCES, TEXT, StoppedError, parameters, spec
 
@@ -57,7 +58,7 @@ def twice(run: Callable[[int], None]) -> list[int | None]:
     return [process.exitcode for process in processes]
 
 
-def keep(folder: Path, fitted: training.Fitted | None, rank: int) -> None:
+def keep(folder: Path, fitted: loop.Fitted | None, rank: int) -> None:
     """Let the parent see a result, which only the first process has."""
     assert (fitted is None) == (rank > 0)
     if fitted is not None:
@@ -65,15 +66,13 @@ def keep(folder: Path, fitted: training.Fitted | None, rank: int) -> None:
         (folder / "curve.json").write_text(json.dumps(fitted.curve))
 
 
-def fit(
-    tokenizer: PreTrainedTokenizerBase, folder: Path, architecture: str, **options: object
-) -> training.Fitted | None:
+def fit(tokenizer: PreTrainedTokenizerBase, folder: Path, architecture: str, **options: object) -> loop.Fitted | None:
     """A short training in float32, so that only the order of sums differs."""
     model = models.build(spec(architecture), tokenizer)
     made = sft.examples([TEXT], PROMPT, tokenizer, sft.Options())
     settings = {"steps": 6, "batch_size": 8, "log_every": 1, "checkpoint_every": 2, "learning_rate": 1e-2} | options
     how = Training(precision="float32", **settings)
-    return training.fit(model, tokenizer, made, how, seed=1, work=folder / "work", label="test")
+    return loop.fit(model, tokenizer, made, how, seed=1, work=folder / "work", label="test")
 
 
 ON_SHARED = {"rank": 2, "dropout": 0.0, "targets": ["query_key_value", "dense", "word_embeddings"]}
@@ -112,12 +111,12 @@ def test_resumed_on_two_devices_equals_unbroken(tokenizer: PreTrainedTokenizerBa
     options = {"adapter": {"rank": 2, "dropout": 0.3, "targets": ["q_proj", "lm_head"]}, "steps": 6}
     assert twice(lambda rank: keep(whole, fit(tokenizer, whole, "llama", **options), rank)) == [0, 0]
 
-    def stop(self: training.Progress, args: object, state: object, *rest: object, **kwargs: object) -> None:
+    def stop(self: progress.Progress, args: object, state: object, *rest: object, **kwargs: object) -> None:
         if state.global_step == 5:  # type: ignore[attr-defined]
             raise StoppedError
 
     def stopped(rank: int) -> None:
-        training.Progress.on_step_end = stop  # type: ignore[method-assign]
+        progress.Progress.on_step_end = stop  # type: ignore[method-assign]
         with pytest.raises(StoppedError):
             fit(tokenizer, broken, "llama", **options)
 
@@ -132,12 +131,12 @@ def test_resumed_on_two_devices_equals_unbroken(tokenizer: PreTrainedTokenizerBa
 
 
 def test_one_of_two_that_is_told_to_stop_stops_both(tokenizer: PreTrainedTokenizerBase, tmp_path: Path) -> None:
-    def tell(self: training.Progress, args: object, state: object, *rest: object, **kwargs: object) -> None:
+    def tell(self: progress.Progress, args: object, state: object, *rest: object, **kwargs: object) -> None:
         if state.global_step == 2 and launch.world()[0] == 1:  # type: ignore[attr-defined]
             signal.raise_signal(signal.SIGTERM)
 
     def told(rank: int) -> None:
-        training.Progress.on_step_begin = tell  # type: ignore[method-assign]
+        progress.Progress.on_step_begin = tell  # type: ignore[method-assign]
         with pytest.raises(SystemExit):
             fit(tokenizer, tmp_path, "llama", log_every=2, checkpoint_every=6)
 
@@ -227,8 +226,8 @@ def test_command_of_several_nodes(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
 @pytest.mark.parametrize(("order", "count"), [("length", 40), ("random", 40), ("random", 37)])
 def test_devices_share_a_batch_out(order: str, count: int) -> None:
     lengths = [i % 7 for i in range(count)]
-    alone = training.Batches(lengths, 8, 2, 1, order=order)
-    both = [training.Batches(lengths, 8, 2, 1, rank, 2, order=order) for rank in range(2)]
+    alone = batches.Batches(lengths, 8, 2, 1, order=order)
+    both = [batches.Batches(lengths, 8, 2, 1, rank, 2, order=order) for rank in range(2)]
     first, second = (list(each) for each in both)
     assert [batch for pair in zip(first, second, strict=True) for batch in pair] == list(alone)
     assert [len(each) for each in (alone, *both)] == [20, 10, 10]

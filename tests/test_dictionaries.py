@@ -12,7 +12,7 @@ import pytest
 
 from dragoman.config import DictionaryDecoder
 from dragoman.decoding import Context, Item, baselines
-from dragoman.dictionaries import read_dictionary
+from dragoman.languages.dictionaries import read_dictionary
 from dragoman.text import TextError
 from refusals import Bad, over, refuse
 

@@ -14,8 +14,8 @@ import pytest
 from dragoman import encodings, text
 from dragoman.config import RefinedPrior
 from dragoman.decoding.priors import _of_hypotheses
-from dragoman.dictionaries import read_dictionary
 from dragoman.instructions import questions
+from dragoman.languages.dictionaries import read_dictionary
 from dragoman.metrics.instances import read as read_log
 from dragoman.storage import read_jsonl
 from dragoman.text import TextError

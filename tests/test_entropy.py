@@ -9,11 +9,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
-from dragoman import entropy, losses
-from dragoman import trainable as trainable_module
 from dragoman.config import Lora, Training
 from dragoman.methods import IGNORE
-from dragoman.trainable import trainable
+from dragoman.training import entropy, losses
+from dragoman.training import trainable as trainable_module
+from dragoman.training.trainable import trainable
 from small_models import described
 
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dragoman import records
 from dragoman.reporting import boxes, curves, dot_plots, figure_kinds, figures, gather, latency, tables
+from dragoman.results import records
 from small_runs import layout, made
 
 pytestmark = pytest.mark.filterwarnings("ignore:Glyph")

@@ -32,10 +32,10 @@ from dragoman.metrics.scoring import score_hypotheses
 from dragoman.plan import Plan
 from dragoman.policies.wait_k import WaitK
 from dragoman.prompts import encode, joined
-from dragoman.records import Record
 from dragoman.reporting import figure_kinds
 from dragoman.reporting.examples import compare, visible
 from dragoman.reporting.page import render
+from dragoman.results.records import Record
 from dragoman.storage import canonical, digest, read_jsonl
 from small_runs import Checker as Page
 from test_config import GOOD

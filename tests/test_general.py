@@ -19,15 +19,16 @@ from transformers import PreTrainedTokenizerBase
 
 import judge as judge_script
 from conftest import REPOSITORY
-from dragoman import corpora, instructions, judging, models, records
+from dragoman import corpora, instructions, models
 from dragoman.config import InstructionsCorpus, NoPrior, OfflineDecoder, PrefilledDecoder
 from dragoman.configfile import ConfigError, load_config, prompts
 from dragoman.decoding import Context, Item, offline
 from dragoman.metrics import MetricError, score, significance
 from dragoman.plan import Plan
 from dragoman.prompts import render
-from dragoman.records import Record
 from dragoman.reporting import instructed, markup
+from dragoman.results import judging, records
+from dragoman.results.records import Record
 from dragoman.text import TextError
 from hub_server import Hub, parquet
 from test_langaware_wiring import loaded

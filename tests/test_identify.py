@@ -12,10 +12,11 @@ from importlib.metadata import version
 import pytest
 
 import fasttext_files
-from dragoman import grammar, identify, known_files, languages, metrics
+from dragoman import grammar, known_files, languages, metrics
 from dragoman.command import REPOSITORY
 from dragoman.configfile import ConfigError, load_config, parse
 from dragoman.known_files import FetchError, KnownFile
+from dragoman.languages import identify
 from dragoman.metrics import MetricError, offtarget, score, score_cache
 from dragoman.plan import Plan
 from test_offtarget import ENGLISH, FRENCH, GERMAN

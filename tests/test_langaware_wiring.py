@@ -12,15 +12,15 @@ from matplotlib.lines import Line2D
 import decode
 import score
 from conftest import REPOSITORY
-from dragoman import corpora, shots
+from dragoman import corpora
 from dragoman.config import Prompt, SacrebleuCorpus, Segment
 from dragoman.configfile import ConfigError, load_config, prompts
 from dragoman.metrics.scoring import score_hypotheses
 from dragoman.plan import DecodeRun, Plan
-from dragoman.prompts import render
-from dragoman.records import Record
+from dragoman.prompts import render, shots
 from dragoman.reporting import arrange, figure_kinds, figures, gather, language_map, markup, tables
-from dragoman.training import drop_long
+from dragoman.results.records import Record
+from dragoman.training.loop import drop_long
 from test_workflow import SMOKE, planned, snakemake
 
 CONFIG = """\

@@ -11,12 +11,13 @@ import torch
 from pydantic import ValidationError
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from dragoman import losses, models, training
+from dragoman import models
 from dragoman.config import Prompt, Segment, Training
 from dragoman.configfile import prompts
 from dragoman.instructions import PAIR, asked, parts
-from dragoman.losses import Forward
 from dragoman.methods import IGNORE, Example, ParallelText, consistency, language_aware, paired, sft
+from dragoman.training import batches, loop, losses
+from dragoman.training.losses import Forward
 from test_training import PROMPT, same, spec
 
 IWSLT = ["en-it", "it-en", "en-nl", "nl-en", "en-ro", "ro-en"]
@@ -49,7 +50,7 @@ def examples(tokenizer: PreTrainedTokenizerBase, **options: object) -> list[Exam
 
 
 def batch_of(tokenizer: PreTrainedTokenizerBase, made: list[Example]) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
-    batch = training.Collator(tokenizer.pad_token_id)(made)
+    batch = batches.Collator(tokenizer.pad_token_id)(made)
     return batch, (batch["labels"] != IGNORE).sum()
 
 
@@ -183,7 +184,7 @@ def test_collator_pads_each_column_to_its_own_longest() -> None:
         {"input_ids": [5, 6], "labels": [IGNORE, 6], "other": [1, 2, 2]},
         {"input_ids": [7], "labels": [7], "other": [1]},
     ]
-    batch = training.Collator(pad=9)(rows)
+    batch = batches.Collator(pad=9)(rows)
     assert {name: column.tolist() for name, column in batch.items()} == {
         "input_ids": [[5, 6], [7, 9]],
         "labels": [[IGNORE, 6], [7, IGNORE]],
@@ -314,7 +315,7 @@ def fit(tokenizer: PreTrainedTokenizerBase, work: Path, method: object, options:
     made = method.examples(TEXTS, PROMPT, tokenizer, options)
     chosen = Training(**{"steps": 150, "batch_size": 16, "optimizer": "muon", "learning_rate": 1e-2} | settings)
     model = models.build(spec(), tokenizer)
-    return training.fit(
+    return loop.fit(
         model, tokenizer, made, chosen, seed=1, work=work, label="test", loss=loss if hasattr(method, "loss") else None
     )[0]
 

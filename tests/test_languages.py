@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from dragoman import languages, published
+from dragoman import languages
 from dragoman.languages import LanguageError, named, named_pair, read, read_pair
 from dragoman.metrics import MetricError, bleu, score
+from dragoman.results import published
 from refusals import Bad, over, refuse
 
 CHINESE = [

@@ -13,13 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dragoman import records
 from dragoman.metrics import MetricError
 from dragoman.metrics.bootstrap import interval, resampled_sums
 from dragoman.metrics.instances import Instance, read, score_logs, timing_of, write
 from dragoman.metrics.latency import METRICS, al, ap, atd, dal, laal, named, scores, yaal
 from dragoman.metrics.log_units import source_type, source_unit
 from dragoman.metrics.timing import reference_length, timing
+from dragoman.results import records
 from refusals import Bad, over, refuse
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"

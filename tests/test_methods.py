@@ -16,14 +16,16 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from dragoman import attention, losses, models, training
+from dragoman import models
 from dragoman.config import Pages, Prompt, ScratchModel, Segment, Training
 from dragoman.decoding.streaming import Stream
 from dragoman.imports import closure
-from dragoman.losses import Forward
+from dragoman.languages.units import Unit
 from dragoman.methods import IGNORE, Example, ParallelText, converse, prefix, sft, simulmask
+from dragoman.models import attention
 from dragoman.policies import links
-from dragoman.units import Unit
+from dragoman.training import batches, loop, losses
+from dragoman.training.losses import Forward
 
 PROMPT = Prompt(
     segments=[
@@ -77,7 +79,7 @@ def predicted(example: Example) -> list[int]:
 def batched(
     made: Sequence[Example], tokenizer: PreTrainedTokenizerBase
 ) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
-    batch = training.Collator(tokenizer.pad_token_id)(list(made))
+    batch = batches.Collator(tokenizer.pad_token_id)(list(made))
     return batch, (batch["labels"] != IGNORE).sum()
 
 
@@ -307,7 +309,7 @@ def test_every_target_token_is_learnt_once_from_what_was_read(
 def test_long_prefixes_are_left_out_without_a_copy(tokenizer: PreTrainedTokenizerBase) -> None:
     made = prefix.examples([TEXT], PROMPT, tokenizer, prefix.Options.model_validate({"policies": wait(1)}))
     limit = sorted(len(example["input_ids"]) for example in made)[len(made) // 2]
-    kept = training.drop_long(made, limit)
+    kept = loop.drop_long(made, limit)
     assert kept.dataset is made
     assert list(kept) == [example for example in made if len(example["input_ids"]) <= limit]
 
@@ -462,8 +464,8 @@ def test_a_model_learns(
     architecture: str,
 ) -> None:
     chosen = method.Options.model_validate(options)
-    examples = training.drop_long(method.examples([TEXT], PROMPT, tokenizer, chosen), 64)
-    fitted = training.fit(
+    examples = loop.drop_long(method.examples([TEXT], PROMPT, tokenizer, chosen), 64)
+    fitted = loop.fit(
         build(architecture, tokenizer),
         tokenizer,
         examples,

@@ -15,15 +15,16 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, DynamicCache, PreTrainedModel
 
-from dragoman import attention, models
-from dragoman.attention import masked, mirroring
+from dragoman import models
 from dragoman.config import ScratchModel
 from dragoman.decoding.streaming import Stream
+from dragoman.models import attention
+from dragoman.models.attention import masked, mirroring
+from dragoman.models.visibility import Words, fill
 from dragoman.policies import Policy
 from dragoman.policies.alignment import Alignment
 from dragoman.policies.wait_k import WaitK
 from dragoman.policies.wait_k_stride import WaitKStride
-from dragoman.visibility import Words, fill
 from test_visibility import alibi_bias, dense
 
 ARCHITECTURES = get_args(ScratchModel.model_fields["architecture"].annotation)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from dragoman import grammar, identify, metrics, text
+from dragoman import grammar, metrics, text
+from dragoman.languages import identify
 from dragoman.metrics import MetricError, offtarget, score
 
 SCRIPTS = Path(identify.__file__).parents[1]

@@ -7,12 +7,13 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from dragoman import claims, comparable, records
+from dragoman import claims
 from dragoman.claims import Evidence, Result
 from dragoman.claims.statements import Claim
 from dragoman.configfile import parse
 from dragoman.plan import Plan
 from dragoman.reporting import overview, page
+from dragoman.results import comparable, records
 from dragoman.storage import canonical
 from small_runs import Checker, made
 

@@ -15,12 +15,14 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from dragoman import attention, batches, losses, models, registry, training
-from dragoman.attention import mirroring
+from dragoman import models, registry
 from dragoman.config import Training
 from dragoman.configfile import ConfigError, parse
 from dragoman.methods import IGNORE, Example, ParallelText, packs
+from dragoman.models import attention
+from dragoman.models.attention import mirroring
 from dragoman.pages import examples as page_examples
+from dragoman.training import batches, loop, losses
 from test_claims import config
 from test_mirror import ARCHITECTURES, CLOSE, END, FAR, POLICIES, build, elementwise, sentences
 from test_training import PROMPT, SENTENCES, spec
@@ -106,7 +108,7 @@ def test_flex_attention_is_given_the_same_boundaries(architecture: str, monkeypa
 
 
 def found(
-    model: PreTrainedModel, loss: training.Loss, batches: Sequence[dict[str, torch.Tensor]]
+    model: PreTrainedModel, loss: losses.Loss, batches: Sequence[dict[str, torch.Tensor]]
 ) -> tuple[float, torch.Tensor]:
     """Loss and gradient of one optimizer step."""
     predicted = torch.as_tensor(sum((batch["labels"][:, 1:] != IGNORE).sum() for batch in batches))
@@ -174,10 +176,10 @@ def test_training_packed_is_training_padded(
         shapes.append(batch["input_ids"].shape)
         return batch
 
-    def fitted(name: str) -> training.Fitted:
+    def fitted(name: str) -> loop.Fitted:
         how = {"steps": 6, "batch_size": 8, "micro_batch": 4, "learning_rate": 1e-2, "log_every": 1, "max_length": 200}
         shapes.clear()
-        found = training.fit(
+        found = loop.fit(
             models.build(spec(), tokenizer),
             tokenizer,
             made,

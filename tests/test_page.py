@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from dragoman import records
 from dragoman.plan import TuningRun
 from dragoman.reporting import arrange, compute, gather, page, timings
+from dragoman.results import records
 from small_runs import Checker, measure, only_script, rendered
 
 pytestmark = pytest.mark.filterwarnings("ignore:Glyph")

@@ -18,14 +18,15 @@ import pytest
 import yaml
 
 import paper_repositories as papers
-from dragoman import corpora, models, records
+from dragoman import corpora, models
 from dragoman.config import HubCorpus, RefinedPrior, SacrebleuCorpus
 from dragoman.configfile import load_config
+from dragoman.languages.spelling import cut, pairs
 from dragoman.metrics import neural, parse
 from dragoman.plan import Plan
 from dragoman.prompts import encode, joined, render
-from dragoman.shots import with_shots
-from dragoman.spelling import cut, pairs
+from dragoman.prompts.shots import with_shots
+from dragoman.results import records
 from dragoman.storage import read_jsonl, read_manifest
 from hub_server import Hub
 

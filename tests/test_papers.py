@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from dragoman import published as numbers
 from dragoman.config import Config, Experiment, HubCorpus, SimultaneousDecoder
+from dragoman.config.sweeps import written_out
 from dragoman.configfile import load_config
 from dragoman.methods import language_aware
 from dragoman.plan import Plan
 from dragoman.reporting import gather, markup, tables
 from dragoman.reporting.arrange import lay_out
-from dragoman.sweeps import written_out
+from dragoman.results import published as numbers
 from dragoman.yamlfile import read_yaml
 from test_workflow import planned, snakemake
 

@@ -10,11 +10,12 @@ import pytest
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from dragoman import losses, models, training
+from dragoman import models
 from dragoman.config import Training
-from dragoman.losses import Forward
 from dragoman.methods import IGNORE, ParallelText, preference, sft
 from dragoman.methods.paired import Answers
+from dragoman.training import batches, loop, losses
+from dragoman.training.losses import Forward
 from test_training import PROMPT, spec
 
 WORDS = {"en": "see the cat", "fr": "vois le chat noir", "de": "sieh die Katze", "it": "vedi il gatto che dorme"}
@@ -215,7 +216,7 @@ def test_loss_equals_one_sentence_at_a_time(tokenizer: PreTrainedTokenizerBase) 
     )
     expected = torch.tensor(nats / tokens + 0.7 * preferred / len(made))
     assert any(row["other_parts"].count(2) != sum(label != IGNORE for label in row["labels"]) for row in made)
-    batch = training.Collator(tokenizer.pad_token_id)(made)
+    batch = batches.Collator(tokenizer.pad_token_id)(made)
     predicted, whole = (batch["labels"] != IGNORE).sum(), {"examples": torch.tensor(len(made))}
     with torch.no_grad():
         found = preference.loss(Forward(weights), batch | whole, predicted, chosen)
@@ -229,7 +230,7 @@ def test_loss_equals_one_sentence_at_a_time(tokenizer: PreTrainedTokenizerBase) 
 
 def test_training_makes_rejected_answers_unlikely(tokenizer: PreTrainedTokenizerBase, tmp_path: Path) -> None:
     """Against the same steps of ordinary fine-tuning; in micro-batches, whose losses must add up."""
-    batch = training.Collator(tokenizer.pad_token_id)(preference.examples(TEXTS, PROMPT, tokenizer, options()))
+    batch = batches.Collator(tokenizer.pad_token_id)(preference.examples(TEXTS, PROMPT, tokenizer, options()))
     margins = {}
     for alpha in (0.0, 1.0):
         chosen = options(alpha=alpha, beta=1.0)
@@ -238,7 +239,7 @@ def test_training_makes_rejected_answers_unlikely(tokenizer: PreTrainedTokenizer
         loss = losses.of_method(preference, chosen)
         start = models.build(spec(), tokenizer)
         work = tmp_path / str(alpha)
-        fitted = training.fit(start, tokenizer, made, settings, seed=1, work=work, label="t", loss=loss).model.eval()
+        fitted = loop.fit(start, tokenizer, made, settings, seed=1, work=work, label="t", loss=loss).model.eval()
         with torch.no_grad():
             own, other = preference.paired.answers(fitted, batch)
         margins[alpha] = float(preference.preference(own, other, options(beta=1.0)).mean())

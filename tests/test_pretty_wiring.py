@@ -24,9 +24,9 @@ from dragoman.metrics import divergence as measured
 from dragoman.metrics import significance
 from dragoman.metrics.scoring import score_hypotheses
 from dragoman.plan import DecodeRun, DivergenceRun, Plan, TuningRun
-from dragoman.records import Record
 from dragoman.reporting import figure_kinds, prior_tokens, relative
 from dragoman.reporting.table_files import tables_of
+from dragoman.results.records import Record
 from dragoman.storage import building, canonical, read_jsonl
 from test_priors import TOKENIZERS, save
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 import verdicts as verdicts_script
-from dragoman import comparable, prospects, published
 from dragoman.configfile import load_config
 from dragoman.metrics.comet import COMET
 from dragoman.plan import Plan
+from dragoman.results import comparable, prospects, published
 from test_verdicts import FALCON, IWSLT, fourth
 from test_verdicts import plan as small
 

@@ -10,9 +10,9 @@ from statistics import fmean
 
 import pytest
 
-from dragoman import comparable, published
-from dragoman.published import COLUMNS, IDENTITY, MEAN, Published, key, load, read
-from dragoman.records import Record
+from dragoman.results import comparable, published
+from dragoman.results.published import COLUMNS, IDENTITY, MEAN, Published, key, load, read
+from dragoman.results.records import Record
 from refusals import Bad, over, refuse
 
 PAIRS = ("en-de", "en-fr", "en-it", "en-nl", "en-ro")

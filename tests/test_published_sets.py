@@ -13,12 +13,13 @@ from typing import Any
 
 import pytest
 
-from dragoman import comparable, corpora
+from dragoman import corpora
 from dragoman.config import ArchiveCorpus, FilePair, FilesCorpus, FileSet, PivotCorpus, Sides
 from dragoman.configfile import ConfigError, parse
 from dragoman.corpora import CorpusError
 from dragoman.imports import closure
 from dragoman.plan import Plan
+from dragoman.results import comparable
 from dragoman.storage import read_manifest
 
 KNOWN = comparable.load()

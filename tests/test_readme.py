@@ -11,10 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from dragoman import resources
 from dragoman.configfile import load_config
-from dragoman.estimates import forecast
-from dragoman.plan import Plan
+from dragoman.plan import Plan, resources
+from dragoman.plan.estimates import forecast
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")

@@ -14,12 +14,12 @@ import yaml
 from snakemake_executor_plugin_slurm.submit_string import get_submit_command
 from snakemake_executor_plugin_slurm.utils import set_gres_string
 
-from dragoman import models, resources
+from dragoman import models
 from dragoman.config import HubModel
 from dragoman.configfile import ConfigError, load_config
-from dragoman.estimates import UNFINISHED, Forecast, forecast, jobs
 from dragoman.metrics import neural
-from dragoman.plan import Plan
+from dragoman.plan import Plan, resources
+from dragoman.plan.estimates import UNFINISHED, Forecast, forecast, jobs
 from dragoman.storage import write_json
 from test_slurm import CONFIG, given
 from test_training import spec

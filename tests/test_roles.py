@@ -12,15 +12,16 @@ from typing import Any
 import pytest
 import yaml
 
-from dragoman import claims, published, verdicts
+from dragoman import claims
 from dragoman.claims import statements
 from dragoman.claims.printed import printed
 from dragoman.claims.roles import own_metric
 from dragoman.config import Config
 from dragoman.configfile import ConfigError, parse
 from dragoman.plan import Plan
-from dragoman.records import Record
 from dragoman.reporting import page, worlds
+from dragoman.results import published, verdicts
+from dragoman.results.records import Record
 from dragoman.storage import canonical
 from dragoman.yamlfile import read_yaml
 from refusals import Bad, over, refuse

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from conftest import REPOSITORY
-from dragoman import running
+from dragoman.jobs import running
 from dragoman.storage import read_manifest
 
 TEXT = "results/smoke/corpora/demo/en-fr/manifest.json"

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from dragoman import records
 from dragoman.metrics.scoring import digest_of, score_hypotheses
+from dragoman.results import records
 from dragoman.text import lines
 from refusals import Bad, over, refuse
 

@@ -25,7 +25,7 @@ from test_corpora import corpus_config
 REPOSITORY = Path(__file__).resolve().parents[1]
 SOURCES = sorted((REPOSITORY / "scripts").rglob("*.py"))
 ELSEWHERE = {"neural_scorer.py"}
-KNOWN = {("client.py", "os.execv"), ("launch.py", "os.execv"), ("training.py", "torch.load")}
+KNOWN = {("client.py", "os.execv"), ("launch.py", "os.execv"), ("loop.py", "torch.load")}
 """Our own command line, word by word; and tensors of a checkpoint whose digest was checked."""
 """COMET's checkpoints are pickles, which its library reads with `weights_only`; the scorer names the error of that."""
 

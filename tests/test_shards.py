@@ -12,8 +12,8 @@ import prepare
 from conftest import save_model
 from dragoman import models
 from dragoman.configfile import load_config
-from dragoman.estimates import jobs
 from dragoman.plan import Plan
+from dragoman.plan.estimates import jobs
 from dragoman.storage import read_jsonl
 from test_workflow import planned, snakemake
 

@@ -13,7 +13,7 @@ from dragoman.config import Prompt, Segment
 from dragoman.configfile import load_config, prompts
 from dragoman.languages import NAMES
 from dragoman.prompts import encode, joined, render
-from dragoman.shots import chosen, with_shots
+from dragoman.prompts.shots import chosen, with_shots
 from dragoman.yamlfile import read_yaml
 
 PROMPTS = prompts()

@@ -24,10 +24,10 @@ from dragoman.configfile import prompts
 from dragoman.decoding import Context, Item
 from dragoman.decoding import simultaneous as batched
 from dragoman.decoding.serve import serve
+from dragoman.languages.units import WORDS, Units, of_pair, units
 from dragoman.metrics.instances import Instance, read, timing_of, write
 from dragoman.metrics.latency import scores
 from dragoman.policies.wait_k_stride import WaitKStride
-from dragoman.units import WORDS, Units, of_pair, units
 
 VENV = REPOSITORY / ".venv-simuleval"
 LATENCY = ("AL", "LAAL", "AP", "DAL", "ATD")

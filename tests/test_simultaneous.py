@@ -11,7 +11,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from dragoman import grammar, models, training
+from dragoman import grammar, models
 from dragoman.config import ConversationDecoder, ScratchModel, SimultaneousDecoder, Training
 from dragoman.configfile import prompts
 from dragoman.decoding import Context, Item, conversation, simultaneous, streaming
@@ -21,10 +21,11 @@ from dragoman.decoding.simultaneous import by_tokens
 from dragoman.decoding.streaming import Interpreter, Stream
 from dragoman.decoding.vocabulary import Vocabulary
 from dragoman.decoding.writer import Writer
+from dragoman.languages.spelling import cut
 from dragoman.methods import ParallelText, sft
 from dragoman.policies.wait_k import WaitK
 from dragoman.prompts import encode, joined
-from dragoman.spelling import cut
+from dragoman.training import loop
 
 MEANT = list(grammar.meanings(1, "train", 200))
 ENGLISH, FRENCH = ([grammar.realise(meaning, code).text for meaning in MEANT] for code in ("en", "fr"))
@@ -46,7 +47,7 @@ def build(architecture: str, tokenizer: PreTrainedTokenizerBase, folder: Path) -
     made = sft.examples([text], PROMPT, tokenizer, sft.Options())
     settings = Training(steps=120, batch_size=32, optimizer="muon", learning_rate=0.01)
     model = models.build(spec, tokenizer)
-    model = training.fit(model, tokenizer, made, settings, seed=1, work=folder / "work", label="test").model
+    model = loop.fit(model, tokenizer, made, settings, seed=1, work=folder / "work", label="test").model
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dragoman import languages
-from dragoman.identify import identifier
+from dragoman.languages.identify import identifier
 from dragoman.metrics import MetricError, lase, neural, rouge, score
 from test_neural import FAKE
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from dragoman.config.sweeps import joined, split, variant
 from dragoman.configfile import ConfigError, load_config
 from dragoman.plan import Plan, TuningRun
-from dragoman.sweeps import joined, split, variant
 
 GOOD = """\
 corpora:

@@ -10,12 +10,13 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 
-from dragoman import batches, losses, models, registry, training
+from dragoman import models, registry
 from dragoman.config import Lora, Training
 from dragoman.configfile import ConfigError, load_config
 from dragoman.methods import IGNORE, sft
 from dragoman.prompts import encode, joined
-from dragoman.trainable import merged, with_adapter
+from dragoman.training import batches, loop, losses
+from dragoman.training.trainable import merged, with_adapter
 from small_models import described
 from test_config import GOOD
 from test_mirror import ARCHITECTURES
@@ -55,11 +56,11 @@ def fit(
     method: str,
     options: dict[str, object],
     settings: dict[str, object],
-) -> training.Fitted:
+) -> loop.Fitted:
     module = registry.module_of("method", method)
     chosen = module.Options.model_validate(options)
     how = {"steps": 4, "batch_size": 8, "log_every": 1, "learning_rate": 1e-2, "max_length": 200} | settings
-    fitted = training.fit(
+    fitted = loop.fit(
         models.build(spec(architecture), tokenizer),
         tokenizer,
         module.examples([TEXT], PROMPT, tokenizer, chosen),
@@ -158,7 +159,7 @@ def test_a_training_ends_with_the_model_that_it_trained(
         found.append(losses.cross_entropy(model, batch, predicted).item())
         return merged(model)
 
-    monkeypatch.setattr(training, "merged", measured)
+    monkeypatch.setattr(loop, "merged", measured)
     adapter = {"rank": 4, "dropout": 0.0, "targets": ["q_proj", "embed_tokens"]}
     fitted = fit(tokenizer, tmp_path / "work", "llama", "sft", {}, {"adapter": adapter})
     assert fitted.curve[-1]["loss"] < fitted.curve[0]["loss"] - 0.05

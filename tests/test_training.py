@@ -12,13 +12,15 @@ import pytest
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from dragoman import losses, models, training
+from dragoman import models
 from dragoman.config import Lora, Pages, Prompt, ScratchModel, Segment, Training
 from dragoman.methods import IGNORE, ParallelText, sft
-from dragoman.optimizers import Muon, orthogonalised
 from dragoman.pages import examples as page_examples
 from dragoman.pages import make
 from dragoman.prompts import encode, joined
+from dragoman.training import loop, losses, progress
+from dragoman.training.batches import Batches, Collator
+from dragoman.training.optimizers import Muon, orthogonalised
 
 SENTENCES = [(f"the cat number {i} sleeps here", f"le chat numéro {i} dort ici") for i in range(60)]
 PROMPT = Prompt(
@@ -62,7 +64,7 @@ def train(
     model = models.build(spec(architecture), tokenizer)
     made = sft.examples([text], PROMPT, tokenizer, sft.Options())
     settings = {"steps": 6, "batch_size": 8, "log_every": 1, "checkpoint_every": 2, "learning_rate": 1e-2} | options
-    return training.fit(model, tokenizer, made, Training(**settings), seed=1, work=work, label="test")[:2]
+    return loop.fit(model, tokenizer, made, Training(**settings), seed=1, work=work, label="test")[:2]
 
 
 class StoppedError(Exception):
@@ -95,12 +97,12 @@ def test_resumed_equals_unbroken(
     stop_at = steps if moment == "on_train_end" else steps // 2 + 2
     whole, curve = train(tokenizer, tmp_path / "whole", architecture, **options)
 
-    def stop(self: training.Progress, args: object, state: object, *rest: object, **kwargs: object) -> None:
+    def stop(self: progress.Progress, args: object, state: object, *rest: object, **kwargs: object) -> None:
         if state.global_step == stop_at:  # type: ignore[attr-defined]
             raise StoppedError
 
     with monkeypatch.context() as patch:
-        patch.setattr(training.Progress, moment, stop)
+        patch.setattr(progress.Progress, moment, stop)
         with pytest.raises(StoppedError):
             train(tokenizer, tmp_path / "broken", architecture, **options)
     kept = list((tmp_path / "broken" / "checkpoints").iterdir())
@@ -118,12 +120,12 @@ def test_a_training_that_is_told_to_stop_saves_first(
     whole, curve = train(tokenizer, tmp_path / "whole", **options)
     before = signal.getsignal(signal.SIGTERM)
 
-    def tell(self: training.Progress, args: object, state: object, *rest: object, **kwargs: object) -> None:
+    def tell(self: progress.Progress, args: object, state: object, *rest: object, **kwargs: object) -> None:
         if state.global_step == 2:  # type: ignore[attr-defined]
             signal.raise_signal(signal.SIGTERM)
 
     with monkeypatch.context() as patch:
-        patch.setattr(training.Progress, "on_step_begin", tell)
+        patch.setattr(progress.Progress, "on_step_begin", tell)
         with pytest.raises(SystemExit) as stopped:
             train(tokenizer, tmp_path / "told", **options)
     assert stopped.value.code == 143, "what a shell says of a program that SIGTERM ended"
@@ -137,11 +139,11 @@ def test_a_training_that_is_told_to_stop_saves_first(
 def test_a_training_told_to_stop_in_its_last_step_is_done(
     tokenizer: PreTrainedTokenizerBase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def tell(self: training.Progress, args: object, state: object, *rest: object, **kwargs: object) -> None:
+    def tell(self: progress.Progress, args: object, state: object, *rest: object, **kwargs: object) -> None:
         if state.global_step == 3:  # type: ignore[attr-defined]
             signal.raise_signal(signal.SIGTERM)
 
-    monkeypatch.setattr(training.Progress, "on_step_begin", tell)
+    monkeypatch.setattr(progress.Progress, "on_step_begin", tell)
     _, curve = train(tokenizer, tmp_path, steps=4, log_every=2)
     assert [row["step"] for row in curve] == [2, 4]
 
@@ -154,7 +156,7 @@ def test_seed_decides_an_adapters_weights(tokenizer: PreTrainedTokenizerBase, tm
         torch.rand(len(found) + 1)
         made = sft.examples([TEXT], PROMPT, tokenizer, sft.Options())
         settings = Training(steps=2, batch_size=8, adapter=Lora(rank=2), learning_rate=1e-2)
-        found.append(training.fit(model, tokenizer, made, settings, seed=1, work=tmp_path / name, label="test").model)
+        found.append(loop.fit(model, tokenizer, made, settings, seed=1, work=tmp_path / name, label="test").model)
     assert same(parameters(found[0]), parameters(found[1]))
 
 
@@ -187,10 +189,10 @@ def test_a_schedule_is_not_shorter_than_its_run(given: dict[str, float]) -> None
 def test_half_written_checkpoint_is_not_taken_up(tokenizer: PreTrainedTokenizerBase, tmp_path: Path) -> None:
     train(tokenizer, tmp_path / "a")
     checkpoint = next((tmp_path / "a" / "checkpoints").iterdir())
-    assert training.newest_checkpoint(checkpoint.parent) == checkpoint
+    assert loop.newest_checkpoint(checkpoint.parent) == checkpoint
     weights = checkpoint / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:100])
-    assert training.newest_checkpoint(checkpoint.parent) is None
+    assert loop.newest_checkpoint(checkpoint.parent) is None
     assert not checkpoint.exists()
 
 
@@ -213,22 +215,22 @@ def test_micro_batch_without_room_is_halved(
     made = sft.examples([TEXT], PROMPT, tokenizer, sft.Options())
     how = Training(steps=6, batch_size=8, log_every=1, checkpoint_every=2, learning_rate=1e-2, precision="float32")
 
-    def fitted(name: str) -> training.Fitted:
-        found = training.fit_in_memory(
+    def fitted(name: str) -> loop.Fitted:
+        found = loop.fit_in_memory(
             lambda: models.build(spec(), tokenizer), tokenizer, made, how, seed=1, work=tmp_path / name, label="test"
         )
         assert found is not None
         return found
 
     whole = fitted("whole")
-    compute = training.Run.compute_loss
+    compute = loop.Run.compute_loss
 
-    def crowded(self: training.Run, model: PreTrainedModel, inputs: dict[str, torch.Tensor], **rest: object) -> object:
+    def crowded(self: loop.Run, model: PreTrainedModel, inputs: dict[str, torch.Tensor], **rest: object) -> object:
         if self.state.global_step >= 3 and len(inputs["input_ids"]) > 2:
             raise torch.OutOfMemoryError("CUDA out of memory")
         return compute(self, model, inputs, **rest)
 
-    monkeypatch.setattr(training.Run, "compute_loss", crowded)
+    monkeypatch.setattr(loop.Run, "compute_loss", crowded)
     with caplog.at_level("INFO"):
         halved = fitted("halved")
     said = [text for text in caplog.messages if "going on" in text]
@@ -240,7 +242,7 @@ def test_micro_batch_without_room_is_halved(
     ]
     for row, expected in zip(halved.curve, whole.curve, strict=True):
         assert row == pytest.approx(expected, rel=1e-3)
-    monkeypatch.setattr(training.Run, "compute_loss", lambda *_, **__: (_ for _ in ()).throw(torch.OutOfMemoryError()))
+    monkeypatch.setattr(loop.Run, "compute_loss", lambda *_, **__: (_ for _ in ()).throw(torch.OutOfMemoryError()))
     with pytest.raises(torch.OutOfMemoryError):
         fitted("never")
 
@@ -265,7 +267,7 @@ def test_cross_entropy_by_hand(tokenizer: PreTrainedTokenizerBase) -> None:
     model = models.build(spec(), tokenizer)
     torch.nn.init.zeros_(model.get_input_embeddings().weight)
     example = sft.examples([TEXT], PROMPT, tokenizer, sft.Options())[0]
-    batch = training.Collator(tokenizer.pad_token_id)([example])
+    batch = Collator(tokenizer.pad_token_id)([example])
     predicted = torch.tensor(sum(label != IGNORE for label in example["labels"]))
     expected = torch.log(torch.tensor(float(len(tokenizer))))
     torch.testing.assert_close(losses.cross_entropy(model, batch, predicted), expected)
@@ -275,7 +277,7 @@ def test_cross_entropy_by_hand(tokenizer: PreTrainedTokenizerBase) -> None:
 def test_cross_entropy_equals_the_library(tokenizer: PreTrainedTokenizerBase, architecture: str) -> None:
     """The model's own loss over the same labels; and micro-batches of one step add up to the whole batch."""
     model = models.build(spec(architecture), tokenizer)
-    batch = training.Collator(tokenizer.pad_token_id)(sft.examples([TEXT], PROMPT, tokenizer, sft.Options())[:6])
+    batch = Collator(tokenizer.pad_token_id)(sft.examples([TEXT], PROMPT, tokenizer, sft.Options())[:6])
     predicted = (batch["labels"] != IGNORE).sum()
     loss = losses.cross_entropy(model, batch, predicted)
     torch.testing.assert_close(loss, model(**batch).loss)
@@ -312,7 +314,7 @@ def test_batches_are_a_function_of_seed_and_epoch() -> None:
     lengths = [i % 17 for i in range(100)]
 
     def epoch(seed: int, number: int) -> list[list[int]]:
-        batches = training.Batches(lengths, 10, 5, seed)
+        batches = Batches(lengths, 10, 5, seed)
         batches.set_epoch(number)
         return list(batches)
 
@@ -326,7 +328,7 @@ def test_batches_are_a_function_of_seed_and_epoch() -> None:
 
 @pytest.mark.parametrize("order", ["length", "random"])
 def test_fewer_examples_than_a_batch(order: str) -> None:
-    batches = training.Batches([1, 2, 3], 8, 8, 1, order=order)
+    batches = Batches([1, 2, 3], 8, 8, 1, order=order)
     (batch,) = batches
     assert len(batch) == 8
     assert set(batch) == {0, 1, 2}
@@ -338,7 +340,7 @@ def test_order_decides_which_examples_make_a_batch() -> None:
     lengths = [n % 100 for n in range(3200)]
     spread = {}
     for order in ("length", "random"):
-        batches = training.Batches(lengths, 32, 8, 1, order=order)
+        batches = Batches(lengths, 32, 8, 1, order=order)
         found = list(batches)
         assert len(found) == len(batches) == 400
         means = [sum(lengths[i] for part in found[n : n + 4] for i in part) / 32 for n in range(0, 400, 4)]
@@ -353,7 +355,7 @@ def test_the_last_batch_of_an_epoch() -> None:
     """At random it is filled up with the first examples of the epoch; by length it is left out, which is said."""
     epochs = {}
     for order, steps, left_out in (("length", 6, 4), ("random", 7, 0)):
-        batches = training.Batches([5] * 64, 10, 5, 3, order=order)
+        batches = Batches([5] * 64, 10, 5, 3, order=order)
         assert (batches.steps, batches.left_out) == (steps, left_out)
         epochs[order] = [i for part in batches for i in part]
         assert len(epochs[order]) == 10 * steps
@@ -375,14 +377,14 @@ def test_what_an_epoch_leaves_out_is_said(
 
 def test_batch_size_must_be_a_multiple_of_micro_batch() -> None:
     with pytest.raises(ValueError, match=r"batch_size \(10\) must be a multiple of micro_batch \(4\)"):
-        training.Batches([1] * 20, 10, 4, 1)
+        Batches([1] * 20, 10, 4, 1)
 
 
 def test_too_long_examples_are_left_out() -> None:
     made = [{"input_ids": [1] * n, "labels": [1] * n} for n in (3, 5, 9)]
-    assert len(training.drop_long(made, 5)) == 2
+    assert len(loop.drop_long(made, 5)) == 2
     with pytest.raises(ValueError, match="none of 3 training examples has at most max_length = 2"):
-        training.drop_long(made, 2)
+        loop.drop_long(made, 2)
 
 
 def test_tokenizer_is_reproducible_and_cuts_rare_words(tmp_path: Path) -> None:

@@ -19,13 +19,13 @@ from dragoman.config import Prompt, Segment
 from dragoman.configfile import prompts
 from dragoman.decoding.vocabulary import Vocabulary
 from dragoman.decoding.writer import Writer
+from dragoman.languages.spelling import Spelled, Spelling, cut, pairs
+from dragoman.languages.units import Unit, Units, joined, of_pair, units
 from dragoman.methods import ParallelText, converse, prefix, simulmask
 from dragoman.policies.wait_k_stride import WaitKStride
 from dragoman.prompts import encode
 from dragoman.prompts import joined as ids_of
-from dragoman.spelling import Spelled, Spelling, cut, pairs
 from dragoman.text import table
-from dragoman.units import Unit, Units, joined, of_pair, units
 from tokenizer_kinds import KINDS
 
 SHORT, ALPACA = prompts()["short"], prompts()["alpaca"]

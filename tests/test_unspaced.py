@@ -17,18 +17,19 @@ import decode
 import finetune
 import stream
 from conftest import REPOSITORY
-from dragoman import comparison, corpora, decoding, metrics, models, text
+from dragoman import corpora, decoding, metrics, models, text
 from dragoman.config import ConversationDecoder, OfflineDecoder, SimultaneousDecoder
 from dragoman.configfile import parse, prompts
 from dragoman.corpora import aligner
 from dragoman.decoding import Context, Item, Row, baselines, conversation, offline, simultaneous, streaming
 from dragoman.decoding.streaming import Interpreter
+from dragoman.languages.units import Units, joined, of_pair, units
 from dragoman.metrics import instances
 from dragoman.metrics.latency import METRICS
 from dragoman.metrics.scoring import score_hypotheses
 from dragoman.plan import Plan
+from dragoman.results import comparison
 from dragoman.storage import read_jsonl
-from dragoman.units import Units, joined, of_pair, units
 from test_config import GOOD
 from test_training import spec
 

@@ -4,12 +4,12 @@ from dataclasses import fields, replace
 import pytest
 import yaml
 
-from dragoman import comparable, published, verdicts
 from dragoman.configfile import ConfigError, parse
 from dragoman.plan import DecodeRun, Plan
-from dragoman.records import Record
 from dragoman.reporting import page
-from dragoman.verdicts import judge
+from dragoman.results import comparable, published, verdicts
+from dragoman.results.records import Record
+from dragoman.results.verdicts import judge
 
 KNOWN = comparable.load()
 BLEU = "BLEU|nrefs:1|bs:1000|seed:12345|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0"

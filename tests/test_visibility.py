@@ -10,13 +10,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dragoman import models, visibility
+from dragoman import models
 from dragoman.config import Prompt, Segment
+from dragoman.languages.spelling import pairs as spelled_pairs
+from dragoman.languages.units import Unit, Units
+from dragoman.models import visibility
+from dragoman.models.visibility import Words, fill, vectors
 from dragoman.policies.wait_k import WaitK
 from dragoman.policies.wait_k_stride import WaitKStride
-from dragoman.spelling import pairs as spelled_pairs
-from dragoman.units import Unit, Units
-from dragoman.visibility import Words, fill, vectors
 
 PROMPT = Prompt(
     segments=[

@@ -16,7 +16,7 @@ import transformers
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, Qwen3NextConfig
 
 import fetch_model
-from dragoman import attention, batches, decoding, models
+from dragoman import decoding, models
 from dragoman.config import (
     ContrastiveDecoder,
     ConversationDecoder,
@@ -29,8 +29,10 @@ from dragoman.decoding import Context, Item, contrastive, conversation, offline,
 from dragoman.decoding.cost import Price, Work
 from dragoman.decoding.writer import Writer
 from dragoman.metrics.scoring import score_hypotheses
+from dragoman.models import attention
 from dragoman.plan import Plan
 from dragoman.policies.wait_k import WaitK
+from dragoman.training import batches
 from small_models import WINDOWED, small, with_pictures
 from test_config import GOOD
 from test_mirror import (

@@ -11,11 +11,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from dragoman import languages, words
+from dragoman import languages
 from dragoman.config import DictionaryDecoder, PseudoPrior
 from dragoman.corpora import aligner
 from dragoman.decoding import Context, Item, baselines, priors
-from dragoman.dictionaries import Dictionary
+from dragoman.languages import words
+from dragoman.languages.dictionaries import Dictionary
 from dragoman.metrics import rouge
 
 HINDI = {"मैं": "I", "हिन्दी": "Hindi", "किताब": "book", "पढ़ता": "read", "हूँ": "am"}

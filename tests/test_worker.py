@@ -72,7 +72,7 @@ OWNER = """
 import sys, time
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-from dragoman import worker
+from dragoman.jobs import worker
 print(worker.start(Path("worker.log"), 1), flush=True)
 time.sleep(60)
 """
@@ -82,10 +82,10 @@ time.sleep(60)
 def running(tmp_path: Path) -> Iterator[Running]:
     """A worker that imports next to nothing, of a copy of the library that holds next to nothing."""
     library = tmp_path / "scripts"
-    (library / "dragoman").mkdir(parents=True)
-    for name in ("__init__.py", "client.py", "worker.py"):
-        shutil.copy(REPOSITORY / "scripts" / "dragoman" / name, library / "dragoman")
-    module = library / "dragoman" / "worker.py"
+    (library / "dragoman" / "jobs").mkdir(parents=True)
+    for name in ("__init__.py", "jobs/__init__.py", "jobs/client.py", "jobs/worker.py"):
+        shutil.copy(REPOSITORY / "scripts" / "dragoman" / name, library / "dragoman" / name)
+    module = library / "dragoman" / "jobs" / "worker.py"
     text = module.read_text(encoding="utf-8")
     start = text.index("PRELOADED = (")
     module.write_text(text[:start] + 'PRELOADED = ("csv",' + text[text.index("\n)", start) :], encoding="utf-8")

@@ -15,11 +15,12 @@ from typing import Any
 import pytest
 
 from browser import grave, watch
-from dragoman import models, records
+from dragoman import models
 from dragoman.configfile import load_config
-from dragoman.judging import OUTCOMES, metric
 from dragoman.metrics import instances
 from dragoman.plan import Plan
+from dragoman.results import records
+from dragoman.results.judging import OUTCOMES, metric
 from dragoman.storage import read_jsonl, read_manifest, sha256
 from hub_server import Hub
 from test_training import spec

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from dragoman import running
+from dragoman.jobs import running
 from dragoman.registry import UnknownNameError
 
 # Progress bars of libraries would fill the logs. Both are read when those libraries are imported.

@@ -32,20 +32,19 @@ EXCLUDED = {
     "config",
     "configfile",
     "hub",
-    "hub_requests",
     "imports",
+    "jobs",
     "plan",
     "registry",
-    "running",
     "yamlfile",
 }
-"""Modules of `dragoman` without influence on the fingerprint. The hub client is one of them, since a revision pins the
-files that it downloads."""
+"""Modules and packages of `dragoman` without influence on the fingerprint. The hub client is one of them, since a
+revision pins the files that it downloads."""
 QUICK = {"claims", "judge", "plot", "report", "score", "table"}
 """Scripts that run quickly and are not followed by long jobs."""
-FACTS = {"comparable", "languages"}
-"""Also excluded for all other scripts, so that a new language or published test set trains nothing again; `spec` holds
-the language names of prompts and pages, and the known facts about a test set."""
+FACTS = {"languages", "results.comparable"}
+"""Single modules that all other scripts exclude, too, so that a new language or published test set trains nothing
+again. `spec` holds the language names of prompts and pages, and the known facts about a test set."""
 OTHER = {".j2", ".css", ".js", ".tsv"}
 """Extensions of files that belong to the module of the same name."""
 LIBRARIES = REPOSITORY / "envs" / "main.txt"
@@ -88,16 +87,17 @@ def _names(path: Path) -> frozenset[str]:
 
 @cache
 def _imported(path: Path) -> list[tuple[str, Path]]:
-    """Modules of `dragoman` that a file imports, each as (top-level name in `dragoman`, file)."""
-    parts = [(name.split("."), name) for name in _names(path)]
-    ours = [(rest[0] if rest else "", _file_of(name)) for (top, *rest), name in parts if top == "dragoman"]
-    return [(place, file) for place, file in ours if file is not None]
+    """Modules of `dragoman` that a file imports, each as (name within `dragoman`, file)."""
+    ours = [name for name in _names(path) if name.partition(".")[0] == "dragoman"]
+    files = [(name.partition(".")[2], _file_of(name)) for name in ours]
+    return [(name, file) for name, file in files if file is not None]
 
 
 @cache
 def _companions(path: Path) -> list[Path]:
-    """Templates, styles, scripts and tables with the name of a module, which belong to it."""
-    return [file for file in path.parent.glob(f"{path.stem}.*") if file.suffix in OTHER]
+    """Templates, styles, scripts and tables with the name of a module or package, which belong to it."""
+    name = path.parent.name if path.stem == "__init__" else path.stem
+    return [file for file in path.parent.glob(f"{name}.*") if file.suffix in OTHER]
 
 
 def fingerprint(paths: Iterable[Path]) -> str:
@@ -172,12 +172,14 @@ def closure(script: str, *names: tuple[str, str]) -> list[Path]:
     """All files that `scripts/<script>.py` uses: itself, its imports, and the registered modules `(kind, name)`."""
     todo = [SCRIPTS / f"{script}.py"]
     todo += [path for kind, name in names if (path := _file_of(registry.REGISTRY[kind][name].partition(":")[0]))]
-    excluded = EXCLUDED if script in QUICK else EXCLUDED | FACTS
+    facts = set() if script in QUICK else FACTS
     seen: set[Path] = set()
     while todo:
         path = todo.pop()
         if path not in seen:
             seen.add(path)
             seen.update(_companions(path))
-            todo += [file for place, file in _imported(path) if place not in excluded]
+            todo += [
+                file for name, file in _imported(path) if name.partition(".")[0] not in EXCLUDED and name not in facts
+            ]
     return sorted(seen)

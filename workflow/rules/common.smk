@@ -10,11 +10,11 @@ REPOSITORY = Path(str(workflow.current_basedir)).parents[1]
 SCRIPTS = str(REPOSITORY / "scripts")
 sys.path.insert(0, SCRIPTS)
 
-from dragoman import resources as table, running, worker
+from dragoman.jobs import running, worker
 from dragoman.configfile import ConfigError, parse as parsed
 from dragoman.imports import code, fingerprint
 from dragoman.metrics import neural
-from dragoman.plan import Plan
+from dragoman.plan import Plan, resources as table
 from dragoman.storage import digest
 
 try:
@@ -32,7 +32,7 @@ THREADS = PLAN.config.threads
 
 # Jobs call our scripts by name, with the Python that runs Snakemake, unless conda provides one. The merged
 # configuration is in a file that is named after the hash of its content. While a job runs, it holds a lock in RESULTS
-# (dragoman/running.py). A prefix replaces Snakemake's strict mode. PYTHONDONTWRITEBYTECODE is cleared, since every job
+# (dragoman/jobs/running.py). A prefix replaces Snakemake's strict mode. PYTHONDONTWRITEBYTECODE is cleared, since every job
 # would otherwise compile torch again, which takes longer than many jobs.
 CONDA = any(method.name == "CONDA" for method in workflow.deployment_settings.deployment_method)
 PREFIX = (
@@ -97,7 +97,7 @@ def with_model(name, training=None):
 def asked_to_train(trained):
     """The resources of a training; `trained` returns its model and its `training`, given the wildcards.
 
-    On several nodes the job starts its own processes on each (dragoman/launch.py), which SLURM's executor calls MPI.
+    On several nodes the job starts its own processes on each (dragoman/training/launch.py), which SLURM's executor calls MPI.
     """
     need = lambda w: with_model(*trained(w))
     several = lambda w: need(w).nodes if need(w).nodes > 1 else None  # None: as if there were no such key

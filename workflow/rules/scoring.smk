@@ -6,7 +6,8 @@
 
 import re
 
-from dragoman import judging, registry
+from dragoman import registry
+from dragoman.results import judging
 
 
 localrules:

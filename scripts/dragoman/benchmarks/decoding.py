@@ -7,13 +7,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from dragoman import decoding, losses, training
+from dragoman import decoding
 from dragoman.benchmarks import K, Timing, model_of, sentences, timed, with_unit
 from dragoman.benchmarks.training import reading_by
 from dragoman.config import OfflineDecoder, SimultaneousDecoder, Training
 from dragoman.configfile import prompts
 from dragoman.decoding import offline, simultaneous, streaming
 from dragoman.methods import ParallelText, simulmask
+from dragoman.training import loop, losses
 
 TAUGHT = 150
 """Steps that teach a model when to stop."""
@@ -118,7 +119,7 @@ def _trained(architecture: str, positions: Literal["modified", "group"], text: P
     """A model that some steps of SimulMask have taught when to stop, in `folder`/model."""
     model, tokenizer = model_of(architecture, text)
     options = reading_by(positions)
-    training.fit(
+    loop.fit(
         model,
         tokenizer,
         simulmask.examples([text], prompts()["short"], tokenizer, options),

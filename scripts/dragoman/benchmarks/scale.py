@@ -19,8 +19,7 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM, FalconConfig, LlamaConfig, PreTrainedModel, PreTrainedTokenizerBase
 
-from dragoman import attention, decoding, losses, models
-from dragoman.attention import View
+from dragoman import decoding, models
 from dragoman.benchmarks import K, Timing, sentences, timed, wait
 from dragoman.benchmarks.decoding import batched_and_alone
 from dragoman.benchmarks.training import WARM, Batch, Work, batches_of, in_turn, reading_by, tokens
@@ -30,7 +29,10 @@ from dragoman.configfile import prompts
 from dragoman.decoding import cost, offline, prefilled
 from dragoman.decoding.lockstep import Places
 from dragoman.methods import IGNORE, ParallelText, prefix, sft, simulmask
+from dragoman.models import attention
+from dragoman.models.attention import View
 from dragoman.policies.wait_k import WaitK
+from dragoman.training import losses
 
 FALCON_RW_1B = {"vocab_size": 50304, "hidden_size": 2048, "num_hidden_layers": 24, "num_attention_heads": 32}
 LLAMA_2_7B = {"vocab_size": 32000, "hidden_size": 4096, "num_hidden_layers": 32, "num_attention_heads": 32}

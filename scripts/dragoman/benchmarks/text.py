@@ -11,11 +11,11 @@ from dragoman.benchmarks import Timing, model_of, sentences, timed, with_unit
 from dragoman.config import DemoCorpus
 from dragoman.configfile import prompts
 from dragoman.corpora import aligner, prepare
+from dragoman.languages.spelling import pairs
 from dragoman.methods import reading
 from dragoman.metrics import score
+from dragoman.models.visibility import vectors
 from dragoman.policies.wait_k import WaitK
-from dragoman.spelling import pairs
-from dragoman.visibility import vectors
 
 
 def corpora() -> Iterator[Timing]:

@@ -11,13 +11,15 @@ from typing import Literal, NamedTuple
 
 import torch
 
-from dragoman import losses, models, training
+from dragoman import models
 from dragoman.benchmarks import K, Timing, model_of, sentences, timed, wait, with_unit
 from dragoman.config import Training
 from dragoman.configfile import prompts
 from dragoman.methods import IGNORE, Example, ParallelText, language_aware, sft, simulmask
-from dragoman.optimizers import Muon
 from dragoman.policies.wait_k import WaitK
+from dragoman.training import loop, losses
+from dragoman.training.batches import Batches, Collator
+from dragoman.training.optimizers import Muon
 
 STEPS = 40
 """Of each kind, where steps are compared."""
@@ -27,7 +29,7 @@ ROW = 256
 """Tokens of a packed row: five of the embedded world's examples."""
 
 Batch = dict[str, torch.Tensor]
-Work = Mapping[str, tuple[training.Loss, Sequence[Batch]]]
+Work = Mapping[str, tuple[losses.Loss, Sequence[Batch]]]
 """What is compared: a loss, and the batches it takes, by a name."""
 
 
@@ -51,7 +53,7 @@ def in_turn(model: models.PreTrainedModel, work: Work) -> dict[str, list[Step]]:
     return {how: found[WARM:] for how, found in steps.items()}
 
 
-def _step(model: models.PreTrainedModel, optimizer: torch.optim.Optimizer, loss: training.Loss, batch: Batch) -> Step:
+def _step(model: models.PreTrainedModel, optimizer: torch.optim.Optimizer, loss: losses.Loss, batch: Batch) -> Step:
     given = {name: column.to(model.device) for name, column in batch.items()}
     on_gpu = model.device.type == "cuda"
     if on_gpu:
@@ -81,7 +83,7 @@ def train() -> Iterator[Timing]:
 
             def work(model=model, tokenizer=tokenizer, examples=examples, settings=settings, count=count) -> int:
                 with tempfile.TemporaryDirectory() as folder:
-                    training.fit(model, tokenizer, examples, settings, seed=1, work=Path(folder), label="bench")
+                    loop.fit(model, tokenizer, examples, settings, seed=1, work=Path(folder), label="bench")
                 return count
 
             yield Timing(f"train {architecture}", f"128 in pieces of {micro_batch}", *with_unit(timed(work), "tokens"))
@@ -165,8 +167,8 @@ def batches_of(
     packing: int | None = None,
 ) -> list[Batch]:
     """Batches as training makes them, of like length, or at random as for packing."""
-    collate = training.Collator(tokenizer.pad_token_id, packing)
-    rows = training.Batches([len(example["input_ids"]) for example in examples], size, size, seed=1, packed=packed)
+    collate = Collator(tokenizer.pad_token_id, packing)
+    rows = Batches([len(example["input_ids"]) for example in examples], size, size, seed=1, packed=packed)
     return [collate([examples[i] for i in batch]) for batch in rows]
 
 

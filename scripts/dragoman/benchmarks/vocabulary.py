@@ -16,11 +16,13 @@ from typing import Literal
 import torch
 from transformers import AutoModelForCausalLM, Gemma3TextConfig, GemmaTokenizer
 
-from dragoman import entropy, losses, models, output, trainable
+from dragoman import models
 from dragoman.benchmarks import Timing, timed
 from dragoman.config import Lora, Training
 from dragoman.decoding.vocabulary import texts
 from dragoman.methods import IGNORE
+from dragoman.models import output
+from dragoman.training import entropy, losses, trainable
 
 Way = Literal["as the library has it", "arranged"]
 WAYS: tuple[Way, ...] = ("as the library has it", "arranged")

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from dragoman import comparable
 from dragoman.checks.names import named, page_pairs, pair_in, pairs_of
 from dragoman.command import located
 from dragoman.config import (
@@ -26,6 +25,7 @@ from dragoman.config import (
 )
 from dragoman.configfile import KeyPath, Problem
 from dragoman.languages import reverse, split_pair
+from dragoman.results import comparable
 
 NO_FILE = "no such file (paths are relative to the working directory)"
 

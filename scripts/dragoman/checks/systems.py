@@ -28,12 +28,12 @@ from dragoman.config import (
     System,
 )
 from dragoman.configfile import ConfigError, KeyPath, Problem
-from dragoman.dictionaries import read_dictionary
 from dragoman.instructions import questions
 from dragoman.languages import split_pair
+from dragoman.languages.dictionaries import read_dictionary
+from dragoman.languages.units import of_pair
 from dragoman.metrics.log_units import UNITS
 from dragoman.text import TextError
-from dragoman.units import of_pair
 
 MODEL_FREE = ("copy", "dictionary")
 """Decoders that use no model."""

@@ -10,7 +10,7 @@ from typing import Any
 import regex
 from pydantic import ValidationError
 
-from dragoman import registry, sweeps
+from dragoman import registry
 from dragoman.checks.names import languages_in, named, pair_in, template_in
 from dragoman.config import (
     Config,
@@ -23,11 +23,12 @@ from dragoman.config import (
     SftPrior,
     SimultaneousDecoder,
     Tuning,
+    sweeps,
 )
 from dragoman.configfile import KeyPath, Problem, problems_in
+from dragoman.languages.units import of_pair
 from dragoman.methods import packs
 from dragoman.storage import read_json
-from dragoman.units import of_pair
 
 
 def problems_of(

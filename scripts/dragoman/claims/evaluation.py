@@ -18,7 +18,7 @@ from dragoman.metrics import parse
 from dragoman.metrics.bootstrap import SEED
 from dragoman.metrics.significance import TRIALS, holm
 from dragoman.plan import Plan
-from dragoman.records import Record
+from dragoman.results.records import Record
 from dragoman.storage import read_jsonl
 
 

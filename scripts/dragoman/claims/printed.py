@@ -7,10 +7,10 @@ from functools import cache
 
 import numpy as np
 
-from dragoman import published
 from dragoman.claims.outcomes import Evidence
 from dragoman.claims.statements import Claim
-from dragoman.published import MEAN
+from dragoman.results import published
+from dragoman.results.published import MEAN
 
 Table = Mapping[tuple[str, str, str, str], float]
 """(system, pair, setting, metric) -> value."""

@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from functools import cache, cached_property
 from typing import Any
 
+from dragoman.config.sweeps import joined, split
 from dragoman.metrics import MetricError, NoValueError, columns_of, parse, significance, unwritten
 from dragoman.metrics.significance import Statistics
 from dragoman.plan import DecodeRun, Plan
-from dragoman.records import Record
+from dragoman.results.records import Record
 from dragoman.storage import read_jsonl
-from dragoman.sweeps import joined, split
 
 
 class NotRun(Exception):  # noqa: N818

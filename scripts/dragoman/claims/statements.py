@@ -9,11 +9,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from dragoman import comparable, registry
+from dragoman import registry
 from dragoman.command import REPOSITORY
 from dragoman.config import Name, Pair, Strict
 from dragoman.configfile import ConfigError, Problem, explained, placed
 from dragoman.metrics import has_counts, parse
+from dragoman.results import comparable
 from dragoman.yamlfile import read_yaml
 
 FILE = REPOSITORY / "config" / "claims.yaml"

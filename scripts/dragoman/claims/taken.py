@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from dragoman.claims.outcomes import Evidence, Outcome, sign_test, verdict_of
 from dragoman.claims.results import NotRun
 from dragoman.claims.statements import Claim
+from dragoman.config.sweeps import split
 from dragoman.plan import Plan, TuningRun
 from dragoman.storage import read_json
-from dragoman.sweeps import split
 
 TEST = "sign test over fine-tunings"
 NOTE = "measured by the clock, so another run gives other numbers"

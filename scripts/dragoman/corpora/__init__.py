@@ -25,12 +25,13 @@ from typing import IO, Any, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from dragoman import comparable, registry
+from dragoman import registry
 from dragoman.config import Corpus, Limits
 from dragoman.corpora import lines
+from dragoman.languages.units import Unit, Units, of_pair
+from dragoman.results import comparable
 from dragoman.storage import MANIFEST, building, read_manifest
 from dragoman.text import TextError
-from dragoman.units import Unit, Units, of_pair
 
 SPLITS = ("train", "validation", "test")
 SCHEMA = pa.schema([("id", pa.int64()), ("source", pa.string()), ("target", pa.string()), ("alignment", pa.string())])

@@ -29,8 +29,8 @@ from typing import IO, NamedTuple
 
 import numpy as np
 
-from dragoman import words
-from dragoman.units import WORDS, Units, units
+from dragoman.languages import words
+from dragoman.languages.units import WORDS, Units, units
 
 PASSES = 5
 """Passes over the text in each direction; the last one only aligns."""

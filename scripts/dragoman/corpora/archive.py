@@ -26,7 +26,7 @@ import portalocker
 
 from dragoman.config import ArchiveCorpus
 from dragoman.corpora import CorpusError, Row, require_pair
-from dragoman.hub_requests import few
+from dragoman.hub.requests import few
 from dragoman.languages import split_pair
 from dragoman.storage import building, digest, read_manifest, replacing, sha256
 from dragoman.text import parallel

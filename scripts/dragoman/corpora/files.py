@@ -28,8 +28,8 @@ from dragoman.config import FilePair, FilesCorpus, FileSet
 from dragoman.corpora import SPLITS, CorpusError, Row, flipped, parquet, po, require_pair, saved, xliff_tmx
 from dragoman.corpora.exchange import Tags
 from dragoman.languages import reverse, split_pair
+from dragoman.languages.units import Units, of_pair, units
 from dragoman.storage import sha256
-from dragoman.units import Units, of_pair, units
 
 ALIGNMENT = "alignment"
 _PHARAOH = re.compile(r"(\d+-\d+( \d+-\d+)*)?")

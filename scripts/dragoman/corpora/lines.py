@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from hashlib import blake2b
 
 from dragoman.config import Limits
-from dragoman.units import Unit, joined, units
+from dragoman.languages.units import Unit, joined, units
 
 RATIO_FROM = 20
 """Length the longer side must have before the sides are compared: "Oui." may well be three words elsewhere."""

@@ -24,8 +24,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from dragoman import command
+from dragoman.languages.units import Units, of_pair
 from dragoman.storage import canonical, digest, replacing
-from dragoman.units import Units, of_pair
 
 log = logging.getLogger(__name__)
 

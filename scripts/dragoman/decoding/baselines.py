@@ -7,8 +7,8 @@ from pathlib import Path
 
 from dragoman.config import CopyDecoder, DictionaryDecoder
 from dragoman.decoding import Context, Item, Row
-from dragoman.dictionaries import Dictionary, read_dictionary
-from dragoman.words import parted
+from dragoman.languages.dictionaries import Dictionary, read_dictionary
+from dragoman.languages.words import parted
 
 
 class Decoder:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from dragoman import models, output, prompts
+from dragoman import models, prompts
 from dragoman.config import ConversationDecoder
 from dragoman.decoding import Context, Item, noted
 from dragoman.decoding import Row as Result
@@ -17,10 +17,11 @@ from dragoman.decoding.cost import Price, Work
 from dragoman.decoding.lockstep import Batch
 from dragoman.decoding.simultaneous import by_tokens
 from dragoman.decoding.vocabulary import Vocabulary
+from dragoman.languages.spelling import Spelling
+from dragoman.languages.units import joined as units_joined
+from dragoman.languages.units import units
+from dragoman.models import output
 from dragoman.prompts import encode, joined
-from dragoman.spelling import Spelling
-from dragoman.units import joined as units_joined
-from dragoman.units import units
 
 
 class Talk:

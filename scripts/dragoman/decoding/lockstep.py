@@ -17,10 +17,11 @@ import torch
 from torch.nn import functional
 from transformers import Cache, PreTrainedModel
 
-from dragoman import attention, models
-from dragoman.attention import Positions, View
+from dragoman import models
 from dragoman.decoding.prediction import LayerWeights, Prediction
 from dragoman.decoding.vocabulary import Vocabulary
+from dragoman.models import attention
+from dragoman.models.attention import Positions, View
 
 
 class Row(Protocol):

@@ -17,9 +17,9 @@ from dragoman.config import OfflineDecoder, Prompt, Segment
 from dragoman.decoding import Context, Item, Row, by_length, noted
 from dragoman.decoding.cost import Price, Work
 from dragoman.decoding.vocabulary import with_newline
+from dragoman.languages.spelling import whole
+from dragoman.languages.units import units
 from dragoman.prompts import encode, joined
-from dragoman.spelling import whole
-from dragoman.units import units
 
 MEASURED_AT_ONCE = 16
 """Lines whose logits are kept together: those of a large vocabulary take megabytes each."""

@@ -50,12 +50,12 @@ from dragoman.config import (
     Unit,
 )
 from dragoman.decoding import Context, Item
-from dragoman.dictionaries import Dictionary, read_dictionary
 from dragoman.languages import split_pair
+from dragoman.languages.dictionaries import Dictionary, read_dictionary
+from dragoman.languages.units import of_pair, units
+from dragoman.languages.words import WORD, characters, folded, has_letter, parted
 from dragoman.prompts import encode, render
 from dragoman.text import lines, objects
-from dragoman.units import of_pair, units
-from dragoman.words import WORD, characters, folded, has_letter, parted
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from contextlib import redirect_stdout
 from typing import Any, Protocol, TextIO
 
-from dragoman.units import Units, units
+from dragoman.languages.units import Units, units
 
 
 class Interpreter(Protocol):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from dragoman import models, output
+from dragoman import models
 from dragoman.config import SimultaneousDecoder
 from dragoman.decoding import Context, Item, legacy, noted
 from dragoman.decoding import Row as Result
@@ -19,10 +19,11 @@ from dragoman.decoding.lockstep import Batch
 from dragoman.decoding.prediction import Prediction
 from dragoman.decoding.vocabulary import Vocabulary
 from dragoman.decoding.writer import Writer
+from dragoman.languages.spelling import Cut, cut
+from dragoman.languages.units import joined, units
+from dragoman.models import output
 from dragoman.policies import Policy
 from dragoman.prompts import render
-from dragoman.spelling import Cut, cut
-from dragoman.units import joined, units
 
 
 class Sentence:

@@ -20,17 +20,18 @@ from collections.abc import Sequence
 import torch
 from transformers import PreTrainedModel
 
-from dragoman import attention, models, output
-from dragoman.attention import Positions, View
+from dragoman import models
 from dragoman.config import SimultaneousDecoder
 from dragoman.decoding import Context, Item, Row, noted
 from dragoman.decoding.lockstep import outgrown
 from dragoman.decoding.prediction import LayerWeights, Prediction
 from dragoman.decoding.vocabulary import Vocabulary
 from dragoman.decoding.writer import Writer
+from dragoman.languages.spelling import cut
+from dragoman.languages.units import joined, units
+from dragoman.models import attention, output
+from dragoman.models.attention import Positions, View
 from dragoman.policies import Policy
-from dragoman.spelling import cut
-from dragoman.units import joined, units
 
 
 class Stream:

@@ -17,9 +17,9 @@ from typing import Literal
 from transformers import PreTrainedTokenizerBase
 
 from dragoman.decoding.vocabulary import Vocabulary
+from dragoman.languages.spelling import Spelling
+from dragoman.languages.units import Unit, units
 from dragoman.policies import Policy, Prediction, State
-from dragoman.spelling import Spelling
-from dragoman.units import Unit, units
 
 Action = Literal["write", "read", "ask", "end"]
 LONG = {"word": 1, "character": 6}

@@ -27,7 +27,7 @@ import inspect
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from dragoman.units import Units, of_pair
+from dragoman.languages.units import Units, of_pair
 
 IGNORE = -100
 """Label of a token without loss."""

@@ -28,13 +28,13 @@ from typing import TYPE_CHECKING
 from pydantic import Field, PositiveInt, model_validator
 
 from dragoman.config import Prompt, Share, Strict
+from dragoman.languages.units import Unit, units
+from dragoman.languages.units import joined as units_joined
 from dragoman.methods import IGNORE, Example, ParallelText
 from dragoman.methods.reading import schedules
 from dragoman.policies import Schedule
 from dragoman.policies.alignment import Alignment
 from dragoman.prompts import encode, joined
-from dragoman.units import Unit, units
-from dragoman.units import joined as units_joined
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

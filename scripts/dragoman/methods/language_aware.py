@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedTokenizerBase
 
-    from dragoman.losses import Forward
+    from dragoman.training.losses import Forward
 
 
 MIXES = True

@@ -51,8 +51,8 @@ def answers(model: PreTrainedModel, batch: dict[str, torch.Tensor]) -> tuple[Ans
     import torch
     from torch.nn.functional import pad
 
-    from dragoman import attention, output
-    from dragoman.entropy import LARGE
+    from dragoman.models import attention, output
+    from dragoman.training.entropy import LARGE
 
     size = len(batch["input_ids"])
     width = max(batch["input_ids"].shape[1], batch["other_ids"].shape[1])
@@ -93,8 +93,8 @@ def loss(
         weight: of the term.
         term: (own answers, other answers) -> what they add, summed over the batch.
     """
-    from dragoman import losses
-    from dragoman.entropy import summed
+    from dragoman.training import losses
+    from dragoman.training.entropy import summed
 
     if weight == 0:
         return losses.cross_entropy(model, batch, predicted)

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedTokenizerBase
 
-    from dragoman.losses import Forward
+    from dragoman.training.losses import Forward
 
 log = logging.getLogger(__name__)
 

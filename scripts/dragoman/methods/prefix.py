@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dragoman.config import Prompt
+from dragoman.languages.spelling import pairs
 from dragoman.methods import IGNORE, Example, ParallelText
 from dragoman.methods.reading import Reading, schedules
-from dragoman.spelling import pairs
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -17,16 +17,16 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import NonNegativeInt, model_validator
 
 from dragoman.config import Prompt
+from dragoman.languages.spelling import CHUNK, pairs
 from dragoman.methods import IGNORE, Example, ParallelText
 from dragoman.methods.reading import Reading, schedules
-from dragoman.spelling import CHUNK, pairs
-from dragoman.visibility import Mode, vectors
+from dragoman.models.visibility import Mode, vectors
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedTokenizerBase
 
-    from dragoman.losses import Forward
+    from dragoman.training.losses import Forward
 
 
 class Options(Reading):
@@ -86,7 +86,8 @@ def loss(forward: Forward, batch: dict[str, torch.Tensor], predicted: torch.Tens
     Raises:
         ValueError: the model cannot have such positions.
     """
-    from dragoman import attention, losses
+    from dragoman.models import attention
+    from dragoman.training import losses
 
     documents = batch.get("documents", batch["attention_mask"])
 

@@ -24,9 +24,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from dragoman import identify, registry, text
+from dragoman import registry, text
 from dragoman.known_files import KnownFile, fetched
-from dragoman.languages import UNSPACED
+from dragoman.languages import UNSPACED, identify
 from dragoman.metrics import MetricError, NoValueError, Score, languages_of, require
 from dragoman.metrics.bootstrap import RESAMPLES, drawn, interval, resampled_sums
 from dragoman.metrics.sums import mean, values_of

@@ -27,11 +27,11 @@ import torch
 from torch.nn import functional
 from transformers import PreTrainedModel
 
-from dragoman import output
 from dragoman.decoding import by_length
 from dragoman.decoding.offline import Decoder
 from dragoman.metrics import MetricError
 from dragoman.metrics.bootstrap import RESAMPLES, interval, resampled_sums
+from dragoman.models import output
 
 Reading = Literal["teacher", "free"]
 

@@ -20,7 +20,7 @@ from dragoman.metrics.bootstrap import RESAMPLES
 from dragoman.metrics.latency import METRICS, named, note_on_unit, scores
 from dragoman.metrics.scoring import absent, of_sentences, record_of
 from dragoman.metrics.timing import Timing, reference_length, timing
-from dragoman.records import Record, SentenceScore
+from dragoman.results.records import Record, SentenceScore
 from dragoman.storage import replacing, sha256
 from dragoman.text import objects
 

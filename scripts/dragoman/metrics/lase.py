@@ -17,7 +17,8 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from dragoman import identify, registry
+from dragoman import registry
+from dragoman.languages import identify
 from dragoman.metrics import MetricError, Score, languages_of, neural, require, unspaced
 from dragoman.metrics.bootstrap import RESAMPLES, drawn, of_mean
 from dragoman.metrics.offtarget import identifier_for

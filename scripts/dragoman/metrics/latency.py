@@ -35,12 +35,12 @@ from typing import Any, Literal
 import numpy as np
 
 from dragoman import __version__, registry
+from dragoman.languages.units import Units, of_pair, units
 from dragoman.metrics import Counts, MetricError, NoValueError, Score, languages_of, parse, unspaced
 from dragoman.metrics.bootstrap import RESAMPLES, SEED, interval, resampled_sums
 from dragoman.metrics.log_units import SOURCES, UNITS
 from dragoman.metrics.sums import mean, values_of
 from dragoman.metrics.timing import Timing, reference_length, refuse, timing
-from dragoman.units import Units, of_pair, units
 
 
 def _lagging(t: Timing, target: np.ndarray, last: bool = True) -> np.ndarray:

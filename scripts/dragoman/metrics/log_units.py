@@ -21,8 +21,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
+from dragoman.languages.units import Unit, units
 from dragoman.metrics import MetricError
-from dragoman.units import Unit, units
 
 if TYPE_CHECKING:
     from dragoman.metrics.instances import Instance

@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
-from dragoman import identify, registry
-from dragoman.identify import Identifier, code
-from dragoman.languages import NAMES
+from dragoman import registry
+from dragoman.languages import NAMES, identify
+from dragoman.languages.identify import Identifier, code
 from dragoman.metrics import MetricError, Score, languages_of, require, score_cache
 from dragoman.metrics.bootstrap import RESAMPLES, drawn, of_mean
 from dragoman.metrics.sums import mean, values_of

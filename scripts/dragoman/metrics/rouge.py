@@ -14,10 +14,10 @@ from typing import Any, Literal
 
 from dragoman import registry
 from dragoman.languages import Language
+from dragoman.languages.words import RUN, folded
 from dragoman.metrics import MetricError, Score, languages_of, require, unspaced
 from dragoman.metrics.bootstrap import RESAMPLES, drawn, of_mean
 from dragoman.metrics.sums import mean, values_of
-from dragoman.words import RUN, folded
 
 BETTER = "higher"
 DIGITS = 1

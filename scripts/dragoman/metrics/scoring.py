@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from dragoman import registry
+from dragoman.config.sweeps import joined, split
 from dragoman.decoding import cut_short
 from dragoman.metrics import MetricError, NoValueError, Score, columns_of, languages_of, parse, score, unwritten
-from dragoman.records import Record, SentenceScore
+from dragoman.results.records import Record, SentenceScore
 from dragoman.storage import read_jsonl, sha256
-from dragoman.sweeps import joined, split
 from dragoman.text import lines
 
 NO_VALUE: dict[str, Any] = {"value": None, "low": None, "high": None, "signature": ""}

@@ -17,7 +17,6 @@ from typing import Any
 
 import yaml
 
-from dragoman import comparable
 from dragoman.checks import MODEL_FREE
 from dragoman.command import REPOSITORY, located
 from dragoman.config import Experiment, InstructionsCorpus, Prompt, System, Tuning
@@ -28,6 +27,7 @@ from dragoman.metrics import columns_of, requisites
 from dragoman.metrics import parse as parse_metric
 from dragoman.plan.inputs import Inputs
 from dragoman.plan.runs import DecodeRun, DivergenceRun, TuningRun
+from dragoman.results import comparable
 from dragoman.storage import digest, replacing
 
 __all__ = ["DecodeRun", "DivergenceRun", "Plan", "TuningRun"]

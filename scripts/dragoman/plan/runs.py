@@ -20,9 +20,9 @@ from dragoman.config import (
     SftPrior,
     System,
 )
+from dragoman.config.sweeps import written_out
 from dragoman.configfile import prompts
 from dragoman.instructions import PAIR
-from dragoman.sweeps import written_out
 
 Run = TypeVar("Run", "TuningRun", "DecodeRun", "DivergenceRun")
 

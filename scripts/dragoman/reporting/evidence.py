@@ -8,10 +8,11 @@ from dataclasses import asdict, dataclass
 
 import pandas as pd
 
-from dragoman import claims, verdicts
+from dragoman import claims
 from dragoman.metrics import presentation
 from dragoman.reporting.downloads import Download, download
 from dragoman.reporting.markup import latex_rows, markdown_rows
+from dragoman.results import verdicts
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dragoman.languages.units import Unit, Units, joined, of_pair, units
+from dragoman.languages.words import tokens
 from dragoman.reporting.tables import named
-from dragoman.units import Unit, Units, joined, of_pair, units
-from dragoman.words import tokens
 
 Row = Mapping[str, Any]
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from dragoman import registry
 from dragoman.checks import twins
 from dragoman.config import ConversationDecoder, NoPrior, OfflineDecoder, PrefilledDecoder, SimultaneousDecoder
+from dragoman.languages.units import of_pair
 from dragoman.metrics import parse
-from dragoman.units import of_pair
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from dragoman.plan import Plan
-    from dragoman.records import Record
+    from dragoman.results.records import Record
 
 LATENCY = ("laal", "yaal", "al", "dal", "atd", "ap")
 """Metrics of lag, the one that curves are drawn against first."""

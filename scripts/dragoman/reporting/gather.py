@@ -8,20 +8,20 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from dragoman import habits
 from dragoman.config import (
     Experiment,
     Model,
     Training,
 )
+from dragoman.config.sweeps import joined, split
 from dragoman.languages import NAMES, split_pair
 from dragoman.metrics import parse
 from dragoman.plan import DecodeRun, Plan
+from dragoman.prompts import habits
 from dragoman.reporting.curves import read_log
 from dragoman.reporting.examples import Example, Output, Row, choose, visible
 from dragoman.reporting.tables import Layout, named, natural
 from dragoman.storage import MANIFEST, read_jsonl
-from dragoman.sweeps import joined, split
 
 UNTUNED = "untuned"
 BASELINES = frozenset({"sft", UNTUNED})

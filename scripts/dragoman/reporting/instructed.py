@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dragoman.judging import OUTCOMES, metric
 from dragoman.plan import Plan
-from dragoman.records import Record
 from dragoman.reporting import arrange, gather, tables
+from dragoman.results.judging import OUTCOMES, metric
+from dragoman.results.records import Record
 
 COLUMNS = ("wins", "ties", "losses")
 

@@ -8,15 +8,16 @@ from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
-from dragoman import claims, comparable
+from dragoman import claims
 from dragoman.claims import Evidence, Outcome, Result
 from dragoman.config import Experiment
 from dragoman.metrics import presentation
 from dragoman.plan import Plan
-from dragoman.records import Record
 from dragoman.reporting import figure_kinds, gather, tables, worlds
 from dragoman.reporting.evidence import evidence_rows
 from dragoman.reporting.examples import visible
+from dragoman.results import comparable
+from dragoman.results.records import Record
 
 ROWS = 6
 """Lines of a small figure at most."""

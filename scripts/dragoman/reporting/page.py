@@ -19,9 +19,8 @@ from typing import Any
 import yaml
 from markupsafe import Markup
 
-from dragoman import claims, verdicts
+from dragoman import claims
 from dragoman.plan import Plan
-from dragoman.records import Record
 from dragoman.reporting import (
     compute,
     curves,
@@ -38,6 +37,8 @@ from dragoman.reporting import (
 from dragoman.reporting.downloads import Download, download
 from dragoman.reporting.examples import Example, visible
 from dragoman.reporting.html import template
+from dragoman.results import verdicts
+from dragoman.results.records import Record
 from dragoman.storage import sha256
 
 HERE = Path(__file__).parent

@@ -19,9 +19,9 @@ from dragoman.claims.results import NotRun, Results
 from dragoman.metrics import presentation, significance
 from dragoman.metrics.bootstrap import RESAMPLES, SEED, interval
 from dragoman.plan import Plan
-from dragoman.records import Record
 from dragoman.reporting import arrange, figure_kinds, gather
 from dragoman.reporting.tables import CELL_COLUMNS, Layout, named, natural
+from dragoman.results.records import Record
 
 SIGNATURE = f"relative-to-twin|paired-bootstrap|bs:{RESAMPLES}|seed:{SEED}"
 INTERVALS = "In brackets: 95 % interval of the ratio; the sentences of both scores are drawn anew together."

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import jinja2
 
-from dragoman.comparison import ALPHA, Change, ClaimChange, counts
 from dragoman.metrics import presentation
 from dragoman.reporting.markup import markdown_text, pipes
 from dragoman.reporting.tables import named
+from dragoman.results.comparison import ALPHA, Change, ClaimChange, counts
 
 HEADER = ("Experiment", "System", "Pair", "Metric", "A", "B", "B - A", "p", "Verdict")
 WIDTH = 110

@@ -8,10 +8,10 @@ from pathlib import Path
 import pandas as pd
 
 from dragoman.plan import Plan
-from dragoman.records import Record
 from dragoman.reporting import arrange, figure_kinds, gather, instructed, relative, tables
 from dragoman.reporting.html import template
 from dragoman.reporting.markup import latex, markdown
+from dragoman.results.records import Record
 from dragoman.storage import replacing
 
 SUFFIXES = ("csv", "md", "tex", "html")

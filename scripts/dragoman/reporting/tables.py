@@ -15,9 +15,9 @@ from typing import Any
 
 import pandas as pd
 
+from dragoman.config.sweeps import joined, split
 from dragoman.metrics import presentation
-from dragoman.records import Record
-from dragoman.sweeps import joined, split
+from dragoman.results.records import Record
 
 MEAN = "mean"
 CELL_COLUMNS = (

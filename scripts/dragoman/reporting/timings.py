@@ -9,11 +9,11 @@ from typing import Any
 
 import pandas as pd
 
+from dragoman.config.sweeps import split
 from dragoman.plan import Plan, TuningRun
 from dragoman.reporting.arrange import MISSING
 from dragoman.reporting.markup import latex_rows, markdown_text, pipes
 from dragoman.storage import read_json
-from dragoman.sweeps import split
 
 NAME = "training-cost"
 MEASURED = ("seconds", "steps", "tokens", "tokens_per_second", "peak_memory_mb", "examples", "threads", "device")

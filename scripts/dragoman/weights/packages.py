@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from dragoman import room
-from dragoman.hub_requests import few
+from dragoman.hub.requests import few
 from dragoman.storage import building, read_manifest, sha256, write_manifest
 
 log = logging.getLogger(__name__)

@@ -24,12 +24,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
-from dragoman import claims, records
+from dragoman import claims
+from dragoman.config.sweeps import joined, split
 from dragoman.metrics import MetricError, columns_of, parse, presentation, significance
 from dragoman.metrics.significance import Statistics
-from dragoman.records import Record
+from dragoman.results import records
+from dragoman.results.records import Record
 from dragoman.storage import read_jsonl, sha256
-from dragoman.sweeps import joined, split
 
 log = logging.getLogger(__name__)
 

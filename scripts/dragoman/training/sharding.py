@@ -28,8 +28,8 @@ from torch.distributed.tensor import DTensor
 from torch.optim import Optimizer
 from transformers import PreTrainedModel
 
-from dragoman import launch
-from dragoman.trainable import blocks
+from dragoman.training import launch
+from dragoman.training.trainable import blocks
 
 
 def shard(model: PreTrainedModel, device: torch.device) -> PreTrainedModel | None:

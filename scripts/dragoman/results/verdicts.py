@@ -16,14 +16,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Literal, get_args
 
-from dragoman import comparable, published
-from dragoman.comparable import Comparison, PublishedSet
 from dragoman.config import Corpus, Experiment, HubCorpus, HubModel, LocalModel, Model, SacrebleuCorpus
+from dragoman.config.sweeps import joined, split
 from dragoman.metrics import bleu, parse, presentation
 from dragoman.plan import Plan
-from dragoman.published import MEAN, Key, Published
-from dragoman.records import Record
-from dragoman.sweeps import joined, split
+from dragoman.results import comparable, published
+from dragoman.results.comparable import Comparison, PublishedSet
+from dragoman.results.published import MEAN, Key, Published
+from dragoman.results.records import Record
 
 Kind = Literal["reproduced", "better", "worse", "not comparable", "not run"]
 KINDS: tuple[Kind, ...] = get_args(Kind)

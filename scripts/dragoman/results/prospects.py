@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from dragoman import comparable, metrics, published, registry
-from dragoman.comparable import Comparison
+from dragoman import metrics, registry
 from dragoman.metrics import MetricError
 from dragoman.metrics.neural import Network
 from dragoman.plan import Plan
-from dragoman.published import Published
-from dragoman.records import Record
-from dragoman.verdicts import judge
+from dragoman.results import comparable, published
+from dragoman.results.comparable import Comparison
+from dragoman.results.published import Published
+from dragoman.results.records import Record
+from dragoman.results.verdicts import judge
 
 
 @dataclass(frozen=True, slots=True)

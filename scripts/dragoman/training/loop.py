@@ -35,18 +35,18 @@ from transformers import (
 from transformers.integrations import TensorBoardCallback
 from transformers.trainer_callback import PrinterCallback, TrainerState
 
-from dragoman import launch, sharding
-from dragoman.batches import Batches, Collator
 from dragoman.command import peak_memory
 from dragoman.config import Training
-from dragoman.losses import Loss, cross_entropy
 from dragoman.methods import Example
 from dragoman.models import device, made_with, use_bfloat16
-from dragoman.optimizers import muon_with_adamw
-from dragoman.preemption import Notice
-from dragoman.progress import Progress
 from dragoman.storage import read_manifest, write_manifest
-from dragoman.trainable import merged, trainable
+from dragoman.training import launch, sharding
+from dragoman.training.batches import Batches, Collator
+from dragoman.training.losses import Loss, cross_entropy
+from dragoman.training.optimizers import muon_with_adamw
+from dragoman.training.preemption import Notice
+from dragoman.training.progress import Progress
+from dragoman.training.trainable import merged, trainable
 
 log = logging.getLogger(__name__)
 

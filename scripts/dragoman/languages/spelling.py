@@ -20,8 +20,8 @@ from itertools import accumulate, chain
 from typing import TYPE_CHECKING, NamedTuple
 
 from dragoman.config import Prompt
+from dragoman.languages.units import Unit, Units, of_pair, units
 from dragoman.prompts import encode, joined, render, tokenize
-from dragoman.units import Unit, Units, of_pair, units
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

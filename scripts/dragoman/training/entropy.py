@@ -12,8 +12,8 @@ import torch
 from torch.nn import functional
 from transformers import PreTrainedModel
 
-from dragoman import output
 from dragoman.methods import IGNORE
+from dragoman.models import output
 
 LARGE = 2**25
 """Logits beyond which memory counts more than the time of a loop; below, torch's function is as good."""

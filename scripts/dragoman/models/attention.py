@@ -32,7 +32,8 @@ from torch.overrides import TorchFunctionMode
 from transformers import Cache, DynamicCache, PreTrainedModel
 from transformers.models.falcon.modeling_falcon import FalconModel, build_alibi_tensor
 
-from dragoman import models, output, visibility
+from dragoman import models
+from dragoman.models import output, visibility
 
 Positions = Literal["plain", "modified", "group"]
 

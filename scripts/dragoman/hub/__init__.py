@@ -18,7 +18,7 @@ from huggingface_hub import HfApi, hf_hub_url
 from huggingface_hub.errors import HFValidationError
 from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
 
-from dragoman.hub_requests import HubError, Interrupted, Kind, Place, few, patiently, timeout
+from dragoman.hub.requests import HubError, Interrupted, Kind, Place, few, patiently, timeout
 from dragoman.storage import MANIFEST, read_manifest, sha256, write_manifest
 
 log = logging.getLogger(__name__)

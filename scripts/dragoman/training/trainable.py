@@ -14,7 +14,7 @@ from transformers import PreTrainedModel
 
 from dragoman import registry
 from dragoman.config import Lora, Training
-from dragoman.entropy import LARGE
+from dragoman.training.entropy import LARGE
 
 log = logging.getLogger(__name__)
 

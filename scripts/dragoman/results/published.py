@@ -12,10 +12,11 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
-from dragoman import comparable, registry
-from dragoman.comparable import FOLDER, PublishedMetric
+from dragoman import registry
 from dragoman.languages import LanguageError, named_pair
-from dragoman.records import Record
+from dragoman.results import comparable
+from dragoman.results.comparable import FOLDER, PublishedMetric
+from dragoman.results.records import Record
 from dragoman.text import TextError, table
 
 MEAN = "mean"

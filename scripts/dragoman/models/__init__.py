@@ -90,7 +90,7 @@ def build(spec: ScratchModel, tokenizer: PreTrainedTokenizerBase) -> PreTrainedM
     """A model with random weights, the same for the same seed."""
     import transformers as hf
 
-    from dragoman import output
+    from dragoman.models import output
 
     hf.set_seed(spec.seed)
     config = architecture(spec, len(tokenizer), tokenizer.eos_token_id, tokenizer.pad_token_id)
@@ -206,7 +206,7 @@ def load(folder: Path, dtype: torch.dtype | None = None) -> PreTrainedModel:
     import torch
     from transformers import AutoModelForCausalLM
 
-    from dragoman import output
+    from dragoman.models import output
 
     made = whole(AutoModelForCausalLM, folder, dtype=dtype or torch.float32, attn_implementation="sdpa")
     return output.arranged(_of_text(made))

@@ -85,7 +85,7 @@ TABLE: dict[str, Row] = {}
 BY_CODE: dict[str, str] = {}
 """Every code of the table -> the one it is known by here."""
 _BY_NAME: dict[str, str] = {}
-for _, _cells in table(Path(__file__).with_suffix(".tsv")):
+for _, _cells in table(Path(__file__).with_name("languages.tsv")):
     TABLE[_cells["code"]] = Row(_cells["names"].split("; "), _cells["script"], _cells["flores"])
     BY_CODE |= dict.fromkeys([_cells["code"], *_cells["others"].split()], _cells["code"])
     _BY_NAME |= dict.fromkeys(_cells["names"].lower().split("; "), _cells["code"])
@@ -142,7 +142,9 @@ def _unknown(text: str) -> LanguageError:
     near = _COUNTRIES.get(subtag) or registry.nearest(subtag, [*BY_CODE, *_BY_NAME])
     meant = "" if near is None else f"; did you mean {near!r}{f' ({TABLE[near].names[0]})' if near in TABLE else ''}?"
     advice = "write it like 'zh', 'zho', 'zh-Hant', 'zho_Hans' or 'Chinese'"
-    return LanguageError(f"unknown language {text!r}{meant} ({advice}; scripts/dragoman/languages.tsv lists all)")
+    return LanguageError(
+        f"unknown language {text!r}{meant} ({advice}; scripts/dragoman/languages/languages.tsv lists all)"
+    )
 
 
 def read_pair(text: str) -> tuple[Language, Language]:

@@ -37,11 +37,11 @@ import traceback
 from pathlib import Path
 from typing import NoReturn
 
-SCRIPTS = Path(__file__).resolve().parents[1]
+SCRIPTS = Path(__file__).resolve().parents[2]
 if __name__ == "__main__":
     sys.path[0] = str(SCRIPTS)  # of a script in a package, Python puts the package's folder there
 
-from dragoman.client import BUSY, BYTES, READY, send  # noqa: E402
+from dragoman.jobs.client import BUSY, BYTES, READY, send  # noqa: E402
 
 PRELOADED = (
     "accelerate",
@@ -59,9 +59,9 @@ PRELOADED = (
     "dragoman.decoding.prefilled",
     "dragoman.metrics.divergence",
     "dragoman.metrics.scoring",
-    "dragoman.prepared",
+    "dragoman.jobs.prepared",
     "dragoman.reporting.page",
-    "dragoman.training",
+    "dragoman.training.loop",
 )
 """What the worker imports. A job imports by itself what else it needs."""
 
@@ -102,7 +102,7 @@ def start(log: Path, threads: int) -> str:
             env=environment,
             start_new_session=True,
         )
-    client = shlex.join([sys.executable, "-I", "-S", str(SCRIPTS / "dragoman" / "client.py"), str(address)])
+    client = shlex.join([sys.executable, "-I", "-S", str(SCRIPTS / "dragoman" / "jobs" / "client.py"), str(address)])
     functions = [f'{path.name}() {{ {client} {shlex.quote(str(path))} "$@"; }}\n' for path in SCRIPTS.glob("*.py")]
     (address.parent / "scripts.sh").write_text("".join(functions), encoding="utf-8")
     place = shlex.quote(str(address.parent / "scripts.sh"))

@@ -10,10 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from dragoman import chat, corpora
+from dragoman import corpora
 from dragoman.config import Prompt, Segment
 from dragoman.plan import DecodeRun, Plan
-from dragoman.prompts import render
+from dragoman.prompts import chat, render
 
 
 def asked(plan: Plan, run: DecodeRun) -> Prompt:

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
-from dragoman.spelling import Spelled
+from dragoman.languages.spelling import Spelled
 
 if TYPE_CHECKING:
     import torch

@@ -10,9 +10,10 @@ import torch
 import torch.nn.functional as functional
 from transformers import PreTrainedModel
 
-from dragoman import attention, output, sharding
-from dragoman.entropy import LARGE, of_states, summed
 from dragoman.methods import IGNORE, takes_forward
+from dragoman.models import attention, output
+from dragoman.training import sharding
+from dragoman.training.entropy import LARGE, of_states, summed
 
 Loss = Callable[[PreTrainedModel, dict[str, torch.Tensor], torch.Tensor], torch.Tensor]
 """(model, batch, number of predicted tokens in the global batch) -> loss. `examples` of the batch is the number of

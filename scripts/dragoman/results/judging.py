@@ -22,7 +22,7 @@ import numpy as np
 
 from dragoman.metrics import MetricError
 from dragoman.metrics.bootstrap import RESAMPLES, SEED, interval, resampled_sums
-from dragoman.records import Record
+from dragoman.results.records import Record
 
 PROGRAM = "alpaca_eval"
 OUTCOMES = ("win", "tie", "loss")

@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dragoman.languages import NAMES, split_pair
+from dragoman.languages.words import UNIT, folded
 from dragoman.text import TextError, lines, open_bytes
-from dragoman.words import UNIT, folded
 
 log = logging.getLogger(__name__)
 

@@ -16,7 +16,6 @@ from pathlib import Path
 from statistics import mean
 from typing import Any, Literal
 
-from dragoman import resources
 from dragoman.config import (
     ArchiveCorpus,
     DemoCorpus,
@@ -35,7 +34,7 @@ from dragoman.config import (
 from dragoman.corpora import files, instructions
 from dragoman.instructions import PAIR, objects
 from dragoman.metrics import neural
-from dragoman.plan import DecodeRun, DivergenceRun, Plan, TuningRun
+from dragoman.plan import DecodeRun, DivergenceRun, Plan, TuningRun, resources
 from dragoman.reporting import figure_kinds
 from dragoman.storage import read_manifest
 
