@@ -84,7 +84,7 @@ def test_killed_run_goes_on_by_the_same_command(tmp_path: Path) -> None:
 OWNER = """
 import sys
 from pathlib import Path
-from dragoman import running
+from dragoman.jobs import running
 if sys.argv[1] == "run":
     with running.run(Path("results")):
         print("ready", flush=True)
