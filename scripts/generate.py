@@ -17,6 +17,7 @@ from pydantic_core import to_jsonable_python
 from dragoman import command, registry
 from dragoman.command import REPOSITORY
 from dragoman.config import Config, Strict, Tuning
+from dragoman.config.decoders import BROUGHT
 from dragoman.policies import Policy
 from dragoman.policies.kinds import POLICIES, Curve
 from dragoman.storage import replacing
@@ -25,8 +26,8 @@ SCHEMA = REPOSITORY / "workflow" / "schemas" / "config.schema.json"
 ENVIRONMENTS = REPOSITORY / "envs"
 README = REPOSITORY / "config" / "README.md"
 MARK = "<!-- keys -->"
-POLICY = "policy-"
-"""What the anchor of a policy's table begins with."""
+POLICY, DECODER = "policy-", "decoder-"
+"""How the anchors of the tables of policies, and of decoders that bring their own options, begin."""
 PYTHON = "3.11"
 
 
@@ -108,7 +109,10 @@ def _shown(annotation: Any) -> str:
         return " \\| ".join("null" if a is type(None) else _shown(a) for a in arguments)
     if isinstance(annotation, type) and issubclass(annotation, Policy | Curve):
         (name,) = get_args(annotation.model_fields["name"].annotation)
-        return f"[{name}](#policy-{name})"
+        return f"[{name}](#{POLICY}{name})"
+    if annotation in BROUGHT.values():
+        (name,) = get_args(annotation.model_fields["name"].annotation)
+        return f"[{name}](#{DECODER}{name})"
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return f"[{annotation.__name__}](#{annotation.__name__.lower()})"
     return {str: "text", int: "whole number", float: "number", bool: "true \\| false", Any: "anything"}[annotation]
@@ -150,6 +154,8 @@ def _sections(model: type[BaseModel], seen: dict[str, str], title: str | None = 
     for name in below:
         if name.startswith(POLICY):
             _sections(POLICIES[name.removeprefix(POLICY)], seen, f"Policy {name.removeprefix(POLICY)}")
+        elif name.startswith(DECODER):
+            _sections(BROUGHT[name.removeprefix(DECODER)], seen, f"Decoder {name.removeprefix(DECODER)}")
         else:
             _sections(known[name], seen)
 

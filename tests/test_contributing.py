@@ -20,25 +20,27 @@ from dragoman import registry
 TEXT = (REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8")
 SECTIONS = dict(re.findall(r"^## ([^\n]*)\n(.*?)(?=^## |\Z)", TEXT, flags=re.MULTILINE | re.DOTALL))
 FILE = re.compile(r"^`([\w./-]+)`:\n\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-LINE = re.compile(r"in `([\w./-]+)`, under `([^`\n]+)`:\n\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+LINES = re.compile(r"in `([\w./-]+)`,\sunder\s`([^`\n]+)`[^`]*:\n\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 COMMANDS = re.compile(r"^```bash\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def carried_out(checkout: Path, title: str, expected: list[str]) -> str:
-    """Write a section's files into a checkout, add its line, run its commands; gives what these print."""
+    """Write a section's files into a checkout, add its lines, run its commands; gives what these print."""
     section = SECTIONS[title]
     files = FILE.findall(section)
     assert [name for name, _ in files] == expected
     for name, content in files:
         assert not (checkout / name).exists()
         (checkout / name).write_text(content, encoding="utf-8")
-    ((name, anchor, line),) = LINE.findall(section)
-    registry = (checkout / name).read_text(encoding="utf-8")
-    assert registry.count(f"    {anchor}\n") == 1
-    (checkout / name).write_text(registry.replace(f"    {anchor}\n", f"    {anchor}\n{line}"), encoding="utf-8")
+    for name, anchor, lines in LINES.findall(section):
+        before, place, after = re.split(
+            rf"^( *{re.escape(anchor)}\n)", (checkout / name).read_text(encoding="utf-8"), flags=re.MULTILINE
+        )  # the anchor is there once
+        (checkout / name).write_text(before + place + lines + after, encoding="utf-8")
 
     modules = " ".join(name for name, _ in files if name.endswith(".py"))
-    commands = f"{COMMANDS.findall(section)[0]}\nruff check --quiet {modules}\nruff format --check --quiet {modules}\n"
+    style = f"ruff check --quiet {modules}\nruff format --check --quiet {modules}\n" if modules else ""
+    commands = COMMANDS.findall(section)[0] + style
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     done = subprocess.run(
         ["bash", "-e", "-c", commands], cwd=checkout, env=os.environ | {"PATH": path}, capture_output=True, text=True
@@ -67,6 +69,28 @@ def test_the_worked_policy(checkout: Path) -> None:
     table = (checkout / "config/README.md").read_text(encoding="utf-8")
     assert "### Policy entropy" in table
     assert "A decoder takes a list for `limit`: the points of a curve, named `limit=...`." in table
+
+
+def test_the_worked_decoder_and_a_paper_about_it(checkout: Path) -> None:
+    files = ["scripts/dragoman/decoding/pivot.py", "tests/test_pivot.py"]
+    printed = carried_out(checkout, "A new decoder, worked through", files)
+    assert "1 passed" in printed
+    table = (checkout / "config/README.md").read_text(encoding="utf-8")
+    assert "### Decoder pivot" in table
+    assert '| `through` | text | `"en"` |' in table
+
+    files = ["config/published/pivoting.tsv", "config/papers/pivoting.yaml", "pivoting.yaml"]
+    printed = carried_out(checkout, "A new paper, worked through", files)
+    assert "pivoting.yaml: fine. Experiments: pivoting. Fine-tunings: 0, decodings: 2." in printed
+    assert re.search(r"^\| pivoting +\| v1 +\| Table 1 +\| some-1b +\| +2 \| +2 \|$", printed, flags=re.MULTILINE), (
+        printed
+    )
+    (claim,) = (json.loads(line) for line in printed.splitlines() if line.startswith("{"))
+    assert claim["paper"] == "pivoting"
+    assert claim["verdict"] in ("holds", "fails", "undecided")
+    assert claim["evidence"][0]["n"] == 12
+    rows = (checkout / "results/pivoting/decodes/pivoting/pivot/fr-de/seed-1/hypotheses.jsonl").read_text("utf-8")
+    assert all("through" in json.loads(row) for row in rows.splitlines())
 
 
 def test_the_worked_metric(checkout: Path) -> None:

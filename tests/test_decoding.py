@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from dragoman import decoding, models
+from dragoman import decoding, models, registry
 from dragoman.config import CopyDecoder, DictionaryDecoder, OfflineDecoder, Prompt, Segment
+from dragoman.config.decoders import brought
 from dragoman.decoding import Context, Item, Journal, baselines, offline
 from dragoman.methods import ParallelText
 from test_training import PROMPT, train
@@ -176,3 +177,11 @@ def test_bos_of_a_tokenizer_without_one(tmp_path: Path) -> None:
     from dragoman.prompts import encode
 
     assert encode(prompt, tokenizer, "en-fr", ["a"])[0][0].ids[0] == tokenizer.eos_token_id
+
+
+@pytest.mark.parametrize("module", ["dragoman.text", "dragoman.methods.sft"])
+def test_a_registered_decoder_needs_options_of_its_name(monkeypatch: pytest.MonkeyPatch, module: str) -> None:
+    """One module without options, and one with options of something else."""
+    monkeypatch.setitem(registry.REGISTRY["decoder"], "mine", module)
+    with pytest.raises(TypeError, match=rf"{module} needs a class `Options\(DecoderOptions\)`.*Literal\['mine'\]"):
+        brought()

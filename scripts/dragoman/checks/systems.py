@@ -35,12 +35,6 @@ from dragoman.languages.units import of_pair
 from dragoman.metrics.log_units import UNITS
 from dragoman.text import TextError
 
-MODEL_FREE = ("copy", "dictionary")
-"""Decoders that use no model."""
-SINGLE = (*MODEL_FREE, "offline", "contrastive")
-"""Decoders that write one answer per sentence, with a single setting."""
-
-
 CHECKED_ROWS = 20_000
 """Number of rows of a dictionary that are checked when a configuration is read."""
 
@@ -61,7 +55,7 @@ def problems_of(
 
 
 def _decoder(at: KeyPath, experiment: Experiment, decoder: Any, tuning: str | None) -> Iterator[Problem]:
-    if decoder.name in MODEL_FREE and tuning is not None:
+    if not decoder.USES_MODEL and tuning is not None:
         yield Problem((*at, "tuning"), f"the decoder {decoder.name!r} uses no model; remove the tuning", tuning)
     used = experiment.tunings.get(tuning or "")
     if used is not None and used.method in registry.REGISTRY["method"]:
@@ -139,7 +133,7 @@ def _refined(config: Config, at: KeyPath, experiment: Experiment, own: str, prio
     yield from named("system", (*at, "system"), prior.system, experiment.systems.keys() - {own})
     other = experiment.systems.get(prior.system or "")
     tuning = experiment.tunings.get(other.tuning or "") if other else None
-    if other and (other.decoder.name not in SINGLE or (tuning and tuning.sweep)):
+    if other and (other.decoder.settings != [""] or (tuning and tuning.sweep)):
         text = "a refined prior needs one answer per sentence; name a system without several settings or prior tokens"
         yield Problem((*at, "system"), text, prior.system)
     for pair in experiment.test.pairs if prior.hypotheses else ():
@@ -175,7 +169,7 @@ def _prompts(
             "the decoder's `legacy` mark": getattr(system.decoder, "legacy", False),
             "the turns of `conversation`": isinstance(system.decoder, ConversationDecoder),
         }
-        if system.decoder.name not in MODEL_FREE:
+        if system.decoder.USES_MODEL:
             model = config.models.get(experiment.model)
             yield from template_in((*at, *key), known.get(name), model, obstacles)
 
@@ -200,7 +194,7 @@ def problems_of_instructions(at: KeyPath, experiment: Experiment, spec: Instruct
         if (system := experiment.systems.get(name)) is None:
             continue
         tuning = experiment.tunings.get(system.tuning or "")
-        if system.decoder.name in MODEL_FREE or (tuning and (tuning.per_pair or tuning.sweep)):
+        if not system.decoder.USES_MODEL or (tuning and (tuning.per_pair or tuning.sweep)):
             text = "instructions need a system with exactly one model: a decoder with a model, no `per_pair`, no sweep"
             yield Problem((*at, "systems", index), text, name)
 

@@ -2,37 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, Union, get_args
 
 from pydantic import Field, PositiveInt, field_validator, model_validator
 
+from dragoman import registry
 from dragoman.config.base import Language, Name, Pair, Strict
+from dragoman.decoding.options import DecoderOptions
 from dragoman.policies import Policy
 from dragoman.policies.kinds import Decoded
 from dragoman.policies.wait_k import WaitK
 from dragoman.policies.wait_k_stride import WaitKStride
 
 
-class Answering(Strict):
-    """Base of all decoders."""
-
-    @property
-    def settings(self) -> list[str]:
-        """How records name the points that one decoding gives (`k=1`, `k=3`); a single empty one if there is no
-        sweep."""
-        return [""]
-
-    def values_of(self, axis: str) -> list[Any] | None:
-        """The values that one decoding gives for an axis of that name; None if it does not sweep it."""
-        return found if isinstance(found := getattr(self, axis, None), list) else None
-
-    def at(self, axis: str, value: str) -> Self:
-        """This decoder at one of `values_of(axis)`, or at a whole number that is not among them."""
-        values = [known for known in self.values_of(axis) or [] if str(known) == value]
-        return self.model_copy(update={axis: values or [int(value)]})
-
-
-class OfflineDecoder(Answering):
+class OfflineDecoder(DecoderOptions):
     """Reads the whole source before it writes the first target word."""
 
     name: Literal["offline"]
@@ -53,6 +36,11 @@ class OfflineDecoder(Answering):
     """Also compute the loss of each reference as a plain line of text after the previous reference, without a prompt.
     The metric `bits` uses it to measure general ability."""
 
+    @property
+    def predictions(self) -> int:
+        """Every beam predicts."""
+        return self.beam * len(self.settings)
+
     @model_validator(mode="after")
     def _what_vllm_does(self) -> OfflineDecoder:
         if self.engine == "vllm":
@@ -65,7 +53,7 @@ class OfflineDecoder(Answering):
         return self
 
 
-class ContrastiveDecoder(Answering):
+class ContrastiveDecoder(DecoderOptions):
     """Greedy contrastive decoding against the same prompt with a wrong target language: English, and the source
     language (arXiv 2309.07098)."""
 
@@ -79,17 +67,24 @@ class ContrastiveDecoder(Answering):
     stop_at_newline: bool = False
     """End the hypothesis at the first line break."""
 
+    @property
+    def predictions(self) -> int:
+        """One per prompt, up to three."""
+        return 3
 
-class CopyDecoder(Answering):
+
+class CopyDecoder(DecoderOptions):
     """Writes the source unchanged: a baseline that every system should exceed."""
 
+    USES_MODEL = False
     name: Literal["copy"]
 
 
-class DictionaryDecoder(Answering):
+class DictionaryDecoder(DecoderOptions):
     """Translates with a dictionary, the longest matching entry first; unknown words are copied. If the source language
     writes no blanks, its text is divided into words by the entries."""
 
+    USES_MODEL = False
     name: Literal["dictionary"]
     files: dict[Pair, str]
     """One file (also .gz) per pair: source word, tab, translation, and optionally a tab and a score. Of several
@@ -97,7 +92,7 @@ class DictionaryDecoder(Answering):
     of tabs (MUSE) and Moses' lexical tables `lex.f2e` are read, too."""
 
 
-class SimultaneousDecoder(Answering):
+class SimultaneousDecoder(DecoderOptions):
     """Writes while it reads, greedily, under a read/write policy; every value of the policy's option is a point of one
     curve. Give either `k`, for wait-k, or `policy`. The experiment's `unit` defines a word: it may be a character, for
     languages that write no blanks."""
@@ -162,6 +157,11 @@ class SimultaneousDecoder(Answering):
         """`k=1`, `k=3`, or as the policy names its points."""
         return [policy.setting for policy in self.policies]
 
+    @property
+    def predictions(self) -> int:
+        """A policy may have a token predicted several times."""
+        return sum(1 + policy.fewer for policy in self.policies)
+
     def values_of(self, axis: str) -> list[Any] | None:
         """The values of the policy, where the axis is its own."""
         return [getattr(policy, axis) for policy in self.policies] if axis == self.policies[0].AXIS else None
@@ -174,7 +174,7 @@ class SimultaneousDecoder(Answering):
         return self.model_copy(update={"policy": self.policy.model_copy(update={axis: chosen})})
 
 
-class ConversationDecoder(Answering):
+class ConversationDecoder(DecoderOptions):
     """Reads chunks of n words, and answers each as one turn of a conversation (arXiv 2402.10552), greedily."""
 
     name: Literal["conversation"]
@@ -353,13 +353,32 @@ class PrefilledDecoder(OfflineDecoder):
         return self
 
 
-Decoder = Annotated[
-    OfflineDecoder
-    | ContrastiveDecoder
-    | CopyDecoder
-    | DictionaryDecoder
-    | SimultaneousDecoder
-    | ConversationDecoder
-    | PrefilledDecoder,
-    Field(discriminator="name"),
-]
+OWN: tuple[type[DecoderOptions], ...] = (
+    OfflineDecoder,
+    ContrastiveDecoder,
+    CopyDecoder,
+    DictionaryDecoder,
+    SimultaneousDecoder,
+    ConversationDecoder,
+    PrefilledDecoder,
+)
+
+
+def brought() -> dict[str, type[DecoderOptions]]:
+    """Name -> options of the registered decoders that bring their own: the class `Options` in the decoder's module.
+
+    Raises:
+        TypeError: a module has no such class, or the class has another name in YAML than in the registry.
+    """
+    own = {name for options in OWN for name in get_args(options.model_fields["name"].annotation)}
+    found = {}
+    for name in sorted(registry.REGISTRY["decoder"].keys() - own):
+        found[name] = options = getattr(registry.module_of("decoder", name), "Options", DecoderOptions)
+        if "name" not in options.model_fields or get_args(options.model_fields["name"].annotation) != (name,):
+            place = registry.REGISTRY["decoder"][name]
+            raise TypeError(f"{place} needs a class `Options(DecoderOptions)` with `name: Literal[{name!r}]`")
+    return found
+
+
+BROUGHT = brought()
+Decoder = Annotated[Union[(*OWN, *BROUGHT.values())], Field(discriminator="name")]

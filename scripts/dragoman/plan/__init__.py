@@ -17,7 +17,6 @@ from typing import Any
 
 import yaml
 
-from dragoman.checks import MODEL_FREE
 from dragoman.command import REPOSITORY, located
 from dragoman.config import Experiment, InstructionsCorpus, Prompt, System, Tuning
 from dragoman.imports import fingerprint
@@ -89,7 +88,7 @@ class Plan(Inputs):
                 continue
             names |= {self._prompt_name(experiment, tuning): None for tuning in experiment.tunings.values()}
             for system in experiment.systems.values():
-                if system.decoder.name not in MODEL_FREE:
+                if system.decoder.USES_MODEL:
                     tuning = experiment.tunings[system.tuning] if system.tuning else None
                     for pair in experiment.test.pairs:
                         names[self._prompt_name(experiment, tuning, system, pair)] = None

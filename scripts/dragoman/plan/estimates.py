@@ -27,7 +27,6 @@ from dragoman.config import (
     PackageModel,
     PivotCorpus,
     SacrebleuCorpus,
-    SimultaneousDecoder,
     Training,
     UdCorpus,
 )
@@ -271,8 +270,7 @@ class _Forecaster:
         tokens = float(self.assumed.tokens)
         if getattr(decoder, "recompute", False):  # after each word of some 1.5 tokens, all of the answer so far
             tokens = tokens / 2 * (1 + (tokens / 2 / 1.5 + 1) / 2)
-        rows = _rows(decoder) * getattr(decoder, "beam", 1) * (3 if decoder.name == "contrastive" else 1)
-        seconds = 2 * size * sentences * tokens * rows / self.assumed.decoding_flops
+        seconds = 2 * size * sentences * tokens * decoder.predictions / self.assumed.decoding_flops
         return seconds + self.assumed.job_seconds, self.table.with_model(size, train=False).gpu
 
     def _answering(self, run: DecodeRun) -> tuple[float, int] | None:
@@ -336,13 +334,6 @@ class _Forecaster:
             disk["neural metrics"] = download["neural metrics"] = NEURAL_BYTES
         self.result.disk = {name: size for name, size in disk.items() if size}
         self.result.download = {name: size for name, size in download.items() if size}
-
-
-def _rows(decoder: Any) -> int:
-    """Predictions of a token over all points that one decoding gives; a policy may ask for a token several times."""
-    if isinstance(decoder, SimultaneousDecoder):
-        return sum(1 + policy.fewer for policy in decoder.policies)
-    return len(decoder.settings)
 
 
 def _kind(run: Any) -> Any:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from dragoman.checks import MODEL_FREE
 from dragoman.config import PivotCorpus
 from dragoman.plan.runs import DecodeRun, DivergenceRun, Runs, TuningRun
 from dragoman.storage import digest
@@ -102,7 +101,7 @@ class Folders(Runs):
     def model_behind(self, run: DecodeRun) -> Path | None:
         """Folder of the model that a decoding uses; None if the decoder uses no model."""
         experiment, system = self.experiment(run.experiment), self.system(run)
-        if system.decoder.name in MODEL_FREE:
+        if not system.decoder.USES_MODEL:
             return None
         tuning = self.tuning_behind(run)
         return self.tuning_folder(tuning) if tuning else self.model_folder(experiment.model)

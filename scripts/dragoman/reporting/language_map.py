@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from dragoman.checks import MODEL_FREE
 from dragoman.languages import NAMES, split_pair
 from dragoman.reporting import gather
 from dragoman.reporting.figures import INK, PALETTE, QUIET, RULE, describe, panels, styled
@@ -34,7 +33,7 @@ def systems(plan: Plan, experiment: str) -> list[str]:
     names, chosen = gather.labels(spec), {}
     for key, system in spec.systems.items():
         swept = system.tuning is not None and spec.tunings[system.tuning].sweep is not None
-        if not swept and system.decoder.name not in MODEL_FREE and system.decoder.settings == [""]:
+        if not swept and system.decoder.USES_MODEL and system.decoder.settings == [""]:
             chosen.setdefault(system.tuning, names[key])
     return [*chosen.values()]
 
