@@ -12,7 +12,9 @@ from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import to_jsonable_python
+from pydantic_core.core_schema import ModelSchema
 
 from dragoman import command, registry
 from dragoman.command import REPOSITORY
@@ -21,6 +23,7 @@ from dragoman.config.decoders import BROUGHT
 from dragoman.policies import Policy
 from dragoman.policies.kinds import POLICIES, Curve
 from dragoman.storage import replacing
+from dragoman.strict import docstrings
 
 SCHEMA = REPOSITORY / "workflow" / "schemas" / "config.schema.json"
 ENVIRONMENTS = REPOSITORY / "envs"
@@ -31,9 +34,25 @@ POLICY, DECODER = "policy-", "decoder-"
 PYTHON = "3.11"
 
 
+def _texts(model: type[BaseModel]) -> dict[str, str]:
+    """The text under each field of a model; the points of a curve are described in their policy."""
+    return docstrings(model.POLICY if issubclass(model, Curve) and model is not Curve else model)
+
+
+class Described(GenerateJsonSchema):
+    """Adds the text under each field to the schema."""
+
+    def model_schema(self, schema: ModelSchema) -> JsonSchemaValue:
+        """The schema of a model, with descriptions of its fields."""
+        made = super().model_schema(schema)
+        for key, text in _texts(schema["cls"]).items():
+            made["properties"][key]["description"] = text
+        return made
+
+
 def schema() -> str:
     """JSON Schema of everything a configuration may say, for editors."""
-    found = Config.model_json_schema()
+    found = Config.model_json_schema(schema_generator=Described)
     _add_options(found["$defs"])
     found = {"$schema": "https://json-schema.org/draft/2020-12/schema", **found}
     return json.dumps(found, indent=1, ensure_ascii=False) + "\n"
@@ -50,7 +69,7 @@ def _add_options(definitions: dict[str, Any]) -> None:
     tuning["properties"]["method"]["enum"] = registry.names("method")
     default, cases = Tuning.model_fields["method"].get_default(), []
     for name, model in _options().items():
-        own = model.model_json_schema(ref_template="#/$defs/{model}")
+        own = model.model_json_schema(ref_template="#/$defs/{model}", schema_generator=Described)
         definitions |= own.pop("$defs", {})
         needed = own.pop("required", [])
         definitions[f"options-{name}"] = own
@@ -136,10 +155,10 @@ def _sections(model: type[BaseModel], seen: dict[str, str], title: str | None = 
         seen[title] = "\n".join(lines[:-1])
         return
     lines += ["| key | what it holds | default | |", "|---|---|---|---|"]
-    below = []
+    below, texts = [], _texts(model)
     for name, field in model.model_fields.items():
         default = "" if field.is_required() else f"`{json.dumps(to_jsonable_python(field.get_default()))}`"
-        text = " ".join((field.description or "").split()).replace("|", "\\|")
+        text = " ".join((texts.get(name) or field.description or "").split()).replace("|", "\\|")
         lines.append(f"| `{name}` | {_shown(field.annotation)} | {default} | {text} |")
         below += re.findall(r"\(#([\w-]+)\)", lines[-1])
     if model is Tuning:

@@ -28,6 +28,7 @@ from dragoman.metrics import instances
 from dragoman.plan import Plan
 from dragoman.policies import Policy
 from dragoman.prompts import shots
+from dragoman.strict import docstrings
 
 if TYPE_CHECKING:
     from dragoman.decoding.streaming import Interpreter
@@ -90,7 +91,7 @@ def at(policy: Policy, setting: str) -> Policy:
     try:
         return type(policy).model_validate(policy.model_dump() | {axis: yaml.safe_load(value)})
     except (ValidationError, yaml.YAMLError):
-        text = policy.model_fields[axis].description
+        text = docstrings(type(policy))[axis]
         raise ValueError(f"{policy.name!r} cannot have {setting}. {axis}: {text}") from None
 
 

@@ -42,7 +42,7 @@ def _curve_of(policy: type[Policy]) -> type[Curve]:
         each: Any = Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
         listed = BeforeValidator(_listed, json_schema_input_type=each | list[each])
         several = Annotated[list[each], listed, AfterValidator(_different)]
-        fields[axis] = (several, Field(min_length=1, description=field.description))
+        fields[axis] = (several, Field(min_length=1))
     made = create_model(f"{policy.__name__}Curve", __base__=Curve, __doc__=policy.__doc__, **fields)
     made.POLICY = policy
     return made
