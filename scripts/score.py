@@ -65,6 +65,23 @@ def instances(arguments: argparse.Namespace) -> None:
         sys.stdout.write(record.line() + "\n")
 
 
+def talks(arguments: argparse.Namespace) -> None:
+    """Score simultaneous translations of whole talks, sentence by sentence of a reference."""
+    from dragoman.metrics.talks import score_talks
+
+    scored = score_talks(
+        arguments.log,
+        arguments.segments,
+        arguments.reference,
+        arguments.pair,
+        arguments.metric,
+        computation_aware=arguments.computation_aware,
+        bootstrap=arguments.bootstrap,
+    )
+    for record in scored:
+        sys.stdout.write(record.line() + "\n")
+
+
 def hypotheses(arguments: argparse.Namespace) -> None:
     """Score what a system of a configuration wrote."""
     from dragoman.configfile import load_config
@@ -155,6 +172,25 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     timed.add_argument("--sentences", action="store_true", help=SENTENCES)
     timed.set_defaults(do=instances)
+
+    long = commands.add_parser("talks", help="simultaneous translations of whole talks: a log with a line per talk")
+    long.add_argument("log", type=Path, help="SimulEval's instances.log; delays in milliseconds")
+    long.add_argument(
+        "--segments", type=Path, required=True, help="YAML or JSON: wav, offset and duration of every sentence"
+    )
+    long.add_argument("--reference", type=Path, required=True, help="translations, one sentence per line")
+    long.add_argument("--pair", required=True, help="source and target language, like en-de")
+    long.add_argument(
+        "--metric",
+        nargs="+",
+        default=["bleu", "yaal"],
+        help="metrics of text and reference; and yaal, which is LongYAAL here (default: bleu yaal)",
+    )
+    long.add_argument("--computation-aware", action="store_true", help="use elapsed times instead of delays")
+    long.add_argument(
+        "--bootstrap", type=int, default=RESAMPLES, help="number of resamples for intervals; 0: no intervals"
+    )
+    long.set_defaults(do=talks)
 
     decoded = commands.add_parser("hypotheses", help="hypotheses of the workflow")
     add_config(decoded)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import stat
 import subprocess
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -36,6 +38,26 @@ def shared_data() -> Path:
     if not DATA.is_dir():
         pytest.skip(NO_DATA)
     return DATA
+
+
+UNREACHABLE = r"connection broken|NewConnectionError|ConnectTimeout|ReadTimeout|ProxyError|name resolution"
+
+
+def environment(name: str, program: str) -> Path:
+    """The programs of the environment that `make env-NAME` makes; the test is skipped where it cannot be made."""
+    if os.environ.get(f"DRAGOMAN_{name.upper()}") == "skip":
+        pytest.skip(f"DRAGOMAN_{name.upper()}=skip")
+    programs = REPOSITORY / f".venv-{name}" / "bin"
+    if not os.access(REPOSITORY, os.W_OK):
+        if (programs / name).exists():
+            return programs
+        pytest.skip(f"{program}'s environment is not made, and the checkout is read-only")
+    make = ["make", "--no-print-directory", f"env-{name}", f"PYTHON={sys.executable}"]
+    made = subprocess.run(make, cwd=REPOSITORY, capture_output=True, text=True, env=os.environ | {"PIP_RETRIES": "1"})
+    if made.returncode and re.search(UNREACHABLE, made.stderr, flags=re.IGNORECASE):
+        pytest.skip(f"{program} cannot be installed: no package index answers")
+    assert made.returncode == 0, made.stderr
+    return programs
 
 
 def copy_checkout(folder: Path) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from conftest import REPOSITORY, save_model
+from conftest import REPOSITORY, environment, save_model
 from dragoman import metrics
 from dragoman.config import SimultaneousDecoder
 from dragoman.configfile import prompts
@@ -31,7 +31,6 @@ from dragoman.policies.wait_k_stride import WaitKStride
 
 VENV = REPOSITORY / ".venv-simuleval"
 LATENCY = ("AL", "LAAL", "AP", "DAL", "ATD")
-UNREACHABLE = r"connection broken|NewConnectionError|ConnectTimeout|ReadTimeout|ProxyError|name resolution"
 
 
 class Copier:
@@ -184,18 +183,7 @@ def test_the_server_as_a_process(tmp_path: Path) -> None:
 @pytest.fixture(scope="session")
 def simuleval() -> Path:
     """SimulEval's environment, made if it is missing or its lock has changed."""
-    if os.environ.get("DRAGOMAN_SIMULEVAL") == "skip":
-        pytest.skip("DRAGOMAN_SIMULEVAL=skip")
-    if not os.access(REPOSITORY, os.W_OK):
-        if (VENV / "bin" / "simuleval").exists():
-            return VENV / "bin"
-        pytest.skip("SimulEval's environment is not made, and the checkout is read-only")
-    make = ["make", "--no-print-directory", "env-simuleval", f"PYTHON={sys.executable}"]
-    made = subprocess.run(make, cwd=REPOSITORY, capture_output=True, text=True, env=os.environ | {"PIP_RETRIES": "1"})
-    if made.returncode and re.search(UNREACHABLE, made.stderr, flags=re.IGNORECASE):
-        pytest.skip("SimulEval cannot be installed: no package index answers")
-    assert made.returncode == 0, made.stderr
-    return VENV / "bin"
+    return environment("simuleval", "SimulEval")
 
 
 def run(command: list[str | Path], folder: Path) -> subprocess.CompletedProcess[str]:

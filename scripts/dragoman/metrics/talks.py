@@ -1,0 +1,224 @@
+"""Simultaneous translations of whole talks: divided into the sentences of a reference, then scored like other texts.
+
+OmniSTEval's SoftSegmenter (Polák et al. 2025, arXiv 2509.17349) aligns the words of a talk's translation with the words
+of the reference, and gives every word to the sentence that it is aligned with. The program runs in an environment of
+its own (`make env-omnisteval`). BLEU and other text metrics are ours; LongYAAL is the lag of these sentences.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from dragoman import registry
+from dragoman.command import REPOSITORY
+from dragoman.languages.units import of_pair
+from dragoman.metrics import MetricError, Score, languages_of, parse
+from dragoman.metrics.bootstrap import RESAMPLES, drawn, of_mean
+from dragoman.metrics.instances import Instance, read
+from dragoman.metrics.scoring import record_of, scored
+from dragoman.metrics.timing import reference_length
+from dragoman.results.records import Record
+from dragoman.storage import read_jsonl, sha256
+from dragoman.text import lines
+
+PROGRAM = REPOSITORY / ".venv-omnisteval" / "bin" / "omnisteval"
+LONG_YAAL = "yaal"
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """A sentence of a reference, and the words of the translation that belong to it. Times are in milliseconds."""
+
+    prediction: str
+    reference: str
+    length: float
+    """Of its source."""
+    end: float
+    """From the beginning of the sentence to the end of the recording."""
+    delays: Sequence[float] = ()
+    """When each word (or character) was written, without the time of computing, from the beginning of the sentence;
+    below 0 if it was written earlier."""
+    elapsed: Sequence[float] = ()
+    """The same with the time of computing; empty: not measured."""
+
+
+def long_yaal(sentence: Sentence, unit: str, computation_aware: bool = False) -> float:
+    """YAAL of a sentence of a talk, in milliseconds; NaN if nothing was written before the recording ended.
+
+    1/tau * sum over i = 1..tau of [ d_i - (i - 1) * |X| / max(|Y|, |Y*|) ], where tau is the last i before the first
+    d_i that is not before the end of the recording: a talk goes on after a sentence, so its last words are not late by
+    themselves, as they are where sentences are separate (`latency.yaal`).
+
+    Polák et al. 2025 (arXiv 2509.17349), as OmniSTEval 0.1.10 computes it.
+    """
+    times = np.asarray(sentence.elapsed if computation_aware else sentence.delays, dtype=np.float64)
+    late = times >= sentence.end
+    count = int(late.argmax()) if late.any() else len(times)
+    if count == 0:
+        return float("nan")
+    rate = sentence.length / max(len(times), reference_length(sentence.reference, unit))
+    return float((times[:count] - np.arange(count) * rate).mean())
+
+
+def version() -> str:
+    """The version of OmniSTEval in its environment.
+
+    Raises:
+        MetricError: there is no such environment.
+    """
+    installed = [*PROGRAM.parents[1].glob("lib/*/site-packages/omnisteval-*.dist-info")]
+    if not PROGRAM.exists() or not installed:
+        raise MetricError("the environment of OmniSTEval is not made yet; run `make env-omnisteval` in the checkout")
+    return installed[0].name.removesuffix(".dist-info").partition("-")[2]
+
+
+def fitting(log: Path, segmentation: Path, reference: Path) -> tuple[list[Instance], list[dict[str, Any]]]:
+    """The talks of a log, and the places of the reference's sentences in their recordings.
+
+    Raises:
+        ValueError: files that do not fit each other; the message names the file and what is wrong.
+    """
+    talks = read(log)
+    try:
+        entries = yaml.load(segmentation.read_text(encoding="utf-8"), yaml.CSafeLoader)
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise MetricError(f"{segmentation}: not YAML or JSON: {' '.join(str(error).split())}") from None
+    places = {"wav": str, "offset": int | float, "duration": int | float}
+    for number, entry in enumerate(entries if isinstance(entries, list) else [None], 1):
+        if not isinstance(entry, dict) or not all(isinstance(entry.get(key), kind) for key, kind in places.items()):
+            text = "wav (the name of a recording), offset and duration (seconds)"
+            raise MetricError(f"{segmentation}: entry {number} is not a sentence with the keys {text}")
+    if (count := sum(1 for _ in lines(reference))) != len(entries):
+        raise MetricError(f"{segmentation} has {len(entries)} sentences, but {reference} has {count} lines")
+    recordings = {Path(each["wav"]).stem for each in entries}
+    for talk in talks:
+        name = talk.source[0] if isinstance(talk.source, list) and talk.source else talk.source
+        if not name:
+            raise MetricError(f"{talk.where}: no 'source', which names the recording")
+        if Path(name).stem not in recordings:
+            raise MetricError(f"{talk.where}: {segmentation} has no sentence of the recording {Path(name).name!r}")
+    if len(talks) != len(recordings):
+        raise MetricError(f"{log} has {len(talks)} talks, but {segmentation} has {len(recordings)} recordings")
+    return talks, entries
+
+
+def sentences(log: Path, segmentation: Path, reference: Path, pair: str) -> list[Sentence]:
+    """The sentences of all talks, in the order of the reference.
+
+    Args:
+        log: SimulEval's instances.log, a line per talk; `source` names the recording, times are in milliseconds.
+        segmentation: YAML, a list of sentences with `wav`, `offset` and `duration` (seconds).
+        reference: a line per sentence.
+        pair: source and target language.
+
+    Raises:
+        ValueError: files that do not fit each other; no environment of OmniSTEval, or an error of it.
+    """
+    talks, places = fitting(log, segmentation, reference)
+    unit, code = of_pair(pair).target, languages_of(pair)[1].code
+    how = ["--char_level"] if unit == "character" else ["--word_level", "--lang", code]
+    with tempfile.TemporaryDirectory() as folder:
+        given = {
+            "--hypothesis_file": "talks.jsonl",
+            "--speech_segmentation": "places.json",
+            "--ref_sentences_file": "lines",
+        }
+        contents = [_rows(talks), json.dumps(places), "".join(f"{line}\n" for line in lines(reference))]
+        for name, content in zip(given.values(), contents, strict=True):
+            (Path(folder) / name).write_text(content, encoding="utf-8")
+        files = [part for option, name in given.items() for part in (option, Path(folder) / name)]
+        command = [PROGRAM, "longform", *how, *files, "--no_quality", "--no_latency", "--output_folder", folder]
+        done = subprocess.run([str(each) for each in command], capture_output=True, text=True)
+        if done.returncode:
+            raise MetricError(f"OmniSTEval: {done.stderr.strip().splitlines()[-1]}")
+        rows = read_jsonl(Path(folder) / "instances.resegmented.jsonl")
+    return [
+        Sentence(
+            row["prediction"],
+            row["reference"],
+            row["source_length"],
+            row.get("time_to_recording_end", float("inf")),
+            row.get("emission_cu", ()),
+            row.get("emission_ca", ()),
+        )
+        for row in rows
+    ]
+
+
+def _rows(talks: Sequence[Instance]) -> str:
+    """A log with the keys that OmniSTEval reads."""
+    rows = []
+    for talk in talks:
+        row = {"source": talk.source, "prediction": talk.prediction, "delays": talk.delays}
+        row |= {"source_length": talk.source_length} | ({"elapsed": talk.elapsed} if talk.elapsed else {})
+        rows.append(json.dumps(row) + "\n")
+    return "".join(rows)
+
+
+def score_talks(
+    log: Path,
+    segmentation: Path,
+    reference: Path,
+    pair: str,
+    metrics: Sequence[str],
+    *,
+    computation_aware: bool = False,
+    bootstrap: int = RESAMPLES,
+) -> list[Record]:
+    """Records of one log, in the order of `metrics`: text metrics, and `yaal`, which is LongYAAL here.
+
+    Raises:
+        ValueError: as `sentences` has it; a metric that needs more than texts; no elapsed times.
+    """
+    languages_of(pair := pair.strip())
+    for metric in metrics:
+        name, options = parse(metric)
+        if name == LONG_YAAL and options:
+            raise MetricError(f"{metric!r}: yaal of talks has no options")
+        if name != LONG_YAAL and {"references"} != registry.module_of("metric", name).NEEDS:
+            raise MetricError(f"{name!r} is no metric of talks; use metrics of text and reference, and {LONG_YAAL}")
+    by = f"OmniSTEval-{version()}"
+    cut = sentences(log, segmentation, reference, pair)
+    if computation_aware and not any(each.elapsed for each in cut):
+        raise MetricError(f"{log}: no elapsed times, so no computation-aware latency")
+    made_from = {"instances": sha256(log), "references": sha256(reference), "segments": sha256(segmentation)}
+    place = {"paper": "", "experiment": "", "system": log.name, "pair": pair, "setting": "", "seed": 0}
+    records = []
+    for metric in metrics:
+        if metric == LONG_YAAL:
+            score = _long_yaal(cut, pair, by, computation_aware, bootstrap)
+            records.append(record_of(score, place, metric, made_from))
+        else:
+            texts, references = [each.prediction for each in cut], [[each.reference for each in cut]]
+            record, _ = scored(place, metric, texts, references, [], made_from, {"bootstrap": bootstrap})
+            note = "; ".join(filter(None, (record.note, f"sentences of talks, divided by {by}")))
+            records.append(replace(record, note=note))
+    return records
+
+
+def _long_yaal(cut: Sequence[Sentence], pair: str, by: str, computation_aware: bool, bootstrap: int) -> Score:
+    unit = {"character": "char", "word": "word"}[of_pair(pair).target]
+    values = [long_yaal(each, unit, computation_aware) for each in cut]
+    known = [value for value in values if value == value]
+    if not known:
+        raise MetricError("no word was written before its recording ended, so there is no LongYAAL")
+    time = "elapsed" if computation_aware else "delays"
+    rule = {"word": "split-blank", "char": "strip"}[unit]
+    signature = f"LongYAAL|time:{time}|source:ms|target:{unit}|reflen:{rule}{drawn(bootstrap)}|segments:{by}"
+    note = (
+        f"{len(values) - len(known)} of {len(values)} sentences have no word in time"
+        if len(known) < len(values)
+        else ""
+    )
+    segments = tuple(None if value != value else value for value in values)
+    low, high = of_mean(known, bootstrap)
+    return Score(sum(known) / len(known), low, high, signature, len(known), segments, note)
