@@ -29,7 +29,6 @@ from dragoman.metrics.instances import Instance, read, timing_of, write
 from dragoman.metrics.latency import scores
 from dragoman.policies.wait_k_stride import WaitKStride
 
-VENV = REPOSITORY / ".venv-simuleval"
 LATENCY = ("AL", "LAAL", "AP", "DAL", "ATD")
 
 
