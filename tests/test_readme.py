@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from conftest import environment
 from dragoman.configfile import load_config
 from dragoman.plan import Plan, resources
 from dragoman.plan.estimates import forecast
@@ -52,7 +53,12 @@ def test_script_runs(command: str, tmp_path: Path) -> None:
     instance = (
         '{"index": 0, "prediction": "a b", "delays": [1, 2], "reference": "a b", "source": "c d", "source_length": 2}'
     )
-    for name, text in (("S", "One cat."), ("H", "Один кот."), ("R", "Один кот."), ("LOG", instance)):
+    talk = instance.replace('"c d"', '["t.wav"]').replace('th": 2', 'th": 2000').replace("[1, 2]", "[900, 1900]")
+    files = {"S": "One cat.", "H": "Один кот.", "R": "Один кот.", "LOG": instance, "TALKS": talk}
+    files["S.yaml"] = "- {wav: t.wav, offset: 0.0, duration: 2.0}"
+    if "TALKS" in command:
+        environment("omnisteval", "OmniSTEval")
+    for name, text in files.items():
         (tmp_path / name).write_text(text + "\n", encoding="utf-8")
     for name in ("scripts", "config"):
         (tmp_path / name).symlink_to(REPOSITORY / name)
