@@ -76,7 +76,14 @@ class LayerWeights(TorchFunctionMode):
 def last_weights(
     query: torch.Tensor, key: torch.Tensor, mask: torch.Tensor, scale: float | None = None
 ) -> torch.Tensor:
-    """Attention weights float32 [rows, heads, keys] of the last query.
+    """Attention weights float32 [rows, heads, keys] of the last query; arguments as for `attention_weights`."""
+    return attention_weights(query[:, :, -1:], key, mask[:, :, -1:], scale)[:, :, 0]
+
+
+def attention_weights(
+    query: torch.Tensor, key: torch.Tensor, mask: torch.Tensor, scale: float | None = None
+) -> torch.Tensor:
+    """Attention weights float32 [rows, heads, queries, keys].
 
     Args:
         query: [rows, heads, queries, width].
@@ -85,7 +92,5 @@ def last_weights(
         scale: factor of the products; 1 / sqrt(width) unless given.
     """
     key = key.repeat_interleave(query.shape[1] // key.shape[1], 1)
-    scores = (query[:, :, -1:] @ key.mT).float()[:, :, 0] * (scale or query.shape[-1] ** -0.5)
-    last = mask[:, :, -1]
-    scores = scores.masked_fill(~last, -torch.inf) if last.dtype == torch.bool else scores + last.float()
-    return scores.softmax(-1)
+    scores = (query @ key.mT).float() * (scale or query.shape[-1] ** -0.5)
+    return (scores.masked_fill(~mask, -torch.inf) if mask.dtype == torch.bool else scores + mask.float()).softmax(-1)

@@ -1,0 +1,62 @@
+#!/usr/bin/env python3
+"""Rank the attention heads of a simultaneous system by how well they align words, for the policy `alignatt`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dragoman import command, corpora, models
+from dragoman.config import SimultaneousDecoder
+from dragoman.configfile import load_config
+from dragoman.languages.spelling import pairs
+from dragoman.languages.units import of_pair
+from dragoman.plan import DecodeRun, Plan
+from dragoman.policies import links
+from dragoman.prompts import shots
+from dragoman.reporting.markup import markdown_rows
+
+SHOWN = 12
+
+
+def rank(plan: Plan, run: DecodeRun, split: str, sentences: int) -> str:
+    """A table of the best heads, and the best one as options of the policy."""
+    from dragoman.decoding.heads import ranked  # imports torch, which --help does not need
+
+    decoder, folder = plan.system(run).decoder, plan.model_behind(run)
+    if not isinstance(decoder, SimultaneousDecoder) or folder is None:
+        raise ValueError(f"the system {run.system!r} does not decode simultaneously, so no policy reads its attention")
+    experiment = plan.experiment(run.experiment)
+    table = corpora.load(plan.corpus_folder(experiment.test.corpus, run.pair), split)
+    rows = [row for row in table.slice(0, sentences).to_pylist() if row["alignment"]]
+    if not rows:
+        text = "no word alignments; give the corpus `align: true` or a column of alignments, or use --split train"
+        raise ValueError(f"{experiment.test.corpus}, {run.pair}, {split}: {text}")
+    model, tokenizer = models.load(folder).to(models.device()).eval(), models.load_tokenizer(folder)
+    texts = ([row[side] for row in rows] for side in ("source", "target"))
+    spelled = pairs(shots.asked(plan, run), tokenizer, run.pair, *texts, of_pair(run.pair, experiment.asked))
+    aligned = zip(spelled, (links(row["alignment"]) for row in rows), strict=True)
+    found = ranked(model, aligned, decoder.positions)
+    cells = [
+        (str(each.layer), "mean" if each.head is None else str(each.head), f"{100 * each.share:.1f}") for each in found
+    ]
+    best = next(each for each in found if each.head is not None)
+    title = f"Tokens whose largest attention weight is on an aligned source word, %: {len(rows)} sentences of {split}"
+    return f"""{markdown_rows(title, ("Layer", "Head", "Aligned, %"), cells[:SHOWN])}
+policy: {{name: alignatt, f: [1, 2, 4], layer: {best.layer}, heads: [{best.head}]}}"""
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Entry point."""
+    example = "python scripts/heads.py --config C.yaml --experiment policies --system wait-k --pair en-fr"
+    parser = command.parser(__doc__ or "", example)
+    command.add_run(parser, "experiment", "system", "pair")
+    parser.add_argument("--split", choices=corpora.SPLITS, default="validation", help="(default: validation)")
+    parser.add_argument("--sentences", type=int, default=200, help="how many sentence pairs are used (default: 200)")
+    arguments = parser.parse_args(argv)
+    plan = Plan(load_config(arguments.config))
+    run = plan.decode_run(arguments.experiment, arguments.system, arguments.pair, arguments.seed)
+    print(rank(plan, run, arguments.split, arguments.sentences))
+
+
+if __name__ == "__main__":
+    command.run(main)
