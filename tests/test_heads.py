@@ -26,8 +26,10 @@ def of(folder: Path) -> list[Spelled]:
 
 
 def test_shares_by_hand(tmp_path: Path) -> None:
-    """Against the weights that the model itself gives with another kernel, token by token. (Falcon with ALiBi has no such
-    weights: with that kernel it adds its bias twice.)"""
+    """Against the weights that the model itself gives with another kernel, token by token.
+
+    Falcon with ALiBi is not compared, since it adds its bias twice with that kernel.
+    """
     save_model(tmp_path, sharpness=6, texts=[*SOURCES, *TARGETS])
     found = ranked(models.load(tmp_path).eval(), zip(of(tmp_path), LINKS, strict=True))
     eager = AutoModelForCausalLM.from_pretrained(tmp_path, attn_implementation="eager").eval()
