@@ -50,21 +50,19 @@ from dragoman.config import (
     Unit,
 )
 from dragoman.decoding import Context, Item
+from dragoman.decoding.language_text import MANY, language_text
 from dragoman.languages import split_pair
 from dragoman.languages.dictionaries import Dictionary, read_dictionary
 from dragoman.languages.units import of_pair, units
 from dragoman.languages.words import WORD, characters, folded, has_letter, parted
 from dragoman.prompts import encode, render
-from dragoman.text import lines, objects
+from dragoman.text import objects
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 Maker = Callable[[Sequence[Item]], list[list[int]]]
 """Gives each item's prior, as long as it can be needed."""
-
-MANY = 20_000
-"""Rows of a corpus that are read for a dictionary or for a language's tokens."""
 
 # ------------------------------------------------------------------------------------------------------------- cutting
 
@@ -309,7 +307,7 @@ def _drawn(prior: RandomPrior, pair: str, tokenizer: PreTrainedTokenizerBase) ->
 
 def _tokens_of(path: Path, tokenizer: PreTrainedTokenizerBase) -> list[int]:
     """Distinct tokens of a text that have a letter, in the order of their ids."""
-    text = pq.read_table(path)["target"][:MANY].to_pylist() if path.suffix == ".parquet" else list(lines(path))
+    text = language_text(path)
     ids = {token for row in tokenizer(text, add_special_tokens=False)["input_ids"] for token in row}
     found = [token for token in sorted(ids) if has_letter(tokenizer.decode([token]))]
     if not found:
