@@ -122,6 +122,8 @@ def _prior(config: Config, at: KeyPath, experiment: Experiment, own: str, prior:
     if isinstance(prior, FixedPrior):
         for language in sorted(targets):
             yield from named("language", (*at, "texts"), language, prior.texts)
+        for pair in pairs if prior.sources else ():
+            yield from named("language", (*at, "sources"), split_pair(pair)[0], prior.sources)
     if isinstance(prior, RefinedPrior):
         yield from _refined(config, at, experiment, own, prior)
     if not isinstance(prior, PseudoPrior | RandomPrior):

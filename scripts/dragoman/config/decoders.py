@@ -8,7 +8,9 @@ from pydantic import Field, NonNegativeFloat, PositiveInt, field_validator, mode
 
 from dragoman import registry
 from dragoman.config.base import Name, Pair, Strict, Texts
-from dragoman.config.priors import Count, Prior, Unit
+from dragoman import registry
+from dragoman.config.base import Name, Pair, Strict, Texts
+from dragoman.config.priors import Count, FixedPrior, Prior, Unit
 from dragoman.decoding.options import DecoderOptions
 from dragoman.policies import Policy
 from dragoman.policies.kinds import Decoded
@@ -273,6 +275,9 @@ class PrefilledDecoder(OfflineDecoder):
             raise ValueError("vllm uses the whole GPU, so the twin has no memory; set `engine: transformers`")
         if len(set(self.n)) < len(self.n):
             raise ValueError(f"n: every value may be given only once, not {self.n}")
+        paired = isinstance(self.prior, FixedPrior) and self.prior.sources
+        if paired and (self.n != ["all"] or self.score_prior):
+            raise ValueError("a prior with `sources` needs `n: [all]` and `score_prior: false`; set both")
         if "all" in self.n and self.prior.kind not in ("fixed", "preamble"):
             raise ValueError(
                 f"n: all is allowed for fixed and preamble priors only; a whole {self.prior.kind} prior would be a "

@@ -103,10 +103,15 @@ class RandomPrior(Texts):
 
 
 class FixedPrior(Strict):
-    """The same words for every sentence of a target language, like "Voici la traduction :"."""
+    """The same words for every sentence of a target language, like "Voici la traduction :". With `sources`, a fixed
+    pair of prefixes: the source begins with words, and the answer with their translation (Tran and Utiyama, LoResMT
+    2025)."""
 
     kind: Literal["fixed"]
     texts: dict[Language, str]
+    sources: dict[Language, str] = {}
+    """Words of each source language that are put before every source. `texts` then hold their translations. Set
+    `n: [all]`, and `score_prior: false`, since the reference does not translate these words."""
 
 
 class PreamblePrior(Strict):

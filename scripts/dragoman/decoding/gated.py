@@ -54,14 +54,13 @@ def foreign(uses: Mapping[str, Counter[int]], target: str, share: float) -> set[
     return {token for token in tokens if rates[target].get(token, 0.0) <= share * total[token]}
 
 
-def script(letter: str) -> str:
-    """The script of a letter, as the first word of its Unicode name: LATIN, GREEK, CJK, HIRAGANA."""
-    return unicodedata.name(letter, "").partition(" ")[0].partition("-")[0]
-
-
 def scripts(text: str) -> set[str]:
-    """The scripts of a text's letters."""
-    return {script(each) for each in set(text) if each.isalpha()}
+    """The scripts of a text's letters, as Unicode's names of letters begin: LATIN, CYRILLIC, CJK, HIRAGANA.
+
+    Letters are read in their plain form (NFKC), so that a full-width A and an ordinal sign are Latin.
+    """
+    letters = {each for each in unicodedata.normalize("NFKC", text) if each.isalpha()}
+    return {unicodedata.name(letter, "").partition(" ")[0].partition("-")[0] for letter in letters}
 
 
 class Gate(LogitsProcessor):

@@ -7,7 +7,7 @@ A prior is a list of token ids that stand after the prompt (arXiv 2404.16766). W
     pseudo      a dictionary: one word of the source translated, a keyword of it, the first word's most frequent tag
     gold        the reference
     random, wrong-language    tokens drawn from text of the target language, or of another one
-    fixed       a text for each target language
+    fixed       a text for each target language; maybe also one for each source language, before the source
     preamble    an English text
     none        nothing
 
@@ -138,6 +138,17 @@ def _texts(prior: Prior, context: Context) -> Callable[[Sequence[Item]], list[st
         case PreamblePrior():
             text = _named(prior.text, context.pair)
     return lambda items: [text] * len(items)
+
+
+def before_source(prior: Prior, pair: str) -> str:
+    """Words that a prior puts before every source of a pair; "" if it puts none there.
+
+    Raises:
+        ValueError: it has words for other languages only.
+    """
+    if not isinstance(prior, FixedPrior) or not prior.sources:
+        return ""
+    return _of(prior.sources, split_pair(pair)[0], "source prefix")
 
 
 def _of(table: dict[str, str], key: str, what: str) -> str:
