@@ -215,6 +215,26 @@ def test_mirror_breaks_with_another_mask_or_other_positions(model: PreTrainedMod
     assert difference(plain, [streamed(model, sentence, positions="plain") for sentence in made]) > FAR
 
 
+@pytest.mark.parametrize("policy", POLICIES[:2], ids=str)
+def test_mirror_without_positions(model: PreTrainedModel, policy: Policy) -> None:
+    made = sentences(policy, 2)
+    passed = one_pass(model, made, "exact", "none")
+    assert difference(passed, [streamed(model, sentence, positions="none") for sentence in made]) < CLOSE
+    assert difference(passed, one_pass(model, made, "exact", "none", "left")) < CLOSE
+    assert difference(passed, one_pass(model, made, "exact", mirroring(model))) > FAR
+
+
+@torch.no_grad()
+def test_without_positions_every_token_is_at_position_0(model: PreTrainedModel) -> None:
+    """Once all source is read, this is an ordinary pass. For ALiBi, of the same weights in a model that rotates them."""
+    made = sentences(POLICIES[-1], 1)
+    ids, _, real = batch(made, "exact")
+    other = build("falcon-rotary") if attention.uses_alibi(model) else model
+    logits = other(ids, attention_mask=real, position_ids=torch.zeros_like(ids)).logits[0]
+    (passed,) = one_pass(model, made, "exact", "none")
+    assert (passed - logits[-len(passed) - 1 : -1]).abs().max() < CLOSE
+
+
 def test_mirror_with_any_padding_and_origin(model: PreTrainedModel) -> None:
     made, origin = sentences(POLICIES[0]), 0 if attention.uses_alibi(model) else 9
     alone = [one_pass(model, [sentence], "exact", mirroring(model), origin=origin)[0] for sentence in made]
@@ -284,7 +304,7 @@ def test_alibi_bias_is_the_formula(architecture: str) -> None:
     """One attention layer, by hand in float64: softmax((q k + m_h * position) / sqrt(d)) v, keys hidden."""
     model = build(architecture)
     if not attention.uses_alibi(model):
-        with pytest.raises(ValueError, match="'group' or 'plain' positions, not 'modified'"):
+        with pytest.raises(ValueError, match="'group', 'plain' or 'none' positions, not 'modified'"):
             masked(model, *batch(sentences(POLICIES[0]), "exact"), "modified")
         return
     sentence = sentences(POLICIES[0], 1)[0]
@@ -385,7 +405,7 @@ def test_flex_attention_is_given_the_same_mask(model: PreTrainedModel, monkeypat
     monkeypatch.setattr(attention.Flex, "kernel", staticmethod(elementwise))
     made = [Sentence([1], [[2, 3], [4]], [5], [[6, 7], [8]], [1, 2, 2]), Sentence([1], [[2], [3]], [5], [[6]], [1, 2])]
     ids, visible, real = batch(made, "exact")
-    for positions in {"plain", mirroring(model)}:
+    for positions in {"plain", "none", mirroring(model)}:
         dense = masked(model, ids, visible, real, positions)[real.bool()]
         flex = masked(model, ids, visible, real, positions, kernel="flex")[real.bool()]
         assert (flex - dense).abs().max() < CLOSE

@@ -455,7 +455,10 @@ def greedy(model: Any, source: torch.Tensor, start: list[int], count: int) -> li
         ({"n": ["all"]}, "a whole gold prior would be a complete answer"),
         ({"prior": {"kind": "refined"}}, "one of `model`, `hypotheses` and `system`"),
         ({"prior": {"kind": "refined", "model": "m", "hypotheses": "h"}}, "one of `model`, `hypotheses` and `system`"),
-        ({"prior": {"kind": "fixed", "texts": {}, "sources": {"en": "x"}}}, "needs `n: .all.` and `score_prior: false`"),
+        (
+            {"prior": {"kind": "fixed", "texts": {}, "sources": {"en": "x"}}},
+            "needs `n: .all.` and `score_prior: false`",
+        ),
         ({"prior": {"kind": "golden"}}, "does not match any of the expected tags"),
         ({"prior": {"kind": "gold", "twin": "x"}}, "Extra inputs are not permitted"),
     ],

@@ -99,6 +99,8 @@ def test_batch_is_stream_for_80_sentences(falcon: Path) -> None:
         ("falcon", {"stride": 3, "max_lag": 4}),
         ("llama", {"positions": "group"}),
         ("llama", {"positions": "plain"}),
+        ("llama", {"positions": "none"}),
+        ("falcon", {"positions": "none"}),
         ("llama", {"positions": "plain", "recompute": True}),
     ],
     ids=str,

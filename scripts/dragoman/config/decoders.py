@@ -164,9 +164,10 @@ class SimultaneousDecoder(DecoderOptions):
     recompute: bool = False
     """true: compute the keys and values of the response again after each word that is read, as models need that were
     trained on whole sentences or prefixes. false: keep them in the KV cache."""
-    positions: Literal["plain", "group"] = "plain"
+    positions: Literal["plain", "group", "none"] = "plain"
     """Position ids with rotary positions. `plain`: the response continues after the source read so far. `group`: the
-    response is counted from its own origin, as the method `simulmask` trains it. With ALiBi both are the same."""
+    response is counted from its own origin, as the method `simulmask` trains it. With ALiBi both are the same. `none`:
+    no positions, for models that `simulmask` has trained without them."""
     max_lag: PositiveInt = 10
     """Stop when this many more words have been written than read. Six characters of a target count as one word here,
     since a word has that many characters in some languages."""

@@ -31,7 +31,7 @@ from dragoman.decoding.language_text import language_text
 from dragoman.languages import split_pair
 from dragoman.prompts import encode, joined
 
-AT_ONCE = 16
+AT_ONCE = 64
 """Lines whose hidden states are kept together."""
 
 Change = Callable[[int, torch.Tensor], torch.Tensor | None]
@@ -79,14 +79,14 @@ def mean_states(model: PreTrainedModel, rows: Sequence[Sequence[int]]) -> torch.
         texts = [torch.tensor(row) for row in rows[start : start + AT_ONCE]]
         ids = torch.nn.utils.rnn.pad_sequence(texts, True).to(model.device)
         real = torch.nn.utils.rnn.pad_sequence([torch.ones_like(text) for text in texts], True).to(ids.device)
-        counted = real[:, 1:, None].double()
+        counted = real[:, 1:, None].float()
 
         def add(layer: int, hidden: torch.Tensor, counted: torch.Tensor = counted) -> None:
-            means = (hidden[:, 1:].double() * counted).sum(1) / counted.sum(1)
-            found[layer] = found.get(layer, 0) + means.sum(0)
+            means = (hidden[:, 1:].float() * counted).sum(1) / counted.sum(1)
+            found[layer] = found.get(layer, 0) + means.double().sum(0)
 
         with after_layers(model, add):
-            model(input_ids=ids, attention_mask=real, use_cache=False)
+            model.base_model(input_ids=ids, attention_mask=real, use_cache=False)  # no logits are needed
     return torch.stack([found[layer] for layer in sorted(found)]) / len(rows)
 
 

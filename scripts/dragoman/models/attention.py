@@ -11,11 +11,12 @@ How positions are counted when source tokens are hidden:
     plain     every token where it stands in the sequence, hidden or not
     modified  ALiBi: hidden tokens take no room, query by query (arXiv 2405.10443)
     group     rotary: the source and what follows it each count from an origin of their own (arXiv 2505.16983)
+    none      any model: every token is at position 0, so that only the causal mask tells the order (NoPE, arXiv 2305.19466)
 
-Only the last two give the numbers that word-by-word decoding with a kept cache gives.
+The last three give the numbers that word-by-word decoding with a kept cache gives.
 
 A sliding layer's query sees keys that are nearer than its window: at inference the tokens read and written by then, one
-after the other. So with `modified` and `group`, hidden tokens do not count for the window either; with `plain` they do.
+after the other. So hidden tokens count for the window with `plain` only.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import torch
@@ -35,7 +36,7 @@ from transformers.models.falcon.modeling_falcon import FalconModel, build_alibi_
 from dragoman import models
 from dragoman.models import output, visibility
 
-Positions = Literal["plain", "modified", "group"]
+Positions = Literal["plain", "modified", "group", "none"]
 
 
 @dataclass(frozen=True)
@@ -89,9 +90,19 @@ def check_positions(model: PreTrainedModel, positions: Positions) -> None:
     Raises:
         ValueError: they are for other models.
     """
-    if positions != "plain" and positions != mirroring(model):
+    if positions not in ("plain", "none", mirroring(model)):
         kind = "ALiBi" if uses_alibi(model) else "rotary or learned positions"
-        raise ValueError(f"a model with {kind} has {mirroring(model)!r} or 'plain' positions, not {positions!r}")
+        raise ValueError(
+            f"a model with {kind} has {mirroring(model)!r}, 'plain' or 'none' positions, not {positions!r}"
+        )
+
+
+def unplaced(model: PreTrainedModel, view: View, positions: Positions) -> View:
+    """The view, with every token at position 0 if positions are `none`. Sliding windows still count tokens."""
+    if positions != "none":
+        return view
+    key_place = torch.zeros_like(view.key_place) if uses_alibi(model) else view.key_place
+    return replace(view, place=torch.zeros_like(view.place), key_place=key_place)
 
 
 # --------------------------------------------------------------------------------------------------- whole sequences
@@ -115,7 +126,8 @@ def whole(
     seen = visibility.sees(i, j, rows, starts, ends) & (documents[:, :, None] == documents[:, None, :])
     place = own_place = index - first
     key_place = place[:, None, :]
-    if positions == "modified" or (positions == "group" and window is not None and len(index) > window):
+    counts = window is not None and len(index) > window
+    if positions == "modified" or (positions in ("group", "none") and counts):
         key_place = (visibility.position(j, rows, starts, ends) - first[:, :, None]).clamp(min=0)
         own_place = visibility.position(index, visible, start, end) - first
     if positions == "group":
@@ -154,7 +166,7 @@ def masked(
         ValueError: the model cannot have such positions, or not this kernel.
     """
     check_positions(model, positions)
-    view = whole(visible, documents, positions, origin, window(model))
+    view = unplaced(model, whole(visible, documents, positions, origin, window(model)), positions)
     if kernel == "sdpa":
         return forward(model, input_ids, view, keep=keep)
     if model.training and model.is_activation_checkpointing:
@@ -313,7 +325,7 @@ class Flex(TorchFunctionMode):
 
         batch, length = visible.shape
         self.score_mod = None
-        if uses_alibi(model):
+        if uses_alibi(model) and positions != "none":
             self.score_mod = flex_bias(visible, documents, alibi_table(model, length), positions)
         size = window(model)
         windows = [None] if size is None else [None, size]
