@@ -22,9 +22,8 @@ from test_contrastive import SENTENCES
 from test_training import PROMPT
 
 LINES = {**SENTENCES, "ru": ["красный кот"] * 9}
-ITEMS = [
-    Item(i, " ".join(word for text in SENTENCES.values() for word in text[i].split()[:i]), "") for i in (1, 2, 3, 5)
-]
+WORDS = " ".join(line for text in SENTENCES.values() for line in text[:6]).split()
+ITEMS = [Item(i, " ".join(WORDS[i::count]), "") for i, count in enumerate((19, 11, 8, 5))]
 DECODERS = {"gated": gated.Decoder, "steered": steered.Decoder, "offline": offline.Decoder}
 MOST = 6
 

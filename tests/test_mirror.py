@@ -226,7 +226,7 @@ def test_mirror_without_positions(model: PreTrainedModel, policy: Policy) -> Non
 
 @torch.no_grad()
 def test_without_positions_every_token_is_at_position_0(model: PreTrainedModel) -> None:
-    """Once all source is read, this is an ordinary pass. For ALiBi, of the same weights in a model that rotates them."""
+    """Once all source is read, this is an ordinary pass; for ALiBi, of a rotary model with the same weights."""
     made = sentences(POLICIES[-1], 1)
     ids, _, real = batch(made, "exact")
     other = build("falcon-rotary") if attention.uses_alibi(model) else model

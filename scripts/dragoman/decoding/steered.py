@@ -106,7 +106,7 @@ def directions(means: dict[str, torch.Tensor], pair: str, source: float, unit: b
 
 
 def steered(hidden: torch.Tensor, added: torch.Tensor) -> torch.Tensor:
-    """Hidden states [..., width] plus a vector, each with its own length; with a vector of zeros, exactly as they were."""
+    """Hidden states [..., width] plus a vector, each with its own length; with a vector of zeros, as they were."""
     moved = hidden + added
     length, new = hidden.norm(dim=-1, keepdim=True), moved.norm(dim=-1, keepdim=True)
     return moved * (length / new.clamp(min=torch.finfo(new.dtype).tiny))  # padding may have states of length 0

@@ -11,7 +11,7 @@ How positions are counted when source tokens are hidden:
     plain     every token where it stands in the sequence, hidden or not
     modified  ALiBi: hidden tokens take no room, query by query (arXiv 2405.10443)
     group     rotary: the source and what follows it each count from an origin of their own (arXiv 2505.16983)
-    none      any model: every token is at position 0, so that only the causal mask tells the order (NoPE, arXiv 2305.19466)
+    none      any model: every token is at position 0, and only the mask shows the order (NoPE, arXiv 2305.19466)
 
 The last three give the numbers that word-by-word decoding with a kept cache gives.
 
