@@ -26,13 +26,13 @@ from typing import Any
 import torch
 from transformers import LogitsProcessor, LogitsProcessorList
 
-from dragoman import output
 from dragoman.config import GatedDecoder
 from dragoman.decoding import Context, offline
 from dragoman.decoding.language_text import language_text
 from dragoman.decoding.priors import encode_answers
 from dragoman.decoding.vocabulary import texts
 from dragoman.languages import split_pair
+from dragoman.models import output
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from itertools import takewhile
 
 from dragoman.decoding import Context, Item, Row, offline, priors
 from dragoman.decoding.priors import PrefilledDecoder
-from dragoman.words import parted
+from dragoman.languages.words import parted
 
 
 class Decoder(offline.Decoder):
