@@ -186,7 +186,9 @@ def test_a_model_that_differs_is_trained_apart(tmp_path: Path, old: str, new: st
 
 
 def test_a_model_without_positions_has_no_offline_decoding(tmp_path: Path) -> None:
-    text = GOOD.replace("start: first, ", "").replace("method: sft, training: {steps: 1}", NO_POSITIONS)
+    old = "method: sft, start: first, training: {steps: 1}"
+    assert old in GOOD
+    text = GOOD.replace(old, f"start: first, {NO_POSITIONS}")
     with pytest.raises(ConfigError, match=r"two.decoder.name = 'offline': the tuning has no positions"):
         loaded(tmp_path, text)
     decoder = "{tuning: second, decoder: {name: streaming, k: [1], positions: none}}"
