@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from pathlib import Path
 from typing import get_args
 
 import numpy as np
@@ -17,6 +18,7 @@ from transformers import AutoModelForCausalLM, DynamicCache, PreTrainedModel
 
 from dragoman import models
 from dragoman.config import ScratchModel
+from dragoman.decoding.prediction import LayerWeights
 from dragoman.decoding.streaming import Stream
 from dragoman.models import attention
 from dragoman.models.attention import masked, mirroring
@@ -25,6 +27,7 @@ from dragoman.policies import Policy
 from dragoman.policies.alignment import Alignment
 from dragoman.policies.wait_k import WaitK
 from dragoman.policies.wait_k_stride import WaitKStride
+from small_models import small
 from test_visibility import alibi_bias, dense
 
 ARCHITECTURES = get_args(ScratchModel.model_fields["architecture"].annotation)
@@ -200,6 +203,34 @@ def test_mirror_of_an_agent_with_two_caches(model: PreTrainedModel, policy: Poli
     agent = [two_caches(model, sentence, mirroring(model)) for sentence in made]
     assert difference(one_pass(model, made, "exact", mirroring(model)), agent) < CLOSE
     assert difference([streamed(model, sentence) for sentence in made], agent) < CLOSE
+
+
+@torch.no_grad()
+def test_mirror_of_bloom(tmp_path: Path) -> None:
+    """A model from elsewhere that adds ALiBi itself, unscaled and not rounded, in an attention of its own."""
+    small("bloom", VOCABULARY).save_pretrained(tmp_path)
+    model = models.load(tmp_path).eval()
+    assert mirroring(model) == "modified"
+    for policy in POLICIES[:4]:
+        made = sentences(policy, 2)
+        passed = one_pass(model, made, "exact", "modified")
+        assert difference(passed, [streamed(model, sentence) for sentence in made]) < CLOSE
+        assert difference(passed, [two_caches(model, sentence, "modified") for sentence in made]) < CLOSE
+        assert difference(passed, one_pass(model, made, "exact", "modified", "left")) < CLOSE
+        nowhere = one_pass(model, made, "exact", "none")
+        assert difference(nowhere, [streamed(model, sentence, positions="none") for sentence in made]) < CLOSE
+        assert min(difference(passed, one_pass(model, made, "exact", "plain")), difference(passed, nowhere)) > FAR
+    ids, visible, real = batch(made, "exact")
+    own = model(ids, attention_mask=real).logits
+    assert (attention.causal(model, ids, real) - own)[real.bool()].abs().max() < CLOSE
+    with pytest.raises(ValueError, match="bloom has an attention of its own"):
+        masked(model, ids, visible, real, "modified", kernel="flex")
+    with pytest.raises(ValueError, match="look at the attention of bloom"):
+        LayerWeights.of(model, 0)
+    model.train().activation_checkpointing_enable()
+    with torch.enable_grad():
+        masked(model, ids, visible, real, "modified").sum().backward()
+    assert all(weight.grad.isfinite().all() for weight in model.parameters())
 
 
 def test_mirror_breaks_with_another_mask_or_other_positions(model: PreTrainedModel) -> None:
@@ -424,6 +455,6 @@ def test_what_cannot_be_masked_is_refused(monkeypatch: pytest.MonkeyPatch) -> No
         masked(model, *batch(made, "exact"), "group")
     with pytest.raises(ValueError, match="a mark"):
         Stream(model, [1], [])
-    model.config.model_type = "bloom"
-    with pytest.raises(ValueError, match="bloom"):
+    model.config.model_type = "mpt"
+    with pytest.raises(ValueError, match="mpt"):
         mirroring(model)

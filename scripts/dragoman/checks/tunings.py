@@ -134,10 +134,11 @@ def has_alibi(model: Model) -> bool | None:
         return model.architecture == "falcon-alibi"
     if model.source == "local":
         config = Path(model.path) / "config.json"
-        return bool(read_json(config).get("alibi")) if config.is_file() else None
+        known = read_json(config) if config.is_file() else None
+        return None if known is None else bool(known.get("alibi") or known.get("model_type") == "bloom")
     if model.source == "hub":
         return model.alibi
-    return False  # the only GGUF files with ALiBi that transformers reads are BLOOM's, which no method here can train
+    return False  # only BLOOM's GGUF files have ALiBi; for these, take the weights from the hub
 
 
 def options_of(tuning: Tuning) -> Any:
