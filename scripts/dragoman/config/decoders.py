@@ -7,9 +7,7 @@ from typing import Annotated, Any, Literal, Self, Union, get_args
 from pydantic import Field, NonNegativeFloat, PositiveInt, field_validator, model_validator
 
 from dragoman import registry
-from dragoman.config.base import Name, Pair, Strict, Texts
-from dragoman import registry
-from dragoman.config.base import Name, Pair, Strict, Texts
+from dragoman.config.base import Name, Pair, Texts
 from dragoman.config.priors import Count, FixedPrior, Prior, Unit
 from dragoman.decoding.options import DecoderOptions
 from dragoman.policies import Policy
@@ -119,9 +117,9 @@ class SteeredDecoder(Guided):
     source: NonNegativeFloat = 1.0
     """Weight of the source language's vector, which is subtracted."""
     length: Literal["unit", "own"] = "unit"
-    """Length of the added vector before it is multiplied. `unit`: 1, as in the authors' runs, so the right strength
-    depends on the model. `own`: its own length, so strength 1 moves a mean hidden state of the source language to that
-    of the target language."""
+    """Length of the added vector before it is multiplied. `unit`: 1, as in the authors' runs; the right strength then
+    depends on the length of the model's hidden states. `own`: its own length. What is added after one layer is still
+    there after the next, so strengths well below 1 are enough; choose one on validation text."""
     layers: Annotated[list[int], Field(min_length=1)] | None = None
     """Layers after which it is added, counted from 0, or from the end with negative numbers; null: all."""
     lines: PositiveInt = 1000
