@@ -214,6 +214,7 @@ def test_a_batch_is_one_by_one(folder: Path, name: str, beam: int) -> None:
         ({"name": "gated"}, "give either `files` or `corpus`"),
         ({"name": "steered", "corpus": "x", "files": {"fr": "f"}}, "give either `files` or `corpus`"),
         ({"name": "gated", "corpus": "x", "share": 1.0}, "less than 1"),
+        ({"name": "gated", "corpus": "x", "where": "first", "share": 0.1}, "`share` has no effect"),
         ({"name": "gated", "corpus": "x", "where": "last"}, "'everywhere' or 'first'"),
         ({"name": "gated", "corpus": "x", "engine": "vllm"}, "`gated` needs `engine: transformers`"),
         ({"name": "steered", "corpus": "x", "monolingual": True}, "give it to an `offline` decoder"),

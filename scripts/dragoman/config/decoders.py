@@ -102,7 +102,13 @@ class GatedDecoder(Guided):
     count as equally long. 0: only tokens that the target language's text has not."""
     where: Literal["everywhere", "first"] = "everywhere"
     """`first`: only the first token of the answer is constrained: it must be one with which a line of the target
-    language's text begins. This is the control for prior tokens that says no more than the language."""
+    language's text begins. This is a control for prior tokens: it gives the model the language, and nothing else."""
+
+    @model_validator(mode="after")
+    def _share_of_all(self) -> GatedDecoder:
+        if self.where == "first" and self.share:
+            raise ValueError("`share` has no effect with `where: first`; remove one of them")
+        return self
 
 
 class SteeredDecoder(Guided):

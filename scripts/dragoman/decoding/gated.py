@@ -45,13 +45,14 @@ def foreign(uses: Mapping[str, Counter[int]], target: str, share: float) -> set[
         target: one of these languages.
         share: from 0; languages count as equally long.
     """
-    rates = {
-        language: {token: count / counts.total() for token, count in counts.items()}
-        for language, counts in uses.items()
-    }
-    tokens = {token for counts in uses.values() for token in counts}
-    total = {token: sum(rate.get(token, 0.0) for rate in rates.values()) for token in tokens}
-    return {token for token in tokens if rates[target].get(token, 0.0) <= share * total[token]}
+    rates: dict[str, dict[int, float]] = {}
+    for language, counts in uses.items():
+        length = counts.total()
+        rates[language] = {token: count / length for token, count in counts.items()}
+    sums: Counter[int] = Counter()
+    for rate in rates.values():
+        sums.update(rate)
+    return {token for token, total in sums.items() if rates[target].get(token, 0.0) <= share * total}
 
 
 def scripts(text: str) -> set[str]:
