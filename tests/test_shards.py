@@ -25,7 +25,7 @@ SYSTEMS = {
     "random": "{name: prefilled, n: [1, 2], max_new_tokens: 6, prior: {kind: random, corpus: demo}}",
     "contrast": "{name: contrastive, max_new_tokens: 8}",
     "gated": "{name: gated, corpus: demo, max_new_tokens: 6}",
-    "steered": "{name: steered, corpus: demo, strength: 3.0, max_new_tokens: 6}",
+    "steered": "{name: steered, corpus: demo, strength: 0.1, max_new_tokens: 6}",
     "measured": "{name: offline, max_new_tokens: 10, monolingual: true}",
 }
 CONFIG = """
