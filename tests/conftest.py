@@ -84,14 +84,16 @@ def checkout(tmp_path: Path) -> Path:
 TEXTS = ("The old man buys a red car.", "Le vieil homme achète une voiture.")
 
 
-def save_model(folder: Path, architecture: str = "llama", sharpness: float = 1, texts: Sequence[str] = TEXTS) -> None:
+def save_model(
+    folder: Path, architecture: str = "llama", sharpness: float = 1, texts: Sequence[str] = TEXTS, vocabulary: int = 300
+) -> None:
     """Write a small untrained model and its tokenizer; with some sharpness it writes something else to every prompt."""
     import torch
 
     from dragoman import models
     from test_training import spec
 
-    tokenizer = models.train_tokenizer(texts, 300)
+    tokenizer = models.train_tokenizer(texts, vocabulary)
     model = models.build(spec(architecture), tokenizer)
     with torch.no_grad():
         for weight in model.parameters():

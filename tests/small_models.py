@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from transformers import (
     AutoModelForCausalLM,
+    BloomConfig,
     Gemma3Config,
     Gemma3ForConditionalGeneration,
     Gemma3TextConfig,
@@ -15,6 +16,8 @@ from transformers import (
     Qwen2Config,
     Qwen3Config,
 )
+
+from dragoman import models
 
 WINDOWED = ("gemma3", "mistral", "qwen2", "qwen3")
 """Kinds with a sliding window: in some layers, in all, in the last, in all but the first."""
@@ -35,6 +38,8 @@ def described(kind: str, vocabulary: int, window: int = 8, **more: object) -> Pr
             made = Qwen2Config if kind == "qwen2" else Qwen3Config
             full = 2 if kind == "qwen2" else 1
             return made(**common, use_sliding_window=True, sliding_window=window, max_window_layers=full)
+        case "bloom":  # ALiBi, in an attention of its own
+            return BloomConfig(**ids, hidden_size=32, n_layer=2, n_head=4)
         case "gpt2":  # a table of positions
             return GPT2Config(**ids, n_embd=32, n_layer=2, n_head=4, n_positions=common["max_position_embeddings"])
     raise ValueError(kind)
@@ -53,7 +58,7 @@ def drawn(model: PreTrainedModel, spread: float = 0.4) -> PreTrainedModel:
 def small(kind: str, vocabulary: int = 61, window: int = 8, spread: float = 0.4, **more: object) -> PreTrainedModel:
     """A model of a kind."""
     config = described(kind, vocabulary, window, **more)
-    return drawn(AutoModelForCausalLM.from_config(config, attn_implementation="sdpa"), spread)
+    return drawn(AutoModelForCausalLM.from_config(config, attn_implementation=models.implementation(kind)), spread)
 
 
 def with_pictures(vocabulary: int = 61, window: int = 8) -> Gemma3ForConditionalGeneration:

@@ -140,6 +140,9 @@ DECODERS = st.one_of(
     ),
     st.fixed_dictionaries({"name": st.just("contrastive")}, optional={"max_new_tokens": st.integers(1, 99)}),
     st.fixed_dictionaries(
+        {"name": st.sampled_from(["gated", "steered"]), "corpus": st.just("demo")}, optional={"beam": st.integers(1, 8)}
+    ),
+    st.fixed_dictionaries(
         {"name": st.just("simultaneous"), "k": st.lists(st.integers(1, 20), min_size=1, max_size=4, unique=True)}
     ),
 )

@@ -147,7 +147,7 @@ def test_a_pair_without_its_alignment_is_named(
 
 @pytest.mark.parametrize(
     ("positions", "alibi"),
-    [("modified", True), ("group", False), ("plain", None)],
+    [("modified", True), ("group", False), ("plain", None), ("none", None)],
 )
 def test_positions_that_a_model_must_have(tokenizer: PreTrainedTokenizerBase, positions: str, alibi: bool) -> None:
     """What is said before a run is what the loss accepts."""

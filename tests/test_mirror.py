@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from pathlib import Path
 from typing import get_args
 
 import numpy as np
@@ -17,6 +18,7 @@ from transformers import AutoModelForCausalLM, DynamicCache, PreTrainedModel
 
 from dragoman import models
 from dragoman.config import ScratchModel
+from dragoman.decoding.prediction import LayerWeights
 from dragoman.decoding.streaming import Stream
 from dragoman.models import attention
 from dragoman.models.attention import masked, mirroring
@@ -25,6 +27,7 @@ from dragoman.policies import Policy
 from dragoman.policies.alignment import Alignment
 from dragoman.policies.wait_k import WaitK
 from dragoman.policies.wait_k_stride import WaitKStride
+from small_models import small
 from test_visibility import alibi_bias, dense
 
 ARCHITECTURES = get_args(ScratchModel.model_fields["architecture"].annotation)
@@ -202,6 +205,34 @@ def test_mirror_of_an_agent_with_two_caches(model: PreTrainedModel, policy: Poli
     assert difference([streamed(model, sentence) for sentence in made], agent) < CLOSE
 
 
+@torch.no_grad()
+def test_mirror_of_bloom(tmp_path: Path) -> None:
+    """A model from elsewhere that adds ALiBi itself, unscaled and not rounded, in an attention of its own."""
+    small("bloom", VOCABULARY).save_pretrained(tmp_path)
+    model = models.load(tmp_path).eval()
+    assert mirroring(model) == "modified"
+    for policy in POLICIES[:4]:
+        made = sentences(policy, 2)
+        passed = one_pass(model, made, "exact", "modified")
+        assert difference(passed, [streamed(model, sentence) for sentence in made]) < CLOSE
+        assert difference(passed, [two_caches(model, sentence, "modified") for sentence in made]) < CLOSE
+        assert difference(passed, one_pass(model, made, "exact", "modified", "left")) < CLOSE
+        nowhere = one_pass(model, made, "exact", "none")
+        assert difference(nowhere, [streamed(model, sentence, positions="none") for sentence in made]) < CLOSE
+        assert min(difference(passed, one_pass(model, made, "exact", "plain")), difference(passed, nowhere)) > FAR
+    ids, visible, real = batch(made, "exact")
+    own = model(ids, attention_mask=real).logits
+    assert (attention.causal(model, ids, real) - own)[real.bool()].abs().max() < CLOSE
+    with pytest.raises(ValueError, match="bloom has an attention of its own"):
+        masked(model, ids, visible, real, "modified", kernel="flex")
+    with pytest.raises(ValueError, match="look at the attention of bloom"):
+        LayerWeights.of(model, 0)
+    model.train().activation_checkpointing_enable()
+    with torch.enable_grad():
+        masked(model, ids, visible, real, "modified").sum().backward()
+    assert all(weight.grad.isfinite().all() for weight in model.parameters())
+
+
 def test_mirror_breaks_with_another_mask_or_other_positions(model: PreTrainedModel) -> None:
     """What the papers are about: none of these trains what is computed at inference."""
     made, single = sentences(POLICIES[0], 2), sentences(POLICIES[0], 2, subwords=1)
@@ -213,6 +244,26 @@ def test_mirror_breaks_with_another_mask_or_other_positions(model: PreTrainedMod
     plain = one_pass(model, made, "exact", "plain")
     assert difference(plain, stream) > FAR
     assert difference(plain, [streamed(model, sentence, positions="plain") for sentence in made]) > FAR
+
+
+@pytest.mark.parametrize("policy", POLICIES[:2], ids=str)
+def test_mirror_without_positions(model: PreTrainedModel, policy: Policy) -> None:
+    made = sentences(policy, 2)
+    passed = one_pass(model, made, "exact", "none")
+    assert difference(passed, [streamed(model, sentence, positions="none") for sentence in made]) < CLOSE
+    assert difference(passed, one_pass(model, made, "exact", "none", "left")) < CLOSE
+    assert difference(passed, one_pass(model, made, "exact", mirroring(model))) > FAR
+
+
+@torch.no_grad()
+def test_without_positions_every_token_is_at_position_0(model: PreTrainedModel) -> None:
+    """Once all source is read, this is an ordinary pass; for ALiBi, of a rotary model with the same weights."""
+    made = sentences(POLICIES[-1], 1)
+    ids, _, real = batch(made, "exact")
+    other = build("falcon-rotary") if attention.uses_alibi(model) else model
+    logits = other(ids, attention_mask=real, position_ids=torch.zeros_like(ids)).logits[0]
+    (passed,) = one_pass(model, made, "exact", "none")
+    assert (passed - logits[-len(passed) - 1 : -1]).abs().max() < CLOSE
 
 
 def test_mirror_with_any_padding_and_origin(model: PreTrainedModel) -> None:
@@ -284,7 +335,7 @@ def test_alibi_bias_is_the_formula(architecture: str) -> None:
     """One attention layer, by hand in float64: softmax((q k + m_h * position) / sqrt(d)) v, keys hidden."""
     model = build(architecture)
     if not attention.uses_alibi(model):
-        with pytest.raises(ValueError, match="'group' or 'plain' positions, not 'modified'"):
+        with pytest.raises(ValueError, match="'group', 'plain' or 'none' positions, not 'modified'"):
             masked(model, *batch(sentences(POLICIES[0]), "exact"), "modified")
         return
     sentence = sentences(POLICIES[0], 1)[0]
@@ -385,7 +436,7 @@ def test_flex_attention_is_given_the_same_mask(model: PreTrainedModel, monkeypat
     monkeypatch.setattr(attention.Flex, "kernel", staticmethod(elementwise))
     made = [Sentence([1], [[2, 3], [4]], [5], [[6, 7], [8]], [1, 2, 2]), Sentence([1], [[2], [3]], [5], [[6]], [1, 2])]
     ids, visible, real = batch(made, "exact")
-    for positions in {"plain", mirroring(model)}:
+    for positions in {"plain", "none", mirroring(model)}:
         dense = masked(model, ids, visible, real, positions)[real.bool()]
         flex = masked(model, ids, visible, real, positions, kernel="flex")[real.bool()]
         assert (flex - dense).abs().max() < CLOSE
@@ -404,6 +455,6 @@ def test_what_cannot_be_masked_is_refused(monkeypatch: pytest.MonkeyPatch) -> No
         masked(model, *batch(made, "exact"), "group")
     with pytest.raises(ValueError, match="a mark"):
         Stream(model, [1], [])
-    model.config.model_type = "bloom"
-    with pytest.raises(ValueError, match="bloom"):
+    model.config.model_type = "mpt"
+    with pytest.raises(ValueError, match="mpt"):
         mirroring(model)

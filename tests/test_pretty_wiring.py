@@ -90,6 +90,7 @@ PRIOR_MISTAKES = [
     ("{kind: random, files: {fr: c.yaml}}", ["prior.files = 'de'", "unknown language"]),
     ("{kind: wrong-language, files: {fr: c.yaml}}", ["the files have no language other than those of en-fr"]),
     ("{kind: fixed, texts: {fr: 'Voici :'}}", ["prior.texts = 'de'", "unknown language"]),
+    ("{kind: fixed, texts: {fr: x, de: y}, sources: {en: z}}", ["prior", "needs `n: [all]` and `score_prior: false`"]),
 ]
 
 
@@ -102,6 +103,14 @@ def test_prior_that_cannot_be_made_is_refused(
         load_config(config_with(tmp_path, prior))
     for part in expected:
         assert part in str(caught.value)
+
+
+def test_a_pair_of_prefixes_needs_words_of_every_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    change = "n: [1, 2], max_new_tokens: 5, prior", "n: [all], score_prior: false, max_new_tokens: 5, prior"
+    load_config(config_with(tmp_path, "{kind: fixed, texts: {fr: x, de: y}, sources: {en: z}}", *change))
+    with pytest.raises(ConfigError, match=r"prior.sources = 'en': unknown language"):
+        load_config(config_with(tmp_path, "{kind: fixed, texts: {fr: x, de: y}, sources: {fr: z}}", *change))
 
 
 @pytest.mark.parametrize(

@@ -332,6 +332,21 @@ def test_fixed_and_preamble(tokenizer: PreTrainedTokenizerBase) -> None:
     assert make(tokenizer, {"kind": "none"})(items("a")) == [""]
 
 
+def test_a_fixed_pair_of_prefixes(folder: Path) -> None:
+    """Like an ordinary decoding of the longer source; what is given is no part of the hypothesis."""
+    prior = {"kind": "fixed", "texts": {"fr": "Voici"}, "sources": {"en": "Here it is.", "zh": "这里"}}
+    both = decoder(folder, prior, n=["all"], score_prior=False)
+    alone = decoder(folder, {"kind": "fixed", "texts": {"fr": "Voici"}}, n=["all"], score_prior=False)
+    longer = [item._replace(source=f"Here it is. {item.source}") for item in ITEMS]
+    assert both.prompts(ITEMS) == alone.prompts(longer) != alone.prompts(ITEMS)
+    found = both.decode(ITEMS)
+    assert found == alone.decode(longer)
+    assert all(row["hypothesis"] == row["continuation"] and row["prior"].strip() == "Voici" for (row,) in found)
+    assert priors.before_source(both.options.prior, "zh-fr") == "这里"
+    with pytest.raises(ValueError, match=r"no source prefix for 'it' among .* add one \(there: en, zh\)"):
+        priors.before_source(both.options.prior, "it-fr")
+
+
 def test_drawn_tokens(tokenizer: PreTrainedTokenizerBase, tmp_path: Path) -> None:
     for code, text in {"fr": "qqq, 12!", "de": "www.", "en": "eee"}.items():
         (tmp_path / code).write_text(f"{text}\n", encoding="utf-8")
@@ -440,6 +455,10 @@ def greedy(model: Any, source: torch.Tensor, start: list[int], count: int) -> li
         ({"n": ["all"]}, "a whole gold prior would be a complete answer"),
         ({"prior": {"kind": "refined"}}, "one of `model`, `hypotheses` and `system`"),
         ({"prior": {"kind": "refined", "model": "m", "hypotheses": "h"}}, "one of `model`, `hypotheses` and `system`"),
+        (
+            {"prior": {"kind": "fixed", "texts": {}, "sources": {"en": "x"}}},
+            "needs `n: .all.` and `score_prior: false`",
+        ),
         ({"prior": {"kind": "golden"}}, "does not match any of the expected tags"),
         ({"prior": {"kind": "gold", "twin": "x"}}, "Extra inputs are not permitted"),
     ],

@@ -24,6 +24,8 @@ SYSTEMS = {
     "wait-k": "{name: simultaneous, k: [1, 3], max_lag: 3, max_word_tokens: 3, batch_tokens: 2000}",
     "random": "{name: prefilled, n: [1, 2], max_new_tokens: 6, prior: {kind: random, corpus: demo}}",
     "contrast": "{name: contrastive, max_new_tokens: 8}",
+    "gated": "{name: gated, corpus: demo, max_new_tokens: 6}",
+    "steered": "{name: steered, corpus: demo, strength: 0.1, max_new_tokens: 6}",
     "measured": "{name: offline, max_new_tokens: 10, monolingual: true}",
 }
 CONFIG = """
@@ -52,9 +54,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.chdir(folder)
         plan = Plan(load_config("config.yaml"))
         fetch_model.main(["--config", "config.yaml", "--model", "tiny"])
-        text = plan.corpus_folder("demo", "en-fr")
-        prepare.main(["--config", "config.yaml", "--corpus", "demo", "--pair", "en-fr", "--out", str(text),
-                      "--downloads", "none"])  # fmt: skip
+        for corpus, pair in plan.corpora_used():
+            prepare.main(["--config", "config.yaml", "--corpus", corpus, "--pair", pair, "--downloads", "none",
+                          "--out", str(plan.corpus_folder(corpus, pair))])  # fmt: skip
     return folder
 
 
@@ -95,7 +97,7 @@ def test_workflow_splits_what_has_a_model(tmp_path: Path, monkeypatch: pytest.Mo
     (tmp_path / "tiny").mkdir()
     (tmp_path / "tiny" / "config.json").write_text("{}")
     found = planned(snakemake(tmp_path, "--dry-run", config=config))
-    assert (found["decode"], found["decode_shard"]) == (7, 3 + 4 * 2)
+    assert (found["decode"], found["decode_shard"]) == (9, 3 + 6 * 2)
     plan = Plan(load_config(tmp_path / "config.yaml"))
     assert found.items() >= jobs(plan).items()
     assert plan.decode_spec(plan.decode_run("e", "beam", "en-fr", 1)) == Plan(

@@ -26,6 +26,7 @@ from dragoman.methods import ParallelText, sft
 from dragoman.policies.wait_k import WaitK
 from dragoman.prompts import encode, joined
 from dragoman.training import loop
+from small_models import small
 
 MEANT = list(grammar.meanings(1, "train", 200))
 ENGLISH, FRENCH = ([grammar.realise(meaning, code).text for meaning in MEANT] for code in ("en", "fr"))
@@ -99,6 +100,8 @@ def test_batch_is_stream_for_80_sentences(falcon: Path) -> None:
         ("falcon", {"stride": 3, "max_lag": 4}),
         ("llama", {"positions": "group"}),
         ("llama", {"positions": "plain"}),
+        ("llama", {"positions": "none"}),
+        ("falcon", {"positions": "none"}),
         ("llama", {"positions": "plain", "recompute": True}),
     ],
     ids=str,
@@ -108,6 +111,17 @@ def test_batch_is_stream(architecture: str, options: dict[str, object], request:
     assert without_cost(translate(simultaneous, folder, items, **options)) == translate(
         streaming, folder, items, **options
     )
+
+
+@pytest.mark.parametrize("options", [{}, {"positions": "none"}, {"recompute": True}], ids=str)
+def test_batch_is_stream_of_bloom(
+    tmp_path: Path, tokenizer: PreTrainedTokenizerBase, options: dict[str, object]
+) -> None:
+    small("bloom", len(tokenizer), spread=0.15).save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    batched = without_cost(translate(simultaneous, tmp_path, ITEMS[:4], k=[1, 5], max_lag=5, **options))
+    assert batched == translate(streaming, tmp_path, ITEMS[:4], k=[1, 5], max_lag=5, **options)
+    assert len({row["hypothesis"] for rows in batched for row in rows}) > 2
 
 
 def test_batches_do_not_matter(falcon: Path) -> None:

@@ -38,6 +38,7 @@ experiments:
       two: {tuning: second}
       sm: {label: SM, tuning: sm, decoder: {name: simultaneous, k: [1, 3]}}
 """
+NO_POSITIONS = "method: simulmask, options: {policies: [{name: wait-k, k: 1}], positions: none}, training: {steps: 1}"
 
 
 def loaded(tmp_path: Path, text: str) -> Plan:
@@ -107,6 +108,8 @@ def test_a_tuning_goes_on_from_another(tmp_path: Path) -> None:
         ),
         ("{tuning: second}", "{decoder: {name: conversation, chunk: [2]}}", "needs a tuning with `method: converse`"),
         ("k: [1, 3]}", "k: [1, 3], positions: group}", "set `positions: group` in both or in neither"),
+        ("k: [1, 3]}", "k: [1, 3], positions: none}", "set `positions: none` in both or in neither"),
+        ("options: {policies", "options: {positions: none, policies", "set `positions: none` in both or in neither"),
         ("options: {policies", "options: {positions: group, policies", "need rotary positions"),
         ("options: {policies", "options: {unit: character, policies", "write it under the experiment"),
         (
@@ -180,3 +183,13 @@ def test_a_model_that_differs_is_trained_apart(tmp_path: Path, old: str, new: st
     plan = loaded(tmp_path, GOOD + OTHER.replace(old, new))
     assert TuningRun("other", "begun", "all", 1) in plan.tuning_runs
     assert TuningRun("other", "ended", "all", 1) in plan.tuning_runs, "what it continues from differs"
+
+
+def test_a_model_without_positions_has_no_offline_decoding(tmp_path: Path) -> None:
+    old = "method: sft, start: first, training: {steps: 1}"
+    assert old in GOOD
+    text = GOOD.replace(old, f"start: first, {NO_POSITIONS}")
+    with pytest.raises(ConfigError, match=r"two.decoder.name = 'offline': the tuning has no positions"):
+        loaded(tmp_path, text)
+    decoder = "{tuning: second, decoder: {name: streaming, k: [1], positions: none}}"
+    loaded(tmp_path, text.replace("{tuning: second}", decoder))

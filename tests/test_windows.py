@@ -113,7 +113,7 @@ def test_packed_rows_may_be_longer_than_a_window(model: PreTrainedModel, positio
 
 @torch.no_grad()
 @pytest.mark.parametrize("kind", ["gemma3", "mistral"])
-@pytest.mark.parametrize("positions", ["plain", "group"])
+@pytest.mark.parametrize("positions", ["plain", "group", "none"])
 def test_flex_attention_is_given_the_windows(monkeypatch: pytest.MonkeyPatch, kind: str, positions: str) -> None:
     monkeypatch.setattr(attention.Flex, "kernel", staticmethod(elementwise))
     model = small(kind, window=4)
@@ -131,7 +131,7 @@ def test_flex_attention_is_given_the_windows(monkeypatch: pytest.MonkeyPatch, ki
 def test_rows_in_one_batch_are_streams(tmp_path: Path, tokenizer: PreTrainedTokenizerBase) -> None:
     """Two thetas, windows in some layers, in batches with rows of every length."""
     folder = saved(small("gemma3", len(tokenizer), WINDOW, spread=0.15), tokenizer, tmp_path)
-    for options in ({"positions": "group"}, {"positions": "plain", "recompute": True}):
+    for options in ({"positions": "group"}, {"positions": "none"}, {"positions": "plain", "recompute": True}):
         options |= {"k": [1, 5], "max_lag": 8}
         batched = without_cost(translate(simultaneous, folder, ITEMS[:3], **options))
         assert batched == translate(streaming, folder, ITEMS[:3], **options)
@@ -316,9 +316,9 @@ def test_every_end_that_a_checkpoint_names_ends_an_answer(tmp_path: Path, tokeni
 
 
 HYBRID = {"model_type": "qwen3_next", "layer_types": ["linear_attention", "full_attention"]}
-BLOOM = {"model_type": "bloom", "n_layer": 2}
+MPT = {"model_type": "mpt", "n_layers": 2}
 RECURRENT = {"model_type": "falcon_h1", "mamba_d_state": 16}
-WHY = {"linear_attention": HYBRID, "bloom models compute ALiBi positions": BLOOM, "recurrent layers": RECURRENT}
+WHY = {"linear_attention": HYBRID, "mpt models compute ALiBi positions": MPT, "recurrent layers": RECURRENT}
 
 
 SFT, TUNED = "method: sft, training: {steps: 2}", "{tuning: sft}"

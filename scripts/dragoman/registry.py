@@ -51,6 +51,8 @@ REGISTRY: dict[str, dict[str, str]] = {
         "streaming": "dragoman.decoding.streaming",
         "conversation": "dragoman.decoding.conversation",
         "contrastive": "dragoman.decoding.contrastive",
+        "gated": "dragoman.decoding.gated",
+        "steered": "dragoman.decoding.steered",
         "prefilled": "dragoman.decoding.prefilled",
         "copy": "dragoman.decoding.baselines",
         "dictionary": "dragoman.decoding.baselines",

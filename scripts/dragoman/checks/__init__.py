@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from dragoman.checks import claims, corpora, masks, systems, tunings
-from dragoman.checks.names import named, page_pairs, pair_in
+from dragoman.checks.names import into_each, named, page_pairs, pair_in
 from dragoman.checks.tunings import options_of, twins
 from dragoman.config import Config, Experiment, Prompt
 from dragoman.configfile import ConfigError, KeyPath, Problem, prompts
 
-__all__ = ["options_of", "page_pairs", "problems_of", "twins"]
+__all__ = ["into_each", "options_of", "page_pairs", "problems_of", "twins"]
 
 
 def problems_of(config: Config) -> Iterator[Problem]:

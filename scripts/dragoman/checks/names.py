@@ -7,9 +7,9 @@ from itertools import combinations, permutations
 from typing import Any
 
 from dragoman import registry
-from dragoman.config import Corpus, Model, Pages, Prompt
+from dragoman.config import Corpus, Experiment, Model, Pages, Prompt
 from dragoman.configfile import KeyPath, Problem
-from dragoman.languages import reverse
+from dragoman.languages import reverse, split_pair
 from dragoman.prompts import render
 
 DEMO_LANGUAGES = ("en", "fr", "de", "nl", "it", "ro")
@@ -74,6 +74,19 @@ def pair_in(
         )
     elif not has_split(corpora, name, pair, split):
         yield Problem((*at, key), f"corpus {name!r} has no {split} split for {pair}; add one", pair)
+
+
+def into_each(experiment: Experiment, corpora: Mapping[str, Corpus], name: str) -> dict[str, str | None]:
+    """For each language of an experiment's test pairs, a pair with that target of which a corpus has training text: a
+    training pair, or else a test pair, in either direction; None if it has no such text."""
+    test = experiment.test.pairs
+    known = pairs_of(corpora[name])
+    candidates = [*(experiment.train.pairs if experiment.train else ()), *test, *map(reverse, test)]
+    fitting = [pair for pair in candidates if pair in known and has_split(corpora, name, pair, "train")]
+    languages = sorted({language for pair in test for language in split_pair(pair)})
+    return {
+        language: next((pair for pair in fitting if split_pair(pair)[1] == language), None) for language in languages
+    }
 
 
 def template_in(

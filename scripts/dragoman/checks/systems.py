@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dragoman import metrics, registry
-from dragoman.checks.names import languages_in, named, pair_in, template_in
+from dragoman.checks.names import into_each, languages_in, named, pair_in, template_in
 from dragoman.checks.tunings import fits, problems_of_twin
 from dragoman.command import located
 from dragoman.config import (
@@ -17,6 +17,7 @@ from dragoman.config import (
     DictionaryDecoder,
     Experiment,
     FixedPrior,
+    Guided,
     Instructed,
     PrefilledDecoder,
     Prompt,
@@ -52,6 +53,23 @@ def problems_of(
     yield from _decoder(at, experiment, system.decoder, system.tuning)
     if isinstance(system.decoder, PrefilledDecoder):
         yield from _prior(config, (*at, "decoder", "prior"), experiment, name, system.decoder.prior)
+    if isinstance(system.decoder, Guided):
+        yield from _texts(config, (*at, "decoder"), experiment, system.decoder)
+
+
+def _texts(config: Config, at: KeyPath, experiment: Experiment, decoder: Guided) -> Iterator[Problem]:
+    """Checks that there is text of every language of the test pairs."""
+    for language in sorted({code for pair in experiment.test.pairs for code in split_pair(pair)}):
+        yield from named("language", (*at, "files"), language, decoder.files or {language})
+    for language, path in decoder.files.items():
+        if not Path(path).is_file():
+            yield Problem((*at, "files", language), "no such file", path)
+    yield from named("corpus", (*at, "corpus"), decoder.corpus, config.corpora)
+    if decoder.corpus in config.corpora:
+        for language, pair in into_each(experiment, config.corpora, decoder.corpus).items():
+            if pair is None:
+                text = f"has no training text in {language!r} for any training or test pair; give `files` instead"
+                yield Problem((*at, "corpus"), text, decoder.corpus)
 
 
 def _decoder(at: KeyPath, experiment: Experiment, decoder: Any, tuning: str | None) -> Iterator[Problem]:
@@ -104,6 +122,8 @@ def _prior(config: Config, at: KeyPath, experiment: Experiment, own: str, prior:
     if isinstance(prior, FixedPrior):
         for language in sorted(targets):
             yield from named("language", (*at, "texts"), language, prior.texts)
+        for pair in pairs if prior.sources else ():
+            yield from named("language", (*at, "sources"), split_pair(pair)[0], prior.sources)
     if isinstance(prior, RefinedPrior):
         yield from _refined(config, at, experiment, own, prior)
     if not isinstance(prior, PseudoPrior | RandomPrior):

@@ -134,10 +134,11 @@ def has_alibi(model: Model) -> bool | None:
         return model.architecture == "falcon-alibi"
     if model.source == "local":
         config = Path(model.path) / "config.json"
-        return bool(read_json(config).get("alibi")) if config.is_file() else None
+        known = read_json(config) if config.is_file() else None
+        return None if known is None else bool(known.get("alibi") or known.get("model_type") == "bloom")
     if model.source == "hub":
         return model.alibi
-    return False  # the only GGUF files with ALiBi that transformers reads are BLOOM's, which no method here can train
+    return False  # only BLOOM's GGUF files have ALiBi; for these, take the weights from the hub
 
 
 def options_of(tuning: Tuning) -> Any:
@@ -217,10 +218,17 @@ def fits(at: KeyPath, decoder: Any, tuning: Tuning) -> Iterator[Problem]:
         turns = isinstance(decoder, ConversationDecoder)
         text += "with another decoder, since they are not trained on turns" if turns else "with `conversation`"
         yield Problem((*at, "name"), text, decoder.name)
+    trained = tuning.options.get("positions", "plain")
+    if trained == "none" and not isinstance(decoder, SimultaneousDecoder):
+        text = (
+            "the tuning has no positions (`positions: none`), which only `simultaneous` and `streaming` can do without"
+        )
+        yield Problem((*at, "name"), text, decoder.name)
     if isinstance(decoder, SimultaneousDecoder):
-        trained = tuning.options.get("positions", "plain")
-        if (trained == "group") != (decoder.positions == "group"):
-            text = f"the tuning has positions {trained!r}; set `positions: group` in both or in neither"
+        wanted = trained if trained in ("group", "none") else "plain"
+        if decoder.positions != wanted:
+            differing = decoder.positions if wanted == "plain" else wanted
+            text = f"the tuning has positions {trained!r}; set `positions: {differing}` in both or in neither"
             yield Problem((*at, "positions"), text, decoder.positions)
         if given := tuning.options.get("origin", 0):
             text = f"the tuning has `origin: {given}`, but simultaneous decoders support only 0; remove it there"

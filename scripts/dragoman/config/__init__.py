@@ -4,7 +4,7 @@
 one key (does this model exist? does this corpus have this pair?) are in `checks/`.
 """
 
-from dragoman.config.base import Folder, Language, Name, Pair, Seeds, Share, Strict
+from dragoman.config.base import Folder, Language, Name, Pair, Seeds, Share, Strict, Texts
 from dragoman.config.corpora import (
     ArchiveCorpus,
     Corpus,
@@ -21,26 +21,17 @@ from dragoman.config.corpora import (
     UdCorpus,
 )
 from dragoman.config.decoders import (
-    LONGEST,
     ContrastiveDecoder,
     ConversationDecoder,
     CopyDecoder,
-    Count,
     Decoder,
     DictionaryDecoder,
-    FixedPrior,
-    GoldPrior,
-    NoPrior,
+    GatedDecoder,
+    Guided,
     OfflineDecoder,
-    PreamblePrior,
     PrefilledDecoder,
-    Prior,
-    PseudoPrior,
-    RandomPrior,
-    RefinedPrior,
-    SftPrior,
     SimultaneousDecoder,
-    Unit,
+    SteeredDecoder,
 )
 from dragoman.config.experiments import (
     Config,
@@ -69,6 +60,20 @@ from dragoman.config.models import (
     TaskPages,
     Training,
 )
+from dragoman.config.priors import (
+    LONGEST,
+    Count,
+    FixedPrior,
+    GoldPrior,
+    NoPrior,
+    PreamblePrior,
+    Prior,
+    PseudoPrior,
+    RandomPrior,
+    RefinedPrior,
+    SftPrior,
+    Unit,
+)
 
 __all__ = [
     "LONGEST",
@@ -89,8 +94,10 @@ __all__ = [
     "FilesCorpus",
     "FixedPrior",
     "Folder",
+    "GatedDecoder",
     "GgufModel",
     "GoldPrior",
+    "Guided",
     "HubCorpus",
     "HubModel",
     "Instructed",
@@ -124,11 +131,13 @@ __all__ = [
     "Shots",
     "Sides",
     "SimultaneousDecoder",
+    "SteeredDecoder",
     "Strict",
     "Sweep",
     "System",
     "TaskPages",
     "TestData",
+    "Texts",
     "TrainData",
     "Training",
     "Tuning",

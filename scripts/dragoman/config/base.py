@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 from typing import Annotated
 
 import regex
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from dragoman.languages import named, named_pair
 from dragoman.strict import Strict as Strict
@@ -37,3 +37,18 @@ def _check_seeds(seeds: list[int]) -> list[int]:
 
 
 Seeds = Annotated[list[int], Field(min_length=1), AfterValidator(_check_seeds)]
+
+
+class Texts(Strict):
+    """Text of several languages: give either `files` or `corpus`."""
+
+    files: dict[Language, str] = {}
+    """Text file of each language, one sentence per line."""
+    corpus: Name | None = None
+    """Instead of files: a corpus whose training text is used."""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Texts:
+        if bool(self.files) == (self.corpus is not None):
+            raise ValueError("give either `files` or `corpus`")
+        return self

@@ -1,13 +1,14 @@
-"""`decoder:` decoders and their options, and the kinds of prior tokens."""
+"""`decoder:` decoders and their options."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self, Union, get_args
 
-from pydantic import Field, PositiveInt, field_validator, model_validator
+from pydantic import Field, NonNegativeFloat, PositiveInt, field_validator, model_validator
 
 from dragoman import registry
-from dragoman.config.base import Language, Name, Pair, Strict
+from dragoman.config.base import Name, Pair, Texts
+from dragoman.config.priors import Count, FixedPrior, Prior, Unit
 from dragoman.decoding.options import DecoderOptions
 from dragoman.policies import Policy
 from dragoman.policies.kinds import Decoded
@@ -73,6 +74,64 @@ class ContrastiveDecoder(DecoderOptions):
         return 3
 
 
+class Guided(OfflineDecoder, Texts):
+    """Base of decoders that keep the model in the target language by text of each language."""
+
+    corpus: Name | None = None
+    """Instead of files: a corpus whose training text is used, for every language of the experiment's test pairs. It is
+    the target side of a training pair where the corpus has one, else of a test pair."""
+
+    @model_validator(mode="after")
+    def _within_the_model(self) -> Guided:
+        if self.engine == "vllm":
+            raise ValueError(f"`{self.name}` needs `engine: transformers`; remove `engine`")
+        if self.monolingual:
+            raise ValueError("`monolingual` measures the model alone; give it to an `offline` decoder")
+        return self
+
+
+class GatedDecoder(Guided):
+    """Offline decoding in which some tokens are never written: tokens that the other languages' text has and the target
+    language's text has not, and tokens with a letter of a script that the target language's text has not. All other
+    tokens can be written, so a word of another language can still be spelt in pieces that the target language has, too;
+    and words of the target language may be lost if its text is small."""
+
+    name: Literal["gated"]
+    share: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """A token is never written if no more than this share of its uses is in the target language, where all languages
+    count as equally long. 0: only tokens that the target language's text has not."""
+    where: Literal["everywhere", "first"] = "everywhere"
+    """`first`: only the first token of the answer is constrained: it must be one with which a line of the target
+    language's text begins. This is a control for prior tokens: it gives the model the language, and nothing else."""
+
+    @model_validator(mode="after")
+    def _share_of_all(self) -> GatedDecoder:
+        if self.where == "first" and self.share:
+            raise ValueError("`share` has no effect with `where: first`; remove one of them")
+        return self
+
+
+class SteeredDecoder(Guided):
+    """Offline decoding with language vectors (ReCoVeR, arXiv 2509.14814). The vector of a language is the mean hidden
+    state of its text minus the mean over all languages, layer by layer; the text should say the same in all languages.
+    After every layer, the target language's vector minus the source language's is added to the hidden state of every
+    token but the first, and the result gets the length that the hidden state had."""
+
+    name: Literal["steered"]
+    strength: NonNegativeFloat = 1.0
+    """What the added vector is multiplied by. 0 is offline decoding."""
+    source: NonNegativeFloat = 1.0
+    """Weight of the source language's vector, which is subtracted."""
+    length: Literal["unit", "own"] = "unit"
+    """Length of the added vector before it is multiplied. `unit`: 1, as in the authors' runs; the right strength then
+    depends on the length of the model's hidden states. `own`: its own length. What is added after one layer is still
+    there after the next, so strengths well below 1 are enough; choose one on validation text."""
+    layers: Annotated[list[int], Field(min_length=1)] | None = None
+    """Layers after which it is added, counted from 0, or from the end with negative numbers; null: all."""
+    lines: PositiveInt = 1000
+    """Lines of each language whose hidden states are averaged."""
+
+
 class CopyDecoder(DecoderOptions):
     """Writes the source unchanged: a baseline that every system should exceed."""
 
@@ -109,9 +168,10 @@ class SimultaneousDecoder(DecoderOptions):
     recompute: bool = False
     """true: compute the keys and values of the response again after each word that is read, as models need that were
     trained on whole sentences or prefixes. false: keep them in the KV cache."""
-    positions: Literal["plain", "group"] = "plain"
+    positions: Literal["plain", "group", "none"] = "plain"
     """Position ids with rotary positions. `plain`: the response continues after the source read so far. `group`: the
-    response is counted from its own origin, as the method `simulmask` trains it. With ALiBi both are the same."""
+    response is counted from its own origin, as the method `simulmask` trains it. With ALiBi both are the same. `none`:
+    no positions, for models that `simulmask` has trained without them."""
     max_lag: PositiveInt = 10
     """Stop when this many more words have been written than read. Six characters of a target count as one word here,
     since a word has that many characters in some languages."""
@@ -191,131 +251,6 @@ class ConversationDecoder(DecoderOptions):
         return [f"n={size}" for size in self.chunk]
 
 
-Unit = Literal["token", "word", "character"]
-LONGEST = 5
-"""Most prior tokens, words or characters that a decoding may be given."""
-
-
-class NoPrior(Strict):
-    """No prior: the foundation model alone."""
-
-    kind: Literal["none"]
-
-
-class GoldPrior(Strict):
-    """The reference's first tokens: an upper bound, since a user has no reference."""
-
-    kind: Literal["gold"]
-
-
-class SftPrior(Strict):
-    """The twin's first tokens: also an upper bound, since it needs the fine-tuned twin."""
-
-    kind: Literal["sft"]
-    twin: str
-    """A tuning of the experiment."""
-
-
-class RefinedPrior(Strict):
-    """The first tokens of a task model's answer (A2). Give one of `model`, `hypotheses` and `system`."""
-
-    kind: Literal["refined"]
-    model: str | None = None
-    """Name under `models` of a sequence-to-sequence model, with `source: hub` or `local`. It uses its own generation
-    settings, except for the next three keys."""
-    beam: PositiveInt = 1
-    max_new_tokens: PositiveInt = 128
-    max_source_tokens: PositiveInt | None = None
-    """Longer sources are truncated, as is usual for summarization; null truncates nothing."""
-    prefix: str = ""
-    """Text that the model needs before a source, like "translate English to French: "; may hold {source_language} and
-    {target_language}."""
-    codes: dict[Language, str] = {}
-    """The model's own language codes, if it needs them (`fr: fra_Latn`)."""
-    hypotheses: str | None = None
-    """Path of a hypotheses.jsonl of this project, decoded from the same sources; may hold {pair}."""
-    setting: str = ""
-    """Which setting of `hypotheses` to use."""
-    system: Name | None = None
-    """Another system of the experiment, whose hypotheses are used."""
-
-    @model_validator(mode="after")
-    def _one_source(self) -> RefinedPrior:
-        if [self.model, self.hypotheses, self.system].count(None) != 2:
-            raise ValueError("give one of `model`, `hypotheses` and `system`")
-        return self
-
-
-class PseudoPrior(Strict):
-    """The dictionary entry of a source word (A3)."""
-
-    kind: Literal["pseudo"]
-    files: dict[Pair, str] = {}
-    """One file per pair, as for the decoder `dictionary`: source word, and its translation or tag."""
-    corpus: Name | None = None
-    """Instead of files: a corpus whose training text has word alignments. The entry of a word is the word that it is
-    most often aligned with; the dictionary is sorted by frequency, frequent words first."""
-    word: Literal["first_known", "first", "keyword"] = "first_known"
-    """Which source word is looked up. `first_known`: the first with an entry. `first`: the first of all (for tags).
-    `keyword`: the word with an entry that has the highest product of its count in the source and the logarithm of its
-    rank in the dictionary, which begins with the most frequent words."""
-    words: PositiveInt = 1
-    """Number of words of that kind (the first known words, the best keywords) whose entries are joined."""
-    capital: bool = True
-    """Begin the prior with a capital letter if the source begins with one."""
-    otherwise: str | None = None
-    """Prior for sources without any entry; null gives them no prior."""
-
-    @model_validator(mode="after")
-    def _one_source(self) -> PseudoPrior:
-        if bool(self.files) == (self.corpus is not None):
-            raise ValueError("give either `files` or `corpus`")
-        return self
-
-
-class RandomPrior(Strict):
-    """Tokens drawn at random from the tokens of a language's text; only tokens with a letter are used."""
-
-    kind: Literal["random", "wrong-language"]
-    files: dict[Language, str] = {}
-    """Text file of each language, one sentence per line. `random` draws from the target language, `wrong-language` from
-    the languages that are neither source nor target."""
-    corpus: Name | None = None
-    """Instead of files: a corpus whose training text in the target languages of the experiment's test pairs is used."""
-    seed: int = 1
-
-    @model_validator(mode="after")
-    def _one_source(self) -> RandomPrior:
-        if bool(self.files) == (self.corpus is not None):
-            raise ValueError("give either `files` or `corpus`")
-        return self
-
-
-class FixedPrior(Strict):
-    """The same words for every sentence of a target language, like "Voici la traduction :"."""
-
-    kind: Literal["fixed"]
-    texts: dict[Language, str]
-
-
-class PreamblePrior(Strict):
-    """The same words for every target language. It tests whether any beginning of an answer helps, or only one in the
-    target language."""
-
-    kind: Literal["preamble"]
-    text: str = "Sure, here is the translation:"
-    """May hold {source_language} and {target_language}. The default is from arXiv 2309.07098, written without
-    contraction."""
-
-
-Prior = Annotated[
-    NoPrior | GoldPrior | SftPrior | RefinedPrior | PseudoPrior | RandomPrior | FixedPrior | PreamblePrior,
-    Field(discriminator="kind"),
-]
-
-Count = Annotated[int, Field(ge=0, le=LONGEST)] | Literal["all"]
-
-
 class PrefilledDecoder(OfflineDecoder):
     """Gives the model the first tokens of the answer, which it continues. One job decodes every n, as the settings
     `n=0`, `n=1` ..."""
@@ -345,6 +280,9 @@ class PrefilledDecoder(OfflineDecoder):
             raise ValueError("vllm uses the whole GPU, so the twin has no memory; set `engine: transformers`")
         if len(set(self.n)) < len(self.n):
             raise ValueError(f"n: every value may be given only once, not {self.n}")
+        paired = isinstance(self.prior, FixedPrior) and self.prior.sources
+        if paired and (self.n != ["all"] or self.score_prior):
+            raise ValueError("a prior with `sources` needs `n: [all]` and `score_prior: false`; set both")
         if "all" in self.n and self.prior.kind not in ("fixed", "preamble"):
             raise ValueError(
                 f"n: all is allowed for fixed and preamble priors only; a whole {self.prior.kind} prior would be a "
@@ -356,6 +294,8 @@ class PrefilledDecoder(OfflineDecoder):
 OWN: tuple[type[DecoderOptions], ...] = (
     OfflineDecoder,
     ContrastiveDecoder,
+    GatedDecoder,
+    SteeredDecoder,
     CopyDecoder,
     DictionaryDecoder,
     SimultaneousDecoder,

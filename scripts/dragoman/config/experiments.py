@@ -10,8 +10,9 @@ from pydantic import Field, PositiveInt, field_validator, model_validator
 from dragoman import registry
 from dragoman.config.base import Folder, Language, Name, Pair, Seeds, Strict
 from dragoman.config.corpora import Corpus
-from dragoman.config.decoders import LONGEST, Decoder, OfflineDecoder
+from dragoman.config.decoders import Decoder, OfflineDecoder
 from dragoman.config.models import Model, Training
+from dragoman.config.priors import LONGEST
 
 
 class Segment(Strict):

@@ -125,7 +125,8 @@ class Batch:
             vocabulary: of its tokenizer.
             rows: all with a context of one token at least.
             positions: how rotary positions count: `plain` (the response after the source read so far) or `group` (from
-                an origin of its own); with ALiBi they make no difference here, where no hidden token takes room.
+                an origin of its own); with ALiBi these make no difference here, where no hidden token takes room. Or
+                `none`.
             pad: any token id.
             watched: the layer whose attention rows may look at.
         """
@@ -133,7 +134,7 @@ class Batch:
         self.model, self.positions, self.pad, self.rows = model, positions, pad, list(rows)
         self.device = model.device
         self.vocabulary, self.watched = vocabulary, watched
-        self.room = models.positions(model.config)
+        self.room = None if positions == "none" else models.positions(model.config)
         contexts = {id(row.context): row.context[: self.room] for row in rows}
         self.width = max(len(context) for context in contexts.values())
         number = {key: index for index, key in enumerate(contexts)}
@@ -145,7 +146,7 @@ class Batch:
         order = torch.arange(self.width, device=self.device)
         seen = (order <= order[:, None]).expand(len(contexts), -1, -1)
         order = order.expand(len(contexts), -1)
-        view = View(seen, order, order[:, None], order)
+        view = attention.unplaced(self.model, View(seen, order, order[:, None], order), self.positions)
         cache = attention.new_cache()
         attention.forward(self.model, ids.to(self.device), view, cache, keep=1)
         return cache
@@ -217,6 +218,7 @@ class Batch:
         place = numbers if self.positions == "group" else own_place
         key_place = torch.where(j < first, j - 1, read[:, None] + j - first)[:, None]
         view = View(seen, place.clamp(min=0), key_place.clamp(min=0), own_place)
+        view = attention.unplaced(self.model, view, self.positions)
         with LayerWeights.of(self.model, self.watched) as layer:
             logits = attention.forward(self.model, torch.tensor(ids, device=self.device), view, self.places, keep=1)
         possible = self.vocabulary.possible(logits[:, -1], starting)

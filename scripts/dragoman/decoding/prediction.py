@@ -15,6 +15,8 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 from transformers import PreTrainedModel
 
+from dragoman import models
+
 
 @dataclass(frozen=True)
 class Prediction:
@@ -58,6 +60,8 @@ class LayerWeights(TorchFunctionMode):
         """
         if layer is None:
             return nullcontext()
+        if models.implementation(model.config.model_type) != "sdpa":
+            raise ValueError(f"no policy can look at the attention of {model.config.model_type} models; take another")
         count = model.config.get_text_config().num_hidden_layers
         if not -count <= layer < count:
             raise ValueError(f"the policy looks at layer {layer}, and the model has layers 0 to {count - 1}")

@@ -7,6 +7,7 @@ from itertools import takewhile
 
 from dragoman.decoding import Context, Item, Row, offline, priors
 from dragoman.decoding.priors import PrefilledDecoder
+from dragoman.languages.words import parted
 
 
 class Decoder(offline.Decoder):
@@ -17,6 +18,13 @@ class Decoder(offline.Decoder):
     def __init__(self, context: Context, options: PrefilledDecoder) -> None:
         super().__init__(context, options)
         self.make = priors.maker(options, context, self.tokenizer)
+
+    def prompts(self, items: Sequence[Item]) -> list[list[int]]:
+        """Token ids of every item up to where the answer begins; sources begin with the prior's words for them."""
+        words = priors.before_source(self.options.prior, self.context.pair)
+        blank = [" " * parted(words, item.source) if words else "" for item in items]
+        longer = [item._replace(source=words + gap + item.source) for item, gap in zip(items, blank, strict=True)]
+        return super().prompts(longer)
 
     def decode(self, items: Sequence[Item]) -> list[list[Row]]:
         """One row per item and n.

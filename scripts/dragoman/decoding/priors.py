@@ -7,7 +7,7 @@ A prior is a list of token ids that stand after the prompt (arXiv 2404.16766). W
     pseudo      a dictionary: one word of the source translated, a keyword of it, the first word's most frequent tag
     gold        the reference
     random, wrong-language    tokens drawn from text of the target language, or of another one
-    fixed       a text for each target language
+    fixed       a text for each target language; maybe also one for each source language, before the source
     preamble    an English text
     none        nothing
 
@@ -50,21 +50,19 @@ from dragoman.config import (
     Unit,
 )
 from dragoman.decoding import Context, Item
+from dragoman.decoding.language_text import MANY, language_text
 from dragoman.languages import split_pair
 from dragoman.languages.dictionaries import Dictionary, read_dictionary
 from dragoman.languages.units import of_pair, units
 from dragoman.languages.words import WORD, characters, folded, has_letter, parted
 from dragoman.prompts import encode, render
-from dragoman.text import lines, objects
+from dragoman.text import objects
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 Maker = Callable[[Sequence[Item]], list[list[int]]]
 """Gives each item's prior, as long as it can be needed."""
-
-MANY = 20_000
-"""Rows of a corpus that are read for a dictionary or for a language's tokens."""
 
 # ------------------------------------------------------------------------------------------------------------- cutting
 
@@ -140,6 +138,17 @@ def _texts(prior: Prior, context: Context) -> Callable[[Sequence[Item]], list[st
         case PreamblePrior():
             text = _named(prior.text, context.pair)
     return lambda items: [text] * len(items)
+
+
+def before_source(prior: Prior, pair: str) -> str:
+    """Words that a prior puts before every source of a pair; "" if it puts none there.
+
+    Raises:
+        ValueError: it has words for other languages only.
+    """
+    if not isinstance(prior, FixedPrior) or not prior.sources:
+        return ""
+    return _of(prior.sources, split_pair(pair)[0], "source prefix")
 
 
 def _of(table: dict[str, str], key: str, what: str) -> str:
@@ -309,7 +318,7 @@ def _drawn(prior: RandomPrior, pair: str, tokenizer: PreTrainedTokenizerBase) ->
 
 def _tokens_of(path: Path, tokenizer: PreTrainedTokenizerBase) -> list[int]:
     """Distinct tokens of a text that have a letter, in the order of their ids."""
-    text = pq.read_table(path)["target"][:MANY].to_pylist() if path.suffix == ".parquet" else list(lines(path))
+    text = language_text(path)
     ids = {token for row in tokenizer(text, add_special_tokens=False)["input_ids"] for token in row}
     found = [token for token in sorted(ids) if has_letter(tokenizer.decode([token]))]
     if not found:

@@ -56,6 +56,7 @@ class Stream:
             mark: token ids between source and target, one at least.
             positions: `group` or `plain` with rotary positions; `group`, which training can mirror, unless given. With
                 ALiBi, `modified` and `plain` are the same here: no key in the cache is hidden, all stand side by side.
+                `none` with either.
             origin: with `group`, the position of the first token of the mark.
             recompute: feed the whole response again after source was read, for models trained without visibility.
             watched: the layer whose attention is kept in `weights`.
@@ -97,7 +98,8 @@ class Stream:
     @property
     def outgrown(self) -> str:
         """Why there can be no further token; empty where there can."""
-        return outgrown(len(self.context), len(self.response), self.positions, models.positions(self.model.config))
+        room = None if self.positions == "none" else models.positions(self.model.config)
+        return outgrown(len(self.context), len(self.response), self.positions, room)
 
     @torch.inference_mode()
     def logits(self, hidden: int = 0) -> torch.Tensor:
@@ -132,6 +134,7 @@ class Stream:
         else:
             place = side_by_side[-queries:]
         view = View(seen[None], place[None], side_by_side[None, None], side_by_side[None, -queries:])
+        view = attention.unplaced(self.model, view, self.positions)
         ids = torch.tensor([context + response], device=device)
         with LayerWeights.of(self.model, self.watched) as layer:
             logits = attention.forward(self.model, ids, view, self.cache, keep=1)[0, -1]

@@ -3,6 +3,7 @@
 Raffel, Agostinelli, Chen 2024, arXiv 2405.10443. One pass over each sentence pair trains all its read and write steps,
 under the mask that word-by-word decoding with a kept cache has. `modified` positions are the paper's (ALiBi); `group`
 positions do the same for rotary models (arXiv 2505.16983); `plain` is the paper's SM-norec without modified ALiBi.
+`none` removes positions, so that none can differ between training and decoding.
 
 The paper trains one model per k, on k + 4 for decoding with k: one policy. With several policies every sentence pair is
 read by one of them, and one model serves them all.
@@ -32,9 +33,10 @@ if TYPE_CHECKING:
 class Options(Reading):
     """How examples are masked and positions counted."""
 
-    positions: Literal["modified", "plain", "group"] = "modified"
+    positions: Literal["modified", "plain", "group", "none"] = "modified"
     """`modified`: ALiBi in which hidden source takes no room, the paper's. `group`: rotary positions, source and
-    response counted each from its own origin. `plain`: as if nothing were hidden."""
+    response counted each from its own origin. `plain`: as if nothing were hidden. `none`: no positions (NoPE, arXiv
+    2305.19466), for models of either kind, which have to learn to do without them."""
     visibility: Mode = "exact"
     """`exact` mirrors decoding for words of any number of tokens. `official` is the mask of the authors' code, in which
     all but the last token of a target word see the source of the next one. Their code tokenises each word alone to
@@ -55,7 +57,7 @@ class Options(Reading):
 
 def alibi(options: Options) -> bool | None:
     """Whether the positions need a model with ALiBi (True) or one without (False); None where any will do."""
-    return {"modified": True, "group": False, "plain": None}[options.positions]
+    return {"modified": True, "group": False}.get(options.positions)
 
 
 def examples(

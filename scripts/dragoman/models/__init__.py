@@ -168,6 +168,19 @@ def positions(config: PretrainedConfig) -> int | None:
     return None if getattr(text, "alibi", False) else getattr(text, "max_position_embeddings", None)
 
 
+def implementation(kind: str) -> str:
+    """The attention that a kind of model is loaded with: SDPA, except for BLOOM, which has only its own."""
+    return "eager" if kind == "bloom" else "sdpa"
+
+
+def _kind(folder: Path) -> str:
+    """The kind of the model in a folder; "" if its config.json cannot be read, which is an error when it is loaded."""
+    try:
+        return str(read_json(Path(folder) / "config.json").get("model_type", ""))
+    except (OSError, ValueError):
+        return ""
+
+
 def unmaskable(config: Mapping[str, Any]) -> str:
     """Why a model takes no mask of ours, so that only whole sentences can be decoded, and trained on without packing;
     empty where it takes one.
@@ -177,7 +190,7 @@ def unmaskable(config: Mapping[str, Any]) -> str:
     """
     text = config.get("text_config") or config
     kind = text.get("model_type", "")
-    if kind in ("bloom", "mpt"):
+    if kind == "mpt":
         return f"{kind} models compute ALiBi positions themselves, so they cannot be changed as for Falcon"
     if any("mamba" in key or key == "lru_width" for key in text):  # these name no layer_types
         return f"{kind} models have recurrent layers, which accept no attention mask"
@@ -208,7 +221,8 @@ def load(folder: Path, dtype: torch.dtype | None = None) -> PreTrainedModel:
 
     from dragoman.models import output
 
-    made = whole(AutoModelForCausalLM, folder, dtype=dtype or torch.float32, attn_implementation="sdpa")
+    how = implementation(_kind(folder))
+    made = whole(AutoModelForCausalLM, folder, dtype=dtype or torch.float32, attn_implementation=how)
     return output.arranged(_of_text(made))
 
 

@@ -4,18 +4,19 @@ model.
 Models with rotary positions (and learned ones) take a boolean mask [batch, 1, queries, keys] and `position_ids` as they
 are. Falcon with ALiBi accepts no such mask and adds its bias itself; for the time of a pass its ALiBi is switched off
 and our bias given as the mask, which leaves the same arithmetic: under a causal mask the logits are those of the
-untouched model, bit for bit.
+untouched model, bit for bit. BLOOM, whose attention is its own and takes no SDPA, gets our bias in place of its own.
 
 How positions are counted when source tokens are hidden:
 
     plain     every token where it stands in the sequence, hidden or not
     modified  ALiBi: hidden tokens take no room, query by query (arXiv 2405.10443)
     group     rotary: the source and what follows it each count from an origin of their own (arXiv 2505.16983)
+    none      any model: every token is at position 0, and only the mask shows the order (NoPE, arXiv 2305.19466)
 
-Only the last two give the numbers that word-by-word decoding with a kept cache gives.
+The last three give the numbers that word-by-word decoding with a kept cache gives.
 
 A sliding layer's query sees keys that are nearer than its window: at inference the tokens read and written by then, one
-after the other. So with `modified` and `group`, hidden tokens do not count for the window either; with `plain` they do.
+after the other. So hidden tokens count for the window with `plain` only.
 """
 
 from __future__ import annotations
@@ -23,19 +24,20 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import torch
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 from transformers import Cache, DynamicCache, PreTrainedModel
+from transformers.models.bloom import modeling_bloom as bloom
 from transformers.models.falcon.modeling_falcon import FalconModel, build_alibi_tensor
 
 from dragoman import models
 from dragoman.models import output, visibility
 
-Positions = Literal["plain", "modified", "group"]
+Positions = Literal["plain", "modified", "group", "none"]
 
 
 @dataclass(frozen=True)
@@ -60,9 +62,9 @@ def uses_alibi(model: PreTrainedModel) -> bool:
         ValueError: they are ALiBi in a kind of model that is not provided for.
     """
     kind = model.config.model_type
-    if kind in ("bloom", "mpt"):
+    if kind == "mpt":
         raise ValueError(models.unmaskable({"model_type": kind}))
-    return kind == "falcon" and model.config.alibi
+    return kind == "bloom" or (kind == "falcon" and model.config.alibi)
 
 
 def window(model: PreTrainedModel) -> int | None:
@@ -89,9 +91,19 @@ def check_positions(model: PreTrainedModel, positions: Positions) -> None:
     Raises:
         ValueError: they are for other models.
     """
-    if positions != "plain" and positions != mirroring(model):
+    if positions not in ("plain", "none", mirroring(model)):
         kind = "ALiBi" if uses_alibi(model) else "rotary or learned positions"
-        raise ValueError(f"a model with {kind} has {mirroring(model)!r} or 'plain' positions, not {positions!r}")
+        raise ValueError(
+            f"a model with {kind} has {mirroring(model)!r}, 'plain' or 'none' positions, not {positions!r}"
+        )
+
+
+def unplaced(model: PreTrainedModel, view: View, positions: Positions) -> View:
+    """The view, with every token at position 0 if positions are `none`. Sliding windows still count tokens."""
+    if positions != "none":
+        return view
+    key_place = torch.zeros_like(view.key_place) if uses_alibi(model) else view.key_place
+    return replace(view, place=torch.zeros_like(view.place), key_place=key_place)
 
 
 # --------------------------------------------------------------------------------------------------- whole sequences
@@ -115,7 +127,8 @@ def whole(
     seen = visibility.sees(i, j, rows, starts, ends) & (documents[:, :, None] == documents[:, None, :])
     place = own_place = index - first
     key_place = place[:, None, :]
-    if positions == "modified" or (positions == "group" and window is not None and len(index) > window):
+    counts = window is not None and len(index) > window
+    if positions == "modified" or (positions in ("group", "none") and counts):
         key_place = (visibility.position(j, rows, starts, ends) - first[:, :, None]).clamp(min=0)
         own_place = visibility.position(index, visible, start, end) - first
     if positions == "group":
@@ -154,9 +167,11 @@ def masked(
         ValueError: the model cannot have such positions, or not this kernel.
     """
     check_positions(model, positions)
-    view = whole(visible, documents, positions, origin, window(model))
+    view = unplaced(model, whole(visible, documents, positions, origin, window(model)), positions)
     if kernel == "sdpa":
         return forward(model, input_ids, view, keep=keep)
+    if models.implementation(model.config.model_type) != "sdpa":
+        raise ValueError(f"{model.config.model_type} has an attention of its own, without FlexAttention; use sdpa")
     if model.training and model.is_activation_checkpointing:
         raise ValueError("gradient checkpointing repeats the forward pass outside of FlexAttention's reach; use sdpa")
     if not documents[:, 0].all():
@@ -187,26 +202,44 @@ class _Biased(torch.nn.Module):
         return self.block(hidden_states, **arguments | {"alibi": arguments["attention_mask"]})
 
 
+class _Replaced(torch.nn.Module):
+    """A BLOOM block whose bias, [rows x heads, queries, keys], is the whole mask."""
+
+    def __init__(self, block: torch.nn.Module, bias: torch.Tensor) -> None:
+        super().__init__()
+        self.block, self.bias = block, bias
+
+    def forward(self, hidden_states: torch.Tensor, **arguments: Any) -> Any:
+        return self.block(hidden_states, **arguments | {"alibi": self.bias, "attention_mask": None})
+
+
 @contextmanager
-def _alibi_given(model: PreTrainedModel) -> Iterator[None]:
-    """Let a Falcon model with ALiBi take the mask as it is, and add nothing of its own."""
-    core = next(module for module in model.modules() if isinstance(module, FalconModel))
-    blocks = core.h
-    core.use_alibi, core.h = False, torch.nn.ModuleList(_Biased(block) for block in blocks)
+def _alibi_given(model: PreTrainedModel, mask: torch.Tensor) -> Iterator[torch.Tensor | None]:
+    """Let a model with ALiBi take a mask [rows, heads, queries, keys] as it is, and add nothing of its own.
+
+    Yields:
+        The value for the model's argument `attention_mask`.
+    """
+    core = next(module for module in model.modules() if isinstance(module, FalconModel | bloom.BloomModel))
+    blocks, falcon = core.h, isinstance(core, FalconModel)
+    core.use_alibi = not falcon  # BLOOM has no such switch
+    core.h = torch.nn.ModuleList(_Biased(each) if falcon else _Replaced(each, mask.flatten(0, 1)) for each in blocks)
     try:
-        yield
+        yield mask if falcon else None
     finally:
         core.use_alibi, core.h = True, blocks
 
 
 def alibi_table(model: PreTrainedModel, places: int) -> torch.Tensor:
-    """Falcon's own bias [heads, places] of a key at each position, as it is added to scores that are scaled already.
+    """The model's own bias [heads, places] of a key at each position, as it is added to scores that are scaled already.
 
     Falcon rounds slopes and biases to bfloat16 (above position 256, every second one is another's) and scales the bias
     with the scores; pre-trained weights know nothing else.
     """
     config = model.config
     ones = torch.ones((1, places), dtype=torch.long, device=model.device)
+    if config.model_type == "bloom":
+        return bloom.build_alibi_tensor(ones, config.num_attention_heads, model.dtype)[:, 0]
     return build_alibi_tensor(ones, config.num_attention_heads, model.dtype)[:, 0] / config.head_dim**0.5
 
 
@@ -263,15 +296,16 @@ def _run(
     **arguments: Any,
 ) -> torch.Tensor:
     """Logits under a mask [batch or 1, heads or 1, queries, keys], or one for each kind of layer, and nothing else."""
-    implementation = model.config.get_text_config()._attn_implementation
-    if implementation != "sdpa":
-        raise ValueError(f"load the model with attn_implementation='sdpa', not {implementation!r}")
+    given, wanted = model.config.get_text_config()._attn_implementation, models.implementation(model.config.model_type)
+    if given != wanted:
+        raise ValueError(f"load the model with attn_implementation={wanted!r}, not {given!r}")
     with output.only(model, keep) as last:
-        arguments |= {"attention_mask": mask, "logits_to_keep": last}
+        arguments |= {"logits_to_keep": last}
         if uses_alibi(model):
-            with _alibi_given(model):
-                return model(**arguments).logits
-        return model(**arguments, position_ids=place).logits
+            assert isinstance(mask, torch.Tensor)  # no such model has kinds of layers
+            with _alibi_given(model, mask) as given:
+                return model(**arguments, attention_mask=given).logits
+        return model(**arguments, attention_mask=mask, position_ids=place).logits
 
 
 def new_cache() -> Cache:
@@ -313,7 +347,7 @@ class Flex(TorchFunctionMode):
 
         batch, length = visible.shape
         self.score_mod = None
-        if uses_alibi(model):
+        if uses_alibi(model) and positions != "none":
             self.score_mod = flex_bias(visible, documents, alibi_table(model, length), positions)
         size = window(model)
         windows = [None] if size is None else [None, size]

@@ -6,13 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from dragoman import registry
-from dragoman.checks import page_pairs
+from dragoman.checks import into_each, page_pairs
 from dragoman.command import located
 from dragoman.config import (
     Decoder,
     DictionaryDecoder,
+    Experiment,
     FilesCorpus,
     GgufModel,
+    Guided,
     LocalModel,
     OfflineDecoder,
     PackageModel,
@@ -90,8 +92,12 @@ class Inputs(Folders):
         return list(dict.fromkeys(folder for folder in folders if folder))
 
     def decoder(self, run: DecodeRun) -> Decoder:
-        """The decoder of a decoding; what its prior names (a tuning, system, model, corpus) is files by now."""
+        """The decoder of a decoding; what it or its prior names (a tuning, system, model, corpus) is files by now."""
         decoder = self.system(run).decoder
+        if isinstance(decoder, Guided) and decoder.corpus:
+            pairs = self._guiding(self.experiment(run.experiment), decoder)
+            files = {pair.rpartition("-")[2]: self._train_file(decoder.corpus, pair) for pair in pairs}
+            return decoder.model_copy(update={"files": files, "corpus": None})
         if not isinstance(decoder, PrefilledDecoder):
             return decoder
         prior, found = decoder.prior, dict[str, Any]()
@@ -112,6 +118,11 @@ class Inputs(Folders):
                 texts = {pair.rpartition("-")[2]: self._train_file(name, pair) for pair in pairs}
                 found = {"files": texts, "corpus": None}
         return decoder.model_copy(update={"prior": prior.model_copy(update=found)})
+
+    def _guiding(self, experiment: Experiment, decoder: Guided) -> list[str]:
+        """Pairs whose training text a decoder reads, one into each language."""
+        found = into_each(experiment, self.config.corpora, decoder.corpus or "").values()
+        return [pair for pair in found if pair is not None]
 
     def _train_file(self, corpus: str, pair: str) -> str:
         return (self.corpus_folder(corpus, pair) / "train.parquet").as_posix()
@@ -157,7 +168,9 @@ class Inputs(Folders):
         decoder = self.decoder(run)
         if isinstance(decoder, DictionaryDecoder):
             return [Path(decoder.files[run.pair])]
-        match decoder.prior if isinstance(decoder, PrefilledDecoder) else None:
+        match decoder.prior if isinstance(decoder, PrefilledDecoder) else decoder:
+            case Guided(files=files):
+                paths = [Path(path) for path in files.values()]
             case SftPrior(twin=folder) | RefinedPrior(model=str(folder)):
                 return [Path(folder) / MANIFEST]
             case RefinedPrior(hypotheses=str(path)):
@@ -221,6 +234,8 @@ class Inputs(Folders):
             shown = {shots.corpus for system in experiment.systems.values() if (shots := system.shots)}
             shown |= {getattr(prior_of(system), "corpus", None) for system in experiment.systems.values()}
             used += [(corpus, pair) for corpus in shown if corpus for pair in experiment.test.pairs]
+            guides = [system.decoder for system in experiment.systems.values() if isinstance(system.decoder, Guided)]
+            used += [(each.corpus, pair) for each in guides if each.corpus for pair in self._guiding(experiment, each)]
         joined = [(spec, pair) for name, pair in used if isinstance(spec := self.config.corpora[name], PivotCorpus)]
         used += [(spec.corpus, base) for spec, pair in joined for base in spec.bases(pair)]
         return sorted(set(used))
