@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Write all generated files: the JSON Schema and the tables of keys of configurations, and the conda environments."""
+"""Write all generated files: the JSON Schema and the tables of keys and models of configurations, and the conda
+environments."""
 
 from __future__ import annotations
 
@@ -20,8 +21,11 @@ from dragoman import command, registry
 from dragoman.command import REPOSITORY
 from dragoman.config import Config, Strict, Tuning
 from dragoman.config.decoders import BROUGHT
+from dragoman.configfile import known_models
+from dragoman.plan import resources
 from dragoman.policies import Policy
 from dragoman.policies.kinds import POLICIES, Curve
+from dragoman.room import gigabytes
 from dragoman.storage import replacing
 from dragoman.strict import docstrings
 
@@ -29,6 +33,7 @@ SCHEMA = REPOSITORY / "workflow" / "schemas" / "config.schema.json"
 ENVIRONMENTS = REPOSITORY / "envs"
 README = REPOSITORY / "config" / "README.md"
 MARK = "<!-- keys -->"
+MODELS = ("<!-- models -->", "<!-- end of models -->")
 POLICY, DECODER = "policy-", "decoder-"
 """How the anchors of the tables of policies, and of decoders that bring their own options, begin."""
 PYTHON = "3.11"
@@ -193,9 +198,25 @@ def _models(base: type[BaseModel]) -> list[type[BaseModel]]:
     return [each for child in base.__subclasses__() for each in (child, *_models(child))]
 
 
+def models() -> str:
+    """The models that every configuration may name, as a table."""
+    rows = ["| name | on the hub | weights | download | licence | needs an account | languages |"]
+    rows.append("|---|---|---:|---:|---|---|---|")
+    each_byte = resources.load().estimate.download_bytes
+    for name, model in known_models().items():
+        assert model.parameters is not None  # a test checks this
+        size = f"{model.parameters:,} | {gigabytes(int(model.parameters * each_byte))}"
+        link = f"[{model.id}](https://huggingface.co/{model.id})"
+        gated = "yes" if model.gated else "no"
+        rows.append(f"| `{name}` | {link} | {size} | {model.licence} | {gated} | {model.languages} |")
+    return "\n".join(rows)
+
+
 def readme() -> str:
-    """config/README.md with its table of keys made anew."""
+    """config/README.md with its tables of models and keys made again."""
     text = README.read_text(encoding="utf-8")
+    begin, end = MODELS
+    text = f"{text[: text.index(begin)]}{begin}\n\n{models()}\n\n{text[text.index(end) :]}"
     seen: dict[str, str] = {}
     _sections(Config, seen)
     return text[: text.index(MARK)] + MARK + "\n\n" + "\n\n".join(seen.values()) + "\n"

@@ -2,7 +2,7 @@
 """Translate while you type: words go in at standard input, their translation comes out as soon as it can be written.
 
 A line is a sentence. From a terminal, a word is taken when the line is sent; from a pipe, when a blank follows it.
-Sources in languages that write no blanks are taken character by character.
+Sources in languages that write no blanks are taken character by character. `--page` shows the same on a web page.
 """
 
 from __future__ import annotations
@@ -11,24 +11,17 @@ import argparse
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-import yaml
-from pydantic import ValidationError
-
 from dragoman import command
-from dragoman.config import SimultaneousDecoder
 from dragoman.configfile import load_config
-from dragoman.decoding import Context
+from dragoman.decoding import live
 from dragoman.decoding.serve import serve
 from dragoman.languages.units import Unit, joined
 from dragoman.metrics import instances
 from dragoman.plan import Plan
-from dragoman.policies import Policy
-from dragoman.prompts import shots
-from dragoman.strict import docstrings
 
 if TYPE_CHECKING:
     from dragoman.decoding.streaming import Interpreter
@@ -56,43 +49,15 @@ def words(stream: TextIO, unit: Unit = "word") -> Iterator[tuple[str, bool]]:
 
 
 def interpreter_of(arguments: argparse.Namespace) -> Interpreter:
-    """The system that a configuration names, ready to read.
+    """The system that the command line names, ready to read.
 
     Raises:
-        ValueError: it is not decoded while it is read.
+        ValueError: it is not decoded while it is read, or its model is not made yet.
     """
-    from dragoman.decoding.streaming import Interpreter  # brings torch, which --help need not wait for
-
     plan = Plan(load_config(arguments.config))
-    name, setting = arguments.system, f"k={arguments.k}" if arguments.k else arguments.setting
-    if setting and name not in plan.experiment(arguments.experiment).systems:
-        name = f"{name},{setting}"  # one model for each k
-    run = plan.decode_run(arguments.experiment, name, arguments.pair, arguments.seed)
-    system = plan.system(run)
-    if not isinstance(system.decoder, SimultaneousDecoder) or system.decoder.legacy:
-        raise ValueError(f"the system {run.system!r} does not decode word by word; use one with `name: simultaneous`")
-    context = Context(plan.model_behind(run), run.pair, shots.asked(plan, run), plan.experiment(run.experiment).asked)
-    policy = system.decoder.policies[0]
-    if setting and (name == arguments.system or setting.startswith(f"{policy.AXIS}=")):
-        policy = at(policy, setting)
-    return Interpreter(context, system.decoder, policy)
-
-
-def at(policy: Policy, setting: str) -> Policy:
-    """A policy at another point of its curve.
-
-    Raises:
-        ValueError: the setting is not of its axis, or not a value that it can have.
-    """
-    axis, _, value = setting.partition("=")
-    if axis != policy.AXIS:
-        known = f"its settings are like {policy.setting}" if policy.AXIS else "it has no settings"
-        raise ValueError(f"the system reads and writes by {policy.name!r}, and {known}, not {setting}")
-    try:
-        return type(policy).model_validate(policy.model_dump() | {axis: yaml.safe_load(value)})
-    except (ValidationError, yaml.YAMLError):
-        text = docstrings(type(policy))[axis]
-        raise ValueError(f"{policy.name!r} cannot have {setting}. {axis}: {text}") from None
+    setting = f"k={arguments.k}" if arguments.k else arguments.setting
+    names = (arguments.experiment, arguments.system, arguments.pair, arguments.seed)
+    return live.interpreter(plan, live.chosen(plan, *names, setting or ""), arguments.config)
 
 
 def translate(interpreter: Interpreter, source: TextIO, target: TextIO) -> Iterator[instances.Instance]:
@@ -134,6 +99,17 @@ def translate(interpreter: Interpreter, source: TextIO, target: TextIO) -> Itera
             read, elapsed, written, count = [], [], [], count + 1
 
 
+def show_page(config: Path, port: int) -> None:
+    """Serve the page until Ctrl-C."""
+    from dragoman.decoding.watch import Desk
+    from dragoman.decoding.watch_server import Server
+
+    with Server(Desk(Plan(load_config(config)), config), port) as server:
+        print(f"Open {server.address} in a browser of this machine. Ctrl-C ends the server.", flush=True)
+        with suppress(KeyboardInterrupt):
+            server.serve_forever()
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Entry point."""
     example = (
@@ -142,9 +118,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     parser = command.parser(__doc__ or "", example)
     command.add_config(parser)
-    parser.add_argument("--experiment", required=True)
-    parser.add_argument("--system", required=True, help="a system with the decoder `simultaneous` or `streaming`")
-    parser.add_argument("--pair", required=True)
+    parser.add_argument("--experiment")
+    parser.add_argument("--system", help="a system with the decoder `simultaneous` or `streaming`")
+    parser.add_argument("--pair")
     parser.add_argument("--seed", type=int, default=1)
     point = parser.add_mutually_exclusive_group()
     point.add_argument("--k", type=int, help="of wait-k: source words read before the first target word")
@@ -155,7 +131,22 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--serve", action="store_true", help="read and write JSON lines, for scripts/simuleval_agent.py"
     )
+    parser.add_argument(
+        "--page", action="store_true", help="show translations on a web page of this machine, where a system is chosen"
+    )
+    parser.add_argument("--port", type=int, help="of the page; 0: any that is free (8765)")
     arguments = parser.parse_args(argv)
+    named = {f"--{name}": getattr(arguments, name) for name in ("experiment", "system", "pair")}
+    if arguments.page:
+        others = named | {name: getattr(arguments, name[2:]) for name in ("--k", "--setting", "--log", "--serve")}
+        if given := [name for name, value in others.items() if value]:
+            parser.error(f"{given[0]} does not go with --page, where the system is chosen on the page")
+        show_page(arguments.config, 8765 if arguments.port is None else arguments.port)
+        return
+    if missing := [name for name, value in named.items() if value is None]:
+        parser.error(f"the following arguments are required: {', '.join(missing)} (or --page)")
+    if arguments.port is not None:
+        parser.error("--port belongs to --page")
     with redirect_stdout(sys.stderr):
         interpreter = interpreter_of(arguments)
     if arguments.serve:

@@ -29,11 +29,11 @@ def chromium() -> Iterator[Any]:
         browser.close()
 
 
-def watch(tab: Any, complaints: list[str]) -> None:
-    """Write down every error of a page, and every request but that for itself."""
+def watch(tab: Any, complaints: list[str], local: tuple[str, ...] = LOCAL) -> None:
+    """Write down every error of a page, and every request but those to addresses that begin as `local`."""
     tab.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
     tab.on("pageerror", lambda error: complaints.append(str(error)))
-    tab.on("request", lambda request: None if request.url.startswith(LOCAL) else complaints.append(request.url))
+    tab.on("request", lambda request: None if request.url.startswith(local) else complaints.append(request.url))
 
 
 def grave(tab: Any) -> list[str]:

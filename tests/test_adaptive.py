@@ -15,12 +15,11 @@ import yaml
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 
-import stream
 from conftest import save_model
 from dragoman import models
 from dragoman.config import SimultaneousDecoder
 from dragoman.configfile import ConfigError, parse, prompts
-from dragoman.decoding import Context, Item, Row, simultaneous, streaming
+from dragoman.decoding import Context, Item, Row, live, simultaneous, streaming
 from dragoman.decoding.streaming import Interpreter
 from dragoman.decoding.vocabulary import Vocabulary
 from dragoman.languages.spelling import Cut, Spelling, cut
@@ -393,14 +392,14 @@ def test_how_points_are_named() -> None:
 
 def test_a_point_is_chosen_on_the_command_line() -> None:
     policy = configured("policy: {name: confidence, threshold: 0.5, k: 2}").policies[0]
-    assert stream.at(policy, "threshold=0.75") == policy.model_copy(update={"threshold": 0.75})
+    assert live.at(policy, "threshold=0.75") == policy.model_copy(update={"threshold": 0.75})
     for setting, said in (
         ("k=3", "by 'confidence', and its settings are like threshold=0.5, not k=3"),
         ("threshold=7", "cannot have threshold=7. threshold: Least probability"),
         ("threshold", "cannot have threshold."),
     ):
         with pytest.raises(ValueError, match=re.escape(said)):
-            stream.at(policy, setting)
+            live.at(policy, setting)
 
 
 def test_a_tuning_swept_over_the_axis_of_a_policy() -> None:

@@ -18,10 +18,11 @@ from tokenizers.processors import TemplateProcessing
 
 import fetch_model
 from dragoman import models
-from dragoman.config import OfflineDecoder, Prompt
-from dragoman.configfile import load_config
+from dragoman.config import HubModel, OfflineDecoder, Prompt
+from dragoman.configfile import ConfigError, known_models, load_config, with_known_models
 from dragoman.decoding import Context, Item, offline
 from dragoman.plan import Plan, resources
+from dragoman.plan.estimates import forecast
 from dragoman.prompts import chat
 from dragoman.storage import read_manifest
 from dragoman.weights.model import LIBRARIES, READING
@@ -74,8 +75,41 @@ BASES = {
     "SmolLM3 3B": Base(
         hf.SmolLM3Config, {}, qwen, "", SMOLLM3, DATED, 3_075_098_624
     ),  # every fourth layer: no position
-    "EuroLLM 1.7B": Base(hf.LlamaConfig, {}, llama, "<bos>", CHATML, {"system": ""}, 1_657_000_000),
+    "EuroLLM 1.7B": Base(hf.LlamaConfig, {}, llama, "<bos>", CHATML, {"system": ""}, 1_656_850_432),
 }
+
+
+QWEN = {"vocab_size": 151936, "num_hidden_layers": 28, "num_attention_heads": 16, "num_key_value_heads": 8}
+KNOWN: dict[str, tuple[str, dict[str, Any]]] = {
+    "qwen3-0.6b": ("Qwen3 0.6B", QWEN | {"hidden_size": 1024, "intermediate_size": 3072, "tied": True}),
+    "qwen3-1.7b": ("Qwen3 0.6B", QWEN | {"hidden_size": 2048, "intermediate_size": 6144, "tied": True}),
+    "gemma3-1b": (
+        "Gemma 3 270M",
+        {"vocab_size": 262144, "num_hidden_layers": 26, "num_attention_heads": 4, "num_key_value_heads": 1}
+        | {"hidden_size": 1152, "intermediate_size": 6912, "head_dim": 256, "tied": True},
+    ),
+    "llama3.2-1b": (
+        "Llama 3.2 1B",
+        {"vocab_size": 128256, "num_hidden_layers": 16, "num_attention_heads": 32, "num_key_value_heads": 8}
+        | {"hidden_size": 2048, "intermediate_size": 8192, "tied": True},
+    ),
+    "smollm3-3b": (
+        "SmolLM3 3B",
+        {"vocab_size": 128256, "num_hidden_layers": 36, "num_attention_heads": 16, "num_key_value_heads": 4}
+        | {"hidden_size": 2048, "intermediate_size": 11008, "tied": True},
+    ),
+    "eurollm-1.7b": (
+        "EuroLLM 1.7B",
+        {"vocab_size": 128000, "num_hidden_layers": 24, "num_attention_heads": 16, "num_key_value_heads": 8}
+        | {"hidden_size": 2048, "intermediate_size": 5632, "tied": False},
+    ),
+    "towerbase-7b": (  # a LLaMA whose tokenizer begins a text, as EuroLLM
+        "EuroLLM 1.7B",
+        {"vocab_size": 32000, "num_hidden_layers": 32, "num_attention_heads": 32, "num_key_value_heads": 32}
+        | {"hidden_size": 4096, "intermediate_size": 11008, "tied": False},
+    ),
+}
+"""The family of each model of config/models.yaml, and its real sizes."""
 
 
 def tokenizer_of(base: Base) -> Any:
@@ -175,6 +209,49 @@ def test_a_job_has_room_for_a_base(base: Base) -> None:
 @pytest.mark.parametrize("row", resources.load().models, ids=lambda row: f"{row.parameters:,}")
 def test_a_job_has_room_for_the_largest_model_of_its_row(row: Any) -> None:
     assert row.train.mem_mb * 1e6 > READING * row.parameters + LIBRARIES
+
+
+@pytest.mark.parametrize("name", known_models())
+def test_a_model_that_every_configuration_may_name(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is downloaded from the hub, its family is tested here, and the hours and bytes that it takes are known."""
+    family, sizes = KNOWN[name]
+    monkeypatch.chdir(tmp_path)
+    data = config_of(BASES[family])
+    del data["models"], data["prompts"], data["experiments"]["first"]["systems"]["chat"]
+    data["corpora"]["demo"]["train"] = 20
+    data["experiments"]["first"]["model"] = name
+    train = {"corpus": "demo", "pairs": ["en-fr"]}
+    data["experiments"]["first"] |= {"train": train, "tunings": {"sft": {"training": {"steps": 10}}}}
+    data["experiments"]["first"]["systems"]["tuned"] = {"tuning": "sft"}
+    (tmp_path / "c.yaml").write_text(yaml.safe_dump(data))
+    plan = Plan(load_config(tmp_path / "c.yaml"))
+    model, known = plan.model(name), known_models()[name]
+    assert [*plan.config.models] == [name] and type(model) is HubModel
+    assert (model.id, model.revision, model.alibi) == (known.id, known.revision, False)
+    estimate = forecast(plan, resources.load())
+    assert not estimate.unknown
+    assert estimate.rules["finetune"].gpu_seconds > 0 and estimate.rules["decode"].gpu_seconds > 0
+    assert sum(estimate.download.values()) == pytest.approx(2 * known.parameters)
+
+    tied = sizes["tied"]
+    with torch.device("meta"):
+        config = BASES[family].config(**{key: value for key, value in sizes.items() if key != "tied"})
+        config.tie_word_embeddings = tied
+        made = hf.AutoModelForCausalLM.from_config(config)
+    assert sum(weight.numel() for weight in made.parameters()) == known.parameters
+
+
+def test_an_own_model_replaces_the_known_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    data = config_of(BASES["Qwen3 0.6B"])
+    data["models"]["qwen3-0.6b"] = {"source": "hub", "id": "someone/else", "revision": "v1"}
+    data["experiments"]["first"]["model"] = "qwen3-0.6b"
+    assert with_known_models(data) is data
+    data["experiments"]["first"]["model"] = "qwen3-06b"
+    (tmp_path / "c.yaml").write_text(yaml.safe_dump(data))
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(ConfigError, match=r"unknown model 'qwen3-06b'; did you mean 'qwen3-0.6b'\?"):
+        load_config(tmp_path / "c.yaml")
 
 
 def test_a_date_that_is_not_fixed_is_refused() -> None:

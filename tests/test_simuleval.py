@@ -330,7 +330,7 @@ import argparse, sys
 from pathlib import Path
 from dragoman import command
 from dragoman.decoding.serve import serve
-from dragoman.units import WORDS, Units, of_pair
+from dragoman.languages.units import WORDS, Units, of_pair
 
 {copier}
 

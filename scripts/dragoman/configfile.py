@@ -15,6 +15,8 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from dragoman import registry
 from dragoman.command import REPOSITORY
 from dragoman.config import Config, Prompt
+from dragoman.config.base import Name
+from dragoman.config.models import HubModel, KnownModel
 from dragoman.yamlfile import ConfigError, KeyPath, Marks, key_of, misread, read_yaml, shown
 
 PROMPTS = ("prompts.yaml", "prompts-target-language.yaml", "prompts-ptl.yaml")
@@ -198,6 +200,31 @@ def _library() -> dict[str, Prompt]:
     return library
 
 
+@cache
+def known_models() -> dict[str, KnownModel]:
+    """The models of config/models.yaml, by name."""
+    path = REPOSITORY / "config" / "models.yaml"
+    data, marks = read_yaml(path)
+    try:
+        return TypeAdapter(dict[Name, KnownModel]).validate_python(data)
+    except ValidationError as error:
+        raise ConfigError(explained(error, data, dict[Name, KnownModel], path, marks)) from None
+
+
+def with_known_models(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A configuration with the models of `known_models` that its experiments name and that it does not define."""
+    experiments, own = data.get("experiments"), data.get("models") or {}
+    if not (isinstance(experiments, Mapping) and isinstance(own, Mapping)):
+        return data  # a mistake, which validation explains
+    named = [each.get("model") for each in experiments.values() if isinstance(each, Mapping)]
+    wanted = [name for name in named if isinstance(name, str) and name not in own]
+    found = {name: known_models()[name] for name in wanted if name in known_models()}
+    if not found:
+        return data
+    fields = {*HubModel.model_fields}
+    return {**data, "models": {**own, **{name: model.model_dump(include=fields) for name, model in found.items()}}}
+
+
 def parse(data: Mapping[str, Any], files: Sequence[Path] = ()) -> Config:
     """A checked configuration from merged YAML mappings; `files` are only used to say where a mistake stands.
 
@@ -207,6 +234,7 @@ def parse(data: Mapping[str, Any], files: Sequence[Path] = ()) -> Config:
     from dragoman.checks import problems_of
 
     places = [(str(path), read_yaml(path)[1]) for path in files]
+    data = with_known_models(data)
     try:
         config = Config.model_validate(data)
     except ValidationError as error:

@@ -8,7 +8,7 @@ from dragoman.checks import claims, corpora, masks, systems, tunings
 from dragoman.checks.names import into_each, named, page_pairs, pair_in
 from dragoman.checks.tunings import options_of, twins
 from dragoman.config import Config, Experiment, Prompt
-from dragoman.configfile import ConfigError, KeyPath, Problem, prompts
+from dragoman.configfile import ConfigError, KeyPath, Problem, known_models, prompts
 
 __all__ = ["into_each", "options_of", "page_pairs", "problems_of", "twins"]
 
@@ -32,7 +32,7 @@ def problems_of(config: Config) -> Iterator[Problem]:
 def _experiment(
     config: Config, at: KeyPath, experiment: Experiment, known_prompts: dict[str, Prompt]
 ) -> Iterator[Problem]:
-    yield from named("model", (*at, "model"), experiment.model, config.models)
+    yield from named("model", (*at, "model"), experiment.model, {**config.models, **known_models()})
     yield from named("prompt", (*at, "prompt"), experiment.prompt, known_prompts)
     for index, metric in enumerate(experiment.metrics):
         yield from systems.problems_of_metric((*at, "metrics", index), metric, experiment)

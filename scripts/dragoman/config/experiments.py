@@ -262,6 +262,7 @@ class Experiment(Strict):
     target: ...}. With characters, every character except white space counts, including Latin letters in Chinese text.
     Chinese text with blanks between words needs `word`."""
     model: Name
+    """A name under `models` or in config/models.yaml."""
     prompt: Name = ""
     """A name under `prompts` or in config/prompts.yaml. Default: the task's prompt."""
     seeds: Seeds | None = None

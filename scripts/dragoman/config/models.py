@@ -201,6 +201,18 @@ class HubModel(Strict):
     result depends on it."""
 
 
+class KnownModel(HubModel):
+    """A model of config/models.yaml, which every configuration may name."""
+
+    source: Literal["hub"] = "hub"
+    alibi: bool | None = False
+    licence: str
+    gated: bool
+    """Whether the hub asks for an account that has accepted the licence (`HF_TOKEN`)."""
+    languages: str
+    """For the table in config/README.md."""
+
+
 def _check_sha256(value: str) -> str:
     if not re.fullmatch(r"[0-9a-f]{64}", value):
         raise ValueError(f"a SHA-256 has 64 digits or letters from a to f, as `sha256sum` prints it, not {value!r}")

@@ -15,7 +15,7 @@ nothing has been written.)
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from transformers import PreTrainedModel
@@ -147,18 +147,27 @@ class Interpreter:
     """Translates one sentence after the other while it is read, word by word (character by character, where the source
     is counted so)."""
 
-    def __init__(self, context: Context, options: SimultaneousDecoder, policy: Policy | None = None) -> None:
+    def __init__(
+        self,
+        context: Context,
+        options: SimultaneousDecoder,
+        policy: Policy | None = None,
+        model: PreTrainedModel | None = None,
+    ) -> None:
         """
         Args:
             context: the model's folder, the pair and the prompt.
             options: how to decode.
             policy: one of `options.policies`; the first unless given.
+            model: the model of that folder in evaluation mode, if it is in memory already.
         """
         assert context.model is not None
         self.context, self.options, self.policy = context, options, policy or options.policies[0]
         self.units = context.counted
         self.tokenizer = models.load_tokenizer(context.model)
-        self.model = models.load(context.model).to(models.device()).eval()
+        if model is None:
+            model = models.load(context.model).to(models.device()).eval()
+        self.model = model
         ends = models.ends(context.model, self.tokenizer, context.prompt)
         self.vocabulary = Vocabulary(self.tokenizer, output.vocabulary(self.model), ends)
         self.reset()
@@ -175,8 +184,8 @@ class Interpreter:
         """Why the translation ended before its time."""
         self.done = False
 
-    def read(self, word: str) -> list[str]:
-        """Take in a source word; the target words written because of it.
+    def take(self, word: str) -> None:
+        """Take in a source word; `writing` gives the target words that are due because of it.
 
         Args:
             word: with white space before it or without, which for characters makes a difference.
@@ -202,20 +211,28 @@ class Interpreter:
             )
         self.bounds[:] = seen.ends
         self.stream.read(seen.source[-1])
-        return self._write(over=False)
+
+    def read(self, word: str) -> list[str]:
+        """Take in a source word; the target words written because of it. Errors as of `take`."""
+        self.take(word)
+        return [*self.writing()]
 
     def finish(self) -> list[str]:
         """The source is over; the rest of the translation."""
-        found = self._write(over=True)
-        self.done = True
-        return found
+        return [*self.writing(over=True)]
 
-    def _write(self, over: bool) -> list[str]:
-        before, read = len(self.writer.words), len(self.source)
+    def writing(self, over: bool = False) -> Iterator[str]:
+        """The target words that are due now, each as soon as it is complete.
+
+        Args:
+            over: whether the source is over.
+        """
+        read = len(self.source)
         while not self.done and self.stream is not None and (over or self.writer.want <= read):
             if note := self.stream.outgrown:
                 self.note, self.done = note, True
                 break
+            before = len(self.writer.words)
             hidden = self.bounds[read] - self.bounds[self.writer.shown(read, over)]
             (possible,) = self.vocabulary.possible(self.stream.logits(hidden)[None], [self.writer.starting])
             prediction = Prediction(possible, self.stream.weights)
@@ -223,7 +240,8 @@ class Interpreter:
             if action == "write":
                 self.stream.write(self.writer.tokens[-1])
             self.done = action == "end"
-        return self.writer.words[before:]
+            yield from self.writer.words[before:]
+        self.done = self.done or over
 
 
 class Decoder:

@@ -1,0 +1,141 @@
+"""The systems of a configuration that translate while they read: which there are, and one of them, ready to read.
+
+It imports no torch before a model is loaded.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import yaml
+from pydantic import ValidationError
+
+from dragoman.config import SimultaneousDecoder, sweeps
+from dragoman.decoding import Context
+from dragoman.plan import DecodeRun, Plan
+from dragoman.policies import Policy
+from dragoman.prompts import shots
+from dragoman.storage import MANIFEST
+from dragoman.strict import docstrings
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+    from dragoman.decoding.streaming import Interpreter
+
+DEFAULT = Path("config/config.yaml")
+"""The configuration that the Snakefile reads unless another one is given."""
+
+
+class Point(NamedTuple):
+    """A system at one point of its curve."""
+
+    run: DecodeRun
+    policy: Policy
+
+    @property
+    def system(self) -> str:
+        """The system as `chosen` takes it together with the setting: without the value of a sweep that is the
+        setting."""
+        name, value = sweeps.split(self.run.system)
+        return name if value == self.policy.setting else self.run.system
+
+
+def points(plan: Plan) -> Iterator[Point]:
+    """Every system that decodes word by word, at each of its settings, in the order of the configuration."""
+    for run in plan.decode_runs:
+        decoder = plan.system(run).decoder
+        if isinstance(decoder, SimultaneousDecoder) and not decoder.legacy:
+            for policy in decoder.policies:
+                yield Point(run, policy)
+
+
+def chosen(plan: Plan, experiment: str, system: str, pair: str, seed: int, setting: str = "") -> Point:
+    """A system by its names.
+
+    Args:
+        system: its name; that of a system with one model for each k may be without the k that `setting` gives.
+        setting: `k=3`, `threshold=0.6`; may be one that the configuration does not have. Empty: the system's first.
+
+    Raises:
+        ValueError: there is no such system, it does not decode word by word, or it cannot have the setting.
+    """
+    name, systems = system, plan.experiment(experiment).systems
+    if setting and name not in systems:
+        name = f"{name},{setting}"  # one model for each k
+    run = plan.decode_run(experiment, name, pair, seed)
+    decoder = plan.system(run).decoder
+    if not isinstance(decoder, SimultaneousDecoder) or decoder.legacy:
+        raise ValueError(f"the system {run.system!r} does not decode word by word; use one with `name: simultaneous`")
+    policy = decoder.policies[0]
+    if setting and (name == system or setting.startswith(f"{policy.AXIS}=")):
+        policy = at(policy, setting)
+    return Point(run, policy)
+
+
+def at(policy: Policy, setting: str) -> Policy:
+    """A policy at another point of its curve.
+
+    Raises:
+        ValueError: the setting is not of its axis, or not a value that it can have.
+    """
+    axis, _, value = setting.partition("=")
+    if axis != policy.AXIS:
+        known = f"its settings are like {policy.setting}" if policy.AXIS else "it has no settings"
+        raise ValueError(f"the system reads and writes by {policy.name!r}, and {known}, not {setting}")
+    try:
+        return type(policy).model_validate(policy.model_dump() | {axis: yaml.safe_load(value)})
+    except (ValidationError, yaml.YAMLError):
+        text = docstrings(type(policy))[axis]
+        raise ValueError(f"{policy.name!r} cannot have {setting}. {axis}: {text}") from None
+
+
+def folder(plan: Plan, run: DecodeRun) -> Path:
+    """The folder of the model of a system that decodes word by word; it may not be made yet."""
+    found = plan.model_behind(run)
+    assert found is not None  # only copying and dictionaries have no model
+    return found
+
+
+def missing(plan: Plan, run: DecodeRun, config: Path) -> str:
+    """The command that makes the model of a system; empty if it is made.
+
+    Args:
+        config: the file that the plan was read from.
+    """
+    manifest = folder(plan, run) / MANIFEST
+    if manifest.is_file():
+        return ""
+    command = ["snakemake", "--cores", "all", str(manifest)]
+    return shlex.join(command if config == DEFAULT else [*command, "--configfile", str(config)])
+
+
+def check(plan: Plan, run: DecodeRun, config: Path) -> None:
+    """Raise ValueError, with the command that makes it, if the model of a system is not made yet."""
+    if command := missing(plan, run, config):
+        where = folder(plan, run)
+        raise ValueError(f"the system {run.system!r} has no model yet, since {where} is not made; run `{command}`")
+
+
+def interpreter(plan: Plan, point: Point, config: Path, model: PreTrainedModel | None = None) -> Interpreter:
+    """A system, ready to read.
+
+    Args:
+        config: the file that the plan was read from.
+        model: the system's, if it is in memory already.
+
+    Raises:
+        ValueError: its model is not made yet; the message holds the command that makes it.
+    """
+    from dragoman.decoding.streaming import Interpreter  # brings torch
+
+    run = point.run
+    check(plan, run, config)
+    asked = plan.experiment(run.experiment).asked
+    context = Context(folder(plan, run), run.pair, shots.asked(plan, run), asked)
+    decoder = plan.system(run).decoder
+    assert isinstance(decoder, SimultaneousDecoder)
+    return Interpreter(context, decoder, point.policy, model)
