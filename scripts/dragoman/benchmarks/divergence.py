@@ -27,7 +27,7 @@ def divergence() -> Iterator[Timing]:
     Each way has a process of its own, whose peak memory is then its own.
     """
     averages = []
-    for how, way in (("full logits", _with_full_logits), ("streamed", analysis.compare)):
+    for how, way in (("full logits", _with_full_logits), ("streamed", analysis.traced)):
         with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
             seconds, megabytes, found = pool.submit(_compared, way).result()
         averages.append(found)

@@ -1,8 +1,8 @@
 """Claims about training time: the measured seconds of one pass over the training text.
 
 Measured times differ between runs, so these claims have a file of their own, `timings/claims.jsonl`. Each comparison
-has one fine-tuning of each system, for the same pair and seed, and at the same setting if both systems are swept. A sign
-test combines the comparisons, since the spread of a single measurement is unknown.
+has one fine-tuning of each system, for the same pair and seed, and at the same setting if both systems are swept. A
+sign test combines the comparisons, since the spread of a single measurement is unknown.
 """
 
 from __future__ import annotations

@@ -6,9 +6,9 @@ from functools import cache, cached_property
 from typing import NamedTuple
 
 
-class Piece(NamedTuple):
-    """A token before spacing is known: its text, UD part of speech and the part of the meaning it expresses
-    (two for "im", which is "in" and the article)."""
+class Form(NamedTuple):
+    """A word form before spacing is known: its text, its UD part of speech, and the part of the meaning that it
+    expresses (two parts for "im", which is "in" and the article)."""
 
     text: str
     upos: str
@@ -62,11 +62,11 @@ def _ids(part: int | tuple[int, int]) -> frozenset[int]:
 _NO_IDS: frozenset[int] = frozenset()
 
 
-def sentence(pieces: Iterable[Piece]) -> Sentence:
-    """Space the pieces: an apostrophe or hyphen at an edge (l', -o, l-) joins, and "_" marks can_not."""
+def sentence(forms: Iterable[Form]) -> Sentence:
+    """Space the forms: an apostrophe or hyphen at an edge (l', -o, l-) joins, and "_" marks can_not."""
     tokens = []
     joined = False
-    for text, upos, part in pieces:
+    for text, upos, part in forms:
         if upos == "PUNCT":
             tokens.append(Token(text, upos, _NO_IDS, True))
             joined = False

@@ -89,7 +89,7 @@ def answers(
 
 
 @torch.inference_mode()
-def compare(
+def traced(
     foundation: PreTrainedModel,
     twin: PreTrainedModel,
     rows: Sequence[Answers],

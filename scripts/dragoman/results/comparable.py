@@ -91,8 +91,8 @@ class PublishedMetric(Strict):
     """Factor by which published scores are larger than ours: 100 if papers print percent and we do not."""
     signature: list[str | Annotated[list[str], Field(min_length=1)]] = []
     """Beginnings that parts of our signature must have for our score to be comparable. A list holds alternatives: the
-    first one is the paper's own, and a verdict mentions any other one. `{tokenizer}` means sacrebleu's tokenizer for the
-    target language."""
+    first one is the paper's own, and a verdict mentions any other one. `{tokenizer}` means sacrebleu's tokenizer for
+    the target language."""
 
 
 class Comparison(Strict):

@@ -4,7 +4,7 @@ A number is the mean over its training seeds. The numbers of folders A and B are
 
 - on the test sentences, by approximate randomisation for each seed (`metrics/significance.py`), if both folders still
   hold the scored hypotheses and these translate the same text;
-- otherwise by their 95 % intervals, as if the two numbers were independent (normal approximation), which has less power.
+- otherwise by their 95 % intervals, as if the two numbers were independent: this normal approximation has less power.
 
 Numbers with different signatures were measured in different ways and are never compared. If the seeds of a number
 disagree on the direction of a change, the change counts as chance.
@@ -262,7 +262,7 @@ def _on_sentences(facts: Change, a: Folder, b: Folder, pairs: Sequence[tuple[int
             kept.append(computed)
     tested = significance.randomisation(made[1], made[0])
     # `tested.p`, as in sacrebleu, counts only swaps with a larger difference than observed: if a single sentence
-    # differed, no swap would have a larger one, and p would be nearly 0. One-sided p-values also count equal differences.
+    # differed, no swap would have a larger one, and p would be nearly 0. One-sided p-values count equal ones, too.
     p = min(1.0, 2 * min(tested.above, tested.below))
     return replace(facts, low=tested.low, high=tested.high, p=p, test=tested.signature)
 

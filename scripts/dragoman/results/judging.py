@@ -58,7 +58,7 @@ def verdicts(orders: Sequence[Mapping[str, float]]) -> list[str]:
     return [verdict((first[instruction], second[instruction])) for instruction in first if instruction in second]
 
 
-def compare(system: Path, rival: Path, judge: str, work: Path) -> list[Mapping[str, float]]:
+def preferences(system: Path, rival: Path, judge: str, work: Path) -> list[Mapping[str, float]]:
     """Have a judge compare two files of answers, in both orders.
 
     Args:

@@ -55,7 +55,7 @@ class Published:
     metric: str
     value: float
     error: float
-    """Half-width of the interval in which the number lies, for example after reading it from a figure; 0: as printed."""
+    """Half-width of the interval in which the number lies, for example if it was read from a figure; 0: as printed."""
     sure: Sure
     """How the number was obtained."""
     tolerance: float | None
