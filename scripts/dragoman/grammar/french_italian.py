@@ -1,4 +1,4 @@
-"""The details of French and of Italian on top of `romance`."""
+"""French and Italian: the parts in which they differ from `romance`."""
 
 from typing import ClassVar
 

@@ -1,4 +1,4 @@
-"""The details of German and of Dutch on top of `germanic`."""
+"""German and Dutch: the parts in which they differ from `germanic`."""
 
 from typing import ClassVar
 
@@ -53,7 +53,7 @@ class German(Germanic):
     }
 
     def phrase(self, phrase: Phrase, base: int, case: str) -> list[Form]:
-        """A noun phrase in a case; the ending of the adjective depends on what the article leaves unsaid."""
+        """A noun phrase in a case. The ending of the adjective depends on whether the article has an ending."""
         if phrase.kind == "name":
             return [Form(phrase.head, "PROPN", base)]
         if phrase.kind == "pronoun":
@@ -90,7 +90,7 @@ class German(Germanic):
         return words
 
     def place(self, clause: Clause, base: int) -> list[Form]:
-        """The place: preposition and article melt (im, ins, zur)."""
+        """The place with its preposition, which is contracted with the article (im, ins, zur)."""
         preposition, case = self.place_preposition(clause)[0].split(":")
         words = self.phrase(self.place_phrase(clause), base + PLACE, case)
         short = self.contractions.get((preposition, words[0].text))

@@ -21,7 +21,7 @@ from dragoman.grammar.tokens import Form
 
 
 class Germanic(Language):
-    """What German and Dutch share: the order of the clause."""
+    """Base of German and Dutch, which share the word order of clauses."""
 
     auxiliaries: ClassVar[dict] = {}
     modals: ClassVar[dict] = {}
@@ -58,7 +58,7 @@ class Germanic(Language):
         return Form(verb[row], "VERB", base + VERB), [], verb.particle
 
     def clause(self, clause: Clause, base: int, mode: str, subject: Phrase | None) -> list[Form]:
-        """Lay out the clause around its two verb positions."""
+        """The clause, with its two positions for verbs: second and last."""
         finite, last, particle = self.verbs_of(clause, base, slot(subject) if subject else 1)
         time = self.time(clause, base, TIME)
         place = self.place(clause, base) if clause.place else []
@@ -71,12 +71,12 @@ class Germanic(Language):
         elif subject is None:
             first = [Form(self.weather, "PRON", base + VERB)]
         middle: list[Form] = []
-        early = clause.object is not None and clause.object.kind in ("it", "name")  # what is known comes early
+        early = clause.object is not None and clause.object.kind in ("it", "name")  # known objects come early
         if early and clause.object:
             middle += self.phrase(clause.object, base + OBJECT, "acc")
         if clause.front != "time":
             middle += time
-        # What is new comes late: "im Park einen Hund sehen" but "den Hund im Park sehen".
+        # New information comes late: "im Park einen Hund sehen" but "den Hund im Park sehen".
         new = (
             clause.object is not None
             and clause.object.kind == "noun"
@@ -111,7 +111,8 @@ class Germanic(Language):
     weather = "es"
 
     def pronoun_gender(self, phrase: Phrase) -> str:
-        """People are he and she whatever the gender of the noun (das Mädchen ... sie, het meisje ... haar)."""
+        """Gender of the pronoun for a phrase. For people it is their sex, even if the noun has another gender (das
+        Mädchen ... sie, het meisje ... haar)."""
         if phrase.plural:
             return "pl"
         sex = self.noun_sex.get(phrase.head, "-")

@@ -1,4 +1,4 @@
-"""What all realisers share: how clauses are put together and which person the verb agrees with."""
+"""Base of all realisers: joins clauses, and determines the person with which a verb agrees."""
 
 from typing import ClassVar
 
@@ -10,31 +10,32 @@ COMMA = Form(",", "PUNCT", 0)
 
 
 def slot(phrase: Phrase) -> int:
-    """The form of the verb that agrees with the phrase: 0 I, 1 he/she/it, 2 we, 3 they."""
+    """Index of the verb form that agrees with the phrase: 0 I, 1 he/she/it, 2 we, 3 they."""
     if phrase.kind == "pronoun" and phrase.head in ("i", "we"):
         return 0 if phrase.head == "i" else 2
     return 3 if is_plural(phrase) else 1
 
 
 def is_plural(phrase: Phrase) -> bool:
-    """Whether the phrase speaks of several; "we" and "they" always do."""
+    """Whether the phrase is plural; "we" and "they" always are."""
     return phrase.plural or (phrase.kind == "pronoun" and phrase.head in ("we", "they"))
 
 
 def preposition_part(base: int) -> int:
-    """The part of the preposition before the noun phrase numbered from `base`; Romanian "pe" is part of its object."""
+    """Number of the preposition of a noun phrase, given the number of the phrase. Romanian "pe" has the number of its
+    object."""
     return base + {PLACE: AT - PLACE, COMPANION: WITH - COMPANION}.get(base % CLAUSE, 0)
 
 
 class Language:
-    """A realiser. Each language module writes `clause` and fills in the tables."""
+    """A realiser, which expresses meanings in a language. Subclasses define `clause` and the tables."""
 
     code = ""
-    # The words of each link; their part of the meaning is LINK of the clause they introduce.
+    # Link -> its words. Their part of the meaning is LINK of the clause that they introduce.
     links: ClassVar[dict] = {}
-    # Links that take a comma before them.
+    # Links with a comma before them.
     comma_before: frozenset[str] = frozenset({"but"})
-    # Whether a pronoun for the subject of the clause before is left out: Paul dorme perché è stanco.
+    # Whether a pronoun is left out if it refers to the subject of the clause before: Paul dorme perché è stanco.
     drops_subject = False
 
     def __init__(self, lexicon: Lexicon) -> None:
@@ -55,10 +56,14 @@ class Language:
         self.humans = {name for name, entry in lexicon.nouns.items() if "human" in entry.tags("classes")}
 
     def clause(self, clause: Clause, base: int, mode: str, subject: Phrase | None) -> list[Form]:
-        """Realise a clause whose parts are numbered from `base`.
+        """The word forms of a clause.
 
-        mode: "main", "inverted" (something stands before it, so the verb comes first in German and Dutch),
-        "subordinate", "relative" or "shared" (without its subject). `subject` is what the verb agrees with.
+        Args:
+            clause: the clause.
+            base: number of the first part of the clause.
+            mode: "main", "inverted" (it follows another clause, so in German and Dutch the verb comes first),
+                "subordinate", "relative" or "shared" (without its subject).
+            subject: the phrase that the verb agrees with.
         """
         raise NotImplementedError
 
@@ -67,7 +72,7 @@ class Language:
         return forms
 
     def gender(self, phrase: Phrase) -> str:
-        """Grammatical gender of what a phrase names; groups and speakers of unknown sex are masculine."""
+        """Grammatical gender of a phrase; groups and speakers of unknown sex are masculine."""
         if phrase.head in self.sex:
             return self.sex[phrase.head]
         if phrase.kind == "pronoun":

@@ -22,7 +22,7 @@ from dragoman.grammar.tokens import Form
 
 
 class Romance(Language):
-    """What French and Italian share."""
+    """Base of French and Italian."""
 
     auxiliaries: ClassVar[dict] = {}
     modals: ClassVar[dict] = {}
@@ -35,7 +35,7 @@ class Romance(Language):
     front_comma = False
 
     def phrase(self, phrase: Phrase, base: int, preposition: str = "") -> list[Form]:
-        """A noun phrase with the preposition before it, which may melt into the article."""
+        """A noun phrase with its preposition, which may be contracted with the article."""
         lead = [Form(preposition, "ADP", preposition_part(base))] if preposition else []
         if phrase.kind == "name":
             return [*lead, Form(phrase.head, "PROPN", base)]
