@@ -95,7 +95,7 @@ def _xliff(path: Path, root: Element, tags: Tags) -> Iterator[Row]:
     second = root.get("version", "").startswith("2") or root.get("srcLang") is not None
     kind, name = (Xliff2Unit, "unit") if second else (Xliff1Unit, "trans-unit")
     languages = root.get("srcLang"), root.get("trgLang")
-    found = False
+    matched = False
     for number, (event, element) in enumerate(_elements(path, "file", name), 1):
         if event == "start":
             if not second:
@@ -110,7 +110,7 @@ def _xliff(path: Path, root: Element, tags: Tags) -> Iterator[Row]:
             ]
             if (turned := order(tags, NAMES, own)) is None:
                 continue
-            found, place = True, _place(path, part, number)
+            matched, place = True, _place(path, part, number)
             sides = ["" if node is None else plain(node, place) for node in nodes]
             yield row(*(sides[at] for at in turned), place, *_unfinished(part, nodes[1], second))
             for match in part.iterchildren("{*}alt-trans"):
@@ -119,7 +119,7 @@ def _xliff(path: Path, root: Element, tags: Tags) -> Iterator[Row]:
             # In XLIFF 2, suggestions belong to the whole unit, and segments are parts of it.
             for match in element.iterfind("{*}matches/{*}match"):
                 yield from _proposed(match, "", _place(path, element, number), turned)
-    if not found:
+    if not matched:
         hint = ", ".join(f"{code}: {name}" for code, name in zip(tags.codes, NAMES, strict=True))
         raise CorpusError(
             f"{path} has no unit of {'-'.join(tags.codes)}; {tags.listed()}, or which side is which "
