@@ -2,7 +2,7 @@
 language.
 
     LPR, of=line   line pass rate: percent of the answers of which all lines are in the target language
-    WPR, of=word   word pass rate: percent of the answers that pass LPR and have no English word
+    WPR, of=word   word pass rate: among the answers that pass LPR, percent of the answers without an English word
 
 As in the authors' code (github.com/for-ai/language-confusion, compute_metrics.py at 0cfdbb4), ASCII punctuation is
 deleted, lines with fewer than 5 words are ignored, and an answer with no other lines is not counted. fastText chooses

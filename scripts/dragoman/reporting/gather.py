@@ -302,14 +302,14 @@ def cost_samples(plan: Plan, experiment: str) -> dict[str, list[float]]:
     Systems whose decoder counts no operations (copies, dictionaries) are left out.
     """
     names = labels(plan.config.experiments[experiment])
-    found: dict[str, list[float]] = {}
+    samples: dict[str, list[float]] = {}
     for pair in plan.experiment(experiment).test.pairs:
         for run in _first_seeds(plan, experiment, pair):
             path = plan.decode_folder(run) / "hypotheses.jsonl"
             rows = read_jsonl(path) if path.is_file() else []
             if costs := [float(row["gflops"]) for row in rows if row.get("gflops") is not None]:
-                found.setdefault(names[split(run.system)[0]], []).extend(costs)
-    return {label: found[label] for label in names.values() if label in found}
+                samples.setdefault(names[split(run.system)[0]], []).extend(costs)
+    return {label: samples[label] for label in names.values() if label in samples}
 
 
 def facts_of(plan: Plan, name: str) -> list[tuple[str, str]]:
