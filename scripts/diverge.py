@@ -47,7 +47,7 @@ def diverge(plan: Plan, run: DivergenceRun) -> None:
         if n:
             answers = divergence.answers(foundation, twin, [row.given for row in long], [row.twin[:n] for row in long])
         for reading in ("teacher", "free"):
-            traces = divergence.compare(foundation.model, twin.model, answers, reading, batch_size=spec.batch_size)
+            traces = divergence.traced(foundation.model, twin.model, answers, reading, batch_size=spec.batch_size)
             found = [{"position": None} | divergence.summary(traces), *divergence.by_position(traces)]
             made += [{"n": n, "reading": reading, "sentences": len(long)} | row for row in found]
     decoding.write(plan.divergence_file(run), made)

@@ -25,7 +25,7 @@ def judge(plan: Plan, run: DecodeRun) -> None:
         judged = judging.unjudged(place, count, reason, made_from)
     else:
         work = plan.judgement_file(run).with_suffix("")
-        verdicts = judging.verdicts(judging.compare(own, other, str(asked.judge), work))
+        verdicts = judging.verdicts(judging.preferences(own, other, str(asked.judge), work))
         signature = f"AlpacaEval|judge:{asked.judge}|against:{rival.system}"
         judged = judging.records(place, verdicts, count, signature, made_from)
     records.write(plan.judgement_file(run), judged)

@@ -17,7 +17,7 @@ from dragoman import models
 from dragoman.config import OfflineDecoder, Pages, ScratchModel
 from dragoman.decoding import Context, Item, offline
 from dragoman.metrics import MetricError, divergence
-from dragoman.metrics.divergence import Answers, Trace, by_position, compare, summary
+from dragoman.metrics.divergence import Answers, Trace, by_position, summary, traced
 from test_training import PROMPT
 
 VOCABULARY = 331  # like no other dimension of the models here
@@ -76,8 +76,8 @@ def naive(foundation: PreTrainedModel, twin: PreTrainedModel, row: Answers, read
 def test_equals_naive_float64(architecture: str, reading: divergence.Reading) -> None:
     foundation, twin = model_of(architecture, 1), model_of(architecture, 2)
     one = 4 * VOCABULARY * divergence.ALIVE
-    wide = compare(foundation, twin, ROWS, reading)
-    narrow = compare(foundation, twin, ROWS, reading, budget=2 * one, batch_size=2)
+    wide = traced(foundation, twin, ROWS, reading)
+    narrow = traced(foundation, twin, ROWS, reading, budget=2 * one, batch_size=2)
     foundation, twin = foundation.double(), twin.double()
     for row, *traces in zip(ROWS, wide, narrow, strict=True):
         expected = np.array(naive(foundation, twin, row, reading)).reshape(-1, len(Trace._fields)).T
@@ -90,7 +90,7 @@ def test_equals_naive_float64(architecture: str, reading: divergence.Reading) ->
 
 def test_a_model_and_itself() -> None:
     model = model_of("llama", 1)
-    whole = summary(compare(model, model, ROWS))
+    whole = summary(traced(model, model, ROWS))
     assert whole["positions"] == 10
     assert whole["agreement@1"] == whole["unshifted"] == whole["rank"] == 1
     assert whole["shifted"] == 0
@@ -109,7 +109,7 @@ def test_far_apart() -> None:
         other = twin.model(torch.tensor([[5]])).last_hidden_state[0, 0].sum()
         foundation.lm_head.weight[0] *= state.sign()
         twin.lm_head.weight[1] *= other.sign()
-    (trace,) = compare(foundation, twin, [Answers([5], [6])])
+    (trace,) = traced(foundation, twin, [Answers([5], [6])])
     assert trace.jensen_shannon[0] == pytest.approx(math.log(2), abs=1e-6)
     assert trace.kl_twin[0] == pytest.approx(1e4 * abs(float(state)), rel=1e-5)
     assert trace.kl_foundation[0] == pytest.approx(1e4 * abs(float(other)), rel=1e-5)
@@ -170,7 +170,7 @@ def test_memory_stays_below_the_budget(positions: int) -> None:
     rows = [Answers([5, 6], [7] * 13)] * 7
     budget = positions * 4 * VOCABULARY * divergence.ALIVE
     with Alive() as alive:
-        compare(foundation, twin, rows, budget=budget)
+        traced(foundation, twin, rows, budget=budget)
     assert alive.peak == budget
     with Alive() as alive:
         twin(torch.tensor([[*rows[0].given, *rows[0].twin]] * 7))
@@ -180,18 +180,18 @@ def test_memory_stays_below_the_budget(positions: int) -> None:
 def test_what_is_refused() -> None:
     foundation, twin = model_of("llama", 1), model_of("llama", 2)
     with pytest.raises(ValueError, match=r"budget of 100 bytes is too small: one position needs \d+"):
-        compare(foundation, twin, ROWS, budget=100)
+        traced(foundation, twin, ROWS, budget=100)
     with pytest.raises(ValueError, match="row 1 gives no token"):
-        compare(foundation, twin, [ROWS[0], Answers([], [1])])
+        traced(foundation, twin, [ROWS[0], Answers([], [1])])
     with pytest.raises(ValueError, match=r"bfloat16 and torch.float32; load both models in float32"):
-        compare(model_of("llama", 1).bfloat16(), twin, ROWS)
+        traced(model_of("llama", 1).bfloat16(), twin, ROWS)
     with torch.no_grad():
         twin.lm_head.weight[3, 3] = math.nan
     with pytest.raises(MetricError, match="logits are not finite"):
-        compare(foundation, twin, ROWS)
+        traced(foundation, twin, ROWS)
     twin.resize_token_embeddings(VOCABULARY + 1, mean_resizing=False)
     with pytest.raises(ValueError, match="331 vocabulary entries and its twin 332"):
-        compare(foundation, twin, ROWS)
+        traced(foundation, twin, ROWS)
 
 
 def test_models_that_cap_their_logits() -> None:
@@ -207,7 +207,7 @@ def test_models_that_cap_their_logits() -> None:
     )
     torch.manual_seed(1)
     foundation, twin = (_sharpened(Gemma2ForCausalLM(config), 9.0) for _ in range(2))
-    (trace,) = compare(foundation, twin, ROWS[:1])
+    (trace,) = traced(foundation, twin, ROWS[:1])
     expected = naive(foundation.double(), twin.double(), ROWS[0], "teacher")
     np.testing.assert_allclose(np.array(trace).T, expected, rtol=1e-5, atol=1e-5)
     assert "forward" not in vars(foundation.model), "the model is left as it was"
@@ -222,7 +222,7 @@ def test_models_of_another_build_are_refused() -> None:
     inner = odd.forward
     odd.forward = lambda *args, **kwargs: _shifted(inner(*args, **kwargs), kwargs)
     with pytest.raises(ValueError, match="models of type 'opt' cannot be compared"):
-        compare(odd, odd, ROWS)
+        traced(odd, odd, ROWS)
 
 
 def _shifted(output: Any, given: dict[str, Any]) -> Any:
@@ -252,8 +252,8 @@ def test_answers_are_what_the_models_write(tmp_path: Path) -> None:
         assert [row.twin] == twin.continuations([row.given])
         assert [row.foundation] == foundation.continuations([row.given])
     # along its own greedy text, a model's first choice is always the token that comes
-    assert summary(compare(twin.model, twin.model, rows))["unshifted"] == 1
+    assert summary(traced(twin.model, twin.model, rows))["unshifted"] == 1
     alone = [Answers(row.given, row.foundation, row.twin) for row in rows]
-    first = [(t.kl_twin[0], t.kl_foundation[0]) for t in compare(foundation.model, twin.model, rows)]
-    swapped = [(t.kl_foundation[0], t.kl_twin[0]) for t in compare(twin.model, foundation.model, alone, "free")]
+    first = [(t.kl_twin[0], t.kl_foundation[0]) for t in traced(foundation.model, twin.model, rows)]
+    swapped = [(t.kl_foundation[0], t.kl_twin[0]) for t in traced(twin.model, foundation.model, alone, "free")]
     np.testing.assert_allclose(first, swapped, rtol=1e-5, atol=1e-6)

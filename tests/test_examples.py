@@ -6,15 +6,15 @@ from dataclasses import replace
 
 import pytest
 
-from dragoman.reporting.examples import Hypothesis, Output, choose, compare, pick, spread, visible
+from dragoman.reporting.examples import Hypothesis, Output, choose, marked, pick, spread, visible
 
 
 def test_differing_words_are_marked_as_runs():
-    pieces = compare("the cat sat on the mat.", "the dog sat on a big mat.")
+    pieces = marked("the cat sat on the mat.", "the dog sat on a big mat.")
     assert [p.text for p in pieces if p.differs] == ["dog", "a big"]
     assert "".join(p.text for p in pieces) == "the dog sat on a big mat."
-    assert [p.text for p in compare("我很好。", "我不好。") if p.differs] == ["不"]
-    assert compare("x", "") == []
+    assert [p.text for p in marked("我很好。", "我不好。") if p.differs] == ["不"]
+    assert marked("x", "") == []
 
 
 def test_examples_come_from_every_pair_and_keep_gaps():
@@ -54,7 +54,7 @@ def test_differences_are_between_first_settings_and_other_languages_are_named():
 
 
 def test_words_stand_where_they_were_written():
-    pieces = compare("der alte Mann will", "der alte  Mann geht")
+    pieces = marked("der alte Mann will", "der alte  Mann geht")
     hypothesis = Hypothesis("a", "k=1", False, pieces, words=["der", "alte", "Mann", "geht"], delays=[0, 2, 2, 4])
     assert hypothesis.columns(5) == ["der", "alte Mann", "", "geht", ""]
     with pytest.raises(ValueError, match="shorter"):

@@ -33,7 +33,7 @@ from dragoman.plan import Plan
 from dragoman.policies.wait_k import WaitK
 from dragoman.prompts import encode, joined
 from dragoman.reporting import figure_kinds
-from dragoman.reporting.examples import compare, visible
+from dragoman.reporting.examples import marked, visible
 from dragoman.reporting.page import render
 from dragoman.results.records import Record
 from dragoman.storage import canonical, digest, read_jsonl
@@ -266,7 +266,7 @@ def test_a_comparison_loses_nothing_and_shows_all(reference: str, hypothesis: st
     shown = visible(hypothesis)
     assert not [letter for letter in shown if unicodedata.category(letter) in ("Cc", "Zl", "Zp")]
     assert not [letter for letter in shown if unicodedata.bidirectional(letter) in ("RLO", "LRO", "RLE", "LRE")]
-    assert "".join(piece.text for piece in compare(reference, hypothesis)) == hypothesis
+    assert "".join(piece.text for piece in marked(reference, hypothesis)) == hypothesis
 
 
 @pytest.mark.parametrize("metric", ["bleu", "chrf", "offtarget", "tags"])

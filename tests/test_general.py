@@ -291,7 +291,7 @@ def answered(path: Path, answers: dict[str, str]) -> Path:
 def test_answers_are_judged_in_both_orders(judge: None, tmp_path: Path) -> None:
     own = answered(tmp_path / "own.json", {"a": "long", "b": "s", "the place": "x", "same": "x", "silent": "x"})
     other = answered(tmp_path / "other.json", {"a": "l", "b": "short", "the place": "y", "same": "y", "silent": "y"})
-    there, back = judging.compare(own, other, "long", tmp_path / "work")
+    there, back = judging.preferences(own, other, "long", tmp_path / "work")
     assert there == pytest.approx({"a": 1.503, "b": 1.496, "the place": 2, "same": 1.5})
     assert back == pytest.approx({"a": 1.503, "b": 1.496, "the place": 1, "same": 1.5})
     assert judging.verdicts([there, back]) == ["win", "loss", "tie", "tie"]
@@ -303,7 +303,7 @@ def test_a_judge_that_fails_is_an_error_without_keys(
     monkeypatch.setenv("JUDGE_KEY", "wrong-one-entirely")
     files = [answered(tmp_path / f"{name}.json", {"a": name}) for name in ("own", "other")]
     with pytest.raises(MetricError, match=r"did not judge with 'long' \(exit code 1\)") as caught:
-        judging.compare(*files, "long", tmp_path / "work")
+        judging.preferences(*files, "long", tmp_path / "work")
     assert "Incorrect API key provided: [hidden] [hidden]" in str(caught.value)
 
 

@@ -430,7 +430,7 @@ ROWS = [
             (
                 "a number given twice",
                 text(*GIVEN_TWICE),
-                "toy.tsv:4: stood in line 2 already (version v1, table Table 1",
+                "toy.tsv:4: repeats line 2 (version v1, table Table 1",
             ),
             ("an unknown column", text(RENAMED), "toy.tsv:1: unknown column 'pairs'; did you mean 'pair'"),
             ("columns missing", text(SHORTENED), "toy.tsv:1: no column pair, note; add"),

@@ -224,9 +224,9 @@ def test_what_is_unknown_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert (found.rules["finetune"].unknown, found.rules["decode"].unknown) == (2, 2)
     assert found.gpu_hours == 0
     assert set(found.unknown) == {
-        "how large the model m is: say models.m.parameters",
-        "how many sentences c has: say corpora.c.sizes.train",
-        "how many sentences c has: say corpora.c.sizes.test",
+        "the size of the model m: set models.m.parameters",
+        "the number of sentences of c: set corpora.c.sizes.train",
+        "the number of sentences of c: set corpora.c.sizes.test",
     }
 
 

@@ -91,7 +91,7 @@ def training_job(other_than: str = "") -> str | None:
 
 def going_on(said: str) -> int:
     """The step at which an attempt took up what another had left."""
-    found = re.search(r"going on from step-(\d+)", said)
+    found = re.search(r"continuing from step-(\d+)", said)
     assert found is not None, said
     return int(found[1])
 
@@ -141,7 +141,7 @@ def test_disturbed_run_on_slurm_equals_a_local_one(slurm: None, tmp_path: Path) 
         assert "Partition=gpu" in asked
         assert "gres:gpu:1" in asked or "gres/gpu=1" in asked
         assert "MinMemoryNode=9000M" in asked, "half as much again as the first attempt's 6000"
-        saved = going_on(waiting("progress of what was saved when it was told to stop", progress("going on"), run))
+        saved = going_on(waiting("progress of what was saved when it was told to stop", progress("continuing"), run))
         assert 0 < saved < 2000
         urgent = ["sbatch", "--partition", "urgent", "--ntasks", "8", "--output", "/dev/null", "--wrap", "true"]
         subprocess.run(urgent, check=True, capture_output=True)
@@ -152,7 +152,7 @@ def test_disturbed_run_on_slurm_equals_a_local_one(slurm: None, tmp_path: Path) 
     said = log.read_text(encoding="utf-8")
     assert f"SLURM-job '{first}' failed, SLURM status is: 'CANCELLED'" in said
     assert re.search(rf"STEP {second}\.0 ON \S+ CANCELLED", said), "SIGTERM came, and SIGKILL was not waited for"
-    assert f"going on from step-{saved}" in said, "the log of a failed attempt is shown"
+    assert f"continuing from step-{saved}" in said, "the log of a failed attempt is shown"
     assert going_on(trained.read_text(encoding="utf-8")) > saved, "preempted, it saved again"
     one, other = contents(local / "results"), contents(cluster / "results")
     assert one.keys() == other.keys()

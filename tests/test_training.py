@@ -233,12 +233,12 @@ def test_micro_batch_without_room_is_halved(
     monkeypatch.setattr(loop.Run, "compute_loss", crowded)
     with caplog.at_level("INFO"):
         halved = fitted("halved")
-    said = [text for text in caplog.messages if "going on" in text]
+    said = [text for text in caplog.messages if "continuing" in text]
     assert said == [
-        "test: out of memory with micro_batch 8; going on with 4",
-        "test: going on from step-2",
-        "test: out of memory with micro_batch 4; going on with 2",
-        "test: going on from step-2",
+        "test: out of memory with micro_batch 8; continuing with 4",
+        "test: continuing from step-2",
+        "test: out of memory with micro_batch 4; continuing with 2",
+        "test: continuing from step-2",
     ]
     for row, expected in zip(halved.curve, whole.curve, strict=True):
         assert row == pytest.approx(expected, rel=1e-3)

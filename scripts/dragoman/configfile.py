@@ -94,7 +94,7 @@ def _narrow(model: Any, data: Any) -> Any:
 
 def problems_in(error: ValidationError, data: Any, model: Any, at: KeyPath = ()) -> list[Problem]:
     """Pydantic's errors about `data` in our words: real key paths, what is allowed, what was meant."""
-    found = []
+    problems = []
     for item in error.errors():
         # pydantic puts the tag of a union into the path; the user's file has no such key
         path = _real_path(item["loc"], data)
@@ -129,8 +129,8 @@ def problems_in(error: ValidationError, data: Any, model: Any, at: KeyPath = ())
                 value = None
         else:
             message = item["msg"][0].lower() + item["msg"][1:]
-        found.append(Problem((*at, *path), message, value, wants_text))
-    return found
+        problems.append(Problem((*at, *path), message, value, wants_text))
+    return problems
 
 
 def _real_path(loc: KeyPath, data: Any) -> KeyPath:
@@ -150,7 +150,7 @@ def _real_path(loc: KeyPath, data: Any) -> KeyPath:
 
 
 def _explain(problems: Sequence[Problem], files: Sequence[tuple[str, Marks]]) -> str:
-    found = []
+    lines = []
     for problem in problems:
         place, message = files[0][0] if files else "configuration", problem.message
         value = "" if problem.value is None else f" = {shown(problem.value)}"
@@ -167,8 +167,8 @@ def _explain(problems: Sequence[Problem], files: Sequence[tuple[str, Marks]]) ->
                 value = f" = {mark.written}"
             break
         key = key_of(problem.path)
-        found.append(f"{place}: {key}{value}: {message}" if key else f"{place}: {message}")
-    return "\n".join(dict.fromkeys(found))
+        lines.append(f"{place}: {key}{value}: {message}" if key else f"{place}: {message}")
+    return "\n".join(dict.fromkeys(lines))
 
 
 def explained(error: ValidationError, data: Any, model: Any, path: Path, marks: Marks) -> str:

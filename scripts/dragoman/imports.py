@@ -66,7 +66,7 @@ def _tree(path: Path) -> ast.Module:
 @cache
 def _names(path: Path) -> frozenset[str]:
     """Modules that a file imports, and the names that it imports from them, which may be modules, too."""
-    found: set[str] = set()
+    modules: set[str] = set()
     waiting: list[ast.AST] = [_tree(path)]
     while waiting:
         node = waiting.pop()
@@ -79,10 +79,10 @@ def _names(path: Path) -> frozenset[str]:
         ):  # statements alone: expressions import nothing
             waiting += getattr(node, part, ())
         if isinstance(node, ast.Import):
-            found.update(alias.name for alias in node.names)
+            modules.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    return frozenset(found)
+            modules |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return frozenset(modules)
 
 
 @cache
@@ -146,7 +146,7 @@ def _is_text(node: ast.expr) -> bool:
 def versions() -> dict[str, str]:
     """Import name -> version of every library in envs/main.txt, without a suffix of the build."""
     wanted = [re.split(r"[\s\[<>=!~;#]", line, maxsplit=1)[0] for line in LIBRARIES.read_text("utf-8").splitlines()]
-    found = {}
+    by_module = {}
     for name in filter(None, wanted):
         try:
             library = metadata.distribution(name)
@@ -155,8 +155,8 @@ def versions() -> dict[str, str]:
         tops = {name.lower().replace("-", "_")}
         if not any(map(find_spec, tops)):  # its import name differs from its own; reading its list of files is slower
             tops = {path.parts[0].removesuffix(".py") for path in library.files or () if path.suffix == ".py"}
-        found |= dict.fromkeys(tops, library.version.partition("+")[0])
-    return found
+        by_module |= dict.fromkeys(tops, library.version.partition("+")[0])
+    return by_module
 
 
 @cache

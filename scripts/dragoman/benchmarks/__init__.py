@@ -1,6 +1,7 @@
-"""What the project calls fast, measured side by side: every benchmark is a function that yields lines of a table.
+"""Benchmarks: they measure optimised code next to a simple or foreign implementation.
 
-One module per subject; `scripts/bench.py` names them. Nothing in the tests depends on these times.
+A benchmark is a function that yields lines of a table. There is one module per subject, and `scripts/bench.py` lists
+them. No test depends on these times.
 """
 
 from __future__ import annotations
@@ -19,29 +20,31 @@ K = [1, 3, 5, 7]
 
 
 class Timing(NamedTuple):
-    """One line of the table: what was done how often in how many seconds."""
+    """One line of the table: `count` items of a `unit` were processed in `seconds`."""
 
     what: str
+    """The task."""
     how: str
+    """The implementation."""
     count: int
     unit: str
     seconds: float
 
 
 def timed(work: Callable[[], int]) -> tuple[int, float]:
-    """Run `work`, which says how much it did; its count and its seconds."""
+    """Run `work`, which returns the number of processed items; returns this number, and the seconds."""
     began = time.perf_counter()
     return work(), time.perf_counter() - began
 
 
 def wait() -> None:
-    """Until a GPU has done all it was given."""
+    """Wait until the GPU has finished its operations."""
     if torch.cuda.is_available():
         torch.cuda.synchronize()
 
 
 def sentences(count: int, target: str = "fr", split: str = "train") -> ParallelText:
-    """English sentences of the embedded world and their translations."""
+    """English sentences of the embedded grammar, with their translations."""
     meant = list(grammar.meanings(1, split, count))
     sources, targets = ([grammar.realise(m, code).text for m in meant] for code in ("en", target))
     return ParallelText(f"en-{target}", sources, targets, [""] * count)
@@ -56,5 +59,5 @@ def model_of(architecture: str, text: ParallelText) -> tuple[models.PreTrainedMo
 
 
 def with_unit(measured: tuple[int, float], unit: str) -> tuple[int, str, float]:
-    """The last three columns of a line."""
+    """The last three columns of a line, from the result of `timed`."""
     return measured[0], unit, measured[1]

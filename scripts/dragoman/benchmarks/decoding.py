@@ -17,11 +17,11 @@ from dragoman.methods import ParallelText, simulmask
 from dragoman.training import loop, losses
 
 TAUGHT = 150
-"""Steps that teach a model when to stop."""
+"""Number of training steps, which are enough for a model to learn when an answer ends."""
 
 
 def decode() -> Iterator[Timing]:
-    """Offline decoding, sentence by sentence and in batches; an untrained model answers at full length."""
+    """Offline decoding, sentence by sentence and in batches. The model is untrained, so answers have full length."""
     text = sentences(64)
     items = [decoding.Item(i, source, "") for i, source in enumerate(text.sources)]
     with tempfile.TemporaryDirectory() as folder:
@@ -43,10 +43,10 @@ def decode() -> Iterator[Timing]:
 
 
 def simultaneous_decoding() -> Iterator[Timing]:
-    """500 sentences under 4 k: all at once, and word by word as a reader would get them; the same words, when due.
+    """Simultaneous decoding of 500 sentences with 4 values of k, batched and word by word, with the same translations.
 
-    The models are trained a little, so that translations have natural lengths and come to an end. Word by word only
-    every twentieth sentence is translated; its time is scaled by the number of words.
+    The models are trained for some steps, so that translations have natural lengths. Word by word, only every twentieth
+    sentence is translated, and the time is scaled by the number of words.
     """
     text, test, prompt = sentences(4000), sentences(500, split="test"), prompts()["short"]
     items = [decoding.Item(i, source, "") for i, source in enumerate(test.sources)]
@@ -69,18 +69,18 @@ class Compared(NamedTuple):
 
     words: int
     batched: float
-    """Seconds of all words, at once."""
+    """Seconds for all words, batched."""
     alone: float
-    """Seconds of all words, one by one, scaled from those of some sentences."""
+    """Seconds for all words, one by one, scaled from a sample of sentences."""
     sentences: int
-    """How many these are."""
+    """Number of sentences of the sample."""
     others: int
-    """Their translations, of every k, that batching changed: none but by rounding."""
+    """Number of translations of the sample, over all k, that batching changes; only rounding can cause this."""
     gflop: float
-    """What all words take by formula."""
+    """GFLOPs for all words, by formula."""
 
     def lines(self, what: str, more: str = "") -> Iterator[Timing]:
-        """Both ways; `more` to say of the batched one."""
+        """A line for each of the two; `more` is added to the batched one."""
         how = f"word by word, scaled from {self.sentences} sentences"
         yield Timing(what, how, self.words, "words", self.alone)
         how = f"batched, {self.alone / self.batched:.0f} times as fast{more}"
@@ -90,33 +90,33 @@ class Compared(NamedTuple):
 def batched_and_alone(
     context: decoding.Context, options: SimultaneousDecoder, items: Sequence[decoding.Item], every: int = 20
 ) -> Compared:
-    """Decode all `items` at once, and one of `every` so many word by word."""
-    found, batched = _translated(simultaneous.Decoder(context, options), items)
+    """Decode all `items` batched, and every `every`-th item word by word."""
+    whole, batched = _translated(simultaneous.Decoder(context, options), items)
     streamed, alone = _translated(streaming.Decoder(context, options), items[::every])
-    pairs = [pair for number, rows in streamed.items() for pair in zip(found[number], rows, strict=True)]
+    pairs = [pair for number, rows in streamed.items() for pair in zip(whole[number], rows, strict=True)]
     others = sum(any(ours[key] != value for key, value in theirs.items()) for ours, theirs in pairs)
-    words, sampled = (sum(len(row["delays"]) for rows in each.values() for row in rows) for each in (found, streamed))
-    gflop = sum(row["gflops"] for rows in found.values() for row in rows)
+    words, sampled = (sum(len(row["delays"]) for rows in each.values() for row in rows) for each in (whole, streamed))
+    gflop = sum(row["gflops"] for rows in whole.values() for row in rows)
     return Compared(words, batched, alone * words / sampled, len(streamed), others, gflop)
 
 
 def _translated(
     decoder: simultaneous.Decoder | streaming.Decoder, items: Sequence[decoding.Item]
 ) -> tuple[dict[int, list[decoding.Row]], float]:
-    """Rows of each item, and seconds."""
+    """Item -> its rows, and the seconds."""
     rows: dict[int, list[decoding.Row]] = {}
 
     def work() -> int:
         for batch in decoder.batches(items):
             chosen = [items[i] for i in batch]
-            rows.update((item.id, found) for item, found in zip(chosen, decoder.decode(chosen), strict=True))
+            rows.update((item.id, own) for item, own in zip(chosen, decoder.decode(chosen), strict=True))
         return len(rows)
 
     return rows, timed(work)[1]
 
 
 def _trained(architecture: str, positions: Literal["modified", "group"], text: ParallelText, folder: Path) -> None:
-    """A model that some steps of SimulMask have taught when to stop, in `folder`/model."""
+    """Write a model to `folder`/model, after some training steps of SimulMask, so that its answers end."""
     model, tokenizer = model_of(architecture, text)
     options = reading_by(positions)
     loop.fit(

@@ -1,4 +1,4 @@
-"""Two models compared along answers: streamed, and with full logits."""
+"""Divergence of two models along answers: a few positions at a time, and with all logits at once."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from dragoman.config import Pages, ScratchModel
 from dragoman.metrics import divergence as analysis
 
 ANSWERS, ENTRIES = 200, 32_000
-"""Sentences, and vocabulary."""
+"""Number of sentences, and size of the vocabulary."""
 
 
 def divergence() -> Iterator[Timing]:
@@ -27,17 +27,17 @@ def divergence() -> Iterator[Timing]:
     Each way has a process of its own, whose peak memory is then its own.
     """
     averages = []
-    for how, way in (("full logits", _with_full_logits), ("streamed", analysis.compare)):
+    for how, way in (("full logits", _with_full_logits), ("streamed", analysis.traced)):
         with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-            seconds, megabytes, found = pool.submit(_compared, way).result()
-        averages.append(found)
-        off = max(abs(found[name] - averages[0][name]) for name in found.keys() - {"rank", "intervals"})
+            seconds, megabytes, means = pool.submit(_compared, way).result()
+        averages.append(means)
+        off = max(abs(means[name] - averages[0][name]) for name in means.keys() - {"rank", "intervals"})
         how = f"{how}, {megabytes:.0f} MiB" + (f", within {off:.0e}" if len(averages) > 1 else "")
         yield Timing(f"divergence {ENTRIES // 1000}k", how, ANSWERS, "sentences", seconds)
 
 
 def _compared(way: Callable[..., list[analysis.Trace]]) -> tuple[float, float, dict[str, float]]:
-    """Seconds, peak MiB beyond the loaded models, and averages."""
+    """Seconds, peak memory in MiB in addition to the models, and averages."""
     web = Pages(corpus="x", languages=["en", "fr"], count=1)
     spec = ScratchModel(source="scratch", architecture="llama", text=web, vocabulary=ENTRIES)
     torch.set_num_threads(1)
@@ -61,8 +61,8 @@ def _compared(way: Callable[..., list[analysis.Trace]]) -> tuple[float, float, d
 def _with_full_logits(
     foundation: models.PreTrainedModel, twin: models.PreTrainedModel, rows: Sequence[analysis.Answers]
 ) -> list[analysis.Trace]:
-    """Logits of every position of a batch, prompt and padding too, then the formulas as they are written."""
-    found, pad = [], torch.nn.utils.rnn.pad_sequence
+    """The same quantities, by their plain formulas, from the logits of all positions of a batch."""
+    traces, pad = [], torch.nn.utils.rnn.pad_sequence
     for start in range(0, len(rows), 32):
         batch = rows[start : start + 32]
         texts = [torch.tensor([*row.given, *row.twin]) for row in batch]
@@ -81,5 +81,5 @@ def _with_full_logits(
         ]
         for i, row in enumerate(batch):
             answer = slice(len(row.given) - 1, len(row.given) - 1 + len(row.twin))
-            found.append(analysis.Trace(*(column[i, answer].double().numpy() for column in columns)))
-    return found
+            traces.append(analysis.Trace(*(column[i, answer].double().numpy() for column in columns)))
+    return traces

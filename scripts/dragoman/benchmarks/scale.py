@@ -1,8 +1,8 @@
-"""The papers' sizes, with random weights: what a GPU makes of fine-tuning and decoding, beside its own measured best.
+"""Fine-tuning and decoding at the sizes of the papers, with random weights, relative to the GPU's measured peak.
 
-Any words will do, as any weights: speed does not ask what a sentence means. A share of the peak counts the operations
-that a model needs (twice the weights and four times the width of every pair of tokens that see each other, thrice that
-with the backward pass), not those of padding, nor of anything computed again.
+Text and weights are arbitrary, since they do not affect the speed. The share of the peak counts only operations that
+the model needs: 2 per weight and token, and 4 times the width per pair of tokens that attend to each other, or three
+times as many with the backward pass. Operations on padding and repeated computations do not count.
 """
 
 from __future__ import annotations
@@ -23,8 +23,7 @@ from dragoman import decoding, models
 from dragoman.benchmarks import K, Timing, sentences, timed, wait
 from dragoman.benchmarks.decoding import batched_and_alone
 from dragoman.benchmarks.training import WARM, Batch, Work, batches_of, in_turn, reading_by, tokens
-from dragoman.config import OfflineDecoder, PrefilledDecoder, SimultaneousDecoder
-from dragoman.config.decoders import GoldPrior
+from dragoman.config import GoldPrior, OfflineDecoder, PrefilledDecoder, SimultaneousDecoder
 from dragoman.configfile import prompts
 from dragoman.decoding import cost, offline, prefilled
 from dragoman.decoding.lockstep import Places
@@ -37,22 +36,22 @@ from dragoman.training import losses
 FALCON_RW_1B = {"vocab_size": 50304, "hidden_size": 2048, "num_hidden_layers": 24, "num_attention_heads": 32}
 LLAMA_2_7B = {"vocab_size": 32000, "hidden_size": 4096, "num_hidden_layers": 32, "num_attention_heads": 32}
 TINY = {"vocab_size": 1700, "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
-"""To see that all of this runs, on any machine."""
+"""A size for testing these benchmarks on any machine."""
 
 PAIRS = 64
-"""Sentence pairs of a training step."""
+"""Number of sentence pairs of a training step."""
 ROW = 2048
-"""Tokens of a packed row."""
+"""Number of tokens of a packed row."""
 SENTENCES = 500
-"""To decode."""
+"""Number of sentences to decode."""
 ANSWER = 60
-"""Tokens of an answer; random weights go on that long."""
+"""Number of tokens of an answer; models with random weights do not stop earlier."""
 ROWS = (1, 16, 256)
-"""Translations that take a step together."""
+"""Numbers of translations that are decoded together."""
 
 
 def finetuning(tiny: bool) -> Iterator[Timing]:
-    """Steps of every way that SimulMask's models are trained, at Falcon-RW-1B's size."""
+    """Training steps of each of SimulMask's methods, at Falcon-RW-1B's size."""
     text, (best, peak) = _talks(2000), _peak("auto", tiny)
     yield best
     tokenizer = _tokenizer(text)
@@ -83,9 +82,9 @@ def finetuning(tiny: bool) -> Iterator[Timing]:
 
 
 def simultaneous(tiny: bool) -> Iterator[Timing]:
-    """Simultaneous decoding at Falcon-RW-1B's size, batched and word by word; and steps of ever more translations.
+    """Simultaneous decoding at Falcon-RW-1B's size, batched and word by word, and steps with 1 to 256 translations.
 
-    As long as a step of many takes hardly longer than of one, it is the calls that take the time, not the arithmetic.
+    If a step with many translations takes hardly longer than with one, the time is spent on calls, not on arithmetic.
     """
     text, (best, peak) = _talks(SENTENCES), _peak("float32", tiny)
     yield best
@@ -105,7 +104,7 @@ def simultaneous(tiny: bool) -> Iterator[Timing]:
 
 
 def prefilling(tiny: bool) -> Iterator[Timing]:
-    """Answers that go on from given tokens, at LLaMA-2-7B's size: `generate` alone, in batches, and with priors."""
+    """Answers after prior tokens, at LLaMA-2-7B's size: `generate` one by one and in batches, and our decoder."""
     text = _talks(SENTENCES // 2)
     items = _items(text)
     with _saved(_llama(tiny), text) as context:
@@ -130,7 +129,7 @@ def prefilling(tiny: bool) -> Iterator[Timing]:
             del decoder, work
 
 
-# ----------------------------------------------------------------------------------------------------- what they share
+# -------------------------------------------------------------------------------------------------------- shared parts
 
 
 def _falcon(tiny: bool) -> Any:
@@ -144,13 +143,13 @@ def _llama(tiny: bool) -> Any:
 
 
 def _random(config: Any) -> PreTrainedModel:
-    """Weights drawn where they are to stay: on a CPU, billions take minutes."""
+    """A model with random weights, which are drawn on the GPU, since drawing billions on a CPU takes minutes."""
     with torch.device(models.device()):
         return AutoModelForCausalLM.from_config(config, attn_implementation="sdpa")
 
 
 def _talks(count: int) -> ParallelText:
-    """Two of the embedded world's sentences a line, which makes it about as long as one of a TED talk."""
+    """Lines of two sentences of the embedded grammar each, which are about as long as a sentence of a TED talk."""
     text = sentences(2 * count)
     sources, targets = (
         [f"{a} {b}" for a, b in zip(side[::2], side[1::2], strict=True)] for side in (text.sources, text.targets)
@@ -168,7 +167,7 @@ def _tokenizer(text: ParallelText) -> PreTrainedTokenizerBase:
 
 @contextmanager
 def _saved(config: Any, text: ParallelText) -> Iterator[decoding.Context]:
-    """A model of random weights in a folder, as decoders want it; in bfloat16, which halves the disk it takes."""
+    """The context of a decoder with a random model in a temporary folder, in bfloat16 to save half of the disk."""
     with tempfile.TemporaryDirectory() as folder:
         _random(config).to(torch.bfloat16).save_pretrained(folder)
         _tokenizer(text).save_pretrained(folder)
@@ -176,7 +175,7 @@ def _saved(config: Any, text: ParallelText) -> Iterator[decoding.Context]:
 
 
 def _peak(precision: str, tiny: bool) -> tuple[Timing, float]:
-    """Operations a second of one large matrix product: as many as are to be had."""
+    """Operations per second of a large matrix product, which is the peak that the device reaches."""
     size = 512 if tiny else 8192
     kind = torch.bfloat16 if models.use_bfloat16(precision) else torch.float32
     a, b = (torch.randn((size, size), device=models.device(), dtype=kind) for _ in range(2))
@@ -188,7 +187,7 @@ def _peak(precision: str, tiny: bool) -> tuple[Timing, float]:
 
 @torch.inference_mode()
 def _steps(context: decoding.Context, read: int = 64) -> Iterator[Timing]:
-    """Translations that have `read` tokens behind them get one more, as a batch takes them."""
+    """Decoding steps of one token after `read` cached tokens, for several numbers of translations."""
     assert context.model is not None
     model = models.load(context.model).to(models.device()).eval()
     for rows in ROWS:
@@ -206,19 +205,19 @@ def _steps(context: decoding.Context, read: int = 64) -> Iterator[Timing]:
 
 
 def _seconds(work: Callable[[], Any], times: int = 10) -> float:
-    """Median of some calls, each until its last operation is done."""
-    found = []
+    """Median time of some calls, in seconds; each is measured until the GPU has finished."""
+    seconds = []
     for _ in range(WARM + times):
         wait()
         began = time.perf_counter()
         work()
         wait()
-        found.append(time.perf_counter() - began)
-    return median(found[WARM:])
+        seconds.append(time.perf_counter() - began)
+    return median(seconds[WARM:])
 
 
 def _work(batch: Batch) -> cost.Work:
-    """What a batch takes: its tokens, the pairs of which one sees the other, and what is predicted."""
+    """Work of a batch: number of tokens, of pairs of tokens that attend to each other, and of predicted tokens."""
     documents = batch.get("documents", batch["attention_mask"])
     visible = batch.get("visible", torch.zeros_like(documents))
     seen = attention.whole(visible, documents, "plain").seen & (documents > 0)[:, :, None]
@@ -231,7 +230,7 @@ def _forget_peak() -> None:
 
 
 def _memory() -> str:
-    """The most GPU memory since `_forget_peak`; nothing without a GPU."""
+    """Peak GPU memory since `_forget_peak`, as text; empty without a GPU."""
     return _gibibytes(torch.cuda.max_memory_allocated()) if torch.cuda.is_available() else ""
 
 

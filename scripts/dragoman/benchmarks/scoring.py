@@ -1,4 +1,4 @@
-"""Scoring from the command line: the CPU time of whole processes of ours, of sacrebleu and of SimulEval, in turn."""
+"""Scoring from the command line: CPU time of whole processes of our script, of sacrebleu and of SimulEval."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from dragoman.benchmarks import Timing, sentences
 from dragoman.metrics.instances import Instance, write
 
 REPEATS = 5
-"""Runs of each program, after one that is not counted."""
+"""Number of measured runs of each program, after one that is not counted."""
 SIMULEVAL = command.REPOSITORY / ".venv-simuleval" / "bin" / "simuleval"
 LATENCY = ("al", "laal", "ap", "dal", "atd")
 K = 3
 
 
 def commands() -> Iterator[Timing]:
-    """BLEU and chrF of 2,000 sentences without intervals; latencies of a log of them, where SimulEval is installed."""
+    """BLEU and chrF of 2,000 sentences without intervals, and latencies of a log; SimulEval's, too, if installed."""
     text = sentences(2000)
     ours = [sys.executable, str(command.REPOSITORY / "scripts" / "score.py")]
     with tempfile.TemporaryDirectory() as name:
@@ -56,7 +56,7 @@ def commands() -> Iterator[Timing]:
 
 
 def _waiting(number: int, pair: tuple[str, str]) -> Instance:
-    """A translation that is right, `K` words behind."""
+    """An instance with the reference as its translation, and wait-k delays with k = `K`."""
     source, target = pair
     read = len(source.split())
     delays = tuple(min(K + i, read) for i in range(len(target.split())))
@@ -64,7 +64,7 @@ def _waiting(number: int, pair: tuple[str, str]) -> Instance:
 
 
 def _beside(what: str, programs: Mapping[str, Sequence[str]], count: int) -> Iterator[Timing]:
-    """The median CPU seconds of each program; they run in turn, so that all have the same share of a busy machine."""
+    """Median CPU seconds of each program. Programs take turns, so that other load of the machine affects all."""
     spent: dict[str, list[float]] = {how: [] for how in programs}
     for _ in range(1 + REPEATS):
         for how, line in programs.items():
@@ -76,6 +76,6 @@ def _beside(what: str, programs: Mapping[str, Sequence[str]], count: int) -> Ite
 
 
 def _cpu_seconds() -> float:
-    """Of all processes that have ended."""
+    """CPU seconds of all child processes that have ended."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime

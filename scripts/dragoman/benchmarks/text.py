@@ -1,4 +1,4 @@
-"""Text: making, checking, aligning and scoring it, and what its tokens may see."""
+"""Text: generation, checks, word alignment, visibility vectors and scores."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from dragoman.policies.wait_k import WaitK
 
 
 def corpora() -> Iterator[Timing]:
-    """Making and checking parallel text."""
+    """Generation and checks of parallel text."""
     with tempfile.TemporaryDirectory() as folder:
         corpus = DemoCorpus(provider="demo", train=5000, test=200)
 
@@ -31,7 +31,7 @@ def corpora() -> Iterator[Timing]:
 
 
 def align() -> Iterator[Timing]:
-    """Word alignment, both directions."""
+    """Word alignment in both directions."""
     text = sentences(5000)
 
     def work() -> int:
@@ -41,7 +41,7 @@ def align() -> Iterator[Timing]:
 
 
 def visibility() -> Iterator[Timing]:
-    """What every token may see, for 200,000 sentence pairs: 20,000 different ones, ten times."""
+    """Visibility vectors of 200,000 sentence pairs: 20,000 different pairs, ten times."""
     text = sentences(20_000)
     _, tokenizer = model_of("llama", text)
     text = text._replace(sources=[*text.sources] * 10, targets=[*text.targets] * 10)
@@ -61,7 +61,7 @@ def visibility() -> Iterator[Timing]:
 
 
 def scores() -> Iterator[Timing]:
-    """Scores of 2,000 sentences with their intervals, ours and sacrebleu's own resampling."""
+    """Scores of 2,000 sentences with intervals, with our resampling and with sacrebleu's."""
     import sacrebleu
 
     text = sentences(2000)

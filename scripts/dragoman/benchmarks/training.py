@@ -1,4 +1,4 @@
-"""Training: steps of every kind in turn, so that whatever else the machine does hits all alike; medians."""
+"""Training: medians over steps. Kinds of steps take turns, so that other load of the machine affects all of them."""
 
 from __future__ import annotations
 
@@ -22,28 +22,29 @@ from dragoman.training.batches import Batches, Collator
 from dragoman.training.optimizers import Muon
 
 STEPS = 40
-"""Of each kind, where steps are compared."""
+"""Number of steps of each kind."""
 WARM = 2
-"""Steps before these, which warm up."""
+"""Number of first steps that are not measured."""
 ROW = 256
-"""Tokens of a packed row: five of the embedded world's examples."""
+"""Number of tokens of a packed row: about five examples of the embedded grammar."""
 
 Batch = dict[str, torch.Tensor]
 Work = Mapping[str, tuple[losses.Loss, Sequence[Batch]]]
-"""What is compared: a loss, and the batches it takes, by a name."""
+"""Name of a kind of step -> its loss and its batches."""
 
 
 class Step(NamedTuple):
-    """One training step that was measured."""
+    """Measurements of one training step."""
 
     batch: Batch
     seconds: float
     peak: int
-    """Bytes of GPU memory; 0 where there is none."""
+    """Peak GPU memory in bytes; 0 without a GPU."""
 
 
 def in_turn(model: models.PreTrainedModel, work: Work) -> dict[str, list[Step]]:
-    """`STEPS` training steps of every kind, in the precision that training takes here; the model learns all of it."""
+    """`STEPS` training steps of every kind, in the default precision of training on this machine. All steps train the
+    same model."""
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-5, fused=True)
     model.train()
     steps: dict[str, list[Step]] = {how: [] for how in work}
@@ -72,7 +73,7 @@ def _step(model: models.PreTrainedModel, optimizer: torch.optim.Optimizer, loss:
 
 
 def train() -> Iterator[Timing]:
-    """Fine-tuning, the batch whole and cut into pieces that fit the cache."""
+    """Fine-tuning with whole batches, and with micro-batches that fit the cache."""
     text = sentences(2000)
     for architecture in ("llama", "falcon-alibi"):
         for micro_batch in (128, 32):
@@ -90,7 +91,7 @@ def train() -> Iterator[Timing]:
 
 
 def masked() -> Iterator[Timing]:
-    """A training step under SimulMask's mask and positions, and an ordinary one, turn about."""
+    """A training step with SimulMask's mask and positions, compared with an ordinary one."""
     text = sentences(2000)
     for architecture, positions in (("falcon-alibi", "modified"), ("llama", "group")):
         model, tokenizer = model_of(architecture, text)
@@ -105,7 +106,8 @@ def masked() -> Iterator[Timing]:
 
 
 def stage2() -> Iterator[Timing]:
-    """A step of language-aware tuning, and an ordinary one of as many sequences: twice the batch."""
+    """A step of language-aware tuning, compared with an ordinary one with the same number of sequences (twice the
+    batch)."""
     texts = [sentences(1000), sentences(1000, "de")]
     both = ParallelText("", *([*a, *b] for a, b in list(zip(*texts, strict=True))[1:]))
     model, tokenizer = model_of("llama", both)
@@ -119,8 +121,8 @@ def stage2() -> Iterator[Timing]:
 
 
 def packing() -> Iterator[Timing]:
-    """Training steps over padded batches of like length, as without packing, and over random ones in rows; random ones
-    padded show what either way saves. Padding counts as nothing done."""
+    """Training steps with padded batches of similar length, as without packing, and with packed random batches. Padded
+    random batches show how much each of the two saves. Padding does not count as processed tokens."""
     text = sentences(2000)
     for architecture in ("llama", "falcon-alibi"):
         model, tokenizer = model_of(architecture, text)
@@ -139,7 +141,7 @@ def packing() -> Iterator[Timing]:
 
 
 def optimizer() -> Iterator[Timing]:
-    """Steps of Muon on the matrices of the embedded demonstration's model, torch's and ours."""
+    """Steps of torch's Muon and of ours, with the matrices of the embedded demonstration's model."""
     shapes = [(128, 128)] * 16 + [(352, 128)] * 8 + [(128, 352)] * 4
     matrices = [torch.nn.Parameter(torch.randn(shape)) for shape in shapes]
     for matrix in matrices:
@@ -166,19 +168,19 @@ def batches_of(
     packed: bool = False,
     packing: int | None = None,
 ) -> list[Batch]:
-    """Batches as training makes them, of like length, or at random as for packing."""
+    """Batches as in training: of similar length, or random as for packing."""
     collate = Collator(tokenizer.pad_token_id, packing)
     rows = Batches([len(example["input_ids"]) for example in examples], size, size, seed=1, packed=packed)
     return [collate([examples[i] for i in batch]) for batch in rows]
 
 
 def tokens(batch: Batch) -> int:
-    """How many it has, padding apart."""
+    """Number of tokens without padding."""
     return int(batch["attention_mask"].sum())
 
 
 def _compared(what: str, model: models.PreTrainedModel, work: Work) -> Iterator[Timing]:
-    """Each kind's step, and how much longer than the first's it takes."""
+    """A line for each kind of step, with its time relative to the first kind."""
     medians = {how: statistics.median(step.seconds for step in steps) for how, steps in in_turn(model, work).items()}
     first = next(iter(medians.values()))
     for how, median in medians.items():

@@ -1,5 +1,4 @@
-"""What a large vocabulary costs: its tokenizer, the output layer's products, the first pass of `generate`, training
-steps."""
+"""The cost of a large vocabulary: tokenizer, products of the output layer, first pass of `generate`, training steps."""
 
 from __future__ import annotations
 
@@ -27,18 +26,18 @@ from dragoman.training import entropy, losses, trainable
 Way = Literal["as the library has it", "arranged"]
 WAYS: tuple[Way, ...] = ("as the library has it", "arranged")
 ENTRIES, WIDTH = 262_144, 640
-"""Of Gemma 3 270M."""
+"""Vocabulary and width of Gemma 3 270M."""
 LAYERS = 6
-"""A third of its layers: the output layer is what is measured."""
+"""A third of Gemma's layers, since only the output layer matters here."""
 PAIRS, LENGTH, ANSWER = 16, 36, 14
-"""Sentence pairs of a training step, their tokens, and those of the answer."""
+"""Number of sentence pairs of a training step, of tokens of a pair, and of tokens of an answer."""
 
 
 def vocabulary() -> Iterator[Timing]:
-    """Reading a tokenizer and its tokens' texts, the output layer over positions cut out of longer rows, the first pass
-    of `generate`, and training steps.
+    """Times for reading a tokenizer and the texts of its tokens, for the output layer on slices of rows, for the first
+    pass of `generate`, and for training steps.
 
-    Each training has a process of its own, whose peak memory is then its own.
+    Each training runs in its own process, so that the peak memory of each can be measured.
     """
     with tempfile.TemporaryDirectory() as folder:
         yield from _tokenizer(Path(folder))
@@ -53,7 +52,7 @@ def vocabulary() -> Iterator[Timing]:
 
 
 def _tokenizer(folder: Path) -> Iterator[Timing]:
-    """A Gemma tokenizer whose pieces are all that up to three letters can make."""
+    """Reading a Gemma tokenizer, whose pieces are combinations of up to three letters."""
     letters = [*string.ascii_letters, *string.digits, "\n", "▁"]
     longer = ((start, end) for size in (2, 3) for *start, end in product(letters, repeat=size))
     pieces = ["<pad>", "<eos>", "<bos>", "<unk>", "<mask>", *(f"<0x{byte:02X}>" for byte in range(256)), *letters]
@@ -104,12 +103,12 @@ def _model() -> models.PreTrainedModel:
 
 
 def _steps(way: Way, adapter: Lora | None, threads: int) -> tuple[float, float]:
-    """Seconds of the second training step, and peak MiB."""
+    """Seconds of the second training step, and peak memory in MiB."""
     torch.set_num_threads(threads)
     model = _model()
     if way == "arranged":
         output.arranged(model)
-    else:  # nothing counts as large
+    else:  # no vocabulary counts as large, so torch's cross-entropy is used
         entropy.LARGE = losses.LARGE = trainable.LARGE = 2**62
     model = trainable.trainable(model, Training(steps=1, adapter=adapter)).train()
     optimizer = torch.optim.AdamW((weight for weight in model.parameters() if weight.requires_grad), fused=True)

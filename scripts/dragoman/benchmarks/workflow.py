@@ -1,4 +1,4 @@
-"""What comes before any work: planning, and the start of a job."""
+"""The time before a job begins its work: planning the workflow, and imports."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from dragoman.benchmarks import Timing, timed, with_unit
 
 PAPERS = ("simulmask", "langaware-revised", "langaware-v1", "pretty")
 CONFIGURATIONS = ("config.yaml", *(f"papers/{name}.yaml" for name in PAPERS))
-"""Of which dry runs are measured."""
+"""Configurations whose dry runs are measured."""
 
 
 def workflow() -> Iterator[Timing]:
-    """What comes before any work: dry runs of the demonstration and of the papers, and what a decoding imports."""
+    """Dry runs of the demonstration and of the papers' configurations, and the imports of a decoding."""
     python = [sys.executable, "-m", "snakemake", "--snakefile", command.REPOSITORY / "Snakefile", "--cores", "1"]
     for path in CONFIGURATIONS:
         config = command.REPOSITORY / "config" / path

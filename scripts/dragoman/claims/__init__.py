@@ -1,19 +1,20 @@
-"""What the papers claim, as statements that results can bear out or not: `config/claims.yaml` and its evaluation.
+"""Claims of the papers (`config/claims.yaml`), and how they are tested against results.
 
-A claim names an experiment and systems by roles, which a configuration gives (`roles.py`). It is tested on every
-experiment that has its role.
+A claim names the roles of an experiment and of its systems; a configuration says which experiment and systems have
+these roles (`roles.py`). The claim is tested in every experiment with its role.
 
-A claim compares a system's score with a threshold, `factor` times another system's score plus `by`, at each setting and
-language pair that it speaks of. Each such comparison is tested on the test sentences that both systems have:
+A claim compares a system's score with a threshold, `factor` times another system's score plus `by`, at each of its
+settings and language pairs. Each comparison is tested on the test sentences that both systems share:
 
-- plain differences (factor 1, by 0, no matched latency) by approximate randomisation, all others by paired bootstrap of
-  the margin by which the threshold is passed (`metrics/significance.py`);
-- with several training seeds, the margin is the mean over seeds, and decides nothing unless every seed is on its side;
-- agreement of a model with its twin has no values per sentence: there, a sign test over pairs and seeds.
+- Plain differences (factor 1, by 0, no matched latency) are tested by approximate randomisation. All others are tested
+  by paired bootstrap of the margin by which the score passes the threshold (`metrics/significance.py`).
+- With several training seeds, the margin is the mean over seeds. If the seeds disagree in sign, p is 1.
+- Agreement of a model with its twin has no values per sentence, so it is tested by a sign test over pairs and seeds.
 
-The comparisons of one claim are put together so that nothing is gained by their number: of those that must `every` one
-hold, the weakest counts (an intersection-union test); of those of which `any` is enough, p-values are multiplied by
-their number (Bonferroni). One against is enough for an `every` to fail, so there the same holds the other way round.
+The comparisons of a claim are combined so that a larger number of them makes no verdict easier to reach. If `every`
+comparison must hold, the largest p-value counts (intersection-union test). If `any` is enough, the smallest p-value
+counts, multiplied by the number of comparisons (Bonferroni). For the verdict that the claim fails, the two rules are
+exchanged, since one failing comparison is enough for `every` to fail.
 """
 
 from __future__ import annotations

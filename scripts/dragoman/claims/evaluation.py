@@ -1,4 +1,4 @@
-"""Claims against results: which pairs a claim speaks of, its comparisons, and the verdict."""
+"""Tests claims against results: chooses the language pairs of a claim, makes its comparisons and gives the verdict."""
 
 from __future__ import annotations
 
@@ -23,14 +23,16 @@ from dragoman.storage import read_jsonl
 
 
 def evaluate(claims: Iterable[Claim], plan: Plan, records: Iterable[Record] = ()) -> list[Result]:
-    """The verdict on each claim, with its evidence, one for each experiment that has the claim's role; the same results
+    """The verdict on each claim with its evidence, one for each experiment that has the claim's role. The same results
     give the same verdicts.
 
     Args:
-        records: a score that is on record must be what the hypotheses give.
+        claims: the claims, in the order of the verdicts.
+        plan: its results folder holds the hypotheses.
+        records: recorded scores; a score that is computed here must equal its record.
 
     Raises:
-        MetricError: a metric of a claim cannot be computed, or its score is not the one on record.
+        MetricError: a metric of a claim cannot be computed, or its score differs from the recorded score.
     """
     results = Results(plan, records)
     verdicts = [
@@ -46,10 +48,15 @@ def evaluate(claims: Iterable[Claim], plan: Plan, records: Iterable[Record] = ()
 
 
 def evaluated(stated: Claim, results: Results, experiment: str | None) -> Result:
-    """One claim on one experiment; what is missing makes it `not run`, with the reason.
+    """The verdict on one claim in one experiment. If results are missing, the verdict is `not run`, with the reason.
 
     Args:
-        experiment: that has the claim's role; None where none has.
+        stated: the claim as its file states it, with roles.
+        results: the results of a plan.
+        experiment: an experiment that has the claim's role; None if there is none.
+
+    Raises:
+        MetricError: as in `evaluate`.
     """
     claim = stated
 
@@ -67,7 +74,7 @@ def evaluated(stated: Claim, results: Results, experiment: str | None) -> Result
         pairs, note = _pairs(claim, results)
         if claim.timed:
             return result(
-                *taken.compare(claim, results.plan, pairs), taken.TEST, "; ".join(filter(None, (taken.NOTE, note)))
+                *taken.timed(claim, results.plan, pairs), taken.TEST, "; ".join(filter(None, (taken.NOTE, note)))
             )
         if claim.reading:
             *agreement, near = _agreement(claim, results, pairs)
@@ -98,7 +105,7 @@ def evaluated(stated: Claim, results: Results, experiment: str | None) -> Result
 
 
 def _pairs(claim: Claim, results: Results) -> tuple[list[str], str]:
-    """The pairs a claim is tested on, and a note on those it is not."""
+    """The pairs on which a claim is tested, and a note that names the pairs of the claim that the experiment lacks."""
     experiment = results.plan.config.experiments[claim.experiment]
     metric = parse(claim.metric)[0]
     if not (claim.reading or claim.timed) and metric not in registry.names("metric"):
@@ -122,7 +129,8 @@ def _pairs(claim: Claim, results: Results) -> tuple[list[str], str]:
 def _agreement(
     claim: Claim, results: Results, pairs: Sequence[str]
 ) -> tuple[Outcome, float, list[Evidence], list[Outcome]]:
-    """A number of the comparison with the twin at one n of prior tokens against another, by a sign test."""
+    """The verdict on a claim about the comparison with the twin: the metric after n prior tokens is compared with the
+    metric after another n, by a sign test over pairs and seeds."""
     plan = results.plan
     evidence, counts = [], []
     others = claim.against_settings or [""]

@@ -1,4 +1,5 @@
-"""By how much a claim's threshold is passed, and what chance alone would do: one comparison per setting or latency."""
+"""Margins of claims: by how much a score passes the threshold of its claim, and how margins are distributed under
+resampling and under chance. There is one comparison per setting or latency."""
 
 from __future__ import annotations
 
@@ -17,22 +18,30 @@ from dragoman.metrics import MetricError, significance
 from dragoman.metrics.significance import Statistics
 
 RESAMPLES = 10_000
-"""More than for an interval: a p-value that is multiplied by a number of comparisons must be able to be small."""
+"""More resamples than for an interval, since a p-value that is multiplied by the number of comparisons must still be
+able to be small."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Part:
-    """A comparison before its p-value: numbers per seed, resampled margins, and margins under chance alone."""
+    """A comparison before its p-value is computed."""
 
     pair: str
     setting: str
     values: list[float]
+    """[seeds] Scores of the system."""
     others: list[float] | None
+    """[seeds] Scores of the other system; None: the threshold is a constant."""
     thresholds: list[float]
+    """[seeds]"""
     margins: list[float]
+    """[seeds] Score minus threshold, in the direction of the claim: positive margins support it."""
     samples: np.ndarray
+    """float64 [resamples] Mean margin over the seeds, on resampled test sentences."""
     chance: np.ndarray
+    """float64 [trials] Mean margins over the seeds under chance alone, which one-sided p-values are computed from."""
     n: int
+    """Number of test sentences."""
 
     @property
     def half_width(self) -> float:
@@ -41,13 +50,13 @@ class Part:
         return (high - low) / 2
 
     def sides(self, shift: float = 0.0) -> tuple[float, float]:
-        """One-sided p-values of "does not hold" and "does not fail"; 1 where seeds disagree.
+        """One-sided p-values of "does not hold" and "does not fail"; both are 1 if the seeds disagree.
 
         Args:
             shift: added to the margin of every seed.
 
-        Where all sentences are alike (none is off target), resampling sees no spread. There, p is the probability that
-        `n` sentences are alike although a share of them as large as the margin, in percent, should differ.
+        If all sentences are alike (for example, none is off target), every resample has the same margin. Then p is the
+        probability that `n` drawn sentences are alike, although a share as large as the margin (in percent) differs.
         """
         margins = [margin + shift for margin in self.margins]
         if len({margin > 0 for margin in margins}) > 1:
@@ -77,7 +86,11 @@ class Part:
 
 
 def average(parts: Sequence[Part], pair: str, setting: str) -> Part:
-    """The mean of comparisons; they must have the same seeds."""
+    """The mean of several comparisons with the same seeds.
+
+    Raises:
+        ValueError: the comparisons have different numbers of seeds.
+    """
 
     def mean(columns: Iterable[list[float]]) -> list[float]:
         return [statistics.fmean(row) for row in zip(*columns, strict=True)]
@@ -97,7 +110,12 @@ def average(parts: Sequence[Part], pair: str, setting: str) -> Part:
 
 
 def parts_of(claim: Claim, results: Results, pair: str) -> list[Part]:
-    """The comparisons of one pair, one for each setting or latency."""
+    """The comparisons of one pair, one for each setting or latency.
+
+    Raises:
+        NotRun: results that the claim needs are missing.
+        MetricError: the systems have different test sentences, or a score differs from the recorded score.
+    """
     systems = [claim.system] if claim.against is None else [claim.system, claim.against]
     seeds = _seeds(claim, results, systems, pair)
     shared = _shared(claim, results, systems, pair, seeds)
@@ -154,7 +172,13 @@ def _part(
     chance: np.ndarray | None,
     n: int,
 ) -> Part:
-    """A comparison from scores, one per seed, and resampled scores, one array per seed."""
+    """A comparison, made from one score and one array of resampled scores per seed.
+
+    Args:
+        drawn: [seeds] arrays [resamples] of scores of the system.
+        drawn_others: the same for the other system; None: the threshold is a constant.
+        chance: margins under chance; None: the resampled margins minus the observed margin.
+    """
     thresholds = [claim.factor * each + claim.by for each in others] if others else [claim.by] * len(values)
     margins = [claim.sign * (value - threshold) for value, threshold in zip(values, thresholds, strict=True)]
     limits = [claim.factor * each + claim.by for each in drawn_others] if drawn_others else [claim.by] * len(drawn)
@@ -172,7 +196,14 @@ def _at_lag(
     curves: Sequence[Mapping[str, tuple[list[Statistics], list[Statistics]]]],
     n: int,
 ) -> Part:
-    """Both systems at one latency, on straight lines between their settings."""
+    """The comparison of both systems at one latency, by linear interpolation between their settings.
+
+    Args:
+        curves: for each system, setting -> statistics of LAAL and of the metric, one per seed.
+
+    Raises:
+        NotRun: a curve does not reach the latency.
+    """
     values: list[list[float]] = []
     drawn: list[list[np.ndarray]] = []
     for name, curve in zip(systems, curves, strict=True):
@@ -194,7 +225,7 @@ def _at_lag(
 
 
 def _interpolated(lag: float, lags: Sequence[float] | np.ndarray, qualities: Sequence[float] | np.ndarray) -> float:
-    if np.isnan(lags).any():  # a draw of nothing but sentences without output
+    if np.isnan(lags).any():  # all sentences of a resample have no output, so their LAAL has no value
         return math.nan
     order = np.argsort(lags)
     return float(np.interp(lag, np.asarray(lags)[order], np.asarray(qualities)[order]))

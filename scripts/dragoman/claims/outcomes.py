@@ -1,4 +1,4 @@
-"""What becomes of claims: p-values put together, verdicts, and the file that holds them."""
+"""Verdicts on claims: how p-values are combined, how they decide a verdict, and the file that holds the verdicts."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from dragoman import registry
 from dragoman.text import objects
 
 ALPHA = 0.05
-"""Two-sided level."""
+"""Two-sided significance level."""
 NEAR = 0.25
-"""A verdict is near its threshold where it would be another one if every margin of the claim were larger, or smaller,
-by this share of half the width of its interval; in a sign test, if one comparison more, or one fewer, succeeded."""
+"""A verdict is near another verdict if the claim would get the other one with all margins larger, or all smaller, by
+this share of half the width of their intervals; in a sign test, with one success more or one fewer."""
 
 Outcome = Literal["holds", "fails", "undecided", "not run"]
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
@@ -29,12 +29,12 @@ class Evidence:
     pair: str
     setting: str
     value: float
-    """The system's score, the mean over seeds and over what is averaged."""
+    """Score of the system: the mean over seeds, and over pairs or settings if the claim averages them."""
     against: float | None
-    """The other system's."""
+    """Score of the other system; None: the threshold is a constant."""
     threshold: float
     margin: float
-    """By how much the threshold is passed, in the direction claimed."""
+    """By how much the score passes the threshold, in the direction of the claim."""
     low: float | None
     high: float | None
     """95 % interval of the margin, by bootstrap over the test sentences."""
@@ -43,13 +43,13 @@ class Evidence:
     p: float | None
     """Two-sided."""
     n: int
-    """Number of sentences; 0 of published numbers."""
+    """Number of sentences; 0 for published numbers."""
     seeds: int
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A claim and what became of it."""
+    """A claim with its verdict and the evidence."""
 
     id: str
     paper: str | None
@@ -58,29 +58,31 @@ class Result:
     experiment: str
     metric: str
     comparison: str
-    """What was compared: `sm-norec-mod > causal-rec - 2`."""
+    """The comparison in short: `sm-norec-mod > causal-rec - 2`."""
     verdict: Outcome
     p: float | None
-    """Two-sided, of the verdict; not corrected for the number of claims."""
+    """Two-sided p-value of the verdict, not corrected for the number of claims."""
     p_holm: float | None
-    """Corrected (Holm 1979) for the number of claims tested."""
+    """The p-value after Holm's correction (1979) for the number of claims tested."""
     evidence: list[Evidence]
     test: str
     note: str
-    """Why it was not run or could not be decided, or what of it was not tested."""
+    """The reason if the claim was not run or is undecided, and the parts of the claim that were not tested."""
     near: list[Outcome] = field(default_factory=list)
-    """The verdicts that it is near to (`NEAR`)."""
+    """Other verdicts that are near (`NEAR`)."""
     published: list[Evidence] = field(default_factory=list)
-    """The same comparisons of the paper's own numbers, where it printed them."""
+    """The same comparisons with the paper's own numbers, if it printed them."""
 
 
 def every(sides: Sequence[tuple[float, float]]) -> tuple[float, float]:
-    """p-values of "not all hold" and "none fails" from those of each comparison."""
+    """p-values of "not all hold" and "none fails", from both p-values of each comparison: the largest p-value counts
+    for the first (intersection-union test), the smallest times the number of comparisons for the second (Bonferroni).
+    """
     return max(holds for holds, _ in sides), min(1.0, len(sides) * min(fails for _, fails in sides))
 
 
 def any_of(sides: Sequence[tuple[float, float]]) -> tuple[float, float]:
-    """p-values of "none holds" and "not all fail" from those of each comparison."""
+    """p-values of "none holds" and "not all fail", from both p-values of each comparison: the reverse of `every`."""
     holds, fails = every([(fails, holds) for holds, fails in sides])
     return fails, holds
 
@@ -93,24 +95,24 @@ def verdict_of(sides: tuple[float, float]) -> tuple[Outcome, float]:
 
 
 def sign_test(successes: int, trials: int) -> tuple[float, float]:
-    """One-sided p-values of "no more often than not" and "no less often than not"."""
+    """One-sided p-values of "successes are at most half" and "successes are at least half" (binomial, p = 1/2)."""
     tail = [math.comb(trials, each) / 2**trials for each in range(trials + 1)]
     return sum(tail[successes:]), sum(tail[: successes + 1])
 
 
 def instead_of(outcome: Outcome, shifted: Iterable[Outcome]) -> list[Outcome]:
-    """The verdicts, each once, that a shifted claim came to instead of `outcome`."""
+    """The verdicts under shifted margins that differ from `outcome`, each once."""
     return [each for each in dict.fromkeys(shifted) if each != outcome]
 
 
 def counts(results: Iterable[Result]) -> dict[Outcome, int]:
-    """How many claims came to each verdict, all verdicts in order."""
+    """Number of claims with each verdict, in the order of `OUTCOMES`."""
     tally = Counter(result.verdict for result in results)
     return {outcome: tally[outcome] for outcome in OUTCOMES}
 
 
 def by_id(results: Iterable[Result]) -> dict[str, list[Result]]:
-    """The results of each claim, one for each experiment that it was tested on."""
+    """Claim -> its results, one for each experiment in which it was tested."""
     by_claim: dict[str, list[Result]] = {}
     for result in results:
         by_claim.setdefault(result.id, []).append(result)
@@ -121,7 +123,7 @@ def read(path: Path) -> list[Result]:
     """The results of a `claims.jsonl`.
 
     Raises:
-        ValueError: a line is no such result; the message has file and line.
+        ValueError: a line is not a result; the message names file and line.
     """
     verdicts = []
     for line, row in objects(Path(path)):
@@ -137,5 +139,5 @@ def read(path: Path) -> list[Result]:
 
 
 def read_if_there(path: Path) -> list[Result]:
-    """The same; none where there is no such file."""
+    """As `read`; an empty list if the file does not exist."""
     return read(path) if path.is_file() else []

@@ -1,4 +1,4 @@
-"""A claim held against the paper's own numbers (`config/published`): those of its systems, pairs and settings."""
+"""Compares a claim with the paper's own numbers (`config/published`) for its systems, pairs and settings."""
 
 from __future__ import annotations
 
@@ -17,39 +17,40 @@ Table = Mapping[tuple[str, str, str, str], float]
 
 
 def printed(claim: Claim) -> list[Evidence]:
-    """Each comparison of a claim that can be made of scores of one table; none where the paper printed no such scores.
+    """The comparisons of a claim, made from the published scores of one table each; empty if the paper has no such
+    scores.
 
-    The paper's system names are the roles. Averages over settings are not formed, and nothing is tested: a paper prints
-    no scores of single sentences.
+    Roles of systems are the paper's own names. Averages over settings are left out. There are no tests of
+    significance, since papers print no scores of single sentences.
     """
     if claim.paper is None or claim.reading or claim.timed or claim.over_settings == MEAN:
         return []
-    found = []
+    comparisons = []
     for (version, name, model), table in tables(claim.paper).items():
         for pair in _pairs(claim, table):
-            # a table of one pair needs no further name
+            # if the name of the table ends with the pair, the pair identifies the table
             place = pair if name.endswith(pair) else f"{pair} of {name}, {model}, {version}"
             for setting, value, other in _compared(claim, table, pair):
                 limit = claim.by if other is None else claim.factor * other + claim.by
                 margin = claim.sign * (value - limit)
-                found.append(Evidence(place, setting, value, other, limit, margin, None, None, None, None, 0, 0))
-    return found
+                comparisons.append(Evidence(place, setting, value, other, limit, margin, None, None, None, None, 0, 0))
+    return comparisons
 
 
 @cache
 def tables(paper: str) -> dict[tuple[str, str, str], Table]:
-    """The scores of a paper by version, table and base model."""
-    found: dict[tuple[str, str, str], dict[tuple[str, str, str, str], float]] = {}
+    """(version, table, base model) -> scores of the paper, without misprints."""
+    scores: dict[tuple[str, str, str], dict[tuple[str, str, str, str], float]] = {}
     if (published.FOLDER / f"{paper}.tsv").is_file():
         for number in published.load(paper):
             if number.quantity == "score" and number.doubt != "misprint":
                 place = (number.system, number.pair, number.setting, number.metric)
-                found.setdefault((number.version, number.table, number.model), {})[place] = number.value
-    return found
+                scores.setdefault((number.version, number.table, number.model), {})[place] = number.value
+    return scores
 
 
 def _pairs(claim: Claim, table: Table) -> list[str]:
-    """The pairs of a table that a claim speaks of. The averages that papers print are over zero-shot directions."""
+    """The pairs of a claim that a table has. Averages in the papers' tables are over the zero-shot directions."""
     if claim.over_pairs == MEAN:
         return [MEAN] if claim.pairs == "zero-shot" else []
     every = dict.fromkeys(pair for _, pair, _, _ in table if pair not in ("", MEAN))
@@ -59,7 +60,7 @@ def _pairs(claim: Claim, table: Table) -> list[str]:
 
 
 def _compared(claim: Claim, table: Table, pair: str) -> Iterator[tuple[str, float, float | None]]:
-    """Setting or latency, and the scores of both systems there."""
+    """(setting or latency, score of the system, score of the other system), for each setting or latency of a claim."""
     systems = [claim.system] if claim.against is None else [claim.system, claim.against]
     if claim.lags:
         curves = [_curve(table, system, pair, claim.metric) for system in systems]
@@ -78,6 +79,6 @@ def _compared(claim: Claim, table: Table, pair: str) -> Iterator[tuple[str, floa
 
 
 def _curve(table: Table, system: str, pair: str, metric: str) -> list[tuple[float, float]]:
-    """LAAL and score at each setting, in the order of LAAL."""
+    """(LAAL, score) at each setting, sorted by LAAL."""
     places = [(s, p, setting) for s, p, setting, m in table if (s, p, m) == (system, pair, metric)]
     return sorted((table[(*place, "laal")], table[(*place, metric)]) for place in places if (*place, "laal") in table)

@@ -1,4 +1,4 @@
-"""What a plan's runs left, as statistics of metrics on test sentences."""
+"""Results of a plan's runs: hypotheses, and statistics of metrics on test sentences."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from dragoman.storage import read_jsonl
 
 
 class NotRun(Exception):  # noqa: N818
-    """What a claim needs is not there; the text says what."""
+    """Results that a claim needs are missing; the message names them."""
 
 
 class Results:
-    """What a plan's runs left, as statistics of metrics on the sentences that systems share."""
+    """Hypotheses of a plan's runs, and statistics of metrics on them. Both are cached."""
 
     def __init__(self, plan: Plan, records: Iterable[Record] = ()) -> None:
         self.plan = plan
@@ -32,15 +32,15 @@ class Results:
 
     @cached_property
     def runs(self) -> dict[tuple[str, str, str], dict[int, list[DecodeRun]]]:
-        """(experiment, system, pair) -> seed -> the decodings, several where the system's tuning is swept."""
-        found: dict[tuple[str, str, str], dict[int, list[DecodeRun]]] = {}
+        """(experiment, system, pair) -> seed -> decodings; there are several if the system's tuning is swept."""
+        decodings: dict[tuple[str, str, str], dict[int, list[DecodeRun]]] = {}
         for run in self.plan.decode_runs:
             name, _ = split(run.system)
-            found.setdefault((run.experiment, name, run.pair), {}).setdefault(run.seed, []).append(run)
-        return found
+            decodings.setdefault((run.experiment, name, run.pair), {}).setdefault(run.seed, []).append(run)
+        return decodings
 
     def _rows(self, experiment: str, system: str, pair: str, seed: int) -> dict[str, dict[Any, dict[str, Any]]]:
-        """Setting -> id -> row of the hypotheses."""
+        """Setting -> sentence id -> row of `hypotheses.jsonl`."""
         settings: dict[str, dict[Any, dict[str, Any]]] = {}
         for run in self.runs[experiment, system, pair][seed]:
             path = self.plan.decode_folder(run) / "hypotheses.jsonl"
@@ -52,11 +52,11 @@ class Results:
         return settings
 
     def _statistics(self, experiment: str, system: str, setting: str, pair: str, seed: int, metric: str) -> Statistics:
-        """Over all sentences of the hypotheses, in their order.
+        """Statistics of a metric on all sentences of a setting, in the order of the hypotheses.
 
         Raises:
-            NotRun: the setting or a column is missing.
-            MetricError: the score is not the one on record.
+            NotRun: the setting or a column is missing, or the metric has no value for these sentences.
+            MetricError: the score differs from the recorded score.
         """
         settings = self.rows(experiment, system, pair, seed)
         if setting not in settings:

@@ -1,4 +1,4 @@
-"""A claim on one experiment: systems are found by their roles, and the metric is computed as the experiment does."""
+"""Applies a claim to one experiment: roles become names of systems, and the metric gets the experiment's options."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dragoman.config import Config
 from dragoman.metrics import parse
 
 QUANTITIES = {"into", "of"}
-"""Options of metrics that choose another quantity, and not another way to compute the same one."""
+"""Options of metrics that choose the quantity; all other options choose how the same quantity is computed."""
 
 
 def in_experiment(claim: Claim, config: Config, name: str) -> Claim:
@@ -23,7 +23,7 @@ def in_experiment(claim: Claim, config: Config, name: str) -> Claim:
     own: dict[str, str] = {"experiment": name}
     if not claim.timed:
         own["metric"] = own_metric(claim.metric, experiment.metrics)
-    # a comparison with the twin (`reading`) is between models, and no system need decode with them
+    # a comparison with the twin (`reading`) compares models, and the experiment may have no system that uses them
     for key in () if claim.reading else ("system", "against"):
         if (role := getattr(claim, key)) is not None:
             if role not in experiment.roles:
@@ -33,28 +33,29 @@ def in_experiment(claim: Claim, config: Config, name: str) -> Claim:
 
 
 def own_metric(metric: str, metrics: Sequence[str]) -> str:
-    """The claim's quantity, computed as an experiment computes that metric: with the same identifier or tokenizer.
+    """The claim's metric with the options (such as the tokenizer) with which an experiment computes it.
 
     Args:
-        metrics: of the experiment. Of several ways to compute it, the one with the fewest options counts.
+        metric: the metric of the claim.
+        metrics: the metrics of the experiment. If several fit, the metric with the fewest options is used.
     """
     name, asked = parse(metric)
-    found = []
+    candidates = []
     for other in () if metric in metrics else metrics:
         its_name, options = parse(other)
         if its_name == name and all(options.get(key, asked[key]) == asked[key] for key in {*asked} - QUANTITIES):
             if all(options.get(key) == asked.get(key) for key in QUANTITIES):
-                found.append((0, len(options), other))
+                candidates.append((0, len(options), other))
                 continue
             parts = other.partition(":")[2].split(",")
             ways = [part for part in parts if part.partition("=")[0] not in {"", *asked, *QUANTITIES}]
             joint = ":" if not asked else ","
-            found.append((1, len(options), f"{metric}{joint}{','.join(ways)}" if ways else metric))
-    return min(found, default=(0, 0, metric), key=lambda each: each[:2])[2]
+            candidates.append((1, len(options), f"{metric}{joint}{','.join(ways)}" if ways else metric))
+    return min(candidates, default=(0, 0, metric), key=lambda each: each[:2])[2]
 
 
 def refused(claims: Iterable[Claim], config: Config) -> Iterator[tuple[str, str, str]]:
-    """(experiment, system, why) of every system that a paper's claim is about and that is not the paper's."""
+    """(experiment, system, reason) for every variant of a paper's system that has a role in a claim of the paper."""
     for claim in claims:
         for place in config.experiments_of(claim.experiment) if claim.paper else ():
             experiment = config.experiments[place]

@@ -24,7 +24,7 @@ Settings = Annotated[list[str], Field(min_length=1)]
 
 
 class Claim(Strict):
-    """One statement of a paper."""
+    """One statement of a paper, as a comparison of scores."""
 
     id: Name
     paper: Name | None = None
@@ -53,7 +53,7 @@ class Claim(Strict):
     """Instead of settings: values of LAAL, in source words, at which both curves are compared. Scores are interpolated
     between settings."""
     reading: Literal["teacher", "free"] | None = None
-    """If `metric` is a number of a comparison with the twin: its reading (`metrics/divergence.py`)."""
+    """Needed if `metric` belongs to the comparison with the twin: the reading to use (`metrics/divergence.py`)."""
     pairs: Literal["all", "trained", "zero-shot"] | Annotated[list[Pair], Field(min_length=1)] = "all"
     """Which test pairs are used. `trained`: the pairs that the experiment trains on; a list: the test pairs in it."""
     over_pairs: Literal["every", "mean"] = "every"
@@ -61,7 +61,7 @@ class Claim(Strict):
 
     @property
     def comparison(self) -> str:
-        """`sm-norec-mod > causal-rec - 2`."""
+        """The comparison in short: `sm-norec-mod > causal-rec − 2`."""
         factor = "" if self.factor == 1 else f"{self.factor:g} × "
         other = f"{factor}{self.against}" if self.against else f"{self.by:g}"
         offset = f" {'+' if self.by > 0 else '−'} {abs(self.by):g}" if self.against and self.by else ""
@@ -75,7 +75,7 @@ class Claim(Strict):
 
     @property
     def timed(self) -> bool:
-        """Whether it is about training time, which differs between runs."""
+        """Whether the claim is about training time, which differs between runs."""
         return self.metric == SECONDS
 
     @property
@@ -124,11 +124,11 @@ def compared(comparison: str) -> tuple[str, str, str]:
 
 
 class Claims(Strict):
-    """The content of a file of claims."""
+    """The contents of a file of claims."""
 
     roles: dict[Name, dict[Name, str]] = Field({})
-    """Role of an experiment -> role of a system -> description of the system. If this is not empty, claims can use only
-    the roles listed here."""
+    """Role of an experiment -> role of a system -> description of the system. If there are any, claims can use only
+    these roles."""
     claims: Annotated[list[Claim], Field(min_length=1)]
 
     @model_validator(mode="after")
@@ -139,7 +139,7 @@ class Claims(Strict):
         return self
 
     def unknown_roles(self) -> Iterator[Problem]:
-        """Roles in claims that the file does not list."""
+        """Problems with roles that claims use and `roles` does not list."""
         for index, claim in enumerate(self.claims if self.roles else ()):
             at = ("claims", index)
             if claim.experiment not in self.roles:
@@ -169,5 +169,9 @@ def read(path: Path = FILE) -> Claims:
 
 
 def load(path: Path = FILE) -> list[Claim]:
-    """The claims of a file, in its order; raises what `read` raises."""
+    """The claims of a file, in their order.
+
+    Raises:
+        ConfigError: as in `read`.
+    """
     return read(path).claims

@@ -1,8 +1,8 @@
-"""What fine-tuning takes, as a claim compares it: seconds of one pass over the training text, by the clock.
+"""Claims about training time: the measured seconds of one pass over the training text.
 
-Another run measures other seconds, so these claims are kept apart from the others, in `timings/claims.jsonl`. A
-comparison is of one fine-tuning of each system, for the same pair and seed, and at the same setting where both are
-swept. Comparisons are put together by a sign test, as nothing is known of the spread of a single measurement.
+Measured times differ between runs, so these claims have a file of their own, `timings/claims.jsonl`. Each comparison
+has one fine-tuning of each system, for the same pair and seed, and at the same setting if both systems are swept. A
+sign test combines the comparisons, since the spread of a single measurement is unknown.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ TEST = "sign test over fine-tunings"
 NOTE = "measured by the clock, so another run gives other numbers"
 
 
-def compare(claim: Claim, plan: Plan, pairs: Sequence[str]) -> tuple[Outcome, float | None, list[Evidence]]:
-    """The verdict on a claim about seconds, with one comparison per scope and setting.
+def timed(claim: Claim, plan: Plan, pairs: Sequence[str]) -> tuple[Outcome, float | None, list[Evidence]]:
+    """The verdict on a claim about seconds, its p-value, and one comparison per scope and setting.
 
     Raises:
-        NotRun: a system has no fine-tuning, or one was not measured, or two on different devices.
+        NotRun: a system has no fine-tuning, a fine-tuning was not measured, or two were measured on different devices.
     """
-    assert claim.against is not None  # checked when the claim was read
+    assert claim.against is not None  # `Claim` refuses `seconds` without it
     ours, theirs = (_tuned(plan, claim.experiment, name, pairs) for name in (claim.system, claim.against))
     swept = {split(run.tuning)[1] for run in theirs} != {""}
     places: dict[tuple[str, str], list[tuple[float, float]]] = {}
@@ -56,18 +56,22 @@ def compare(claim: Claim, plan: Plan, pairs: Sequence[str]) -> tuple[Outcome, fl
 
 
 def _tuned(plan: Plan, experiment: str, system: str, pairs: Sequence[str]) -> list[TuningRun]:
-    """The fine-tunings behind a system, each once."""
+    """The fine-tunings whose models a system decodes with, each once."""
     runs = [
         r for r in plan.decode_runs if (r.experiment, split(r.system)[0]) == (experiment, system) and r.pair in pairs
     ]
-    found = [tuned for run in runs if (tuned := plan.tuning_behind(run))]
-    if not found:
+    tunings = [tuning for run in runs if (tuning := plan.tuning_behind(run))]
+    if not tunings:
         raise NotRun(f"{system} has no fine-tuning")
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(tunings))
 
 
 def seconds_of(plan: Plan, run: TuningRun) -> tuple[float, str]:
-    """Seconds of one pass over the training examples of a fine-tuning, and what it ran on."""
+    """Seconds of one pass over the training examples of a fine-tuning, and its device with the number of threads.
+
+    Raises:
+        NotRun: the fine-tuning was not measured.
+    """
     path = plan.timing_file(run)
     if not path.is_file():
         raise NotRun(f"no {path.relative_to(plan.results).as_posix()}")

@@ -87,7 +87,7 @@ def prepare(corpus: Corpus, pair: str, downloads: Path, out: Path) -> dict[str, 
     facts: dict[str, Any] = {"provider": corpus.provider, "pair": pair, "splits": {}}
     checker = lines.Checker(getattr(corpus, "limits", Limits()), getattr(provider, "CHECKS", None))
     with building(out, facts) as place, open(place / DROPPED, "w", encoding="utf-8", newline="\n") as dropped:
-        # The test set comes first: it is never changed, and lines of the other splits are held against it.
+        # The test set comes first, since lines of the other splits are compared with it.
         for split in reversed(SPLITS):
             unit = of_pair(pair).source
             rows = _usable(provider.read(corpus, pair, split, downloads), split)
@@ -115,13 +115,17 @@ def load(folder: Path, split: str) -> pa.Table:
 
 
 def flipped(alignment: str) -> str:
-    """The same alignment seen from the other side: `"0-0 1-2"` becomes `"0-0 2-1"`."""
+    """The alignment with its sides exchanged: `"0-0 1-2"` becomes `"0-0 2-1"`."""
     links = sorted(tuple(map(int, reversed(link.split("-")))) for link in alignment.split())
     return " ".join(f"{source}-{target}" for source, target in links)
 
 
 def require_pair(pair: str, pairs: Iterable[str], name: str) -> None:
-    """Refuse a pair that `name` does not have, with a list of those it has."""
+    """Refuse a pair that a corpus does not have.
+
+    Raises:
+        CorpusError: `pair` is not one of `pairs`; the message begins with `name` and lists the pairs.
+    """
     if pair not in (pairs := list(pairs)):
         raise CorpusError(f"{name}: {registry.unknown('pair', pair, pairs)}")
 

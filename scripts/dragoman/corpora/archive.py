@@ -1,8 +1,8 @@
-"""Parallel text in an archive that somebody publishes: IWSLT's and WMT's test sets come as XML or SGML in a .tgz.
+"""Parallel text in a published archive. For example, test sets of IWSLT and WMT are XML or SGML files in a .tgz.
 
-The archive is kept next to the pair folders, so that the pairs of a corpus share it. A path inside it may lead through
-further archives (`texts/it/nl/it-nl.tgz/it-nl/test.it.xml`). In a file that ends in .xml or .sgm, a `<seg>` is a line;
-any other file is plain text. Blanks at the ends of a line go, and nothing else is changed.
+The archive is kept next to the folders of pairs, so that all pairs of a corpus share it. A part of a path inside it may
+be an archive itself (`texts/it/nl/it-nl.tgz/it-nl/test.it.xml`). In .xml and .sgm files, each `<seg>` is a line; other
+files are plain text. Blanks at both ends of a line are removed; in a `<seg>`, a line break becomes a blank.
 """
 
 from __future__ import annotations
@@ -34,16 +34,17 @@ from dragoman.text import parallel
 ENDINGS = (".tgz", ".tar.gz", ".tar", ".zip")
 SEGMENT = re.compile(r"<seg\b[^>]*>(.*?)</seg>", re.DOTALL)
 STALL = 60.0
-"""Seconds without a byte after which a download is given up."""
+"""Seconds without data after which a download fails."""
 WAIT = 3600.0
-"""Seconds to wait for another process that downloads the same archive."""
+"""Seconds to wait for another process that is downloading the same archive."""
 
 
 def fetch(corpus: ArchiveCorpus, pair: str, folder: Path) -> None:
-    """Download the archive, where that was not done for another pair, and take the files of this pair out of it.
+    """Download the archive, unless another pair has downloaded it, and extract the files of this pair.
 
     Raises:
-        CorpusError: no network, no archive, another archive than `sha256` says, or a file that is not in it.
+        CorpusError: there is no network, the address gives no archive or one with another SHA-256 than `sha256`, or a
+            file is not in the archive.
     """
     require_pair(pair, corpus.pairs, "the corpus")
     asked = _asked(corpus, pair)
@@ -69,7 +70,7 @@ def read(corpus: ArchiveCorpus, pair: str, split: str, folder: Path) -> Iterator
 
 
 def describe(corpus: ArchiveCorpus, pair: str, folder: Path) -> dict[str, Any]:
-    """The address, the archive's hash, and the hash of each text."""
+    """The address, the hash of the archive, and the hashes of the texts."""
     manifest = _manifest(corpus, pair, folder)
     files = {name: file["sha256"] for name, file in manifest["files"].items()}
     return {"url": manifest["url"], "archive": manifest["archive"], "files": files}
@@ -95,7 +96,11 @@ def _by_hand(corpus: ArchiveCorpus) -> str:
 
 
 def _archive(corpus: ArchiveCorpus, path: Path) -> Path:
-    """The archive on this machine."""
+    """The path of the archive on this machine, after downloading it if necessary.
+
+    Raises:
+        CorpusError: it cannot be downloaded, has another SHA-256, or is not an archive.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with portalocker.Lock(path.with_suffix(".lock"), timeout=WAIT):
@@ -109,10 +114,10 @@ def _archive(corpus: ArchiveCorpus, path: Path) -> Path:
         raise CorpusError(
             f"{corpus.url} cannot be fetched ({error}); check the network, or {_by_hand(corpus)}"
         ) from None
-    found = sha256(path)
-    if corpus.sha256 not in (None, found):
+    actual = sha256(path)
+    if corpus.sha256 not in (None, actual):
         path.unlink()
-        text = f"{corpus.url} gives a file with the SHA-256 {found}, not {corpus.sha256}; it was removed"
+        text = f"{corpus.url} gives a file with the SHA-256 {actual}, not {corpus.sha256}; it was removed"
         raise CorpusError(f"{text}. Run again, and if it happens twice, {_by_hand(corpus)}")
     if not (tarfile.is_tarfile(path) or zipfile.is_zipfile(path)):
         start = path.read_bytes()[:40]
@@ -128,7 +133,7 @@ def _filled(pattern: str, pair: str) -> str:
 
 
 def _member(content: bytes, parts: tuple[str, ...], where: str) -> bytes:
-    """A file inside an archive, given by the parts of its path, which may lead through further archives."""
+    """A file inside an archive, given by the parts of its path, some of which may be archives themselves."""
     for end in range(1, len(parts) + 1):
         if end < len(parts) and not parts[end - 1].endswith(ENDINGS):
             continue
@@ -139,7 +144,11 @@ def _member(content: bytes, parts: tuple[str, ...], where: str) -> bytes:
 
 
 def _extracted(content: bytes, name: str, where: str) -> bytes:
-    """Read into memory: nothing in an archive is written under a name of its own."""
+    """A file of an archive, read into memory, so that no name in an archive is ever used as a path on disk.
+
+    Raises:
+        CorpusError: the archive is damaged, or the file cannot be read or does not exist.
+    """
     try:
         if zipfile.is_zipfile(io.BytesIO(content)):
             with zipfile.ZipFile(io.BytesIO(content)) as packed:
@@ -147,16 +156,16 @@ def _extracted(content: bytes, name: str, where: str) -> bytes:
                 if name in names:
                     return packed.read(name)
         else:
-            if content.startswith(b"\x1f\x8b"):  # to its end: tarfile stops at the file, before gzip's checksum
+            if content.startswith(b"\x1f\x8b"):  # unpacked completely, since tarfile would not check gzip's checksum
                 content = gzip.decompress(content)
             with tarfile.open(fileobj=io.BytesIO(content)) as tar:
                 names = tar.getnames()
-                found = [each for each in names if PurePosixPath(each) == PurePosixPath(name)]
-                if found and (file := tar.extractfile(found[0])) is not None:
+                matching = [each for each in names if PurePosixPath(each) == PurePosixPath(name)]
+                if matching and (file := tar.extractfile(matching[0])) is not None:
                     return file.read()
     except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
         raise CorpusError(f"{where} is not a whole archive ({error}); remove it, and it is fetched again") from None
-    except RuntimeError as error:  # zipfile's, of a file with a password or a compression that it lacks
+    except RuntimeError as error:  # zipfile: the file has a password or an unsupported compression
         raise CorpusError(f"{where}: {name} cannot be read ({error}); give an archive without that") from None
     raise CorpusError(f"{where} has no {name!r}; correct `files` (it has: {few(sorted(names))})")
 
@@ -168,7 +177,7 @@ def _lines(name: str, content: bytes, where: str) -> list[str]:
         raise CorpusError(f"{where}: {name} is not UTF-8 ({error})") from None
     if not name.endswith((".xml", ".sgm")):
         return [line.removesuffix("\r").strip() for line in text.removesuffix("\n").split("\n")] if text else []
-    found = [" ".join(html.unescape(segment).split("\n")).strip() for segment in SEGMENT.findall(text)]
-    if not found:
+    segments = [" ".join(html.unescape(segment).split("\n")).strip() for segment in SEGMENT.findall(text)]
+    if not segments:
         raise CorpusError(f"{where}: {name} has no <seg>; name a file of plain text, or one with segments")
-    return found
+    return segments

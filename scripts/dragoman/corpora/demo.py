@@ -1,6 +1,8 @@
-"""Parallel text from the embedded grammar: nothing to download, gold word alignments, any pair of its languages.
+"""Parallel text from the embedded grammar. It needs no download, and has gold word alignments for all pairs of its
+languages.
 
-A meaning is drawn first and then said in both languages, so the two directions of a pair, and all pairs, say the same.
+A meaning is drawn at random and then expressed in both languages. So both directions of a pair, and all pairs, have the
+same meanings.
 """
 
 from __future__ import annotations
@@ -19,11 +21,11 @@ from dragoman.storage import sha256
 
 
 def fetch(corpus: DemoCorpus, pair: str, folder: Path) -> None:
-    """Nothing to fetch."""
+    """Does nothing: the text is generated."""
 
 
 def read(corpus: DemoCorpus, pair: str, split: str, folder: Path) -> Iterator[Row]:
-    """As many sentences as the configuration asks for."""
+    """The rows of one split; the configuration gives their number."""
     _require(pair)
     source_language, target_language = split_pair(pair)
     if corpus.task == "summary":
@@ -34,7 +36,8 @@ def read(corpus: DemoCorpus, pair: str, split: str, folder: Path) -> Iterator[Ro
     for meaning in grammar.meanings(corpus.seed, split, getattr(corpus, split)):
         source = grammar.realise(meaning, source_language)
         if corpus.task == "tagging":
-            # a word between blanks is linked to the first of its tags: "l'ami" to DET, "ami." to NOUN
+            # a word between blanks may consist of several tokens; it is linked to the tag of the first one: "l'ami" is
+            # linked to DET, "ami." to NOUN
             starts = [place for place, token in enumerate(source.tokens) if not (place and token.glue)]
             links = " ".join(f"{word}-{place}" for word, place in enumerate(starts))
             yield Row(source.text, " ".join(token.upos for token in source.tokens), links)
@@ -45,7 +48,7 @@ def read(corpus: DemoCorpus, pair: str, split: str, folder: Path) -> Iterator[Ro
 
 
 def describe(corpus: DemoCorpus, pair: str, folder: Path) -> dict[str, Any]:
-    """The seed, and the tables of words the sentences are made of."""
+    """The seed, and the hashes of the tables of words."""
     tables = sorted((REPOSITORY / "config" / "lexicon").glob("*.tsv"))
     return {"seed": corpus.seed, "lexicon": {path.name: sha256(path) for path in tables}}
 

@@ -1,24 +1,25 @@
-"""The formats in which translators exchange texts: what TMX, XLIFF and PO files have in common.
+"""Common parts of the formats in which translators exchange texts: TMX, XLIFF and PO.
 
-Every translation in such a file is a row. Those that the file does not count as finished, and all but the first of a
-text, are dropped by reasons of their own, from a test set, too:
+Every translation in such a file is a row. Unfinished translations, and all translations of a text after its first one,
+are dropped with one of these reasons, also from a test set:
 
     untranslated    no target, or an empty one
     fuzzy           PO: the message has changed since it was translated
     obsolete        PO: the program does not use the message any more
     plural-form     PO: a form that few numbers have (see `po`)
-    alternative     TMX: another text of a language in the same unit
-    suggestion      XLIFF: a translation memory or machine proposed it (`alt-trans`, `match`, `state-qualifier`)
+    alternative     TMX: the unit has an earlier text in the same language
+    suggestion      XLIFF: a translation memory or machine translation proposed it (`alt-trans`, `match`,
+                    `state-qualifier`)
     unapproved      XLIFF: approved="no", and its state is not translated, signed-off or final
     needs-work      XLIFF: the state is new, initial, needs-translation, needs-adaptation or needs-l10n
     needs-review    XLIFF: the state is needs-review-...
     translate-no    XLIFF: the text is not to be translated
 
-A run of blanks with a line break in it is one blank, as editors and extraction tools wrap lines.
+A tab or a line break, with the blanks around it, becomes one blank, since editors and extraction tools wrap lines.
 
-A language of the pair is found however the file writes it (`fr`, `fr-CA`, `FR_fr`, `fra`). A file that has it under
-two tags is refused, since `pt-BR` and `pt-PT`, or `zh-CN` and `zh-TW`, are two languages to a model: `columns` then
-names one of them, or a shorter tag for all that begin with it (RFC 4647, basic filtering).
+A file may write a language in several ways (`fr`, `fr-CA`, `FR_fr`, `fra`). If it has two tags for one language, it is
+refused, since `pt-BR` and `pt-PT`, or `zh-CN` and `zh-TW`, are different languages for a model. `columns` then names
+one of the tags, or a shorter tag for all tags that begin with it (RFC 4647, basic filtering).
 """
 
 from __future__ import annotations
@@ -35,27 +36,33 @@ WRAPPED = re.compile(r"[ \t]*[\t\r\n][ \t\r\n]*")
 
 
 def text(raw: str) -> str:
-    """A text on one line."""
+    """A text with line breaks and tabs replaced by blanks."""
     return WRAPPED.sub(" ", raw).strip()
 
 
 class Tags:
-    """Which language tags of a file mean the languages of a pair."""
+    """Assigns the language tags of a file to the languages of a pair.
+
+    Args:
+        path: the file, for messages.
+        pair: the pair.
+        columns: language code -> its tag in the file, from the configuration.
+    """
 
     def __init__(self, path: Path, pair: str, columns: Mapping[str, str]) -> None:
         self.path, self.codes = path, split_pair(pair)
         self.columns = columns
         self.seen: Counter[str] = Counter()
-        """Units of each tag, in the order of the file."""
+        """Tag -> number of its units, in the order of the file."""
         self._sides: dict[str, int | None] = {}
         self._first: dict[int, str] = {}
         self._written: dict[str, str] = {}
 
     def side(self, tag: str) -> int | None:
-        """0 or 1 for the source or target language of the pair, None for another one.
+        """0 for the source language of the pair, 1 for the target language, None for other languages.
 
         Raises:
-            CorpusError: the second tag of a language for which `columns` has none.
+            CorpusError: it is the second tag of a language, and `columns` has no tag for the language.
         """
         self.seen[self._written.setdefault(_plain(tag), tag)] += 1
         if tag not in self._sides:
@@ -65,14 +72,14 @@ class Tags:
         return self._sides[tag]
 
     def missing(self) -> str:
-        """Why the file has no text of the pair, or "" where both languages were seen."""
+        """Why the file has no text of the pair; empty if both languages occurred."""
         for side, code in enumerate(self.codes):
             if side not in self._sides.values():
                 return f"{self.path} has no {self.columns.get(code, code)!r}; {self.listed()}"
         return ""
 
     def listed(self) -> str:
-        """The languages that were seen, for a message."""
+        """The languages that occurred, for a message."""
         has = ", ".join(f"{tag or 'none'} ({count} units)" for tag, count in self.seen.items()) or "none"
         return f"its languages are: {has}. Name another pair, or say under `columns` how it writes the language"
 
@@ -95,11 +102,12 @@ class Tags:
 
 
 def order(tags: Tags, names: Sequence[str], given: Sequence[str | None]) -> tuple[int, int] | None:
-    """The places of the pair's source and target among the two texts of a unit; None where they are of another pair.
+    """The indices of the pair's source and target among the two texts of a unit; None if these are of another pair.
 
     Args:
-        names: what the format calls the two texts; `columns` may name them instead of languages.
-        given: their languages, None where the file does not name one: it is taken for the other one of the pair.
+        tags: the tags of the file.
+        names: names of the two texts in the format; `columns` may use these names instead of languages.
+        given: languages of the two texts. None: the file does not name it, so it is the other language of the pair.
     """
     places = [tags.columns.get(code) for code in tags.codes]
     if {*places} == {*names}:
@@ -114,7 +122,7 @@ def order(tags: Tags, names: Sequence[str], given: Sequence[str | None]) -> tupl
 
 
 def row(source: str, target: str, place: str, fault: str = "", why: str = "") -> Row:
-    """A row of one unit; one without a translation is `untranslated`."""
+    """The row of one unit; without a translation, its fault is `untranslated`."""
     if not fault and not (source and target):
         fault, why = "untranslated", "there is no translation"
     return Row(source, target, fault=fault, why=f"{place}: {why}" if fault else "")

@@ -1,16 +1,16 @@
 """Your own parallel text: a table with both sides (.tsv, .jsonl, .parquet), a translation memory or catalogue (.tmx,
 .xlf, .xliff, .po) or two plain files, each also .gz; or a folder that the library `datasets` saved.
 
-An optional column `alignment` holds word alignments of the listed pair (`0-0 1-2`), of characters where a language
-writes no blanks. The reverse pair is read from the same files, its alignments turned round. A row that is not as the
-others are is dropped by a reason of its own:
+An optional column `alignment` holds word alignments of the listed pair (`0-0 1-2`); for languages that write no blanks,
+they link characters. The reverse pair is read from the same files, with reversed alignments. A faulty row is dropped
+with one of these reasons:
 
-    columns      more or fewer cells than the header of a .tsv file
-    not-json     a line of a .jsonl file that is no object
-    not-text     a side is missing, or holds something else than text
-    alignment    it is no alignment, or links words that the sides do not have
+    columns      a row of a .tsv file has more or fewer cells than the header
+    not-json     a line of a .jsonl file is not a JSON object
+    not-text     a side is missing, or is not text
+    alignment    the alignment has another format, or links words that the sides do not have
 
-`exchange` lists those of memories and catalogues.
+`exchange` lists further reasons for memories and catalogues.
 """
 
 from __future__ import annotations
@@ -36,11 +36,15 @@ _PHARAOH = re.compile(r"(\d+-\d+( \d+-\d+)*)?")
 
 
 def fetch(corpus: FilesCorpus, pair: str, folder: Path) -> None:
-    """Nothing to fetch."""
+    """Does nothing: the files are on disk."""
 
 
 def read(corpus: FilesCorpus, pair: str, split: str, folder: Path) -> Iterator[Row]:
-    """The rows of one split, in the order of the file."""
+    """The rows of one split, in the order of the file.
+
+    Raises:
+        CorpusError, TextError: a file cannot be read.
+    """
     listed, splits = _listed(corpus, pair)
     files: FileSet | None = getattr(splits, split)
     if files is None:
@@ -52,7 +56,7 @@ def read(corpus: FilesCorpus, pair: str, split: str, folder: Path) -> Iterator[R
     elif files.saved is not None:
         rows = _checked_all(saved.texts(located(files.saved), names, [ALIGNMENT]), counted, files.saved)
     else:
-        assert files.source and files.target  # checked when the configuration was read
+        assert files.source and files.target  # `FileSet` refuses one without the other
         rows = (Row(*sides) for sides in text.parallel(located(files.source), located(files.target)))
     for row in rows:
         yield (
@@ -63,7 +67,7 @@ def read(corpus: FilesCorpus, pair: str, split: str, folder: Path) -> Iterator[R
 
 
 def describe(corpus: FilesCorpus, pair: str, folder: Path) -> dict[str, Any]:
-    """Every file behind the pair and its hash."""
+    """The files of the pair, with their hashes."""
     _, splits = _listed(corpus, pair)
     sets = [getattr(splits, split) for split in SPLITS]
     paths = {path for files in sets if files for path in files.files.values()}
@@ -74,7 +78,7 @@ def describe(corpus: FilesCorpus, pair: str, folder: Path) -> dict[str, Any]:
 
 
 def _listed(corpus: FilesCorpus, pair: str) -> tuple[str, FilePair]:
-    """The pair under which the files are listed (itself or its reverse), and the files."""
+    """The pair under which the configuration lists the files (the pair itself or its reverse), and the files."""
     require_pair(pair, [name for key in corpus.pairs for name in (key, reverse(key))], "the corpus")
     listed = pair if pair in corpus.pairs else reverse(pair)
     return listed, corpus.pairs[listed]
@@ -101,19 +105,24 @@ def _parquet(path: Path, names: list[str], counted: Units) -> Iterator[Row]:
     if path.suffix == ".gz":
         with text.open_bytes(path) as packed:
             try:
-                file = io.BytesIO(packed.read())  # parquet is read from its end: a packed one has to be unpacked first
+                file = io.BytesIO(packed.read())  # a parquet file is read from its end, so it must be unpacked first
             except (EOFError, OSError, zlib.error) as error:
                 raise CorpusError(f"{path} is not a whole gzip file ({error}); copy or download it again") from None
     yield from _checked_all(parquet.texts(file, str(path), names, optional=[ALIGNMENT]), counted, str(path))
 
 
 def _checked_all(texts: Iterable[tuple[str, ...]], counted: Units, name: str) -> Iterator[Row]:
-    """Rows of (source, target, alignment)."""
+    """Checked rows, made from (source, target, alignment)."""
     return (_checked(Row(*sides), counted, f"{name}: row {number}") for number, sides in enumerate(texts))
 
 
 def _row(cells: dict[str, Any] | text.TextError, names: list[str], counted: Units, place: str, fault: str) -> Row:
-    """A row of a table or a JSON object; `fault` names what is wrong where it could not be read."""
+    """A row from the cells of a table or from a JSON object.
+
+    Args:
+        cells: the cells by column, or the error with which they could not be read.
+        fault: the fault of the row in case of an error.
+    """
     if isinstance(cells, text.TextError):
         return Row("", "", fault=fault, why=str(cells))
     source, target = names
@@ -147,7 +156,7 @@ def _text(cells: dict[str, Any], key: str, place: str) -> str:
 
 
 def _checked(row: Row, counted: Units, place: str) -> Row:
-    """The row; with a fault where its alignment is none, or links units which are not there."""
+    """The row, with a fault if its alignment has another format or links units that do not exist."""
     if not row.alignment:
         return row
     problem = ""

@@ -1,4 +1,4 @@
-"""A data set of the Hugging Face hub: its parquet files at a pinned revision. No loading script is ever run."""
+"""Data sets of the Hugging Face hub: parquet files at a fixed revision. Loading scripts are never run."""
 
 from __future__ import annotations
 
@@ -14,13 +14,17 @@ from dragoman.storage import read_manifest
 
 
 def fetch(corpus: HubCorpus, pair: str, folder: Path) -> None:
-    """Download the parquet files of every split of one pair."""
+    """Download the parquet files of all splits of one pair."""
     patterns = sorted({_pattern(corpus, pair, split) for split in corpus.files})
     hub.fetch("dataset", corpus.dataset, corpus.revision, patterns, folder)
 
 
 def read(corpus: HubCorpus, pair: str, split: str, folder: Path) -> Iterator[Row]:
-    """The rows of one split, file after file in the order of their names."""
+    """The rows of one split, from its files in the order of their names.
+
+    Raises:
+        CorpusError: the files are not downloaded or cannot be read.
+    """
     if split not in corpus.files:
         return
     pattern = _pattern(corpus, pair, split)
@@ -34,7 +38,7 @@ def read(corpus: HubCorpus, pair: str, split: str, folder: Path) -> Iterator[Row
 
 
 def describe(corpus: HubCorpus, pair: str, folder: Path) -> dict[str, Any]:
-    """The commit, and the files' hashes."""
+    """Repository, revision and commit, and the hashes of the files."""
     manifest = fetched(corpus, folder)
     patterns = [_pattern(corpus, pair, split) for split in corpus.files]
     files = {name: file["sha256"] for name, file in manifest["files"].items() if hub.matches(name, patterns)}
@@ -59,10 +63,10 @@ def _pattern(corpus: HubCorpus, pair: str, split: str) -> str:
 
 
 def fetched(corpus: HubCorpus | InstructionsCorpus, folder: Path) -> dict[str, Any]:
-    """The manifest of a finished download of this very data set.
+    """The manifest of a finished download of this data set at this revision.
 
     Raises:
-        CorpusError: there is none.
+        CorpusError: the folder has no such download.
     """
     try:
         manifest = read_manifest(folder)

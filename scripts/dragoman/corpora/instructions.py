@@ -1,7 +1,7 @@
-"""Instructions and answers in Alpaca's form, from a file or a data set of the hub: text to mix into fine-tuning.
+"""Instructions and answers in Alpaca's format, from a file or a data set of the hub, for mixing into fine-tuning.
 
-A row's source is all that a model reads before it answers, in Alpaca's template; its target is the answer. Both may
-hold line breaks, so of the checks on parallel text only that for empty sides applies, and that for repeated rows.
+The source of a row is the whole input of the model, in Alpaca's template; the target is the answer. Both may contain
+line breaks, so only two checks of parallel text apply: for empty sides, and for repeated rows.
 """
 
 from __future__ import annotations
@@ -23,13 +23,17 @@ CHECKS = {name: lines.CHECKS[name] for name in ("empty-side",)}
 
 
 def fetch(corpus: InstructionsCorpus, pair: str, folder: Path) -> None:
-    """Download the data set's files; nothing to do for a file of the user's."""
+    """Download the files of the data set; does nothing if the text is a file on disk."""
     if corpus.dataset is not None:
         hub.fetch("dataset", corpus.dataset, str(corpus.revision), [str(corpus.files)], folder)
 
 
 def read(corpus: InstructionsCorpus, pair: str, split: str, folder: Path) -> Iterator[Row]:
-    """All rows, which are training text."""
+    """All rows for the split `train`; empty for other splits.
+
+    Raises:
+        CorpusError: the files are not downloaded or cannot be read.
+    """
     if split != "train":
         return
     if corpus.dataset is not None:
@@ -45,12 +49,12 @@ def read(corpus: InstructionsCorpus, pair: str, split: str, folder: Path) -> Ite
             try:
                 given = (field(entry, "instruction", place), field(entry, "input", place, ""))
                 yield _row(*given, field(entry, "output", place))
-            except TextError as error:  # no object, or a text is missing
+            except TextError as error:  # the line is not an object, or a text is missing
                 yield Row("", "", fault="not-text", why=str(error))
 
 
 def describe(corpus: InstructionsCorpus, pair: str, folder: Path) -> dict[str, Any]:
-    """The file and its hash, or the commit and its files' hashes."""
+    """The file with its hash; or repository, revision and commit with the hashes of their files."""
     if corpus.path is not None:
         return {"files": {corpus.path: sha256(located(corpus.path))}}
     manifest = fetched(corpus, folder)
@@ -64,5 +68,5 @@ def _parquet(path: Path, name: str) -> Iterator[Row]:
 
 
 def _row(instruction: str, given: str, output: str) -> Row:
-    """A row; without an instruction its source is empty, so that it is dropped."""
+    """A row. If there is no instruction, its source is empty, so that the row is dropped."""
     return Row(asked(instruction, given) if instruction else "", output)

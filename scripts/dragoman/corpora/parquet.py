@@ -1,7 +1,7 @@
-"""Texts of a parquet file or another Arrow table, a batch at a time.
+"""Reads texts of a parquet file or another Arrow table, in batches.
 
-Each language is a column, or one column holds {language: text}. Such a column is a struct; or JSON where rows have
-different languages, since the library `datasets` writes it so.
+Each language has a column, or one column holds {language: text}. Such a column is a struct, or JSON if rows have
+different languages, since the library `datasets` writes them in this way.
 """
 
 from __future__ import annotations
@@ -18,25 +18,27 @@ import pyarrow.parquet as pq
 from dragoman.corpora import CorpusError
 
 BATCH = 10_000
+"""Number of rows of a batch."""
 NESTED = "translation"
-"""A column, or a key, that holds {language: text} in many data sets of the hub."""
+"""Name of the column or key that holds {language: text} in many data sets of the hub."""
 
 
 def texts(
     file: Path | IO[bytes], name: str, keys: Sequence[str], nested: str | None = None, optional: Sequence[str] = ()
 ) -> Iterator[tuple[str, ...]]:
-    """The texts under `keys` of every row, then those under `optional` columns; a null, or a column not there, is "".
+    """The texts of every row: first the texts under `keys`, then the texts of `optional` columns. A null or a missing
+    optional column gives "".
 
     Args:
         file: a path, or an open file.
-        name: what messages call it.
+        name: name of the file in messages.
         keys: columns, or keys of the column `nested`; `a.b` is the key `b` of a struct column `a`.
-        nested: the column that holds the texts; without it, `NESTED` where that has all keys and no column is one.
+        nested: the column that holds the texts; None: the column `NESTED`, if it has all keys and no key is a column.
         optional: columns of the file that may be missing.
 
     Raises:
-        CorpusError: not parquet, a column is missing or holds no text; it lists the columns there. A key that no row
-            of a JSON column has is found at the end of the file.
+        CorpusError: the file is not parquet, or a column is missing or holds no text; the message lists the columns. A
+            key that no row of a JSON column has is reported at the end of the file.
     """
     try:
         source = pq.ParquetFile(file)
@@ -46,7 +48,7 @@ def texts(
 
         yield from of_batches(source.schema_arrow, batches, name, keys, nested, optional)
     except (pa.ArrowException, OSError) as error:
-        said = " ".join(str(error).split())  # several lines, of some readers
+        said = " ".join(str(error).split())  # some readers' messages have several lines
         raise CorpusError(f"{name} is not a whole parquet file ({said}); copy or download it again") from None
 
 
@@ -58,7 +60,13 @@ def of_batches(
     nested: str | None = None,
     optional: Sequence[str] = (),
 ) -> Iterator[tuple[str, ...]]:
-    """As `texts`, of a table with this schema; `batches(columns)` gives its rows."""
+    """As `texts`, for any Arrow table.
+
+    Args:
+        schema: schema of the table.
+        batches: names of columns -> record batches with these columns.
+        name, keys, nested, optional: as in `texts`.
+    """
     paths = _paths(schema, name, keys, nested)
     whole = schema.field(paths[0][0]).type
     read = _Json(name, paths[0][0], keys) if isinstance(whole, pa.JsonType) else None
@@ -88,8 +96,12 @@ class _Json:
         self.seen = set[str]()
 
     def sides(self, rows: Sequence[str | None], first: int) -> list[list[str]]:
-        """The texts under each key; "" where a row lacks one."""
-        found: list[list[str]] = [[] for _ in self.keys]
+        """[keys][rows] The texts under each key; "" if a row lacks the key.
+
+        Raises:
+            CorpusError: a row is not a JSON object, or a value is not text.
+        """
+        sides: list[list[str]] = [[] for _ in self.keys]
         for number, row in enumerate(rows, first):
             try:
                 texts = json.loads(row or "null") or {}
@@ -98,15 +110,19 @@ class _Json:
             if not isinstance(texts, dict):
                 raise CorpusError(f"{self.name}: row {number} of {self.column!r} is no JSON object")
             self.seen |= texts.keys()
-            for key, side in zip(self.keys, found, strict=True):
+            for key, side in zip(self.keys, sides, strict=True):
                 text = texts.get(key)
                 if not isinstance(text, str | None):
                     raise CorpusError(f"{self.name}: {key!r} in row {number} of {self.column!r} is {text!r}, not text")
                 side.append(text or "")
-        return found
+        return sides
 
     def close(self) -> None:
-        """Check that every key was in some row, if there were any rows."""
+        """Refuse a column with rows, of which no row has one of the keys.
+
+        Raises:
+            CorpusError: a key is in no row.
+        """
         for key in self.keys:
             if self.seen and key not in self.seen:
                 there = ", ".join(sorted(self.seen))
@@ -120,7 +136,11 @@ def _column(batch: pa.RecordBatch, path: Sequence[str]) -> pa.Array:
 
 
 def _paths(schema: pa.Schema, name: str, keys: Sequence[str], nested: str | None) -> list[list[str]]:
-    """Where each key is: its column, and the way into that."""
+    """The path of each key: its column, then keys of nested structs.
+
+    Raises:
+        CorpusError: a key does not exist, or holds no text.
+    """
     fields = {field.name: field.type for field in schema}
     where = "columns"
     asked = NESTED if nested is None and not fields.keys() & set(keys) else nested
@@ -154,5 +174,5 @@ def _paths(schema: pa.Schema, name: str, keys: Sequence[str], nested: str | None
 
 
 def _within(kind: pa.DataType | None) -> dict[str, pa.DataType]:
-    """The fields of a struct; none of anything else."""
+    """Name -> type of the fields of a struct; empty for other types."""
     return {field.name: field.type for field in kind} if kind is not None and pa.types.is_struct(kind) else {}

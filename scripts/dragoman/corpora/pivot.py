@@ -1,8 +1,8 @@
-"""Two pairs of another corpus joined on the lines of a language they share: of en-ko and en-zh the pair ko-zh.
+"""Pivot corpora: two pairs of another corpus are joined on the lines of a shared language. en-ko and en-zh give ko-zh.
 
-Lines count as identical where their words are: blanks between words may differ. A line that occurs several times is
-joined occurrence by occurrence, the first with the first, so that no line is used twice. The order is that of the pair
-of the alphabetically first language, so both directions hold the same lines in one order.
+Two lines are identical if their words are; blanks between words may differ. If a line occurs several times, its first
+occurrences are joined with each other, then its second ones, and so on, so that every line is used once. Lines have the
+order of the pair with the alphabetically first language, so both directions have the same lines in the same order.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from dragoman.storage import read_manifest
 
 
 def fetch(corpus: PivotCorpus, pair: str, folder: Path) -> None:
-    """Nothing to fetch: the other corpus is prepared before this one."""
+    """Does nothing: the other corpus is prepared before this one."""
 
 
 def read(corpus: PivotCorpus, pair: str, split: str, folder: Path) -> Iterator[Row]:
@@ -38,7 +38,7 @@ def read(corpus: PivotCorpus, pair: str, split: str, folder: Path) -> Iterator[R
 
 
 def describe(corpus: PivotCorpus, pair: str, folder: Path) -> dict[str, Any]:
-    """The hashes of the prepared text that the pair is made of."""
+    """The shared language, and the hashes of the prepared text from which the pair is made."""
     files = {}
     for each in corpus.bases(pair):
         made = read_manifest(folder / each)["files"]
@@ -47,11 +47,11 @@ def describe(corpus: PivotCorpus, pair: str, folder: Path) -> dict[str, Any]:
 
 
 def _numbered(rows: list[dict[str, str]]) -> dict[tuple[str, int], str]:
-    """(shared line, how often it occurred before) -> its translation, in order."""
+    """(line in the shared language, number of its earlier occurrences) -> its translation, in order."""
     seen = Counter[str]()
-    found = {}
+    translations = {}
     for row in rows:
         line = " ".join(row["source"].split())
-        found[line, seen[line]] = row["target"]
+        translations[line, seen[line]] = row["target"]
         seen[line] += 1
-    return found
+    return translations

@@ -1,11 +1,11 @@
 """Message catalogues of gettext (PO), through translate-toolkit.
 
 The header names the language of the translations (`Language`, or the team), and messages are English unless
-`X-Source-Language` names another one. For a file that does not, `columns: {de: msgid, fr: msgstr}` does.
+`X-Source-Language` names another one. For a file without these, set `columns: {de: msgid, fr: msgstr}`.
 
-A message with plural forms is two rows: its singular with the form for 1, and its plural with the form that most
-numbers up to 1000 have. Where both are one form, as in Japanese, only the plural is a row. Other forms, like Arabic's
-for two or Polish's for few, are dropped as `plural-form`: they are right with some numbers alone.
+A message with plural forms makes two rows: its singular with the form for 1, and its plural with the form that most
+numbers up to 1000 have. If both are the same form, as in Japanese, only the plural makes a row. Other forms, like
+Arabic's dual or Polish's form for 2 to 4, are dropped as `plural-form`, since they are right for some numbers only.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ WHY = {
 
 
 def rows(path: Path, tags: Tags) -> Iterator[Row]:
-    """Every translation of the file, in its order.
+    """All translations of a file, in order.
 
     Raises:
-        CorpusError: it cannot be read, or is of another pair.
+        CorpusError: the file cannot be read, or is of another pair.
     """
     store = _parsed(path)
     languages = store.parseheader().get("X-Source-Language") or "en", store.gettargetlanguage()
@@ -63,7 +63,7 @@ def rows(path: Path, tags: Tags) -> Iterator[Row]:
 
 
 def _paired(sources: Sequence[str], targets: Sequence[str], forms: tuple[int, int]) -> Iterator[tuple[str, str, bool]]:
-    """Source, translation, and whether few numbers have that form."""
+    """(source, translation, whether only few numbers have this plural form)."""
     if len(sources) == 1:
         yield sources[0], targets[0], False
         return
@@ -77,14 +77,18 @@ def _paired(sources: Sequence[str], targets: Sequence[str], forms: tuple[int, in
 
 
 def _forms(path: Path, store: pofile) -> tuple[int, int]:
-    """Numbers of the forms for 1 and for most numbers."""
+    """Indices of the plural form for 1, and of the form that most numbers have.
+
+    Raises:
+        CorpusError: the header's formula cannot be read.
+    """
     _, formula = store.getheaderplural()
     try:
         plural = gettext.c2py(formula or "n != 1")
-        found = [plural(number) for number in range(1, 1001)]
+        form_of = [plural(number) for number in range(1, 1001)]
     except (ValueError, ZeroDivisionError, RecursionError, OverflowError) as error:
         raise CorpusError(f"{path}: the plural form {formula!r} of its header cannot be read ({error})") from None
-    return found[0], Counter(found[1:]).most_common(1)[0][0]
+    return form_of[0], Counter(form_of[1:]).most_common(1)[0][0]
 
 
 def _parsed(path: Path) -> pofile:
@@ -107,7 +111,7 @@ def _parsed(path: Path) -> pofile:
         raise CorpusError(f"{path} is no PO file, or was cut off ({said[:200]}); mend or download it again") from None
     if not store.units:
         raise CorpusError(f"{path} holds no message; give a .po file")
-    # The library passes over a message without `msgstr`, as the last one of a file that was cut off.
+    # The library skips messages without `msgstr`, such as the last one of a truncated file.
     if (messages := len(MESSAGE.findall(raw))) != len(store.units):
         said = f"{path} has {messages} messages, but {len(store.units)} of them have a `msgstr`"
         raise CorpusError(f"{said}; mend it or download it again")
@@ -115,17 +119,22 @@ def _parsed(path: Path) -> pofile:
 
 
 def _in_utf8(path: Path, raw: bytes) -> bytes:
-    """The file as UTF-8 that says so: translate-toolkit 3.20.4 reads other encodings as UTF-8 or Latin-1."""
-    found = CHARSET.search(raw)
-    name = found[1].decode("ascii", "replace") if found else "CHARSET"
-    encoding = "utf-8" if name == "CHARSET" else name  # a template has that word
+    """The file in UTF-8, with UTF-8 in its header, since translate-toolkit 3.20.4 reads other encodings as UTF-8 or
+    Latin-1.
+
+    Raises:
+        CorpusError: the header names an unknown encoding, or the text is not in the encoding of the header.
+    """
+    declared = CHARSET.search(raw)
+    name = declared[1].decode("ascii", "replace") if declared else "CHARSET"
+    encoding = "utf-8" if name == "CHARSET" else name  # templates (.pot) have the word CHARSET
     try:
         decoded = raw.decode(encoding)
     except LookupError:
         raise CorpusError(f"{path}: its header names an unknown charset, {name!r}; correct it") from None
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-        said = f"{path}:{line}: byte {error.start} (0x{raw[error.start]:02x}) is not {name if found else 'UTF-8'}"
+        said = f"{path}:{line}: byte {error.start} (0x{raw[error.start]:02x}) is not {name if declared else 'UTF-8'}"
         start = raw.rfind(b"\n", 0, error.start) + 1
         advice = encodings.advice(
             path, raw[: encodings.SAMPLE], raw[start : start + encodings.SAMPLE], error.start - start

@@ -1,8 +1,8 @@
-"""Test sets that sacrebleu knows by name, in the very text it would score: its archives, checksums and conversions.
+"""Test sets of sacrebleu, with the same text that sacrebleu scores: its archives, checksums and conversions are used.
 
-Archives are kept where the environment variable `SACREBLEU` says, else in a folder `sacrebleu` beside the pair folders,
-so that the pairs of a set share them. Where a set has several references the first is taken that sacrebleu itself
-scores by default: `A` for most pairs of WMT 2022, `B` for Czech-English. The manifest says which.
+Archives are kept in the folder that the environment variable `SACREBLEU` names, otherwise in a folder `sacrebleu` next
+to the folders of pairs, so that all pairs of a set share them. If a set has several references, the first reference
+that sacrebleu scores by default is used: `A` for most pairs of WMT 2022, `B` for Czech-English. The manifest names it.
 """
 
 from __future__ import annotations
@@ -35,13 +35,17 @@ from dragoman.languages import reverse
 from dragoman.storage import MANIFEST, building, read_manifest
 
 STALL = 60.0
-"""Seconds without a byte after which a download is given up; sacrebleu by itself waits for ever."""
+"""Seconds without data after which a download fails; sacrebleu has no such limit."""
 WAIT = 3600.0
-"""Seconds to wait for another process that downloads the same set."""
+"""Seconds to wait for another process that is downloading the same set."""
 
 
 def fetch(corpus: SacrebleuCorpus, pair: str, folder: Path) -> None:
-    """Have sacrebleu download and convert the sets, and copy source and reference of the pair into `folder`."""
+    """Download and convert the sets with sacrebleu, and copy source and reference of the pair into `folder`.
+
+    Raises:
+        CorpusError: a set or pair does not exist, or there is no network.
+    """
     require_pair(pair, corpus.pairs, "the corpus")
     asked = _asked(corpus, pair)
     with contextlib.suppress(FileNotFoundError, ValueError):
@@ -69,7 +73,7 @@ def fetch(corpus: SacrebleuCorpus, pair: str, folder: Path) -> None:
 
 
 def read(corpus: SacrebleuCorpus, pair: str, split: str, folder: Path) -> Iterator[Row]:
-    """The lines of every set of a split, one set after the other."""
+    """The lines of all sets of a split, one set after the other."""
     if names := getattr(corpus, split):
         _manifest(corpus, pair, folder)
     for name in names:
@@ -79,7 +83,7 @@ def read(corpus: SacrebleuCorpus, pair: str, split: str, folder: Path) -> Iterat
 
 
 def describe(corpus: SacrebleuCorpus, pair: str, folder: Path) -> dict[str, Any]:
-    """sacrebleu's version, the archives and their MD5, the reference taken, and the hash of each text."""
+    """The sets, sacrebleu's version, the archives with their MD5, the references used, and the hashes of the texts."""
     manifest = _manifest(corpus, pair, folder)
     files = {name: file["sha256"] for name, file in manifest["files"].items()}
     return {key: manifest[key] for key in ("sets", "sacrebleu", "references", "archives")} | {"files": files}
@@ -91,7 +95,8 @@ def _asked(corpus: SacrebleuCorpus, pair: str) -> dict[str, Any]:
 
 
 def _readings(corpus: SacrebleuCorpus, name: str, pair: str) -> Iterator[tuple[str, str, tuple[str, str]]]:
-    """(name here, sacrebleu's pair, which sides its source and reference are) of each way a set is read."""
+    """The ways in which a set is read: (name of the text here, sacrebleu's pair, our sides of its source and
+    reference)."""
     yield name, pair, ("source", "target")
     if name in corpus.turned:
         yield f"{name}.turned", reverse(pair), ("target", "source")
@@ -116,7 +121,8 @@ def _manifest(corpus: SacrebleuCorpus, pair: str, folder: Path) -> dict[str, Any
 
 
 def _dataset(name: str, pair: str, cache: Path) -> Dataset:
-    """sacrebleu's own entry, with its folders in `cache` (it fixes them for good when it is imported)."""
+    """sacrebleu's entry for a set, with its folders in `cache`. The entry is copied, since sacrebleu sets its folders
+    when it is imported."""
     if name not in DATASETS:
         raise CorpusError(registry.unknown("sacrebleu test set", name, DATASETS))
     require_pair(pair, sorted(DATASETS[name].langpairs), f"sacrebleu's {name}")
@@ -127,8 +133,9 @@ def _dataset(name: str, pair: str, cache: Path) -> Dataset:
 
 
 def _texts(dataset: Dataset, pair: str, cache: Path) -> tuple[Path, Path, str]:
-    """Paths of the source and of the reference, made where they are not there yet, and the reference's field name."""
-    if hasattr(dataset, "_get_langpair_allowed_refs"):  # its `fieldnames` would download, this does not
+    """Paths of the source and the reference, and the reference's field name. Missing files are downloaded and
+    converted."""
+    if hasattr(dataset, "_get_langpair_allowed_refs"):  # unlike `fieldnames`, this downloads nothing
         allowed = dataset._get_langpair_allowed_refs(pair)
     else:
         allowed = [field for field in dataset.fieldnames(pair) if field.startswith("ref")]
@@ -225,7 +232,8 @@ def _convert(dataset: Dataset, pair: str, again: bool = True) -> None:
 
 @contextlib.contextmanager
 def _guarded() -> Iterator[None]:
-    """What sacrebleu leaves open: a stall ends, and nothing in an archive is written outside its folder."""
+    """Within this context, downloads have a time limit, and archives cannot write outside of their folder; sacrebleu
+    ensures neither."""
     usual = socket.getdefaulttimeout(), tarfile.TarFile.extraction_filter
     socket.setdefaulttimeout(STALL)
     tarfile.TarFile.extraction_filter = staticmethod(tarfile.data_filter)

@@ -1,4 +1,4 @@
-"""Folders that the library `datasets` saved: one split of a data set, read through that library."""
+"""Folders that the library `datasets` has saved; each holds one split of a data set, read through that library."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from dragoman.config.corpora import SAVED
 from dragoman.corpora import CorpusError, parquet
 
 SPLITS = "dataset_dict.json"
-"""The file that a `DatasetDict` writes beside the folders of its splits."""
+"""The file that a `DatasetDict` writes next to the folders of its splits."""
 
 
 def texts(folder: Path, keys: Sequence[str], optional: Sequence[str] = ()) -> Iterator[tuple[str, ...]]:
-    """The texts of every row, as `parquet.texts` gives them.
+    """The texts of every row, as in `parquet.texts`.
 
     Raises:
         CorpusError: the folder cannot be read, or a column is missing or holds no text.
     """
-    from datasets import load_from_disk  # takes a second
+    from datasets import load_from_disk  # here, since the import takes a second
 
     data_files(folder)
     try:
@@ -42,7 +42,7 @@ def data_files(folder: Path) -> list[str]:
     """Names of the files that hold the rows.
 
     Raises:
-        CorpusError: one is missing, or the folder does not list them.
+        CorpusError: a file is missing, or the folder does not list its files.
     """
     try:
         listed = [file["filename"] for file in json.loads((folder / SAVED).read_text("utf-8"))["_data_files"]]
@@ -55,7 +55,7 @@ def data_files(folder: Path) -> list[str]:
 
 
 def instead_of(folder: Path) -> str:
-    """Why a folder cannot be taken, for a message: which of its splits to name, or where such folders come from."""
+    """Why a folder cannot be read and what to do instead, for a message."""
     if (folder / SPLITS).is_file():
         splits = sorted(path.parent.as_posix() for path in folder.glob(f"*/{SAVED}"))
         return f"it holds several splits; name one of them: {', '.join(splits)}"

@@ -1,13 +1,14 @@
-"""Words and their part-of-speech tags from treebanks of Universal Dependencies: XGLUE's POS task is of release 2.5.
+"""Words and part-of-speech tags from treebanks of Universal Dependencies. XGLUE's POS task uses release 2.5.
 
-Of a pair the first language's treebank is read; the second plays no part. A source is the syntactic words with blanks
-between them, so of French "du" both "de" and "le"; a target is their UPOS tags. A blank inside a word is written "_".
+The treebank of the first language of a pair is read; the second language is ignored. A source is the syntactic words,
+separated by blanks (French "du" is the two words "de le"). A target is their UPOS tags. A blank inside a word is
+written "_".
 
-Some treebanks have a test set alone (all PUD), and some have their training text in several files (Czech-PDT). A
-sentence is dropped by a reason of its own where it has
+Some treebanks have only a test set (all PUD), and some have training text in several files (Czech-PDT). A sentence is
+dropped with one of these reasons:
 
-    no-words    nothing but "_" for words, as texts have that may not be published; a "_" among words is a word
-    no-tags     "_" for the tag of a word
+    no-words    all its words are "_", as in texts that may not be published; a "_" among other words is a word
+    no-tags     a word has the tag "_"
 """
 
 from __future__ import annotations
@@ -35,19 +36,19 @@ from dragoman.text import lines
 log = logging.getLogger(__name__)
 
 ENDPOINT = "https://raw.githubusercontent.com/UniversalDependencies"
-"""Where the repositories of treebanks are, unless the environment variable UD_ENDPOINT says otherwise."""
+"""Address of the repositories of treebanks; the environment variable UD_ENDPOINT replaces it."""
 LISTING = "https://api.github.com/repos/UniversalDependencies/{repository}/contents?ref={release}"
-"""The names of their files; a mirror shows them as an index of the folder."""
+"""Address of the list of files of a repository; a mirror lists them in the index of the folder."""
 FILES = {"train": "train", "validation": "dev", "test": "test"}
 STALL = 60.0
-"""Seconds without a byte after which a download is given up."""
+"""Seconds without data after which a download fails."""
 
 
 def fetch(corpus: UdCorpus, pair: str, folder: Path) -> None:
-    """Download the files of a treebank; nothing to do where they are there already.
+    """Download the files of a treebank, unless they have been downloaded.
 
     Raises:
-        CorpusError: there is no such treebank or release, or no network.
+        CorpusError: the treebank or release does not exist, or there is no network.
     """
     treebank = _treebank(corpus, pair)
     facts = {"treebank": treebank, "release": corpus.release}
@@ -67,8 +68,8 @@ def fetch(corpus: UdCorpus, pair: str, folder: Path) -> None:
         listed = _listed(address, f"UD_{treebank}", corpus.release) if absent else []
         for split in absent.copy():
             for name in listed:
-                if found := re.fullmatch(rf"{re.escape(stem + FILES[split])}(-.+\.conllu)", name):
-                    _fetched(f"{address}/{name}", place / f"{split}{found[1]}")
+                if part := re.fullmatch(rf"{re.escape(stem + FILES[split])}(-.+\.conllu)", name):
+                    _fetched(f"{address}/{name}", place / f"{split}{part[1]}")
                     absent = [each for each in absent if each != split]
         if len(absent) == len(FILES):
             there = f"it has: {', '.join(listed)}" if listed else "check the names of treebank and release"
@@ -78,14 +79,18 @@ def fetch(corpus: UdCorpus, pair: str, folder: Path) -> None:
 
 
 def read(corpus: UdCorpus, pair: str, split: str, folder: Path) -> Iterator[Row]:
-    """The sentences of one split, in the order of the treebank; none where it has no such split."""
+    """The sentences of one split, in the order of the treebank; empty if it has no such split.
+
+    Raises:
+        CorpusError: the treebank is not downloaded, or a file cannot be read.
+    """
     files = _manifest(corpus, pair, folder)["files"]
     for name in sorted(name for name in files if re.fullmatch(rf"{split}(-.+)?\.conllu", name)):
         yield from _sentences(folder / name)
 
 
 def describe(corpus: UdCorpus, pair: str, folder: Path) -> dict[str, Any]:
-    """Treebank, release, and the files' hashes."""
+    """Treebank, release, and the hashes of the files."""
     manifest = _manifest(corpus, pair, folder)
     files = {name: file["sha256"] for name, file in manifest["files"].items()}
     return {"treebank": manifest["treebank"], "release": manifest["release"], "files": files}
@@ -109,7 +114,7 @@ def _sentences(path: Path) -> Iterator[Row]:
         cells = line.split("\t")
         if len(cells) != 10:
             raise CorpusError(f"{path}:{number}: {len(cells)} columns, and CoNLL-U has 10; download it again")
-        if not cells[0].isdecimal():  # a range of words that are one token, or an empty node
+        if not cells[0].isdecimal():  # a range like 1-2 (one token of several words), or an empty node like 1.1
             continue
         if cells[3] == "_":
             untagged = untagged or number
@@ -120,7 +125,11 @@ def _sentences(path: Path) -> Iterator[Row]:
 
 
 def _fetched(url: str, path: Path) -> bool:
-    """Download a file; False where the server has none of that name."""
+    """Download a file; False if the server has no such file.
+
+    Raises:
+        CorpusError: the server cannot be reached.
+    """
     try:
         with urllib.request.urlopen(url, timeout=STALL) as answer, open(path, "wb") as file:
             shutil.copyfileobj(answer, file)
@@ -133,7 +142,11 @@ def _fetched(url: str, path: Path) -> bool:
 
 
 def _listed(address: str, repository: str, release: str) -> list[str]:
-    """Names of the files of a treebank, in order; none where there is no such treebank, or a mirror shows no list."""
+    """Names of the files of a treebank, sorted; empty if there is no such treebank, or a mirror has no index.
+
+    Raises:
+        CorpusError: the list cannot be fetched.
+    """
     parts = urlsplit(address)
     if parts.scheme == "file":
         folder = Path(url2pathname(parts.path))

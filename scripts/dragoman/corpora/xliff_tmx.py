@@ -1,11 +1,11 @@
-"""TMX and XLIFF (1.x and 2.x), a unit at a time, by the unit classes of translate-toolkit.
+"""Reads TMX and XLIFF (1.x and 2.x), one unit at a time, with the unit classes of translate-toolkit.
 
-Inline tags are removed: tags for code of the document (`bpt`, `ph`, `x`, ...) with their content, tags around text
-(`g`, `mrk`, `pc`, `hi`) without it. A code between two blanks leaves one blank, and a code for a line break
-becomes one.
+Inline tags are removed. Tags for code of the document (`bpt`, `ph`, `x`, ...) are removed with their content; of tags
+around text (`g`, `mrk`, `pc`, `hi`), the content is kept. A code between two blanks leaves one blank, and a code for a
+line break becomes a blank.
 
-A TMX file may hold many languages, and serves every pair of them. A unit that lacks one language of the pair is
-untranslated, and a unit that lacks both is no row. An XLIFF file may hold several files with languages of their own.
+A TMX file may have many languages, and is read for any pair of them. A unit that lacks one language of the pair is
+`untranslated`, and a unit that lacks both makes no row. An XLIFF file may hold several files with different languages.
 """
 
 from __future__ import annotations
@@ -37,17 +37,18 @@ SUGGESTED = frozenset(
     {"exact-match", "fuzzy-match", "leveraged-mt", "leveraged-repository", "leveraged-tm", "mt-suggestion"}
     | {"rejected-grammar", "rejected-inaccurate", "rejected-length", "rejected-spelling", "tm-suggestion"}
 )
-"""State qualifiers of XLIFF 1.2 for targets of a memory or machine; DONE is the state of those that were accepted."""
+"""State qualifiers of XLIFF 1.2 for targets from a translation memory or machine translation. If such a target was
+accepted, its state is one of DONE."""
 LINES = 65_535
-"""libxml2 counts lines up to here."""
+"""libxml2 does not count lines beyond this number."""
 OTHER_ROOTS = {"TEI": "a TEI dictionary", "TEI.2": "a TEI dictionary", "TS": "a Qt file; convert it by `ts2po`"}
 
 
 def rows(path: Path, ending: str, tags: Tags) -> Iterator[Row]:
-    """Every translation of the file, in its order.
+    """All translations of a file, in order.
 
     Raises:
-        CorpusError: it cannot be read, or has no text of the pair.
+        CorpusError: the file cannot be read, or has no text of the pair.
     """
     from lxml import etree
 
@@ -67,12 +68,12 @@ def _tmx(path: Path, root: Element, tags: Tags) -> Iterator[Row]:
 
     for number, (_, element) in enumerate(_elements(path, "tu"), 1):
         place = _place(path, element, number)
-        found: tuple[list[str], list[str]] = ([], [])
+        texts: tuple[list[str], list[str]] = ([], [])
         for node in _unit(tmxunit, element, root).getlanguageNodes():
             side = tags.side(getXMLlang(node) or node.get("lang") or "")
             if side is not None and (segment := node.find("{*}seg")) is not None:
-                found[side].append(plain(segment, place))
-        sources, targets = found
+                texts[side].append(plain(segment, place))
+        sources, targets = texts
         if not sources and not targets:
             continue
         if not sources or not targets:
@@ -94,7 +95,7 @@ def _xliff(path: Path, root: Element, tags: Tags) -> Iterator[Row]:
     second = root.get("version", "").startswith("2") or root.get("srcLang") is not None
     kind, name = (Xliff2Unit, "unit") if second else (Xliff1Unit, "trans-unit")
     languages = root.get("srcLang"), root.get("trgLang")
-    found = False
+    matched = False
     for number, (event, element) in enumerate(_elements(path, "file", name), 1):
         if event == "start":
             if not second:
@@ -109,16 +110,16 @@ def _xliff(path: Path, root: Element, tags: Tags) -> Iterator[Row]:
             ]
             if (turned := order(tags, NAMES, own)) is None:
                 continue
-            found, place = True, _place(path, part, number)
+            matched, place = True, _place(path, part, number)
             sides = ["" if node is None else plain(node, place) for node in nodes]
             yield row(*(sides[at] for at in turned), place, *_unfinished(part, nodes[1], second))
             for match in part.iterchildren("{*}alt-trans"):
                 yield from _proposed(match, sides[0], place, turned)
         if turned is not None:
-            # In XLIFF 2 they belong to the unit.
+            # In XLIFF 2, suggestions belong to the whole unit, and segments are parts of it.
             for match in element.iterfind("{*}matches/{*}match"):
                 yield from _proposed(match, "", _place(path, element, number), turned)
-    if not found:
+    if not matched:
         hint = ", ".join(f"{code}: {name}" for code, name in zip(tags.codes, NAMES, strict=True))
         raise CorpusError(
             f"{path} has no unit of {'-'.join(tags.codes)}; {tags.listed()}, or which side is which "
@@ -134,7 +135,7 @@ def _proposed(match: Element, source: str, place: str, turned: tuple[int, int]) 
 
 
 def _unfinished(element: Element, target: Element | None, second: bool) -> tuple[str, str]:
-    """Why the file itself says that a translation is not finished: reason and message; "" where it is."""
+    """(reason, message) if the file marks a translation as unfinished; otherwise two empty texts."""
     said = (node.get("translate") for node in (element, *element.iterancestors()))
     if next((value for value in said if value is not None), "yes") == "no":
         return "translate-no", "the unit is not to be translated"
@@ -158,7 +159,7 @@ def _unfinished(element: Element, target: Element | None, second: bool) -> tuple
 
 def plain(node: Element, place: str) -> str:
     """The text of a segment without inline tags, on one line."""
-    # An XML text has no "\0": it marks the places of codes.
+    # "\0" marks the places of codes, since it cannot occur in XML text.
     marked = on_one_line("".join(_pieces(node, place)))
     return re.sub("(?<= )\0+ |\0", "", marked).strip()
 
@@ -185,7 +186,7 @@ def _is_break(code: Element) -> bool:
 
 
 def _place(path: Path, element: Element, number: int) -> str:
-    """Where a unit is, for a message."""
+    """File and line (or number) of a unit, for a message."""
     line = element.sourceline
     return f"{path}:{line}" if line and line < LINES else f"{path}: unit {number}"
 
@@ -200,10 +201,10 @@ def _unit(kind: Any, element: Element, root: Element) -> Any:
 
 
 def _root(path: Path, wanted: str) -> Element:
-    """The first tag of the file.
+    """The root element of a file.
 
     Raises:
-        CorpusError: it is another than `wanted`.
+        CorpusError: the root element is not `wanted`.
     """
     from lxml import etree
 
@@ -224,11 +225,12 @@ def _root(path: Path, wanted: str) -> Element:
 
 
 SAFE: dict[str, Any] = {"resolve_entities": False, "no_network": True, "load_dtd": False}
-"""Nothing that a file names is fetched or put into its text."""
+"""Options of the parser that prevent a file from including other files or addresses."""
 
 
 def _elements(path: Path, *names: str) -> Iterator[tuple[str, Element]]:
-    """Elements of these names when they end (`file`: when it begins); memory holds one unit at a time."""
+    """Elements with these names, at their end (`file`: at its beginning). Each element is cleared afterwards, so that
+    memory holds one unit at a time."""
     from lxml import etree
 
     with open_bytes(path) as file:

@@ -1,6 +1,6 @@
-"""The demo world: a small synchronous grammar that says one meaning in six languages, with gold word alignments.
+"""The embedded grammar: a small synchronous grammar that expresses meanings in six languages, with word alignments.
 
-It makes as much parallel text as wanted without any download. Words live in `config/lexicon/*.tsv`.
+It generates any amount of parallel text without a download. `config/lexicon/*.tsv` holds the words.
 """
 
 import random
@@ -41,7 +41,7 @@ __all__ = [
 
 @cache
 def _languages() -> dict[str, Language]:
-    """The realisers; built once, when first needed, because they read the lexicon."""
+    """Language code -> realiser. They are made at the first use, since making them reads the lexicon."""
     classes: tuple[type[Language], ...] = (English, French, German, Dutch, Italian, Romanian)
     return {language.code: language(load()) for language in classes}
 
@@ -52,7 +52,11 @@ def sample(rng: random.Random) -> Meaning:
 
 
 def meanings(seed: int, split: str, count: int) -> Iterator[Meaning]:
-    """`count` different meanings of one split, the same for the same seed on every machine."""
+    """`count` different meanings of one split; the same seed gives the same meanings on every machine.
+
+    Raises:
+        ValueError: the split is unknown, or the grammar has too few meanings.
+    """
     if split not in SPLITS:
         raise ValueError(f"unknown split {split!r}: use one of {', '.join(SPLITS)}")
     sampler = Sampler(random.Random(seed))
@@ -73,7 +77,11 @@ def meanings(seed: int, split: str, count: int) -> Iterator[Meaning]:
 
 
 def realise(meaning: Meaning, language: str) -> Sentence:
-    """The sentence for a meaning in one of LANGUAGES."""
+    """The sentence that expresses a meaning in one of LANGUAGES.
+
+    Raises:
+        ValueError: the language is unknown.
+    """
     try:
         return _languages()[language].realise(meaning)
     except KeyError:

@@ -8,12 +8,12 @@ from itertools import accumulate
 from dragoman.grammar.lexicon import load
 from dragoman.grammar.meaning import Clause
 
-EXPONENT = 1.1  # of Zipf's law: the n-th word of a class has the weight n ** -1.1, about as in real text
+EXPONENT = 1.1  # exponent of Zipf's law: the n-th word of a class has the weight n ** -1.1, about as in real text
 
 
 @cache
 def candidates(table: str, column: str, wanted: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[int, ...]]:
-    """The concepts of a table that have one of the wanted words in a column, with running Zipf weights."""
+    """The concepts of a table that have one of the wanted words in a column, with cumulative Zipf weights."""
     entries = getattr(load(), table)
     names = [name for name, entry in entries.items() if not column or set(entry.tags(column)) & set(wanted)]
     # Whole numbers, because the last digits of a power may differ between machines.
@@ -22,7 +22,7 @@ def candidates(table: str, column: str, wanted: tuple[str, ...]) -> tuple[tuple[
 
 
 def size(clause: Clause) -> int:
-    """How many parts a clause has, to keep sentences at a readable length."""
+    """Number of parts of a clause, by which the length of sentences is limited."""
     parts = [clause.modal, clause.negated, clause.predicate, clause.place, clause.place_adjective, clause.time]
     count = 1 + sum(map(bool, parts))
     for phrase in (clause.subject, clause.object, clause.companion):
@@ -32,7 +32,8 @@ def size(clause: Clause) -> int:
 
 
 class Chooser:
-    """Draws with `random()` only: other methods of `random.Random` may change between Python versions."""
+    """Random choices. Only `random()` is used, since other methods of `random.Random` may change between Python
+    versions."""
 
     def __init__(self, rng: random.Random) -> None:
         self.random = rng.random
@@ -48,7 +49,7 @@ class Chooser:
         return names[bisect(sums, self.random() * sums[-1])] if names else ""
 
     def weighted(self, choices: tuple[tuple[int, str], ...]) -> str:
-        """One of a few choices."""
+        """A random choice from (weight, choice) pairs."""
         point = self.random() * sum(weight for weight, _ in choices)
         for weight, choice in choices:
             point -= weight

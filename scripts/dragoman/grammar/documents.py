@@ -1,4 +1,4 @@
-"""Two or three sentences about one person, and the clause that sums them up: a demo world's documents."""
+"""Documents of the embedded grammar: two or three sentences about one person, and a clause that summarises them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dragoman.grammar.sampler import Sampler
 
 
 class Document(NamedTuple):
-    """What is told, and what it comes down to: the main clause of the first sentence."""
+    """Meanings of the sentences of a document, and its summary, which is the main clause of the first sentence."""
 
     sentences: tuple[Meaning, ...]
     summary: Meaning
@@ -23,12 +23,12 @@ class Document(NamedTuple):
 
 
 def documents(seed: int, split: str, count: int) -> Iterator[Document]:
-    """`count` different documents, the same for the same seed on every machine.
+    """`count` different documents of one split; the same seed gives the same documents on every machine.
 
-    A document belongs to the split of its summary, so that no summary of one split is one of another.
+    A document belongs to the split of its summary, so that different splits have different summaries.
 
     Raises:
-        ValueError: there are not so many.
+        ValueError: the grammar has too few documents.
     """
     sampler = Sampler(random.Random(seed))
     seen: set[str] = set()
@@ -50,7 +50,7 @@ def _drawn(sampler: Sampler) -> Document | None:
     subject = first.main.subject
     if subject is None or subject.kind == "pronoun" or first.link in ("", "that") or first.link_first:
         return None
-    # the pronoun stands for one person, so no other may be named before it who could be meant
+    # later sentences refer to the person with a pronoun, so the first one must not name another person
     named = [first.main.object, first.main.companion, first.second and first.second.subject]
     if any(phrase and phrase.kind in ("noun", "name") and sampler.human(phrase) for phrase in named):
         return None

@@ -1,11 +1,11 @@
-"""The details of French and of Italian on top of `romance`."""
+"""French and Italian: the parts in which they differ from `romance`."""
 
 from typing import ClassVar
 
 from dragoman.grammar.language import is_plural, preposition_part
 from dragoman.grammar.meaning import NEGATION, VERB, Phrase
 from dragoman.grammar.romance import Romance, starts_with_vowel
-from dragoman.grammar.tokens import Piece
+from dragoman.grammar.tokens import Form
 
 
 class French(Romance):
@@ -31,16 +31,16 @@ class French(Romance):
     clitic_on_infinitive = True
     elide = frozenset({"je", "ne", "le", "la", "que", "de"})
 
-    def article(self, preposition: str, gender: str, plural: bool, following: str, base: int) -> list[Piece]:
+    def article(self, preposition: str, gender: str, plural: bool, following: str, base: int) -> list[Form]:
         """Le, la, l', les; au, aux, du, des."""
         text = "les" if plural else "l'" if starts_with_vowel(following) else "la" if gender == "f" else "le"
         melted = {("à", "le"): "au", ("à", "les"): "aux", ("de", "le"): "du", ("de", "les"): "des"}.get(
             (preposition, text)
         )
         if melted:
-            return [Piece(melted, "ADP", (preposition_part(base), base))]
-        article = Piece(text, "DET", base)
-        return [Piece(preposition, "ADP", preposition_part(base)), article] if preposition else [article]
+            return [Form(melted, "ADP", (preposition_part(base), base))]
+        article = Form(text, "DET", base)
+        return [Form(preposition, "ADP", preposition_part(base)), article] if preposition else [article]
 
     def this(self, gender: str, plural: bool, following: str) -> str:
         """Ce, cet, cette, ces."""
@@ -57,32 +57,32 @@ class French(Romance):
         text += "e" if gender == "f" else ""
         return text + "s" if plural and not text.endswith("s") else text
 
-    def clitic(self, phrase: Phrase, base: int, following: str, auxiliary: bool) -> Piece:
+    def clitic(self, phrase: Phrase, base: int, following: str, auxiliary: bool) -> Form:
         """Le, la, les; `finish` elides."""
         text = "les" if is_plural(phrase) else "la" if self.gender(phrase) == "f" else "le"
-        return Piece(text, "PRON", base)
+        return Form(text, "PRON", base)
 
-    def negate(self, before: list[Piece], finite: Piece, base: int) -> list[Piece]:
+    def negate(self, before: list[Form], finite: Form, base: int) -> list[Form]:
         """Ne ... pas."""
-        ne, pas = Piece("ne", "ADV", base + NEGATION), Piece("pas", "ADV", base + NEGATION)
+        ne, pas = Form("ne", "ADV", base + NEGATION), Form("pas", "ADV", base + NEGATION)
         return [ne, *before, finite, pas]
 
-    def weather(self, base: int) -> list[Piece]:
+    def weather(self, base: int) -> list[Form]:
         """Il pleut."""
-        return [Piece("il", "PRON", base + VERB)]
+        return [Form("il", "PRON", base + VERB)]
 
-    def it(self, phrase: Phrase, base: int) -> list[Piece]:
+    def it(self, phrase: Phrase, base: int) -> list[Form]:
         """Il, elle, ils, elles."""
         text = ("elle" if self.gender(phrase) == "f" else "il") + ("s" if phrase.plural else "")
-        return [Piece(text, "PRON", base)]
+        return [Form(text, "PRON", base)]
 
-    def finish(self, pieces: list[Piece]) -> list[Piece]:
+    def finish(self, forms: list[Form]) -> list[Form]:
         """Elide je, ne, le, la, que, de before a vowel."""
-        for position in range(len(pieces) - 1):
-            piece = pieces[position]
-            if piece.text in self.elide and starts_with_vowel(pieces[position + 1].text):
-                pieces[position] = piece._replace(text=piece.text[:-1] + "'")
-        return pieces
+        for position in range(len(forms) - 1):
+            form = forms[position]
+            if form.text in self.elide and starts_with_vowel(forms[position + 1].text):
+                forms[position] = form._replace(text=form.text[:-1] + "'")
+        return forms
 
 
 class Italian(Romance):
@@ -111,7 +111,7 @@ class Italian(Romance):
     drops_subject = True
     melting: ClassVar[dict] = {"in": "ne", "a": "a", "da": "da", "di": "de", "su": "su"}
 
-    def article(self, preposition: str, gender: str, plural: bool, following: str, base: int) -> list[Piece]:
+    def article(self, preposition: str, gender: str, plural: bool, following: str, base: int) -> list[Form]:
         """Il, lo, la, l', i, gli, le; nel, allo, sulla, dell' ..."""
         heavy, vowel = impure(following), following[0] in "aeiouhèà"
         if plural:
@@ -124,9 +124,9 @@ class Italian(Romance):
         if stem:
             ending = text[1:] if text in ("il", "i") and text != "i" else text
             ending = {"lo": "llo", "la": "lla", "l'": "ll'", "le": "lle"}.get(ending, ending)
-            return [Piece(stem + ending, "ADP", (preposition_part(base), base))]
-        article = Piece(text, "DET", base)
-        return [Piece(preposition, "ADP", preposition_part(base)), article] if preposition else [article]
+            return [Form(stem + ending, "ADP", (preposition_part(base), base))]
+        article = Form(text, "DET", base)
+        return [Form(preposition, "ADP", preposition_part(base)), article] if preposition else [article]
 
     def before_noun(self, text: str, following: str) -> str:
         """Bello changes like the article: bel libro, bello specchio, bell'albero, bei libri, begli alberi."""
@@ -155,18 +155,18 @@ class Italian(Romance):
         """Change the final -o."""
         return text[:-1] + {("m", False): "o", ("f", False): "a", ("m", True): "i", ("f", True): "e"}[gender, plural]
 
-    def clitic(self, phrase: Phrase, base: int, following: str, auxiliary: bool) -> Piece:
+    def clitic(self, phrase: Phrase, base: int, following: str, auxiliary: bool) -> Form:
         """Lo, la, li, le; l' before the auxiliary."""
         feminine = self.gender(phrase) == "f"
         if is_plural(phrase):
-            return Piece("le" if feminine else "li", "PRON", base)
+            return Form("le" if feminine else "li", "PRON", base)
         if auxiliary:
-            return Piece("l'", "PRON", base)
-        return Piece("la" if feminine else "lo", "PRON", base)
+            return Form("l'", "PRON", base)
+        return Form("la" if feminine else "lo", "PRON", base)
 
-    def negate(self, before: list[Piece], finite: Piece, base: int) -> list[Piece]:
+    def negate(self, before: list[Form], finite: Form, base: int) -> list[Form]:
         """Non before clitic and verb."""
-        return [Piece("non", "ADV", base + NEGATION), *before, finite]
+        return [Form("non", "ADV", base + NEGATION), *before, finite]
 
 
 def impure(text: str) -> bool:

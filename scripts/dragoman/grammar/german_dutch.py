@@ -1,10 +1,10 @@
-"""The details of German and of Dutch on top of `germanic`."""
+"""German and Dutch: the parts in which they differ from `germanic`."""
 
 from typing import ClassVar
 
 from dragoman.grammar.germanic import Germanic
 from dragoman.grammar.meaning import AT, PLACE, Clause, Phrase
-from dragoman.grammar.tokens import Piece
+from dragoman.grammar.tokens import Form
 
 
 class German(Germanic):
@@ -52,14 +52,14 @@ class German(Germanic):
         ("bei", "dem"): "beim",
     }
 
-    def phrase(self, phrase: Phrase, base: int, case: str) -> list[Piece]:
-        """A noun phrase in a case; the ending of the adjective depends on what the article leaves unsaid."""
+    def phrase(self, phrase: Phrase, base: int, case: str) -> list[Form]:
+        """A noun phrase in a case. The ending of the adjective depends on whether the article has an ending."""
         if phrase.kind == "name":
-            return [Piece(phrase.head, "PROPN", base)]
+            return [Form(phrase.head, "PROPN", base)]
         if phrase.kind == "pronoun":
-            return [Piece(self.pronouns[phrase.head], "PRON", base)]
+            return [Form(self.pronouns[phrase.head], "PRON", base)]
         if phrase.kind == "it":
-            return [Piece(self.its[case][self.pronoun_gender(phrase)], "PRON", base)]
+            return [Form(self.its[case][self.pronoun_gender(phrase)], "PRON", base)]
         gender = "pl" if phrase.plural else self.gender(phrase)
         noun = self.nouns[phrase.head]
         text = noun.sg if not phrase.plural else noun.dative_pl if case == "dat" else noun.pl
@@ -68,35 +68,35 @@ class German(Germanic):
         strong = self.strong[case][gender]
         same_as_nominative = gender != "pl" and case in ("nom", "acc") and strong == self.strong["nom"][gender]
         weak = "e" if same_as_nominative else "en"
-        words: list[Piece] = []
+        words: list[Form] = []
         ending = weak
         if phrase.determiner == "the":
-            words.append(Piece(self.the[case][gender], "DET", base))
+            words.append(Form(self.the[case][gender], "DET", base))
         elif phrase.determiner == "this":
-            words.append(Piece("dies" + strong, "DET", base + 2))
+            words.append(Form("dies" + strong, "DET", base + 2))
         elif phrase.determiner == "a":
             bare = gender in "mn" and same_as_nominative
-            words.append(Piece("ein" if bare else "ein" + strong, "DET", base))
+            words.append(Form("ein" if bare else "ein" + strong, "DET", base))
             ending = strong if same_as_nominative else "en"
         else:
-            words.append(Piece(self.numbers[phrase.determiner].m, "NUM", base + 2))
+            words.append(Form(self.numbers[phrase.determiner].m, "NUM", base + 2))
             ending = strong
         if phrase.adjective:
-            words.append(Piece(self.adjectives[phrase.adjective].stem + ending, "ADJ", base + 1))
-        words.append(Piece(text, "NOUN", base))
+            words.append(Form(self.adjectives[phrase.adjective].stem + ending, "ADJ", base + 1))
+        words.append(Form(text, "NOUN", base))
         if phrase.relative:
-            comma = Piece(",", "PUNCT", 0)
+            comma = Form(",", "PUNCT", 0)
             words += [comma, *self.relative(phrase, base), comma]
         return words
 
-    def place(self, clause: Clause, base: int) -> list[Piece]:
-        """The place: preposition and article melt (im, ins, zur)."""
+    def place(self, clause: Clause, base: int) -> list[Form]:
+        """The place with its preposition, which is contracted with the article (im, ins, zur)."""
         preposition, case = self.place_preposition(clause)[0].split(":")
         words = self.phrase(self.place_phrase(clause), base + PLACE, case)
         short = self.contractions.get((preposition, words[0].text))
         if short:
-            return [Piece(short, "ADP", (base + AT, base + PLACE)), *words[1:]]
-        return [Piece(preposition, "ADP", base + AT), *words]
+            return [Form(short, "ADP", (base + AT, base + PLACE)), *words[1:]]
+        return [Form(preposition, "ADP", base + AT), *words]
 
     def relative_pronoun(self, phrase: Phrase) -> str:
         """Der, die, das."""
@@ -136,41 +136,41 @@ class Dutch(Germanic):
         "acc": {"m": "hem", "f": "haar", "n": "het", "pl": "ze"},
     }
 
-    def phrase(self, phrase: Phrase, base: int, case: str) -> list[Piece]:
+    def phrase(self, phrase: Phrase, base: int, case: str) -> list[Form]:
         """A noun phrase; the adjective lacks its -e only after "een" with a neuter noun."""
         if phrase.kind == "name":
-            return [Piece(phrase.head, "PROPN", base)]
+            return [Form(phrase.head, "PROPN", base)]
         if phrase.kind == "pronoun":
-            return [Piece(self.pronouns[phrase.head], "PRON", base)]
+            return [Form(self.pronouns[phrase.head], "PRON", base)]
         if phrase.kind == "it":
-            return [Piece(self.its[case][self.pronoun_gender(phrase)], "PRON", base)]
+            return [Form(self.its[case][self.pronoun_gender(phrase)], "PRON", base)]
         gender = "pl" if phrase.plural else self.gender(phrase)
         noun = self.nouns[phrase.head]
-        words: list[Piece] = []
+        words: list[Form] = []
         if phrase.determiner == "the":
-            words.append(Piece("het" if gender == "n" else "de", "DET", base))
+            words.append(Form("het" if gender == "n" else "de", "DET", base))
         elif phrase.determiner == "this":
-            words.append(Piece("dit" if gender == "n" else "deze", "DET", base + 2))
+            words.append(Form("dit" if gender == "n" else "deze", "DET", base + 2))
         elif phrase.determiner == "a":
-            words.append(Piece("een", "DET", base))
+            words.append(Form("een", "DET", base))
         else:
-            words.append(Piece(self.numbers[phrase.determiner].m, "NUM", base + 2))
+            words.append(Form(self.numbers[phrase.determiner].m, "NUM", base + 2))
         if phrase.adjective:
             adjective = self.adjectives[phrase.adjective]
             bare = phrase.determiner == "a" and gender == "n"
-            words.append(Piece(adjective.bare if bare else adjective.inflected, "ADJ", base + 1))
-        words.append(Piece(noun.pl if phrase.plural else noun.sg, "NOUN", base))
+            words.append(Form(adjective.bare if bare else adjective.inflected, "ADJ", base + 1))
+        words.append(Form(noun.pl if phrase.plural else noun.sg, "NOUN", base))
         if phrase.relative:
-            words += [*self.relative(phrase, base), Piece(",", "PUNCT", 0)]
+            words += [*self.relative(phrase, base), Form(",", "PUNCT", 0)]
         return words
 
-    def place(self, clause: Clause, base: int) -> list[Piece]:
+    def place(self, clause: Clause, base: int) -> list[Form]:
         """The place with its preposition, which may follow: de tuin in."""
         preposition, bare = self.place_preposition(clause)
         words = self.phrase(self.place_phrase(clause), base + PLACE, "dat")
         if preposition[0] == "+":
-            return [*words, Piece(preposition[1:], "ADP", base + AT)]
-        return [Piece(preposition, "ADP", base + AT), *words[bare:]]
+            return [*words, Form(preposition[1:], "ADP", base + AT)]
+        return [Form(preposition, "ADP", base + AT), *words[bare:]]
 
     def relative_pronoun(self, phrase: Phrase) -> str:
         """Die or dat."""

@@ -1,40 +1,41 @@
-"""What all realisers share: how clauses are put together and which person the verb agrees with."""
+"""Base of all realisers: joins clauses, and determines the person with which a verb agrees."""
 
 from typing import ClassVar
 
 from dragoman.grammar.lexicon import Lexicon
 from dragoman.grammar.meaning import AT, CLAUSE, COMPANION, LINK, PLACE, SUBJECT, VERB, WITH, Clause, Meaning, Phrase
-from dragoman.grammar.tokens import Piece, Sentence, sentence
+from dragoman.grammar.tokens import Form, Sentence, sentence
 
-COMMA = Piece(",", "PUNCT", 0)
+COMMA = Form(",", "PUNCT", 0)
 
 
 def slot(phrase: Phrase) -> int:
-    """The form of the verb that agrees with the phrase: 0 I, 1 he/she/it, 2 we, 3 they."""
+    """Index of the verb form that agrees with the phrase: 0 I, 1 he/she/it, 2 we, 3 they."""
     if phrase.kind == "pronoun" and phrase.head in ("i", "we"):
         return 0 if phrase.head == "i" else 2
     return 3 if is_plural(phrase) else 1
 
 
 def is_plural(phrase: Phrase) -> bool:
-    """Whether the phrase speaks of several; "we" and "they" always do."""
+    """Whether the phrase is plural; "we" and "they" always are."""
     return phrase.plural or (phrase.kind == "pronoun" and phrase.head in ("we", "they"))
 
 
 def preposition_part(base: int) -> int:
-    """The part of the preposition before the noun phrase numbered from `base`; Romanian "pe" is part of its object."""
+    """Number of the preposition of a noun phrase, given the number of the phrase. Romanian "pe" has the number of its
+    object."""
     return base + {PLACE: AT - PLACE, COMPANION: WITH - COMPANION}.get(base % CLAUSE, 0)
 
 
 class Language:
-    """A realiser. Each language module writes `clause` and fills in the tables."""
+    """A realiser, which expresses meanings in a language. Subclasses define `clause` and the tables."""
 
     code = ""
-    # The words of each link; their part of the meaning is LINK of the clause they introduce.
+    # Link -> its words. Their part of the meaning is LINK of the clause that they introduce.
     links: ClassVar[dict] = {}
-    # Links that take a comma before them.
+    # Links with a comma before them.
     comma_before: frozenset[str] = frozenset({"but"})
-    # Whether a pronoun for the subject of the clause before is left out: Paul dorme perché è stanco.
+    # Whether a pronoun is left out if it refers to the subject of the clause before: Paul dorme perché è stanco.
     drops_subject = False
 
     def __init__(self, lexicon: Lexicon) -> None:
@@ -54,29 +55,33 @@ class Language:
         self.kin = {name for name, entry in lexicon.nouns.items() if "kin" in entry.tags("classes")}
         self.humans = {name for name, entry in lexicon.nouns.items() if "human" in entry.tags("classes")}
 
-    def clause(self, clause: Clause, base: int, mode: str, subject: Phrase | None) -> list[Piece]:
-        """Realise a clause whose parts are numbered from `base`.
+    def clause(self, clause: Clause, base: int, mode: str, subject: Phrase | None) -> list[Form]:
+        """The word forms of a clause.
 
-        mode: "main", "inverted" (something stands before it, so the verb comes first in German and Dutch),
-        "subordinate", "relative" or "shared" (without its subject). `subject` is what the verb agrees with.
+        Args:
+            clause: the clause.
+            base: number of the first part of the clause.
+            mode: "main", "inverted" (it follows another clause, so in German and Dutch the verb comes first),
+                "subordinate", "relative" or "shared" (without its subject).
+            subject: the phrase that the verb agrees with.
         """
         raise NotImplementedError
 
-    def finish(self, pieces: list[Piece]) -> list[Piece]:
+    def finish(self, forms: list[Form]) -> list[Form]:
         """Adjust neighbouring words (French elision)."""
-        return pieces
+        return forms
 
     def gender(self, phrase: Phrase) -> str:
-        """Grammatical gender of what a phrase names; groups and speakers of unknown sex are masculine."""
+        """Grammatical gender of a phrase; groups and speakers of unknown sex are masculine."""
         if phrase.head in self.sex:
             return self.sex[phrase.head]
         if phrase.kind == "pronoun":
             return "f" if phrase.head == "she" else "m"
         return self.nouns[phrase.head].gender
 
-    def time(self, clause: Clause, base: int, part: int) -> list[Piece]:
+    def time(self, clause: Clause, base: int, part: int) -> list[Form]:
         """The time expression; a fixed phrase is one part of the meaning."""
-        return [Piece(text, upos, base + part) for text, upos in self.times[clause.time]] if clause.time else []
+        return [Form(text, upos, base + part) for text, upos in self.times[clause.time]] if clause.time else []
 
     def subject_part(self, phrase: Phrase) -> int:
         """The part of a subject: Italian and Romanian leave out "it", so elsewhere it belongs to the verb."""
@@ -95,15 +100,15 @@ class Language:
         first, _, other = text.partition("~" if "~" in text else ">")
         return (other or first, False) if clause.place_adjective else (first, "~" in text)
 
-    def link(self, name: str, base: int) -> list[Piece]:
+    def link(self, name: str, base: int) -> list[Form]:
         """The conjunction."""
-        return [Piece(text, upos, base + LINK) for text, upos in self.links[name]]
+        return [Form(text, upos, base + LINK) for text, upos in self.links[name]]
 
     def realise(self, meaning: Meaning) -> Sentence:
         """The sentence for a meaning."""
         main, second, link = meaning.main, meaning.second, meaning.link
         if second is None:
-            pieces = self.clause(main, 0, "main", main.subject)
+            forms = self.clause(main, 0, "main", main.subject)
         else:
             subordinate = link in ("because", "when", "that")
             subject = second.subject or (None if second.verb in self.weather_verbs else main.subject)
@@ -113,11 +118,11 @@ class Language:
                 other = self.repeated(other)
             other = self.link(link, CLAUSE) + other
             if meaning.link_first:
-                pieces = [*other, COMMA, *self.clause(main, 0, "inverted", main.subject)]
+                forms = [*other, COMMA, *self.clause(main, 0, "inverted", main.subject)]
             else:
                 comma = [COMMA] if link in self.comma_before else []
-                pieces = [*self.clause(main, 0, "main", main.subject), *comma, *other]
-        return sentence(self.finish(pieces))
+                forms = [*self.clause(main, 0, "main", main.subject), *comma, *other]
+        return sentence(self.finish(forms))
 
     def same(self, pronoun: Phrase, named: Phrase) -> bool:
         """Whether a pronoun stands for the named person or people."""
@@ -130,14 +135,14 @@ class Language:
             return pronoun.head == "they" and sex != "f" and named.head in self.humans
         return pronoun.head == {"m": "he", "f": "she"}.get(sex)
 
-    def repeated(self, pieces: list[Piece]) -> list[Piece]:
+    def repeated(self, forms: list[Form]) -> list[Form]:
         """The second clause with the subject of the first: its pronoun, where there is one, belongs to the verb."""
         subject, verb = CLAUSE + SUBJECT, CLAUSE + VERB
         if self.drops_subject:
-            return [piece for piece in pieces if piece.part != subject]
-        return [piece._replace(part=verb) if piece.part == subject else piece for piece in pieces]
+            return [form for form in forms if form.part != subject]
+        return [form._replace(part=verb) if form.part == subject else form for form in forms]
 
-    def relative(self, phrase: Phrase, base: int) -> list[Piece]:
+    def relative(self, phrase: Phrase, base: int) -> list[Form]:
         """The relative clause of a subject: it has its own numbers, two clauses further on."""
         if phrase.relative is None:
             return []

@@ -1,7 +1,7 @@
-"""The words of the demo world: reads `config/lexicon/*.tsv` and checks every cell.
+"""The words of the embedded grammar: reads `config/lexicon/*.tsv` and checks every cell.
 
-A cell holds the few inflected forms the grammar uses, separated by `/`, in the order of the fields of the named
-tuples in `shapes`. Words live in tables because a speaker of one language can then check a column without reading code.
+A cell holds the inflected forms that the grammar uses, separated by `/`, in the order of the fields of the named tuples
+in `shapes`. Words are in tables so that a speaker of a language can check a column without reading code.
 """
 
 import re
@@ -17,25 +17,29 @@ FOLDER = Path(__file__).resolve().parents[3] / "config" / "lexicon"
 
 
 class LexiconError(ValueError):
-    """A table of the lexicon cannot be used; the text says where and what to do."""
+    """A table of the lexicon has a mistake; the message names file, line and column, and what to do."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One concept: what may go with it, and its forms per language."""
+    """One row of a table: a concept, the concepts that can go with it, and its forms in each language."""
 
     concept: str
     facts: dict[str, str]
+    """Column -> cell, for columns about the concept."""
     forms: dict[str, Any]
+    """Language -> forms, as a named tuple of `shapes`."""
     lists: dict[str, tuple[str, ...]]
+    """Column -> words of the cell, for columns about the concept."""
     line: int
+    """Line in the file, for messages."""
 
     def tags(self, column: str) -> tuple[str, ...]:
-        """The comma-separated words of a fact column."""
+        """The comma-separated words of a column about the concept."""
         return self.lists[column]
 
 
-# Table -> (columns of facts about the concept, shape of the cell of each language).
+# Table -> (columns about the concept, language -> shape of its cell).
 TABLES: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "nouns": (("classes", "sex"), NOUN),
     "verbs": (("frame", "subjects", "objects", "places", "tenses", "then", "reasons"), VERB),
@@ -54,7 +58,11 @@ FACTS = {
 
 
 def _cell(text: str, shape: Any, language: str, where: str) -> Any:
-    """Turn one language cell into its named tuple, or say what is wrong with it."""
+    """The forms in a cell, as a named tuple of `shapes`.
+
+    Raises:
+        LexiconError: the cell has too few or too many forms, or an unknown value.
+    """
     parts = text.split("/")
     fields = shape._fields
     if shape is Words:
@@ -74,7 +82,11 @@ def _cell(text: str, shape: Any, language: str, where: str) -> Any:
 
 
 def read_table(name: str, folder: Path = FOLDER) -> dict[str, Entry]:
-    """Read one table into concept -> entry, in the order of its rows (the first rows are the most frequent)."""
+    """Concept -> entry, in the order of the table's rows; the first rows are the most frequent concepts.
+
+    Raises:
+        LexiconError: the table is missing or has a mistake.
+    """
     facts, shapes = TABLES[name]
     header = ["concept", *facts, *shapes]
     path = folder / f"{name}.tsv"
@@ -133,9 +145,13 @@ class Lexicon(NamedTuple):
 
 @cache
 def load(folder: Path = FOLDER) -> Lexicon:
-    """Read and check all tables, once per folder."""
+    """All tables, which are read and checked once per folder.
+
+    Raises:
+        LexiconError: a table has a mistake, or names a concept that another table lacks.
+    """
     lexicon = Lexicon(**{name: read_table(name, folder) for name in Lexicon._fields})
-    # What one table says about another must be there; a slip would only show as sentences that never come.
+    # Concepts that a table names must exist in the other table; else sentences with them would silently be missing.
     for table, column, target in (
         ("places", "noun", lexicon.nouns),
         ("verbs", "then", lexicon.verbs),

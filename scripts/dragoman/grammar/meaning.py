@@ -1,14 +1,15 @@
-"""What a sentence says, without a word of any language: the one source from which all six languages are realised."""
+"""Meanings: the content of sentences, independent of any language. All six languages are generated from them."""
 
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 
-# Parts of a clause. A noun phrase takes three numbers: its noun, its adjective and its number or demonstrative.
+# Numbers of the parts of a clause. A noun phrase has three numbers: its noun, its adjective, and its numeral or
+# demonstrative.
 SUBJECT, OBJECT, PLACE, COMPANION = 0, 3, 6, 9
 VERB, NEGATION, MODAL, TIME, LINK, PREDICATE = 12, 13, 14, 15, 16, 17
 AT, WITH = 18, 19  # the prepositions of place and companion
-CLAUSE = 20  # clause number n has the parts from n * CLAUSE on
+CLAUSE = 20  # the parts of clause n are numbered from n * CLAUSE
 PRONOUNS = ("i", "we", "he", "she", "they")
 MODALS = ("want", "can", "must")
 
@@ -40,8 +41,9 @@ class Phrase:
 class Clause:
     """One clause. `verb` is a row of verbs.tsv, or "be" with the adjective `predicate`.
 
-    `subject` is None where it is shared with the clause before (and reads it), is the relative pronoun, or is the
-    weather. `front` names what stands first: "", "time" or "place".
+    `subject` is None if the clause shares the subject of the clause before ("and reads it"), if the subject is the
+    relative pronoun, and for weather verbs. `front` names the part at the beginning of the clause: "", "time" or
+    "place".
     """
 
     subject: Phrase | None
@@ -70,7 +72,8 @@ class Clause:
 class Meaning:
     """One or two clauses. `link` is "", "and", "but", "because", "when" or "that".
 
-    With `link_first` the second clause comes first ("When it rains, ..."): then verbs of German and Dutch invert.
+    With `link_first`, the second clause comes first ("When it rains, ..."), which inverts the main clause in German and
+    Dutch.
     """
 
     main: Clause
@@ -80,14 +83,14 @@ class Meaning:
 
     @cached_property
     def key(self) -> str:
-        """Canonical text of the meaning: the same on every machine and in every Python version."""
+        """Canonical text of the meaning, which is the same on every machine and in every Python version."""
         if self.second is None:
             return self.main.key
         return f"{self.main.key}//{self.link}{'<' if self.link_first else ''}//{self.second.key}"
 
 
 def split_of(meaning: Meaning) -> str:
-    """The part of the data a meaning belongs to: about 90 / 5 / 5 per cent, by a hash of its key."""
+    """The split of a meaning, from a hash of its key: about 90 % train, 5 % validation, 5 % test."""
     bucket = int.from_bytes(hashlib.sha256(meaning.key.encode()).digest()[:4], "big") % 100
     if bucket < 90:
         return "train"

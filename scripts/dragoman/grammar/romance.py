@@ -18,11 +18,11 @@ from dragoman.grammar.meaning import (
     Phrase,
 )
 from dragoman.grammar.shapes import RomanceVerb
-from dragoman.grammar.tokens import Piece
+from dragoman.grammar.tokens import Form
 
 
 class Romance(Language):
-    """What French and Italian share."""
+    """Base of French and Italian."""
 
     auxiliaries: ClassVar[dict] = {}
     modals: ClassVar[dict] = {}
@@ -34,37 +34,37 @@ class Romance(Language):
     modal_tag = "VERB"
     front_comma = False
 
-    def phrase(self, phrase: Phrase, base: int, preposition: str = "") -> list[Piece]:
-        """A noun phrase with the preposition before it, which may melt into the article."""
-        lead = [Piece(preposition, "ADP", preposition_part(base))] if preposition else []
+    def phrase(self, phrase: Phrase, base: int, preposition: str = "") -> list[Form]:
+        """A noun phrase with its preposition, which may be contracted with the article."""
+        lead = [Form(preposition, "ADP", preposition_part(base))] if preposition else []
         if phrase.kind == "name":
-            return [*lead, Piece(phrase.head, "PROPN", base)]
+            return [*lead, Form(phrase.head, "PROPN", base)]
         if phrase.kind == "pronoun":
-            return [*lead, Piece(self.pronouns[phrase.head], "PRON", base)]
+            return [*lead, Form(self.pronouns[phrase.head], "PRON", base)]
         noun = self.nouns[phrase.head]
         gender, plural = noun.gender, phrase.plural
-        words = [Piece(noun.pl if plural else noun.sg, "NOUN", base)]
+        words = [Form(noun.pl if plural else noun.sg, "NOUN", base)]
         if phrase.adjective:
             adjective = self.adjectives[phrase.adjective]
             text = self.agree(adjective, gender, plural)
             if adjective.side == "after":
-                words.append(Piece(text, "ADJ", base + 1))
+                words.append(Form(text, "ADJ", base + 1))
             else:
                 if adjective.vowel and gender == "m" and not plural and starts_with_vowel(words[0].text):
                     text = adjective.vowel
-                words.insert(0, Piece(self.before_noun(text, words[0].text), "ADJ", base + 1))
+                words.insert(0, Form(self.before_noun(text, words[0].text), "ADJ", base + 1))
         following = words[0].text
         if phrase.determiner == "the":
             words = [*self.article(preposition, gender, plural, following, base), *words]
         elif phrase.determiner == "this":
-            words = [*lead, Piece(self.this(gender, plural, following), "DET", base + 2), *words]
+            words = [*lead, Form(self.this(gender, plural, following), "DET", base + 2), *words]
         elif phrase.determiner == "a":
-            words = [*lead, Piece(self.a(gender, following), "DET", base), *words]
+            words = [*lead, Form(self.a(gender, following), "DET", base), *words]
         else:
-            words = [*lead, Piece(self.numbers[phrase.determiner].m, "NUM", base + 2), *words]
+            words = [*lead, Form(self.numbers[phrase.determiner].m, "NUM", base + 2), *words]
         return words + self.relative(phrase, base)
 
-    def article(self, preposition: str, gender: str, plural: bool, following: str, base: int) -> list[Piece]:
+    def article(self, preposition: str, gender: str, plural: bool, following: str, base: int) -> list[Form]:
         """The definite article, with the preposition before it."""
         raise NotImplementedError
 
@@ -88,27 +88,27 @@ class Romance(Language):
         """The participle with its ending."""
         raise NotImplementedError
 
-    def clitic(self, phrase: Phrase, base: int, following: str, auxiliary: bool) -> Piece:
+    def clitic(self, phrase: Phrase, base: int, following: str, auxiliary: bool) -> Form:
         """The object pronoun before a verb."""
         raise NotImplementedError
 
-    def negate(self, before: list[Piece], finite: Piece, base: int) -> list[Piece]:
+    def negate(self, before: list[Form], finite: Form, base: int) -> list[Form]:
         """The finite verb with the clitic before it and the negation around or before both."""
         raise NotImplementedError
 
-    def verb_group(self, clause: Clause, base: int, subject: Phrase | None) -> list[Piece]:
+    def verb_group(self, clause: Clause, base: int, subject: Phrase | None) -> list[Form]:
         """Everything from the negation to the participle or infinitive."""
         person = slot(subject) if subject else 1
         if clause.verb == "be":
-            finite = Piece(self.be[clause.tense][person], "AUX", base + VERB)
+            finite = Form(self.be[clause.tense][person], "AUX", base + VERB)
             return self.negate([], finite, base) if clause.negated else [finite]
         verb: RomanceVerb = self.verbs[clause.verb]
-        last: list[Piece] = []
+        last: list[Form] = []
         if clause.modal:
-            finite = Piece(self.modals[clause.modal][person], self.modal_tag, base + MODAL)
-            last = [Piece(verb.infinitive, "VERB", base + VERB)]
+            finite = Form(self.modals[clause.modal][person], self.modal_tag, base + MODAL)
+            last = [Form(verb.infinitive, "VERB", base + VERB)]
         elif clause.tense == "past":
-            finite = Piece(self.auxiliaries[verb.auxiliary][person], "AUX", base + VERB)
+            finite = Form(self.auxiliaries[verb.auxiliary][person], "AUX", base + VERB)
             agreeing: Phrase | None = None
             if verb.auxiliary != self.have:
                 agreeing = subject
@@ -117,10 +117,10 @@ class Romance(Language):
             text = verb.participle
             if agreeing:
                 text = self.participle(text, self.gender(agreeing), is_plural(agreeing))
-            last = [Piece(text, "VERB", base + VERB)]
+            last = [Form(text, "VERB", base + VERB)]
         else:
-            finite = Piece(verb[person], "VERB", base + VERB)
-        before: list[Piece] = []
+            finite = Form(verb[person], "VERB", base + VERB)
+        before: list[Form] = []
         if clause.object and clause.object.kind == "it":
             host = last[0] if clause.modal and self.clitic_on_infinitive else finite
             clitic = self.clitic(clause.object, base + OBJECT, host.text, host.upos == "AUX" and not clause.modal)
@@ -133,48 +133,48 @@ class Romance(Language):
 
     clitic_on_infinitive = False
 
-    def clause(self, clause: Clause, base: int, mode: str, subject: Phrase | None) -> list[Piece]:
+    def clause(self, clause: Clause, base: int, mode: str, subject: Phrase | None) -> list[Form]:
         """Subject, verb group, object, place, companion, time."""
         time = self.time(clause, base, TIME)
-        place: list[Piece] = []
+        place: list[Form] = []
         if clause.place:
             preposition, bare = self.place_preposition(clause)
             noun = self.place_phrase(clause)
             place = self.phrase(noun, base + PLACE, preposition)
             if bare:
-                place = [Piece(preposition, "ADP", base + AT), place[-1]]
+                place = [Form(preposition, "ADP", base + AT), place[-1]]
         front = time if clause.front == "time" else place if clause.front == "place" else []
-        pieces = list(front)
+        forms = list(front)
         if front and self.front_comma:
-            pieces.append(COMMA)
+            forms.append(COMMA)
         if mode == "relative":
-            pieces.append(Piece(self.who, "PRON", base + LINK))
+            forms.append(Form(self.who, "PRON", base + LINK))
         elif clause.subject is None:
             if subject is None:
-                pieces += self.weather(base)
+                forms += self.weather(base)
         elif clause.subject.kind == "it":
-            pieces += self.it(clause.subject, base + VERB)
+            forms += self.it(clause.subject, base + VERB)
         else:
-            pieces += self.phrase(clause.subject, base + SUBJECT)
-        pieces += self.verb_group(clause, base, subject)
+            forms += self.phrase(clause.subject, base + SUBJECT)
+        forms += self.verb_group(clause, base, subject)
         if clause.predicate and subject:
             text = self.agree(self.adjectives[clause.predicate], self.gender(subject), is_plural(subject))
-            pieces.append(Piece(text, "ADJ", base + PREDICATE))
+            forms.append(Form(text, "ADJ", base + PREDICATE))
         if clause.object and clause.object.kind != "it":
-            pieces += self.phrase(clause.object, base + OBJECT)
+            forms += self.phrase(clause.object, base + OBJECT)
         if clause.front != "place":
-            pieces += place
+            forms += place
         if clause.companion:
-            pieces += self.phrase(clause.companion, base + COMPANION, self.companion)
+            forms += self.phrase(clause.companion, base + COMPANION, self.companion)
         if clause.front != "time":
-            pieces += time
-        return pieces
+            forms += time
+        return forms
 
-    def weather(self, base: int) -> list[Piece]:
+    def weather(self, base: int) -> list[Form]:
         """The subject of "it rains"."""
         return []
 
-    def it(self, phrase: Phrase, base: int) -> list[Piece]:
+    def it(self, phrase: Phrase, base: int) -> list[Form]:
         """A subject pronoun for a thing named before."""
         return []
 

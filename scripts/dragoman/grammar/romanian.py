@@ -18,7 +18,7 @@ from dragoman.grammar.meaning import (
     Phrase,
 )
 from dragoman.grammar.shapes import RomanianVerb
-from dragoman.grammar.tokens import Piece
+from dragoman.grammar.tokens import Form
 
 PRONOUNS = {"i": "eu", "we": "noi", "he": "el", "she": "ea", "they": "ei"}
 HAVE = ("am", "a", "am", "au")
@@ -52,13 +52,13 @@ class Romanian(Language):
             return "f" if is_plural(phrase) else "m"
         return gender
 
-    def phrase(self, phrase: Phrase, base: int, preposition: str = "", keep: bool = False) -> list[Piece]:
+    def phrase(self, phrase: Phrase, base: int, preposition: str = "", keep: bool = False) -> list[Form]:
         """A noun phrase; after most prepositions (not `keep`) a noun without an adjective loses its article."""
-        lead = [Piece(preposition, "ADP", preposition_part(base))] if preposition else []
+        lead = [Form(preposition, "ADP", preposition_part(base))] if preposition else []
         if phrase.kind == "name":
-            return [*lead, Piece(phrase.head, "PROPN", base)]
+            return [*lead, Form(phrase.head, "PROPN", base)]
         if phrase.kind == "pronoun":
-            return [*lead, Piece(PRONOUNS[phrase.head], "PRON", base)]
+            return [*lead, Form(PRONOUNS[phrase.head], "PRON", base)]
         noun = self.nouns[phrase.head]
         gender, plural = self.form_gender(phrase), phrase.plural
         definite = phrase.determiner == "the" and not (
@@ -68,15 +68,15 @@ class Romanian(Language):
         words = lead
         if phrase.determiner == "this":
             this = {("m", False): "acest", ("f", False): "această", ("m", True): "acești", ("f", True): "aceste"}
-            words.append(Piece(this[gender, plural], "DET", base + 2))
+            words.append(Form(this[gender, plural], "DET", base + 2))
         elif phrase.determiner == "a":
-            words.append(Piece("o" if gender == "f" else "un", "DET", base))
+            words.append(Form("o" if gender == "f" else "un", "DET", base))
         elif phrase.determiner != "the":
             number = self.numbers[phrase.determiner]
-            words.append(Piece(number.f or number.m if gender == "f" else number.m, "NUM", base + 2))
-        words.append(Piece(text, "NOUN", base))
+            words.append(Form(number.f or number.m if gender == "f" else number.m, "NUM", base + 2))
+        words.append(Form(text, "NOUN", base))
         if phrase.adjective:
-            words.append(Piece(self.agree(phrase.adjective, phrase), "ADJ", base + 1))
+            words.append(Form(self.agree(phrase.adjective, phrase), "ADJ", base + 1))
         return words + self.relative(phrase, base)
 
     def agree(self, adjective: str, phrase: Phrase) -> str:
@@ -89,57 +89,57 @@ class Romanian(Language):
             return True
         return phrase.kind == "noun" and phrase.determiner in ("the", "this") and phrase.head in self.humans
 
-    def verb_group(self, clause: Clause, base: int, person: int) -> list[Piece]:
+    def verb_group(self, clause: Clause, base: int, person: int) -> list[Form]:
         """Negation, clitic, auxiliary and verb."""
-        negation = [Piece("nu", "PART", base + NEGATION)] if clause.negated else []
+        negation = [Form("nu", "PART", base + NEGATION)] if clause.negated else []
         if clause.verb == "be":
-            return [*negation, Piece(BE[clause.tense][person], "AUX", base + VERB)]
+            return [*negation, Form(BE[clause.tense][person], "AUX", base + VERB)]
         verb: RomanianVerb = self.verbs[clause.verb]
         clitic: tuple[str, str] | None = None
         if clause.object and (clause.object.kind == "it" or self.marked(clause.object)):
             clitic = CLITICS[self.form_gender(clause.object), is_plural(clause.object)]
         part = base + OBJECT
         if clause.modal:
-            group = [*negation, Piece(MODALS[clause.modal][person], "VERB", base + MODAL)]
-            group.append(Piece("să", "PART", base + VERB))
+            group = [*negation, Form(MODALS[clause.modal][person], "VERB", base + MODAL)]
+            group.append(Form("să", "PART", base + VERB))
             if clitic:
                 short = clitic[1] in ("l", "i")
-                group.append(Piece("-" + clitic[1] if short else clitic[1], "PRON", part))
+                group.append(Form("-" + clitic[1] if short else clitic[1], "PRON", part))
             form = verb.subjunctive if person in (1, 3) else verb[person]
-            return [*group, Piece(form, "VERB", base + VERB)]
+            return [*group, Form(form, "VERB", base + VERB)]
         if clause.tense == "past":
-            auxiliary = Piece(HAVE[person], "AUX", base + VERB)
-            participle = Piece(verb.participle, "VERB", base + VERB)
+            auxiliary = Form(HAVE[person], "AUX", base + VERB)
+            participle = Form(verb.participle, "VERB", base + VERB)
             if clitic is None:
                 return [*negation, auxiliary, participle]
             if clitic[0] == "o":
-                return [*negation, auxiliary, participle, Piece("-o", "PRON", part)]
-            return [*negation, Piece(clitic[1] + "-", "PRON", part), auxiliary, participle]
-        finite = Piece(verb[person], "VERB", base + VERB)
-        return [*negation, *([Piece(clitic[0], "PRON", part)] if clitic else []), finite]
+                return [*negation, auxiliary, participle, Form("-o", "PRON", part)]
+            return [*negation, Form(clitic[1] + "-", "PRON", part), auxiliary, participle]
+        finite = Form(verb[person], "VERB", base + VERB)
+        return [*negation, *([Form(clitic[0], "PRON", part)] if clitic else []), finite]
 
-    def clause(self, clause: Clause, base: int, mode: str, subject: Phrase | None) -> list[Piece]:
+    def clause(self, clause: Clause, base: int, mode: str, subject: Phrase | None) -> list[Form]:
         """Subject, verb group, object, place, companion, time."""
         time = self.time(clause, base, TIME)
-        place: list[Piece] = []
+        place: list[Form] = []
         if clause.place:
             preposition, bare = self.place_preposition(clause)
             place = self.phrase(self.place_phrase(clause), base + PLACE, preposition, keep=not bare)
-        pieces = list(time if clause.front == "time" else place if clause.front == "place" else [])
+        forms = list(time if clause.front == "time" else place if clause.front == "place" else [])
         if mode == "relative":
-            pieces.append(Piece("care", "PRON", base + LINK))
+            forms.append(Form("care", "PRON", base + LINK))
         elif clause.subject and clause.subject.kind != "it":
-            pieces += self.phrase(clause.subject, base + SUBJECT)
-        pieces += self.verb_group(clause, base, slot(subject) if subject else 1)
+            forms += self.phrase(clause.subject, base + SUBJECT)
+        forms += self.verb_group(clause, base, slot(subject) if subject else 1)
         if clause.predicate and subject:
-            pieces.append(Piece(self.agree(clause.predicate, subject), "ADJ", base + PREDICATE))
+            forms.append(Form(self.agree(clause.predicate, subject), "ADJ", base + PREDICATE))
         if clause.object and clause.object.kind != "it":
             preposition = "pe" if self.marked(clause.object) else ""
-            pieces += self.phrase(clause.object, base + OBJECT, preposition)
+            forms += self.phrase(clause.object, base + OBJECT, preposition)
         if clause.front != "place":
-            pieces += place
+            forms += place
         if clause.companion:
-            pieces += self.phrase(clause.companion, base + COMPANION, "cu", keep=True)
+            forms += self.phrase(clause.companion, base + COMPANION, "cu", keep=True)
         if clause.front != "time":
-            pieces += time
-        return pieces
+            forms += time
+        return forms

@@ -1,4 +1,4 @@
-"""Draws meanings at random: which noun goes with which verb, adjective and place is written in the lexicon."""
+"""Draws meanings at random. The lexicon says which nouns, verbs, adjectives and places go together."""
 
 from dataclasses import replace
 
@@ -26,7 +26,7 @@ DESCRIBED = ("human", "animal", "thing", "place", "fixed", "mass", "text")
 
 
 class Sampler(Chooser):
-    """Draws meanings that make sense."""
+    """Draws random meanings that make sense."""
 
     def noun_phrase(self, noun: str, definite: bool = False) -> Phrase:
         """A noun with determiner and perhaps an adjective. Negated verbs take `definite` objects: not ... the book."""
@@ -85,7 +85,7 @@ class Sampler(Chooser):
                 return clause
 
     def attempt(self, subject: Phrase | None, tense: str, bare: bool) -> Clause | None:
-        """A clause, or None if what was drawn does not fit together."""
+        """A clause, or None if the drawn parts do not fit together."""
         frame = self.weighted(((24, "intransitive"), (58, "transitive"), (18, "motion")))
         verb = self.choose("verbs", "frame", (frame,))
         entry = self.lexicon.verbs[verb]
@@ -149,7 +149,7 @@ class Sampler(Chooser):
         return Phrase("noun", noun, adjective=self.adjective(noun, 0.25)) if noun != subject.head else None
 
     def description(self, tense: str, subject: Phrase | None = None, passing: bool = False) -> Clause:
-        """The house is old; `passing` asks for a state that comes and goes: the house is empty."""
+        """A clause like "the house is old"; with `passing`, a temporary state like "the house is empty"."""
         noun = adjective = ""
         while not adjective or self.lexicon.adjectives[adjective].facts["predicative"] not in WHEN[passing:]:
             noun = subject.head if subject else self.choose("nouns", "classes", DESCRIBED)
@@ -160,7 +160,7 @@ class Sampler(Chooser):
         return Clause(subject, "be", tense, self.chance(0.2), predicate=adjective)
 
     def location(self, tense: str) -> Clause:
-        """The key is on the table."""
+        """A clause like "the key is on the table"."""
         if self.chance(0.5):
             noun = self.choose("nouns", "classes", ("portable", "pet"))
             subject = replace(self.noun_phrase(noun, definite=True), relative=None)
@@ -179,7 +179,7 @@ class Sampler(Chooser):
         return Clause(subject, "be", tense, self.chance(0.15), place=place, place_adjective=adjective)
 
     def meaning(self) -> Meaning:
-        """A whole sentence, neither tiny nor endless."""
+        """A whole sentence of moderate length."""
         while True:
             meaning = self.draw()
             if 2 < size(meaning.main) + (1 + size(meaning.second) if meaning.second else 0) < 13:
@@ -216,7 +216,7 @@ class Sampler(Chooser):
         return self.description(tense, passing=passing) if self.chance(0.55) else self.location(tense)
 
     def short(self, tense: str, passing: bool = False) -> Clause:
-        """A clause for a subordinate place: nothing stands before its subject."""
+        """A clause that can be subordinate: no other part is before its subject."""
         kind = self.weighted(((15, "weather"), (35, "state"), (50, "action")))
         if kind == "weather":
             return Clause(None, self.choose("verbs", "frame", ("weather",)), tense)
@@ -227,7 +227,7 @@ class Sampler(Chooser):
         if phrase is None or phrase.kind == "pronoun":
             return phrase
         facts = (self.lexicon.names if phrase.kind == "name" else self.lexicon.nouns)[phrase.head].facts
-        if phrase.plural:  # "they" is masculine everywhere, so it cannot stand for women
+        if phrase.plural:  # realisers translate "they" as masculine, so it cannot refer to women
             return None if facts["sex"] == "f" else Phrase("pronoun", "they")
         return {"m": Phrase("pronoun", "he"), "f": Phrase("pronoun", "she")}.get(facts["sex"])
 
@@ -240,7 +240,7 @@ class Sampler(Chooser):
         return self.other(main, tense) if again else second
 
     def reason(self, main: Clause) -> Clause:
-        """Because: a quality of the object, a state of the same person, the weather, or what somebody does."""
+        """A reason, after "because": a quality of the object, a state of the same person, the weather, or an action."""
         thing = main.object
         if thing and thing.kind == "noun" and thing.determiner in ("the", "this") and self.chance(0.7):
             classes = set(self.lexicon.nouns[thing.head].tags("classes"))
@@ -266,7 +266,7 @@ class Sampler(Chooser):
         return bool(classes & set(self.lexicon.adjectives[adjective].tags("classes")))
 
     def shared(self, main: Clause) -> Meaning:
-        """Anna buys a book and reads it."""
+        """A sentence with two verbs for one subject, like "Anna buys a book and reads it"."""
         thing = main.object
         if thing is None or main.negated or main.modal or main.place or main.subject is None:
             return self.draw()

@@ -1,4 +1,4 @@
-"""The shapes of lexicon cells: which inflected forms each language needs of each kind of word."""
+"""The shapes of lexicon cells: the inflected forms that each language needs for each class of words."""
 
 from typing import Any, NamedTuple
 

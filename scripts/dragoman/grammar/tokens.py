@@ -6,9 +6,9 @@ from functools import cache, cached_property
 from typing import NamedTuple
 
 
-class Piece(NamedTuple):
-    """A token before spacing is known: its text, UD part of speech and the part of the meaning it expresses
-    (two for "im", which is "in" and the article)."""
+class Form(NamedTuple):
+    """A word form before spacing is known: its text, its UD part of speech, and the part of the meaning that it
+    expresses (two parts for "im", which is "in" and the article)."""
 
     text: str
     upos: str
@@ -17,12 +17,14 @@ class Piece(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A word or punctuation mark; `ids` are the parts of the meaning it expresses, `glue` means no space before it."""
+    """A word or punctuation mark."""
 
     text: str
     upos: str
     ids: frozenset[int]
+    """The parts of the meaning that it expresses; empty for punctuation."""
     glue: bool
+    """Whether there is no space before it."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class Sentence:
 
     @cached_property
     def text(self) -> str:
-        """The sentence as people write it."""
+        """The sentence as text, with a capital letter at the beginning."""
         text = "".join(token.text if token.glue else " " + token.text for token in self.tokens).strip()
         return text[:1].upper() + text[1:]
 
@@ -55,18 +57,19 @@ class Sentence:
 
 @cache
 def _ids(part: int | tuple[int, int]) -> frozenset[int]:
-    """One frozenset per part, shared by all tokens: making new ones would be half of the run time."""
+    """The parts as a frozenset. It is cached, since making new sets would take half of the run time."""
     return frozenset(part if isinstance(part, tuple) else (part,))
 
 
 _NO_IDS: frozenset[int] = frozenset()
 
 
-def sentence(pieces: Iterable[Piece]) -> Sentence:
-    """Space the pieces: an apostrophe or hyphen at an edge (l', -o, l-) joins, and "_" marks can_not."""
+def sentence(forms: Iterable[Form]) -> Sentence:
+    """The sentence of some word forms, with a full stop. A form is joined to its neighbour at an apostrophe or hyphen
+    (l', -o, l-), and to the form before it if it begins with "_" ("can" and "_not" give "cannot")."""
     tokens = []
     joined = False
-    for text, upos, part in pieces:
+    for text, upos, part in forms:
         if upos == "PUNCT":
             tokens.append(Token(text, upos, _NO_IDS, True))
             joined = False
@@ -80,7 +83,8 @@ def sentence(pieces: Iterable[Piece]) -> Sentence:
 
 
 def align(source: Sentence, target: Sentence) -> list[tuple[int, int]]:
-    """Gold alignment of whitespace words, 0-based and sorted: two words align if they share a part of the meaning."""
+    """Gold alignment of words between spaces, counted from 0 and sorted. Two words are linked if they express a common
+    part of the meaning."""
     where: dict[int, list[int]] = {}
     for position, ids in enumerate(target.word_ids):
         for part in ids:

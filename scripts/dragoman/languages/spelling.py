@@ -235,12 +235,12 @@ class Spelling:
 
     def numbers(self, tokens: Sequence[int]) -> tuple[list[int], int]:
         """The unit that each token of a text belongs to, from 1, and how many units there are."""
-        found, number = [], 1
+        unit_of, number = [], 1
         here: list[int] = []
         for token in tokens:
             if here and self.begins(here, token):
                 number += len(units(self.text(here), self.unit))
                 here = []
             here.append(token)
-            found.append(number)
-        return found, number - 1 + len(units(self.text(here), self.unit))
+            unit_of.append(number)
+        return unit_of, number - 1 + len(units(self.text(here), self.unit))

@@ -145,9 +145,9 @@ def languages_of(pair: str) -> tuple[Language, Language]:
     """Source and target language of a pair, with codes in any usual form.
 
     Raises:
-        MetricError: it cannot be read; with what may have been meant.
+        MetricError: the pair cannot be read; the message suggests similar names.
     """
-    from dragoman.languages import LanguageError, read_pair  # logs without a pair need no table of languages
+    from dragoman.languages import LanguageError, read_pair  # here, since logs without a pair do not need the table
 
     try:
         return read_pair(pair)
@@ -164,10 +164,10 @@ def unspaced(pair: str, consequence: str) -> str:
 def require(
     hypotheses: Sequence[str], references: Sequence[Sequence[str]], sources: Sequence[str] | None = None
 ) -> None:
-    """Checks that there are sentences, and that all lists have the same length.
+    """Check that there are sentences, and that all lists have the same length.
 
     Raises:
-        MetricError: with both counts.
+        MetricError: there are no sentences, all references are empty, or lists differ in length.
     """
     if not hypotheses:
         raise MetricError("no sentences to score")
@@ -189,12 +189,21 @@ def score(
     columns: Mapping[str, Sequence[Any]] | None = None,
     **options: Any,
 ) -> Score:
-    """Compute a registered metric. `options` override options in `spec`; `columns` holds the columns of `columns_of`.
+    """Compute a registered metric.
+
+    Args:
+        spec: name of the metric, with options.
+        hypotheses: [sentences] the system's translations.
+        references: for each reference set, [sentences] references.
+        sources: [sentences] the source text; may be empty for metrics that do not need it.
+        pair: the language pair.
+        columns: columns of a decoding, as `columns_of` lists them.
+        options: further options, which override options in `spec`.
 
     Raises:
-        KeyError: no such metric; the message names the nearest.
-        MetricError: unknown options, an unknown language, lists of unequal length, or nothing to score.
-        NoValueError: the metric is not defined on these texts.
+        KeyError: the metric does not exist; the message suggests similar names.
+        MetricError: an option or language is unknown, lists differ in length, or there is nothing to score.
+        NoValueError: the metric is not defined for these texts.
     """
     from dragoman.metrics.sums import scored
 
@@ -288,10 +297,10 @@ def forms(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> lis
 
 
 def trial(spec: str, pair: str, **options: Any) -> Score:
-    """A metric with its options computed on one sentence: of what it cannot do, and of its signature, before all work.
+    """The score of one made-up sentence, which checks the metric's options and gives its signature before long work.
 
     Raises:
-        KeyError, MetricError: as `score`.
+        KeyError, MetricError: as in `score`.
     """
     name, _ = parse(spec)
     columns = {column: [1.0] for column in columns_of(name)} | {"delays": [[1]]}
@@ -300,10 +309,11 @@ def trial(spec: str, pair: str, **options: Any) -> Score:
 
 
 def requisites(spec: str, pairs: Sequence[str]) -> list[Callable[[], str]]:
-    """What a metric needs besides packages and texts: functions that fetch it, or load it, and return what it is.
+    """Functions that fetch or load the files and models of a metric (other than packages and texts). Each returns a
+    description of what it has found.
 
     Raises:
-        MetricError: by such a function, where it cannot be had; with what to do about it.
+        MetricError: raised by such a function if a file or model is not available; the message says what to do.
     """
     name, options = parse(spec)
     return getattr(registry.module_of("metric", name), "requisites", lambda *_, **__: [])(pairs, **options)
@@ -315,5 +325,5 @@ def presentation(spec: str) -> Presentation:
         name, options = parse(spec)
         module = registry.module_of("metric", name)
         return Presentation(module.label(**options), module.BETTER, module.DIGITS)
-    except (KeyError, ValueError, TypeError):  # no such metric or option, or a value that it does not take
+    except (KeyError, ValueError, TypeError):  # an unknown metric or option, or an invalid value
         return Presentation(spec)

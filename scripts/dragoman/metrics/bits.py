@@ -1,8 +1,8 @@
-"""General ability: how well a model still writes a language by itself, in bits per character of held-out text.
+"""General ability of a model: bits per character of held-out text in one language.
 
-Each reference is a line that follows the reference before it, in text of one language with no prompt around it; the
-decoder notes how unlikely the model finds it (`nats`, where its configuration says `monolingual`). What is translated
-plays no part. Per character, not per token, so that models with different tokenizers can be compared.
+Each reference is scored as a line that follows the previous reference, without a prompt. The decoder stores its
+negative log-probability (`nats`, if its configuration has `monolingual: true`). Translations have no influence. Bits
+are counted per character instead of per token, so that models with different tokenizers can be compared.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ NEEDS = frozenset({"references", "nats"})
 
 
 def label(**options: Any) -> str:
-    """How tables name it."""
+    """The metric's name in tables."""
     return "Monolingual bits per character"
 
 
 def counts(
     hypotheses: list[str], references: list[list[str]], sources: list[str], pair: str, *, nats: list[float]
 ) -> Counts:
-    """Bits and characters of each line, [lines, 2]; of several references the first was measured.
+    """Number of bits and of characters of each line, [lines, 2]. If there are several references, the first one counts.
 
     Args:
-        nats: minus the natural logarithm of the probability of each reference.
+        nats: [lines] negative natural logarithm of the probability of each reference.
 
     Raises:
-        MetricError: a line has no number.
+        MetricError: a value is negative or not finite.
     """
     bits = np.asarray(nats, dtype=np.float64) / math.log(2)
     if not (fine := np.isfinite(bits) & (bits >= 0)).all():

@@ -1,7 +1,8 @@
 """BLEU (Papineni et al. 2002) as sacrebleu computes it (Post 2018), in percent.
 
-`tokenize=flores101` or `flores200` is spBLEU (Goyal et al. 2022): pieces of a sentencepiece model, of which sacrebleu
-keeps a file. `requisites` fetches it before anything is decoded; without a network it can be put there by hand.
+`tokenize=flores101` or `flores200` is spBLEU (Goyal et al. 2022), which compares the pieces of a sentencepiece model.
+`requisites` fetches the model's file before any decoding; without a network, it can be put into sacrebleu's folder by
+hand.
 """
 
 from __future__ import annotations
@@ -30,31 +31,31 @@ TOKENIZERS = {
     **dict.fromkeys(JAPANESE, "ja-mecab"),
     **dict.fromkeys(KOREAN, "ko-mecab"),
 }
-"""By script of the target language, so that Cantonese has Chinese's; 13a otherwise. Publications differ: WMT22 scored
-Japanese with `char`."""
+"""Script of the target language -> tokenizer, so that Cantonese has the same tokenizer as Mandarin; 13a for other
+scripts. Publications differ: WMT22 scored Japanese with `char`."""
 WESTERN = ("Cyrl", "Grek", "Latn")
-"""Scripts whose punctuation 13a parts from words."""
+"""Scripts whose punctuation 13a separates from words."""
 EXTRAS = {"ja-mecab": "sacrebleu[ja]", "ko-mecab": "sacrebleu[ko]"}
 SENTENCEPIECE = ("flores101", "flores200", "spBLEU-1K", "spm")
-"""Tokenizers that read a model of sentencepiece."""
+"""Tokenizers with a sentencepiece model."""
 FLORES = {"flores101": ("101",), "spm": ("101",), "flores200": ("101", "200")}
-"""Tokenizers whose pieces were learnt from the languages of editions of FLORES."""
+"""Tokenizer -> editions of FLORES whose languages its pieces were learnt from."""
 SPBLEU = {"flores101": "spBLEU", "flores200": "spBLEU (flores200)", "spBLEU-1K": "spBLEU-1K"}
 
 
 def label(**options: Any) -> str:
-    """`BLEU`, with the tokenizer where it was chosen by hand; `spBLEU`."""
+    """`BLEU`, with the tokenizer if it is set; `spBLEU` for tokenizers of FLORES."""
     tokenize = options.get("tokenize")
     return SPBLEU.get(tokenize, f"BLEU ({tokenize})") if tokenize else "BLEU"
 
 
 def tokenizer(pair: str) -> str:
-    """The tokenizer of a pair's target language."""
+    """The default tokenizer of a pair's target language."""
     return TOKENIZERS.get(languages_of(pair)[1].script, "13a")
 
 
 def caveat(language: Language, tokenize: str) -> str:
-    """What to know about a tokenizer that was not made for a language; empty where nothing is."""
+    """A note on a tokenizer that was not made for a language; empty if it was."""
     name, own = language.name, TOKENIZERS.get(language.script)
     if tokenize in FLORES:
         return "" if language.flores in FLORES[tokenize] else f"the pieces of {tokenize} were not learnt from {name}"
@@ -70,10 +71,11 @@ def caveat(language: Language, tokenize: str) -> str:
 
 
 def metric(pair: str, *, tokenize: str | None = None, lowercase: bool = False, effective_order: bool = False) -> BLEU:
-    """sacrebleu's metric; with its tokenizer's file fetched, where it needs one that is not there yet.
+    """sacrebleu's metric. If the tokenizer needs a file that does not exist yet, it is fetched.
 
     Raises:
-        MetricError: no such tokenizer, or what it needs is missing; with what to do about it.
+        MetricError: the tokenizer is unknown, or a file or package that it needs is missing; the message says what to
+            do.
     """
     from sacrebleu.metrics import BLEU
 
@@ -92,7 +94,7 @@ def metric(pair: str, *, tokenize: str | None = None, lowercase: bool = False, e
             text = f"the tokenizer {chosen!r} needs the file {path}, which"
             if path.is_file() and path.stat().st_size:
                 raise MetricError(f"{text} cannot be read ({why}): remove it, and it is fetched again") from None
-            path.unlink(missing_ok=True)  # sacrebleu would take an empty file for the model
+            path.unlink(missing_ok=True)  # sacrebleu would use an empty file as the model
             advice = (
                 f"fetch it where there is a network, and put it there (SACREBLEU names the folder {path.parents[1]})"
             )
@@ -110,7 +112,7 @@ def _need_sentencepiece(tokenize: str) -> None:
 
 
 def _model_of(tokenize: str) -> tuple[Path, str]:
-    """Where sacrebleu keeps the model of a tokenizer, and where it fetches it from."""
+    """Path of a tokenizer's model in sacrebleu's folder, and its address."""
     from sacrebleu.tokenizers.tokenizer_spm import SPM_MODELS
     from sacrebleu.utils import SACREBLEU_DIR
 
@@ -126,7 +128,7 @@ def check(
     bootstrap: Any = RESAMPLES,
     **others: Any,
 ) -> None:
-    """Refuse options that cannot be meant, without fetching anything.
+    """Refuse invalid options, without fetching anything.
 
     Raises:
         MetricError: an unknown option or tokenizer, or a package that a tokenizer needs and that is missing.
@@ -146,7 +148,7 @@ def check(
 
 
 def requisites(pairs: Iterable[str], *, tokenize: str | None = None, **others: Any) -> list[Callable[[], str]]:
-    """What tokenizers need besides this package: files of sentencepiece, packages for Japanese and Korean."""
+    """Functions that load tokenizers with requirements: files of sentencepiece, packages for Japanese and Korean."""
     chosen = {tokenize or tokenizer(pair): pair for pair in pairs}
 
     def load(name: str, pair: str) -> str:
@@ -169,13 +171,16 @@ def compute(
     """Corpus BLEU with a 95 % bootstrap interval.
 
     Args:
-        tokenize: a tokenizer of sacrebleu; None chooses by target language.
-        lowercase: compare without case.
-        bootstrap: number of resamples; 0 leaves the interval out.
+        tokenize: a tokenizer of sacrebleu; None: the default of the target language.
+        lowercase: ignore case.
+        bootstrap: number of resamples; 0: no interval.
+
+    Raises:
+        MetricError: as in `metric`.
     """
     require(hypotheses, references)
     counter = metric(pair, tokenize=tokenize, lowercase=lowercase)
-    # sacrebleu keeps the sentence statistics to itself; the pinned version and a test for equality stand guard
+    # private functions of sacrebleu give the sentence statistics; its version is pinned, and a test compares results
     statistics = counter._extract_corpus_statistics(hypotheses, references)
     result = counter._aggregate_and_compute(statistics)
     low = high = None
@@ -199,7 +204,8 @@ def counts(
     lowercase: bool = False,
 ) -> Counts:
     """sacrebleu's statistics of each sentence, [sentences, 2 + 2 x orders]: the lengths of hypothesis and reference,
-    and the matching and all n-grams of each order. Arguments as for `compute`."""
+    then the number of matching n-grams of each order, then the number of all n-grams of each order. Arguments are as in
+    `compute`."""
     import numpy as np
 
     counter = metric(pair, tokenize=tokenize, lowercase=lowercase)
@@ -208,7 +214,8 @@ def counts(
 
 
 def score(sums: np.ndarray) -> np.ndarray:
-    """BLEU of what `counts` gives, with sacrebleu's smoothing (`exp`)."""
+    """BLEU in percent, from sums of `counts`, with sacrebleu's smoothing (`exp`): the k-th order without a match counts
+    as 1 / 2^k matches."""
     import numpy as np
 
     orders = (sums.shape[-1] - 2) // 2
@@ -231,8 +238,8 @@ def by_sentence(
     lowercase: bool = False,
     bootstrap: int = RESAMPLES,
 ) -> tuple[tuple[float, ...], str]:
-    """BLEU of each sentence, and its signature: as `sacrebleu --sentence-level`, which counts orders of n-grams only as
-    far as a sentence has any."""
+    """BLEU of each sentence, with its signature, as in `sacrebleu --sentence-level`: only orders for which the sentence
+    has n-grams count."""
     counter = metric(pair, tokenize=tokenize, lowercase=lowercase, effective_order=True)
     statistics = counter._extract_corpus_statistics(hypotheses, references)
     values = tuple(counter._compute_score_from_stats(each).score for each in statistics)

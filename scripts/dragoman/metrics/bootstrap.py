@@ -1,8 +1,9 @@
-"""How sure a corpus score is: resample the sentences with replacement, score each resample, take the middle 95 %.
+"""Confidence intervals by bootstrap: sentences are resampled with replacement, each resample is scored, and the
+interval is the middle 95 % of the scores.
 
-This is the bootstrap of Koehn (2004, "Statistical Significance Tests for Machine Translation Evaluation"), with the
-generator, the seed and the percentiles of sacrebleu, so that our bounds are sacrebleu's. A resample is scored from
-sums of per-sentence statistics, and those sums are one matrix product instead of a thousand copies of the statistics.
+The method is Koehn's (2004, "Statistical Significance Tests for Machine Translation Evaluation"), with the random
+generator, seed and percentiles of sacrebleu, so that the bounds are equal. A resample is scored from sums of statistics
+per sentence. The sums of all resamples are one matrix product, so the statistics are not copied for each resample.
 """
 
 from __future__ import annotations
@@ -17,19 +18,25 @@ if TYPE_CHECKING:  # without intervals nothing here needs it, and it takes long 
 
 RESAMPLES = 1000
 SEED = 12345
-"""What sacrebleu takes unless SACREBLEU_SEED says otherwise: a table must not depend on somebody's environment."""
+"""sacrebleu's default seed. The environment variable SACREBLEU_SEED has no effect here, so that results do not depend
+on the environment."""
 
 _DRAWN_AT_ONCE = 2_000_000
-"""Indices held in memory; 1000 resamples of 100,000 sentences at once would be 800 MB."""
+"""Number of indices in memory at once; 1000 resamples of 100,000 sentences would take 800 MB."""
 
 
 def resampled_sums(statistics: Sequence[Sequence[float]], resamples: int, seed: int = SEED) -> Iterator[np.ndarray]:
-    """Yield the summed statistics of each resample, [k] in float64, from `statistics`, [sentences, k].
+    """Yield the summed statistics of each resample, float64 [k].
 
-    Integer statistics are summed exactly, where sacrebleu adds in float32; scores agree to about 1e-5.
+    Integer statistics are summed exactly. sacrebleu adds in float32, so scores agree to about 1e-5.
+
+    Args:
+        statistics: [sentences, k].
+        resamples: number of resamples.
+        seed: of the random generator.
 
     Raises:
-        MetricError: no number of resamples, or a negative one.
+        MetricError: `resamples` is not an integer, or is negative.
     """
     import numpy as np
 
@@ -44,13 +51,13 @@ def resampled_sums(statistics: Sequence[Sequence[float]], resamples: int, seed: 
     for start in range(0, resamples, chunk):
         rows = min(chunk, resamples - start)
         drawn = generator.choice(sentences, size=(rows, sentences), replace=True)
-        drawn += np.arange(rows)[:, None] * sentences
+        drawn += np.arange(rows)[:, None] * sentences  # one `bincount` counts for all resamples of this chunk
         times = np.bincount(drawn.ravel(), minlength=rows * sentences).reshape(rows, sentences)
         yield from times @ table
 
 
 def of_mean(values: Sequence[float], resamples: int, seed: int = SEED) -> tuple[float | None, float | None]:
-    """95 % interval of the mean of one value per sentence; none without resamples."""
+    """95 % interval of the mean of values [sentences]; None if `resamples` is 0."""
     if not resamples:
         return None, None
     sums = resampled_sums([[value] for value in values], resamples, seed)
@@ -58,12 +65,12 @@ def of_mean(values: Sequence[float], resamples: int, seed: int = SEED) -> tuple[
 
 
 def drawn(resamples: int, seed: int = SEED) -> str:
-    """How an interval came about, as signatures say it; nothing without resamples."""
+    """The part of a signature about the bootstrap; empty if `resamples` is 0."""
     return f"|bs:{resamples}|seed:{seed}" if resamples else ""
 
 
 def interval(values: Sequence[float]) -> tuple[float, float]:
-    """Bounds of the middle 95 % of resampled values: 1/40 is cut off at each end, as sacrebleu does."""
+    """Bounds of the middle 95 % of resampled values: 1/40 of the values is removed at each end, as in sacrebleu."""
     ordered = sorted(values)
     cut = len(ordered) // 40
     return ordered[cut], ordered[len(ordered) - cut - 1]

@@ -17,14 +17,14 @@ DIGITS = 1
 NEEDS = frozenset({"references"})
 
 BETA = 2.0
-"""How many times as much as precision recall weighs."""
+"""The weight of recall relative to precision."""
 
 _COUNTED_AT_ONCE = 5000
-"""Sentences whose n-grams are held in memory."""
+"""Number of sentences whose n-grams are in memory at once."""
 
 
 def label(**options: Any) -> str:
-    """`chrF`, or `chrF++` when word pairs count too."""
+    """`chrF`, or `chrF++` if word pairs count too."""
     return "chrF" + "+" * int(options.get("word_order", 0))
 
 
@@ -32,7 +32,7 @@ def metric(*, word_order: int = 0, lowercase: bool = False) -> CHRF:
     """sacrebleu's metric.
 
     Raises:
-        MetricError: an option has no such value.
+        MetricError: an option has an invalid value.
     """
     from sacrebleu.metrics import CHRF
 
@@ -44,17 +44,18 @@ def metric(*, word_order: int = 0, lowercase: bool = False) -> CHRF:
 
 
 def statistics(counter: CHRF, hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> np.ndarray:
-    """sacrebleu's statistics of each sentence, [sentences, 3 x orders]: n-grams of the hypothesis, of the reference and
-    in both, for each order. Of several references the one with the best score counts, the first among equals.
+    """sacrebleu's statistics of each sentence, [sentences, 3 x orders]: number of n-grams of the hypothesis, of the
+    reference and of their overlap, for each order. If there are several references, the first one with the best score
+    counts.
     """
     import numpy as np
 
-    found = [_against(counter, hypotheses, reference) for reference in references]
-    counter.num_refs = len(references)  # what its signature says
-    if len(found) == 1:
-        return found[0]
-    scores = [[counter._compute_f_score(each) for each in table.tolist()] for table in found]
-    return np.stack(found, axis=1)[np.arange(len(hypotheses)), np.argmax(scores, axis=0)]
+    tables = [_against(counter, hypotheses, reference) for reference in references]
+    counter.num_refs = len(references)  # sacrebleu's signature contains it
+    if len(tables) == 1:
+        return tables[0]
+    scores = [[counter._compute_f_score(each) for each in table.tolist()] for table in tables]
+    return np.stack(tables, axis=1)[np.arange(len(hypotheses)), np.argmax(scores, axis=0)]
 
 
 def _against(counter: CHRF, hypotheses: Sequence[str], references: Sequence[str]) -> np.ndarray:
@@ -76,7 +77,7 @@ def _against(counter: CHRF, hypotheses: Sequence[str], references: Sequence[str]
             tables.append(counts(words, np.array([*map(len, units)]), counter.word_order))
         parts.append(np.concatenate(tables, axis=1))
     table = np.concatenate(parts)
-    table[..., 0] *= table[..., 1] > 0  # sacrebleu does not count what no reference could have had
+    table[..., 0] *= table[..., 1] > 0  # sacrebleu sets the hypothesis's count to 0 if the reference has no such n-gram
     return table.reshape(len(table), -1)
 
 
@@ -89,13 +90,13 @@ def counts(
     word_order: int = 0,
     lowercase: bool = False,
 ) -> Counts:
-    """`statistics` of each sentence; arguments as for `compute`."""
+    """`statistics` of each sentence; arguments as in `compute`."""
     counter = metric(word_order=word_order, lowercase=lowercase)
     return Counts(statistics(counter, hypotheses, references), f"chrF|{counter.get_signature()}")
 
 
 def score(sums: np.ndarray) -> np.ndarray:
-    """chrF2 of what `counts` gives, [..., 3 x orders]."""
+    """chrF2 in percent, from sums of `counts`, [..., 3 x orders]."""
     import numpy as np
 
     hypothesis, reference, both = sums[..., 0::3], sums[..., 1::3], sums[..., 2::3]
@@ -120,9 +121,10 @@ def compute(
     """Corpus chrF2 with a 95 % bootstrap interval, and the chrF2 of each sentence.
 
     Args:
-        word_order: word n-grams that count beside characters: 0 is chrF, 2 is chrF++ (Popović 2017).
-        lowercase: compare without case.
-        bootstrap: number of resamples; 0 leaves the interval out.
+        word_order: largest order of word n-grams, which count in addition to characters: 0 is chrF, 2 is chrF++
+            (Popović 2017).
+        lowercase: ignore case.
+        bootstrap: number of resamples; 0: no interval.
     """
     require(hypotheses, references)
     counter = metric(word_order=word_order, lowercase=lowercase)

@@ -1,11 +1,11 @@
-"""COMET: a network trained to give the quality that people see in a translation, from source, hypothesis and reference.
+"""COMET: a network trained to predict human judgements of translation quality from source, hypothesis and reference.
 
-Rei et al. 2020, "COMET: A Neural Framework for MT Evaluation"; the default model is of Rei et al. 2022, "COMET-22:
-Unbabel-IST 2022 Submission for the Metrics Shared Task". Values mostly lie between 0 and 1; those of two models cannot
-be compared. Whether references are read is the model's affair: `Unbabel/wmt22-cometkiwi-da` reads none.
+Rei et al. 2020, "COMET: A Neural Framework for MT Evaluation". The default model is by Rei et al. 2022, "COMET-22:
+Unbabel-IST 2022 Submission for the Metrics Shared Task". Values mostly lie between 0 and 1; values of different models
+cannot be compared. Some models use no references, such as `Unbabel/wmt22-cometkiwi-da`.
 
-It needs `make env-neural`. Zouhar et al. 2024, "Pitfalls and Outlooks in Using COMET", on what it gets wrong: empty
-hypotheses and those in the wrong language score too high.
+The metric needs `make env-neural`. Zouhar et al. 2024, "Pitfalls and Outlooks in Using COMET", describe its errors:
+scores of empty hypotheses and of hypotheses in a wrong language are too high.
 
 A model is a name on the hub, a folder with `hparams.yaml` and `checkpoints/model.ckpt`, or such a checkpoint.
 """

@@ -1,18 +1,20 @@
-"""Language confusion (Marchisio et al. 2024, arXiv 2406.20052): answers without a line, or a word, of a wrong language.
+"""Language confusion (Marchisio et al. 2024, arXiv 2406.20052): share of answers without lines, or words, of a wrong
+language.
 
-    LPR, of=line   per cent of the answers each line of which is in the target language
-    WPR, of=word   per cent of these, which pass LPR, that have no English word
+    LPR, of=line   line pass rate: percent of the answers of which all lines are in the target language
+    WPR, of=word   word pass rate: among the answers that pass LPR, percent of the answers without an English word
 
-As in the authors' code (github.com/for-ai/language-confusion, compute_metrics.py at 0cfdbb4): ASCII punctuation is
-deleted, lines of fewer than 5 words are not looked at, and an answer without any other line is not counted. fastText
-chooses among all its languages, and an answer of probability 0.3 or less is wrong. An English word is a lower-case word
-of the authors' list with more than 3 letters. WPR is for languages that are not written in Latin letters: in others
-English words cannot be told from their own, so there it has no value, as where nothing is left to count (their code
-says 100 per cent then).
+As in the authors' code (github.com/for-ai/language-confusion, compute_metrics.py at 0cfdbb4), ASCII punctuation is
+deleted, lines with fewer than 5 words are ignored, and an answer with no other lines is not counted. fastText chooses
+among all its languages, and a language with a probability of at most 0.3 counts as wrong. An English word is a
+lower-case word of the authors' list with more than 3 letters. WPR is for languages in other scripts than Latin, since
+in Latin script an English word may also be a word of the target language. For other languages WPR has no value, and
+both rates have no value if no answer is counted (the authors' code gives 100 percent in this case).
 
-Two things differ. Words of Chinese and Japanese are characters here, where the authors have jieba and MeCab cut them:
-in 90 groups of about 100 answers each, from their ten systems, this moves LPR by 1.3 and 0.7 points on average, and by
-8 at most. And the usual model is lid.176.ftz, which needs no network; theirs is `model=lid.176.bin`.
+There are two differences from the authors' code. Words of Chinese and Japanese are single characters here, while the
+authors use jieba and MeCab: in 90 groups of about 100 answers each, from their ten systems, this changes LPR by 1.3 and
+0.7 points on average, and by at most 8. The default model is lid.176.ftz, which needs no network; the authors' model is
+`model=lid.176.bin`.
 """
 
 from __future__ import annotations
@@ -38,9 +40,9 @@ NEEDS: frozenset[str] = frozenset()
 
 KINDS = {"line": "LPR", "word": "WPR"}
 WORDS = 5
-"""Words that a line must have to be looked at."""
+"""Lines with fewer words are ignored."""
 LEAST = 0.3
-"""A language found with no more than this probability is wrong."""
+"""A language counts as wrong if its probability is at most this."""
 DICTIONARY = KnownFile(
     "language-confusion-words",
     "https://raw.githubusercontent.com/for-ai/language-confusion/0cfdbb4a64502648938c456b2fa9689968f22298/words",
@@ -53,7 +55,7 @@ _WORD_OR_CHARACTER = re.compile(r"[A-Za-z0-9]+|\S")
 
 
 class Passed(NamedTuple):
-    """Whether an answer is free of wrong lines, and of English words; None where it is not counted."""
+    """Whether an answer has no wrong lines, and no English words; None: it is not counted."""
 
     lines: bool | None
     words: bool | None
@@ -74,7 +76,11 @@ def check(
     bootstrap: Any = RESAMPLES,
     **others: Any,
 ) -> None:
-    """Refuse options that cannot be meant, without loading or fetching a large model."""
+    """Refuse invalid options, without loading or fetching a large model.
+
+    Raises:
+        MetricError: an option is unknown, or has an invalid value.
+    """
     for option in others:
         known = ["of", "identifier", "model", "words", "bootstrap"]
         raise MetricError(registry.unknown("option of confusion", option, known))
@@ -100,7 +106,7 @@ def requisites(
     words: str | None = None,
     **others: Any,
 ) -> list[Callable[[], str]]:
-    """The identifier's model, where it must be fetched; and the list of words, where some target needs it."""
+    """The identifier's model if it must be fetched, and the list of English words if a target language needs it."""
     needed = identify.requisites(identifier, model)
     if of == "word" and words is None and any(languages_of(pair)[1].script != "Latn" for pair in pairs):
         needed.append(lambda: f"the list of English words {fetched(DICTIONARY)}, sha256:{DICTIONARY.sha256}")
@@ -119,16 +125,17 @@ def compute(
     words: str | None = None,
     bootstrap: int = RESAMPLES,
 ) -> Score:
-    """Pass rate in per cent with a 95 % bootstrap interval; for each sentence 0, 100, or None where it is not counted.
+    """Pass rate in percent with a 95 % bootstrap interval. The value of a sentence is 0 or 100, or None if it is not
+    counted.
 
     Args:
         of: `line` or `word`.
-        identifier, model: as for the off-target ratio.
-        words: a list of English words, one a line; by default the authors', which is fetched.
-        bootstrap: number of resamples; 0 leaves the interval out.
+        identifier, model: as in the off-target ratio.
+        words: a list of English words, one per line; None: the authors' list, which is fetched.
+        bootstrap: number of resamples; 0: no interval.
 
     Raises:
-        NoValueError: WPR of a language written in Latin letters, or nothing is left to count.
+        NoValueError: WPR for a language in Latin script, or no answer is counted.
     """
     require(hypotheses, references)
     check(of=of, identifier=identifier, model=model, words=words, bootstrap=bootstrap)
@@ -175,10 +182,12 @@ counts, score = values_of(compute), mean
 def passed(
     answers: Iterable[str], target: str, identifier: identify.Identifier, english: frozenset[str]
 ) -> list[Passed]:
-    """Whether each answer passes, by lines and by words.
+    """Whether each answer passes by lines and by words.
 
     Args:
-        target: code of the language wanted.
+        answers: the answers; each may have several lines.
+        target: code of the target language.
+        identifier: identifies the language of each line.
         english: lower-case words that count as English.
     """
     results = []

@@ -1,4 +1,4 @@
-"""Cost of an inference: 10^9 floating-point operations per sentence, counted by the decoder (`decoding/cost.py`)."""
+"""Cost of inference: GFLOPs (10^9 floating-point operations) per sentence, which `decoding/cost.py` counts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NEEDS = frozenset({"gflops"})
 
 
 def label(**options: Any) -> str:
-    """How tables name it."""
+    """The metric's name in tables."""
     return "GFLOPs"
 
 
@@ -32,8 +32,11 @@ def compute(
     """Mean over sentences with a 95 % bootstrap interval, and the value of each sentence.
 
     Args:
-        gflops: per sentence.
-        bootstrap: number of resamples; 0 leaves the interval out.
+        gflops: [sentences] GFLOPs of each sentence.
+        bootstrap: number of resamples; 0: no interval.
+
+    Raises:
+        MetricError: a number of operations is negative or not finite.
     """
     require(hypotheses, references)
     values = np.asarray(gflops, dtype=np.float64)

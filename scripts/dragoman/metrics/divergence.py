@@ -1,19 +1,20 @@
-"""How alike a foundation model and its fine-tuned twin are at every position of an answer.
+"""Divergence of a foundation model and its fine-tuned twin at every position of an answer.
 
-At position t of an answer, p is what the twin expects next, q what the foundation model expects. Two readings of
-"without help", which give different curves:
+At position t of an answer, p is the twin's distribution of the next token, and q is the foundation model's. There are
+two readings, which give different curves:
 
-    teacher   both models read the twin's greedy text: p and q have the same context
-    free      each model reads what it wrote itself: they are compared at the same position of two texts
+    teacher   both models read the twin's greedy text, so p and q have the same context
+    free      each model reads its own text, and the distributions at the same position of both texts are compared
 
-With prior tokens given, both models read them after the prompt, and positions count from the first free token.
+Prior tokens, if there are any, follow the prompt for both models, and positions are counted from the first token after
+them.
 
-The paper's own definitions are not public (arXiv 2404.16766 by its abstract). These are a working definition: rank and
-its classes are those of URIAL (arXiv 2312.01552; rank 1 unshifted, 2 or 3 marginal, above 3 shifted). All is computed
-over the whole vocabulary, in nats, in the models' arithmetic, which must be float32 or better.
+The paper's definitions are not public (only the abstract of arXiv 2404.16766 is), so these are working definitions.
+Rank and its classes are URIAL's (arXiv 2312.01552; rank 1 unshifted, 2 or 3 marginal, above 3 shifted). All quantities
+are computed over the whole vocabulary, in nats, in the models' precision, which must be float32 or better.
 
-A vocabulary times all positions never stands in memory: only the last hidden states of a batch do; what follows them is
-computed for as many positions at a time as a budget of bytes allows.
+Distributions for all positions would not fit into memory. Only the last hidden states of a batch are stored; further
+tensors are computed for as many positions at a time as a budget of bytes allows.
 """
 
 from __future__ import annotations
@@ -37,41 +38,45 @@ Reading = Literal["teacher", "free"]
 
 TOP = (1, 5, 10, 20)
 ALIVE = 4
-"""Tensors [positions, vocabulary] of numbers that are alive at once, at most."""
+"""Largest number of tensors [positions, vocabulary] that are in memory at once."""
 BUDGET = 64 * 2**20
+"""Default memory for these tensors, in bytes."""
 
 
 class Answers(NamedTuple):
-    """Token ids of what both models were given, and of what each wrote after it."""
+    """Token ids of a context and of both models' answers."""
 
     given: Sequence[int]
     """The prompt, and prior tokens after it."""
     twin: Sequence[int]
+    """The twin's answer."""
     foundation: Sequence[int] = ()
-    """Read by the `free` reading only."""
+    """The foundation model's answer, which only the `free` reading needs."""
 
 
 class Trace(NamedTuple):
-    """What was found at each position of one answer: arrays [positions] of float64."""
+    """Quantities at each position of one answer: float64 arrays [positions]."""
 
     rank: np.ndarray
-    """Rank of the twin's most probable token under the foundation model, from 1; equals share a rank."""
+    """Rank of the twin's most probable token under the foundation model, from 1; tokens with equal probability share a
+    rank."""
     probability: np.ndarray
     """Probability of that token under the foundation model."""
     kl_twin: np.ndarray
-    """KL(p || q): how much the twin's expectation surprises the foundation model."""
+    """KL(p || q)."""
     kl_foundation: np.ndarray
     """KL(q || p)."""
     jensen_shannon: np.ndarray
     """Half KL(p || m) and half KL(q || m), where m is the mean of p and q; at most log 2."""
     cross_entropy: np.ndarray
-    """- sum of p log q."""
+    """-sum of p log q."""
 
 
 def answers(
     foundation: Decoder, twin: Decoder, prompts: Sequence[Sequence[int]], priors: Sequence[Sequence[int]]
 ) -> list[Answers]:
-    """What both models write after prompts and priors, each by its decoder's options (greedy for the above).
+    """The answers of both models after prompts and priors, each with its decoder's options. The definitions above
+    assume greedy search.
 
     Args:
         foundation: decoder of the foundation model; its batch size is used for both.
@@ -80,16 +85,16 @@ def answers(
         priors: token ids given after each prompt; empty lists for none.
     """
     given = [[*prompt, *prior] for prompt, prior in zip(prompts, priors, strict=True)]
-    found: dict[int, Answers] = {}
+    answered: dict[int, Answers] = {}
     for batch in by_length([len(ids) for ids in given], foundation.options.batch_size):
         texts = [given[i] for i in batch]
         written = zip(twin.continuations(texts), foundation.continuations(texts), strict=True)
-        found |= {i: Answers(given[i], *both) for i, both in zip(batch, written, strict=True)}
-    return [found[i] for i in range(len(given))]
+        answered |= {i: Answers(given[i], *both) for i, both in zip(batch, written, strict=True)}
+    return [answered[i] for i in range(len(given))]
 
 
 @torch.inference_mode()
-def compare(
+def traced(
     foundation: PreTrainedModel,
     twin: PreTrainedModel,
     rows: Sequence[Answers],
@@ -98,19 +103,19 @@ def compare(
     budget: int = BUDGET,
     batch_size: int = 32,
 ) -> list[Trace]:
-    """One trace per row, in their order: as long as the twin's text, or with `free` as the shorter of the two texts.
+    """One trace per row, in order. Its length is the length of the twin's text, or, with `free`, of the shorter text.
 
     Args:
         foundation: in evaluation mode, on the same device as the twin.
         twin: a model with the same vocabulary.
         rows: prompts and answers.
-        reading: what the foundation model reads.
-        budget: bytes that all tensors [positions, vocabulary] of both models may take together.
-        batch_size: answers whose hidden states are computed together.
+        reading: the text that the foundation model reads: `teacher` or `free`.
+        budget: memory for all tensors [positions, vocabulary] of both models, in bytes.
+        batch_size: number of answers whose hidden states are computed together.
 
     Raises:
-        ValueError: the models have different vocabularies, or less than float32, or the budget is too small for one
-            position, or a row gives no token to start from.
+        ValueError: the models have different vocabularies or a lower precision than float32, the budget is too small
+            for one position, or a row has no token before the answer.
         MetricError: a model's logits are not finite.
     """
     positions = _positions_at_once(foundation, twin, budget)
@@ -120,7 +125,7 @@ def compare(
     if rows:
         for model in (foundation, twin):
             _check_head(model, rows[0].given)
-    found: dict[int, Trace] = {}
+    traces: dict[int, Trace] = {}
     for batch in by_length([len(row.given) + len(row.twin) for row in rows], batch_size):
         own = [rows[i].twin if reading == "teacher" else rows[i].foundation for i in batch]
         counts = [min(len(rows[i].twin), len(text)) for i, text in zip(batch, own, strict=True)]
@@ -131,8 +136,8 @@ def compare(
         for q, p in zip(states_q.split(positions), states_p.split(positions), strict=True):
             columns.append(_measure(foundation, twin, q, p).double().cpu().numpy())
         pieces = np.split(np.concatenate(columns, axis=1), np.cumsum(counts)[:-1], axis=1)
-        found |= {i: Trace(*piece) for i, piece in zip(batch, pieces, strict=True)}
-    return [found[i] for i in range(len(rows))]
+        traces |= {i: Trace(*piece) for i, piece in zip(batch, pieces, strict=True)}
+    return [traces[i] for i in range(len(rows))]
 
 
 def _positions_at_once(foundation: PreTrainedModel, twin: PreTrainedModel, budget: int) -> int:
@@ -154,9 +159,9 @@ def _positions_at_once(foundation: PreTrainedModel, twin: PreTrainedModel, budge
 def _hidden(
     model: PreTrainedModel, contexts: Sequence[Sequence[int]], texts: Sequence[Sequence[int]], counts: Sequence[int]
 ) -> torch.Tensor:
-    """Last hidden states from which the first `counts` tokens of each text are predicted, [sum of counts, width].
+    """Last hidden states that predict the first `counts` tokens of each text, [sum of counts, width].
 
-    Padding stands on the right, where no token before it looks.
+    Padding is on the right, so a causal model does not attend to it.
     """
     ids = [[*context, *text[: max(0, count - 1)]] for context, text, count in zip(contexts, texts, counts, strict=True)]
     padded = torch.zeros(len(ids), max(map(len, ids)), dtype=torch.long)
@@ -172,10 +177,10 @@ def _hidden(
 
 
 def _check_head(model: PreTrainedModel, ids: Sequence[int]) -> None:
-    """Compare one position with the untouched model.
+    """Compare the logits of `output.logits` with the model's own, at one position.
 
     Raises:
-        ValueError: they differ, so the model is of a kind that `output.logits` does not understand.
+        ValueError: they differ, so `output.logits` does not support the model.
     """
     whole = model(input_ids=torch.tensor([list(ids)], device=model.device), use_cache=False, logits_to_keep=1).logits[
         0, -1:
@@ -197,6 +202,7 @@ def _measure(
     of_token = log_q.gather(-1, log_p.argmax(-1, keepdim=True))
     rank = 1 + (log_q > of_token).sum(-1)
     p = log_p.exp()
+    # tensors are reused from here on (`out=`, `_` at the end of a name), since each is [positions, vocabulary]
     scratch = p * log_q
     cross_entropy = -scratch.sum(-1)
     q = torch.exp(log_q, out=scratch)
@@ -205,28 +211,28 @@ def _measure(
     kl_twin = -product.sum(-1)
     kl_foundation = torch.mul(q, ratio, out=log_p).sum(-1)
     del log_p, product
-    # log(m / p) = log(1 + q / p) - log 2, and log(m / q) = that - log(q / p)
+    # log(m / p) = log(1 + q / p) - log 2, and log(m / q) = log(m / p) - log(q / p)
     mixed = functional.softplus(ratio)
     jensen_shannon = math.log(2) - (p.mul_(mixed).sum(-1) + q.mul_(mixed.sub_(ratio)).sum(-1)) / 2
-    found = torch.stack([rank, of_token[:, 0].exp(), kl_twin, kl_foundation, jensen_shannon, cross_entropy])
-    if not found.isfinite().all():
+    measured = torch.stack([rank, of_token[:, 0].exp(), kl_twin, kl_foundation, jensen_shannon, cross_entropy])
+    if not measured.isfinite().all():
         raise MetricError("a model's logits are not finite, so there is nothing to compare; check its weights")
-    return found
+    return measured
 
 
 # ------------------------------------------------------------------------------------------------------------ averages
 
 
 def summary(traces: Sequence[Trace]) -> dict[str, Any]:
-    """Means over all positions of all answers, each position counting once.
+    """Means over all positions of all answers; every position has the same weight.
 
     Returns:
-        `positions` (how many), `agreement@K` (share of positions where the twin's token is in the foundation's top K),
-        `unshifted`, `marginal`, `shifted` (shares), the mean of every quantity of a trace, and `intervals`: of each of
-        these, the bounds of 95 % when answers are drawn anew.
+        `positions` (their number), `agreement@K` (share of positions at which the twin's token is in the foundation
+        model's top K), `unshifted`, `marginal`, `shifted` (shares), the mean of each quantity of a trace, and
+        `intervals`: 95 % bootstrap intervals of these means over answers.
 
     Raises:
-        MetricError: there is no position.
+        MetricError: all answers are empty.
     """
     if not sum(len(trace.rank) for trace in traces):
         raise MetricError("no positions to compare: every answer is empty")
@@ -234,13 +240,13 @@ def summary(traces: Sequence[Trace]) -> dict[str, Any]:
 
 
 def by_position(traces: Sequence[Trace]) -> list[dict[str, Any]]:
-    """Means at each position, as in `summary`, over the answers that reach it; `position` counts from 1."""
+    """Means at each position, as in `summary`, over the answers that reach it; `position` is counted from 1."""
     longest = max((len(trace.rank) for trace in traces), default=0)
-    found = []
+    means = []
     for at in range(longest):
         there = [Trace(*(column[at : at + 1] for column in trace)) for trace in traces if len(trace.rank) > at]
-        found.append({"position": at + 1} | _means(there))
-    return found
+        means.append({"position": at + 1} | _means(there))
+    return means
 
 
 def _means(traces: Sequence[Trace]) -> dict[str, Any]:
@@ -254,7 +260,7 @@ def _means(traces: Sequence[Trace]) -> dict[str, Any]:
 
 
 def _columns(trace: Trace) -> dict[str, np.ndarray]:
-    """Everything that is averaged, by name, [positions]."""
+    """Name -> quantity to average, [positions]."""
     rank = np.asarray(trace.rank)
     shares = {f"agreement@{k}": rank <= k for k in TOP}
     shares |= {"unshifted": rank == 1, "marginal": (rank == 2) | (rank == 3), "shifted": rank > 3}

@@ -1,10 +1,10 @@
-"""SimulEval's `instances.log`: one JSON object a line, with what was written and when; read, written and scored.
+"""Reads, writes and scores SimulEval's `instances.log`: each line is a JSON object with a translation and its delays.
 
-Anything that writes this format can be scored here, and what we write can be scored by SimulEval. The units of its
-columns are in `log_units.py`. A log is counted as SimulEval counts it: predicted words by `str.split`, and words of the
-reference by single blanks, so that a double blank adds one and U+00A0 parts none; predicted characters are all but
-U+0020, and those of the reference all of the stripped line. Simultaneous decoders here write no other white space than
-single blanks, so `units.py` counts their words alike.
+Logs of other programs can be scored here, and SimulEval can score our logs. `log_units.py` lists the units of columns.
+Words and characters are counted as in SimulEval. Predicted words are counted by `str.split`; words of a reference are
+separated by single blanks, so a double blank adds a word, and U+00A0 does not separate words. Predicted characters are
+all except U+0020; in a reference, all characters of the stripped line count. Our simultaneous decoders write single
+blanks and no other white space, so `units.py` gives the same number of words.
 """
 
 from __future__ import annotations
@@ -32,9 +32,10 @@ class Instance:
     index: int
     prediction: str
     delays: tuple[float, ...]
-    """How much of the source had been read when a target token was written."""
+    """[tokens] Amount of source that had been read when each target token was written."""
     elapsed: tuple[float, ...] = ()
-    """When it was written, on the clock. SimulEval leaves 0 on text; empty: not measured."""
+    """[tokens] Time at which each token was written, in milliseconds. SimulEval writes 0 for text; empty: not
+    measured."""
     reference: str | None = None
     source: str | list[str] | None = None
     """The source text; for speech, a list of facts about the audio file."""
@@ -44,10 +45,11 @@ class Instance:
 
 
 def read(path: Path) -> list[Instance]:
-    """All instances of a log, also gzipped, in the order of the file. Keys that are not ours are passed over.
+    """All instances of a log, which may be gzipped, in the order of the file. Unknown keys are ignored.
 
     Raises:
-        ValueError: a line that is no instance; the message names file and line.
+        ValueError: a line is not an instance; the message names file and line.
+        MetricError: the log is empty.
     """
     instances: dict[int, Instance] = {}
     for number, row in objects(Path(path)):
@@ -100,7 +102,7 @@ def _numbers(values: Any, key: str, where: str) -> tuple[float, ...]:
 
 
 def write(path: Path, instances: Iterable[Instance]) -> None:
-    """Write a log that SimulEval reads too, whole or not at all, with its keys in its order."""
+    """Write a log that SimulEval can read, with the same order of keys. The file is replaced only when complete."""
     with replacing(path) as file:
         for each in instances:
             row = {
@@ -124,19 +126,19 @@ def timing_of(
     use_references: bool = True,
     source_type: str | None = None,
 ) -> Timing:
-    """Lay out instances for the latency metrics.
+    """Instances as a `Timing` for the latency metrics.
 
     Args:
-        instances: those of one system.
-        unit: what a target token is: `word` or `char`.
-        computation_aware: read elapsed times.
-        use_references: measure against the length of the reference; an instance without one, or False, takes the
-            length of the hypothesis, as SimulEval does.
-        source_type: `text` or `speech`; None: seen from the log, see `log_units.source_type`.
+        instances: instances of one system.
+        unit: unit of target tokens: `word` or `char`.
+        computation_aware: use elapsed times instead of delays.
+        use_references: use lengths of references. If False, or if an instance has no reference, the length of the
+            hypothesis is used, as in SimulEval.
+        source_type: `text` or `speech`; None: recognised by `log_units.source_type`.
 
     Raises:
-        MetricError: delays that are plainly not per `unit`, no elapsed times, a log that does not show its source type,
-            and all that `timing` refuses.
+        MetricError: delays are not per `unit`, elapsed times are missing, the source type cannot be recognised, or as
+            in `timing`.
     """
     instances = [each if each.where else replace(each, where=f"instance {each.index}") for each in instances]
     names = [each.where for each in instances]
@@ -164,7 +166,7 @@ def timing_of(
 
 
 def strays(instances: Iterable[Instance], unit: str) -> int:
-    """How many predictions do not have as many words (or characters that are not blanks) as delays."""
+    """Number of predictions whose number of words (or of characters other than blanks) differs from that of delays."""
     if unit == "word":
         return sum(len(each.prediction.split()) != len(each.delays) for each in instances)
     return sum(len(each.prediction.replace(" ", "")) != len(each.delays) for each in instances)
@@ -182,16 +184,21 @@ def score_logs(
     bootstrap: int = RESAMPLES,
     sentences: bool = False,
 ) -> list[Record | SentenceScore]:
-    """Records of logs, one system a file, in the order of `paths` and `metrics`.
+    """Records of logs, one system per file, in the order of `paths` and `metrics`.
 
-    A metric written with options, like `al:computation_aware=true`, has them go over the arguments. Computation-aware
-    values are always named so: they must not share a column with the others.
+    Options in a metric's name, like `al:computation_aware=true`, override the arguments. The names of computation-aware
+    metrics always contain this option, so that they never share a column with other values.
 
     Args:
-        sentences: whether each record is followed by what its sentences have.
+        paths: the logs.
+        metrics: names in `latency.METRICS`, with options.
+        unit, computation_aware, use_references, source_type: as in `timing_of`.
+        pair: the language pair, if it is known.
+        bootstrap: number of resamples; 0: no interval.
+        sentences: whether each record is followed by the values of its sentences.
 
     Raises:
-        ValueError: a bad log or a metric that it does not have; the message names file and line.
+        ValueError: a log has mistakes, or a metric cannot be computed from it; the message names file and line.
     """
     if pair := pair.strip():
         languages_of(pair)
@@ -233,7 +240,7 @@ def _scores(
     pair: str,
     bootstrap: int,
 ) -> dict[str, Score | NoValueError]:
-    """Scores of one log under one set of options, with notes on what it lacks."""
+    """Scores of one log with one set of options. Notes name missing instances and references, and other oddities."""
     unit = options["unit"]
     laid_out = timing_of(
         instances,

@@ -1,14 +1,15 @@
-"""LaSE (Bhattacharjee et al. 2023, "CrossSum"): is a summary about the same, in the language asked for, not too long?
+"""LaSE (Bhattacharjee et al. 2023, "CrossSum"): scores summaries by meaning, language and length.
 
-The product of three numbers per sentence, in per cent:
+The value of a summary is the product of three numbers, in percent:
 
     meaning    cosine of the LaBSE embeddings of summary and reference (Feng et al. 2022)
-    language   1 where an identifier finds the target language, else the probability it gives it
+    language   1 if an identifier finds the target language, otherwise the probability it gives to this language
     length     exp(min(0, 1 - words / (words of the reference + 6)))
 
-As in the authors' code (LaSE/scorer.py at 1c02430), except for two things. Theirs takes the language to be right
-wherever it does not know its name; here that is an error. And it cuts and stems words by language; here they are those
-of our ROUGE. An empty summary is in no language. It needs `make env-neural`.
+There are two differences from the authors' code (LaSE/scorer.py at 1c02430). Their code counts the language as right if
+it does not know the language's name; here this is an error. Their code segments and stems words with tools for each
+language; here words are the words of our ROUGE. An empty summary has the language factor 0. The metric needs
+`make env-neural`.
 """
 
 from __future__ import annotations
@@ -30,13 +31,13 @@ DIGITS = 1
 NEEDS = frozenset({"references"})
 
 MODEL = "setu4993/LaBSE"
-"""LaBSE as a BERT with its pooler, which is what the embedding is made by."""
+"""LaBSE as a BERT with its pooler, from whose output the embedding is made."""
 SPARE = 6
-"""Words that a summary may be longer than its reference."""
+"""Number of words by which a summary may be longer than its reference without a penalty."""
 
 
 def label(**options: Any) -> str:
-    """`LaSE`, with the model where it was chosen by hand."""
+    """`LaSE`, with the model if it is set."""
     named = {key: options[key] for key in ("model", "revision") if key in options}
     return neural.label("LaSE", MODEL, **named)
 
@@ -53,7 +54,11 @@ def check(
     identifier_model: Any = None,
     **others: Any,
 ) -> None:
-    """Refuse options that cannot be meant, without loading a model."""
+    """Refuse invalid options, without loading a model.
+
+    Raises:
+        MetricError: an option is unknown, or has an invalid value.
+    """
     for option in others:
         known = ["model", "revision", "batch", "bootstrap", "identifier", "languages", "identifier_model"]
         raise MetricError(registry.unknown("option", option, known))
@@ -64,7 +69,7 @@ def check(
 def requisites(
     pairs: Iterable[str], *, model: str = MODEL, revision: str | None = None, **others: Any
 ) -> list[Callable[[], str]]:
-    """The model, and that of the identifier, which are fetched where they are not on this machine."""
+    """The model, and the model of the identifier; they are fetched if they are not on this machine."""
     of_identifier = identify.requisites(others.get("identifier", "lingua"), others.get("identifier_model"))
     return [neural.requisite("labse", model, revision), *of_identifier]
 
@@ -83,14 +88,18 @@ def compute(
     identifier_model: str | None = None,
     bootstrap: int = RESAMPLES,
 ) -> Score:
-    """Mean over sentences with a 95 % bootstrap interval, and each sentence's own; the note has the three means.
+    """Mean over sentences in percent with a 95 % bootstrap interval, and the value of each sentence. The note has the
+    means of the three factors.
 
     Args:
         model: a name on the hub, which is fetched; or a folder with a BERT model.
-        revision: commit, tag or branch on the hub; None for the newest. The signature has the commit.
-        batch: sentences embedded at once.
+        revision: commit, tag or branch on the hub; None: the newest. The signature has the commit.
+        batch: number of sentences embedded at once.
         identifier, languages, identifier_model: as `identifier`, `languages` and `model` of the off-target ratio.
-        bootstrap: number of resamples; 0 leaves the interval out.
+        bootstrap: number of resamples; 0: no interval.
+
+    Raises:
+        MetricError: there is no neural environment or no model, or an option is invalid.
     """
     require(hypotheses, references)
     source, target = languages_of(pair)
@@ -115,12 +124,12 @@ counts, score = values_of(compute), mean
 
 
 def language_confidence(confidence: Any, lines: Sequence[str], target: str) -> list[float]:
-    """How sure an identifier is that each line is in a language; 0 for a line of nothing but blanks."""
+    """The identifier's confidence that each line is in the target language; 0 for empty lines."""
     stripped = [" ".join(line.split()) for line in lines]
-    found = iter(confidence([line for line in stripped if line], target))
-    return [next(found) if line else 0.0 for line in stripped]
+    values = iter(confidence([line for line in stripped if line], target))
+    return [next(values) if line else 0.0 for line in stripped]
 
 
 def length_penalty(written: int, wanted: int) -> float:
-    """1 up to `SPARE` words more than wanted, then falling exponentially."""
+    """exp(min(0, 1 - written / (wanted + SPARE))): 1 up to `SPARE` words more than the reference, then decreasing."""
     return math.exp(min(0.0, 1 - written / (wanted + SPARE)))

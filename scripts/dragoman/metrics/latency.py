@@ -193,7 +193,7 @@ class Latency:
     NEEDS: frozenset[str] = frozenset({"references", "sources", "delays"})
 
     def label(self, **options: Any) -> str:
-        """How tables name it."""
+        """The metric's name in tables."""
         return self.title + (" (characters)" if options.get("unit") == "char" else "")
 
     def compute(
@@ -211,12 +211,13 @@ class Latency:
         """Mean over sentences with a 95 % bootstrap interval, and the value of each sentence that has one.
 
         Args:
-            delays: per sentence, source words (or characters) read before each target word (or character).
-            unit: what a target token is: `word`, `char`, or `auto`, as its language has it.
-            source_unit: what a delay counts: the same.
-            bootstrap: number of resamples; 0 leaves the interval out.
+            delays: [sentences][tokens] source words (or characters) read before each target word (or character).
+            unit: unit of target tokens: `word`, `char`, or `auto`, which depends on the target language.
+            source_unit: unit of delays, with the same values.
+            bootstrap: number of resamples; 0: no interval.
 
         Raises:
+            MetricError: an option is invalid, there are several references, or delays do not fit the hypotheses.
             NoValueError: no sentence has a value.
         """
         for option, value in (("unit", unit), ("source_unit", source_unit)):
@@ -226,7 +227,7 @@ class Latency:
             raise MetricError(f"{self.title} is measured against one reference, not {len(references)}")
         asked = [UNITS.get(each, each) for each in (source_unit, unit)]
         if "auto" in asked:
-            languages_of(pair)  # refuses what is no pair
+            languages_of(pair)  # raises an error if `pair` is not a pair
             asked = [*of_pair(pair, asked)]
         counted = Units(*asked)  # type: ignore[arg-type]
         for number, (text, times) in enumerate(zip(hypotheses, delays, strict=True), 1):
@@ -239,13 +240,14 @@ class Latency:
         lengths = [reference_length(reference, unit) for reference in references[0]]
         laid_out = timing(delays, [len(units(source, counted.source)) for source in sources], lengths)
         name = self.title.lower()
-        found = scores(laid_out, [name], unit=unit, source_unit=source_unit, bootstrap=bootstrap)[name]
-        if isinstance(found, NoValueError):
-            raise found
-        return replace(found, note="; ".join(filter(None, (found.note, note_on_unit(pair, unit)))))
+        result = scores(laid_out, [name], unit=unit, source_unit=source_unit, bootstrap=bootstrap)[name]
+        if isinstance(result, NoValueError):
+            raise result
+        return replace(result, note="; ".join(filter(None, (result.note, note_on_unit(pair, unit)))))
 
     def counts(self, *texts: Any, **options: Any) -> Counts:
-        """The value of each sentence, and whether it has one, [sentences, 2]; arguments and errors as of `compute`."""
+        """The value of each sentence, and 1; twice 0 if it has no value: [sentences, 2]. Arguments and errors are as in
+        `compute`."""
         return values_of(self.compute)(*texts, **options)
 
     score = staticmethod(mean)
@@ -261,7 +263,7 @@ METRICS = {metric.title.lower(): metric for metric in (AL, LAAL, AP, DAL, ATD, Y
 
 
 def note_on_unit(pair: str, unit: str) -> str:
-    """What to know about delays per word in a language without blanks."""
+    """A note on delays per word, for languages without blanks between words; otherwise empty."""
     return unspaced(pair, "a delay per word counts stretches of text between them") if unit == "word" else ""
 
 
@@ -269,7 +271,7 @@ def named(spec: str) -> tuple[str, dict[str, Any]]:
     """`"al:computation_aware=true"` -> `("al", {"computation_aware": True})`, checked against the table.
 
     Raises:
-        MetricError: an unknown metric or option; the message names the nearest.
+        MetricError: the metric or an option is unknown (the message suggests similar names), or a value is invalid.
     """
     name, options = parse(spec)
     if name not in METRICS:
@@ -300,25 +302,25 @@ def scores(
     Args:
         t: from `timing`.
         metrics: names in `METRICS`.
-        unit: what a target token is, for the signature.
-        source_unit: what the delays of text count, for the signature.
+        unit: unit of target tokens, for the signature.
+        source_unit: unit of the delays of text, for the signature.
         reference_length: whether `t.references` are lengths of references, for the signature.
-        bootstrap: number of resamples; 0 leaves the interval out.
+        bootstrap: number of resamples; 0: no interval.
 
     Returns:
-        Scores whose `n` counts the sentences that have a value; or why none has one.
+        Metric -> score, whose `n` is the number of sentences with a value; or the reason why no sentence has one.
     """
     for name in metrics:
         named(name)
     values = {name: METRICS[name].values(t) for name in metrics}
     bounds = _intervals({name: each for name, each in values.items() if not np.isnan(each).all()}, bootstrap)
     given = t.skipped + len(t.kept)
-    found: dict[str, Score | NoValueError] = {}
+    results: dict[str, Score | NoValueError] = {}
     for name, each in values.items():
         late = int(np.isnan(each).sum())
         if late == len(each):
             text = "every hypothesis begins after the end of its source"
-            found[name] = NoValueError(f"{text}, so {METRICS[name].title} does not exist (LAAL, DAL and ATD do)")
+            results[name] = NoValueError(f"{text}, so {METRICS[name].title} does not exist (LAAL, DAL and ATD do)")
             continue
         signature = [METRICS[name].title, f"time:{'elapsed' if t.computation_aware else 'delays'}"]
         signature += [f"source:{f'{source_unit}s' if t.source == 'text' else 'ms'}", f"target:{unit}"]
@@ -334,20 +336,20 @@ def scores(
             segments[sentence] = None if math.isnan(value) else value
         mean = float(each[~np.isnan(each)].mean())
         text = "|".join(signature)
-        found[name] = Score(mean, *bounds[name], text, len(each) - late, tuple(segments), "; ".join(notes))
-    return found
+        results[name] = Score(mean, *bounds[name], text, len(each) - late, tuple(segments), "; ".join(notes))
+    return results
 
 
 def _intervals(values: dict[str, np.ndarray], bootstrap: int) -> dict[str, tuple[float, float] | tuple[None, None]]:
-    """Interval of the mean of each metric's values, [sentences]: of those that are not NaN, in each resample."""
+    """Metric -> interval of the mean of its values, [sentences]. In each resample, NaN values are left out."""
     if not bootstrap or not values:
         return dict.fromkeys(values, (None, None))
     has = {name: ~np.isnan(each) for name, each in values.items() if np.isnan(each).any()}
     columns = [np.where(has[name], each, 0.0) if name in has else each for name, each in values.items()]
     sums = np.stack(list(resampled_sums(np.stack([*columns, *has.values()], axis=1), bootstrap))).T
     counted = dict(zip(has, sums[len(values) :], strict=True))
-    found = {}
+    intervals = {}
     for name, total in zip(values, sums, strict=False):
         count = counted.get(name, np.full(bootstrap, len(values[name])))
-        found[name] = interval((total[count > 0] / count[count > 0]).tolist())
-    return found
+        intervals[name] = interval((total[count > 0] / count[count > 0]).tolist())
+    return intervals

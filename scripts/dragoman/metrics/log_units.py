@@ -1,6 +1,6 @@
-"""The units of the columns of a simultaneous log, and how a log shows whether it is of text or of speech.
+"""Units of the columns of a simultaneous log, and how to recognise from its numbers whether a log is of text or speech.
 
-SimulEval's logs name no units. These are its units, and no others are read:
+SimulEval's logs do not name their units. Only these units are supported:
 
     column              text                                          speech
     source_length |X|   source tokens: words, or characters of a      milliseconds of audio
@@ -12,8 +12,8 @@ SimulEval's logs name no units. These are its units, and no others are read:
     AL LAAL DAL ATD YAAL  source tokens                               milliseconds
     AP                  none                                          none
 
-There is one delay, and where they were measured one elapsed time, for each target token. Elapsed times are milliseconds
-in both kinds of log, so a computation-aware latency, which puts them in the place of delays, exists for speech only.
+There is one delay for each target token, and one elapsed time if times were measured. Elapsed times are milliseconds in
+both kinds of log, so computation-aware latency, in which they replace delays, exists for speech only.
 """
 
 from __future__ import annotations
@@ -28,25 +28,25 @@ if TYPE_CHECKING:
     from dragoman.metrics.instances import Instance
 
 UNITS: dict[str, Unit] = {"word": "word", "char": "character"}
-"""What a token of source or target may be, by SimulEval's names."""
+"""SimulEval's name of a token -> our unit."""
 SOURCES = {"text": (1.0, 1.0), "speech": (300.0, 0.0)}
-"""How long a token of source and target lasts, which only ATD reads: a word of text takes one step on either side;
-speech is cut into words of 300 ms, and text shown for it takes no time."""
+"""Duration of a source token and of a target token, which only ATD uses. A word of text takes one step on either side;
+speech is divided into words of 300 ms, and text displayed for it takes no time."""
 SHORTEST = 20
-"""Milliseconds that no utterance with a translation falls below."""
+"""Minimum length of a translated utterance, in milliseconds."""
 FASTEST = 10
-"""Milliseconds that a character of speech takes at least, on average over a log: usual are 50 to 200."""
+"""Minimum duration of a character of speech, in milliseconds, on average over a log; 50 to 200 are usual."""
 ADVICE = "choose `--source-type text` or `--source-type speech`"
 
 
 def source_type(instances: Sequence[Instance]) -> Literal["text", "speech"]:
-    """What the delays of a log count, seen from its numbers and texts. A hypothesis without tokens shows nothing.
+    """Whether a log is of text or speech, from its numbers and texts. Hypotheses without tokens are ignored.
 
     Raises:
-        MetricError: the log can be neither or either, or some of its lines are of text and others of speech.
+        MetricError: the log fits neither or both, or some lines are of text and others of speech.
     """
     shown = [(each, *_may_be(each)) for each in instances if each.delays and _finite(each)]
-    if not shown:  # nothing to score, or numbers that are refused later, with the line they are in
+    if not shown:  # there is nothing to score, or `timing` will refuse the numbers with a better message
         return "text"
     text = speech = None
     for each, words, milliseconds in shown:
@@ -73,8 +73,8 @@ def source_type(instances: Sequence[Instance]) -> Literal["text", "speech"]:
 
 
 def source_unit(instances: Sequence[Instance]) -> str:
-    """What the delays of a log of text count: `char` where every source has as many characters as `source_length` says,
-    and not as many words; else `word`. An end mark may count, too."""
+    """The unit of the delays of a log of text: `char` if `source_length` is the number of characters of every source,
+    and not the number of words; otherwise `word`. An end mark may be included in the number."""
     texts = [(each.source, each.source_length) for each in instances if isinstance(each.source, str)]
     for end_mark in (0, 1):
         for name, unit in UNITS.items():
@@ -88,7 +88,7 @@ def _finite(each: Instance) -> bool:
 
 
 def _characters(each: Instance) -> int:
-    """Of the source, or of the longer of its translations where the log has no source text."""
+    """Number of characters of the source, or of the longer translation if the log has no source text."""
     if isinstance(each.source, str) and each.source:
         return len(each.source)
     return max(len(each.prediction), len(each.reference or ""))
@@ -98,7 +98,7 @@ def _may_be(each: Instance) -> tuple[bool, bool]:
     """Whether the numbers of an instance may count words, and whether they may count milliseconds."""
     if isinstance(each.source, list):  # SimulEval's facts about an audio file
         return False, each.source_length >= SHORTEST
-    if each.source:  # as many tokens as words at least, and as characters and an end mark at most
+    if each.source:  # at least one token per word, and at most one per character and an end mark
         fewest, most = len(each.source.split()), len(each.source) + 1
     else:  # a translation into Chinese may have fewer characters than its source has words
         fewest, most = 0, 2 * _characters(each) + 10

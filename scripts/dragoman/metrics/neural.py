@@ -1,9 +1,9 @@
-"""Metrics that are neural networks, run by a process of another environment: their packages do not go with ours.
+"""Neural metrics. They run in a process with another environment, since their packages conflict with ours.
 
-COMET and BLEURT are a `Network` each; LaSE takes a network's score for a part of its own. `make env-neural` makes that
-environment. `scripts/neural_scorer.py`, which runs there, describes the protocol. Each model has a process, which is
-started when it is first needed, keeps it loaded, and ends with ours. Texts that have been scored by the same version of
-a model are not scored again (`score_cache.py`), and then it is not even loaded.
+COMET and BLEURT are a `Network` each; LaSE uses the score of a network as one of its factors. `make env-neural` makes
+the environment. `scripts/neural_scorer.py` runs in it and describes the protocol. Each model has a process, which is
+started at the first use, keeps the model loaded, and ends with our process. Scores are cached by text and version of
+the model (`score_cache.py`); if all scores are cached, the model is not loaded.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ log = logging.getLogger(__name__)
 
 SCORER = REPOSITORY / "scripts" / "neural_scorer.py"
 METRICS = ("bleurt", "comet", "lase")
-"""Registered metrics that need that environment."""
+"""Registered metrics that need the neural environment."""
 BATCH = 16
-"""Segments scored at once, unless the metric says otherwise."""
+"""Default number of segments that are scored at once."""
 _SECONDS_BETWEEN_LINES = 10
 
 
 def python() -> Path:
-    """The Python of the neural environment: DRAGOMAN_NEURAL_PYTHON, or that of `make env-neural`.
+    """The Python of the neural environment: DRAGOMAN_NEURAL_PYTHON if it is set, otherwise `make env-neural`'s.
 
     Raises:
-        MetricError: there is none.
+        MetricError: the file does not exist.
     """
     chosen = os.environ.get("DRAGOMAN_NEURAL_PYTHON")
     path = Path(chosen) if chosen else REPOSITORY / ".venv-neural" / "bin" / "python"
@@ -53,11 +53,11 @@ def python() -> Path:
 
 
 def check(model: Any, revision: Any = None, batch: Any = BATCH, bootstrap: Any = None, **others: Any) -> None:
-    """Refuse what can be refused without loading anything.
+    """Refuse invalid options, without loading a model.
 
     Raises:
-        MetricError: an unknown option, a value of the wrong kind, or a model neither on this machine nor named like one
-            of the hub.
+        MetricError: an option is unknown, a value has a wrong type, or a model does not exist on this machine and is
+            not named like a model of the hub.
     """
     for option in others:
         raise MetricError(registry.unknown("option", option, ["model", "revision", "batch", "bootstrap"]))
@@ -79,16 +79,19 @@ def check(model: Any, revision: Any = None, batch: Any = BATCH, bootstrap: Any =
 
 
 class Scorer:
-    """A process with a model."""
+    """A process that scores with a model."""
 
     def __init__(self, kind: str, model: str, revision: str | None) -> None:
-        """Start it and wait until the model is found, or fetched; its name, version and libraries are in `about`.
+        """Start the process, and wait until it has found or fetched the model. Name, version and libraries of the model
+        are then in `about`.
 
         Args:
             kind: "comet", "bleurt" or "labse".
+            model: a name on the hub, or a path.
+            revision: on the hub; None: the newest.
 
         Raises:
-            MetricError: no environment or no model; with what to do about it.
+            MetricError: there is no environment or no model; the message says what to do.
         """
         self.kind, self.name = kind, f"{kind}, model {model}"
         self._references: Literal["required", "optional", "unused"] | None = None
@@ -106,10 +109,10 @@ class Scorer:
             raise
 
     def load(self) -> Literal["required", "optional", "unused"]:
-        """Load the model, if it is not loaded, and say what it does with references.
+        """Load the model, if it is not loaded yet; returns whether it needs references.
 
         Raises:
-            MetricError: it cannot be used; with what to do about it.
+            MetricError: the model cannot be used; the message says what to do.
         """
         if self._references is None:
             log.info("%s: loading the model", self.name)
@@ -118,14 +121,14 @@ class Scorer:
         return self._references
 
     def score(self, segments: list[dict[str, str]], batch: int = BATCH) -> tuple[list[float], int]:
-        """One value per segment, and how many segments the model may not have read to their end.
+        """One value per segment, and the number of segments that may have been truncated.
 
         Args:
-            segments: texts by `src`, `mt` and `ref`, as far as the model reads them.
-            batch: segments scored at once.
+            segments: each has the texts `src`, `mt` and `ref`, or those of them that the model uses.
+            batch: number of segments scored at once.
 
         Raises:
-            MetricError: the process has ended, or cannot score this; or a value is no number.
+            MetricError: the process has ended or reports an error, or a value is not finite.
         """
         self.load()
         self._say({"segments": segments, "batch": batch})
@@ -137,7 +140,7 @@ class Scorer:
                     shown, done = now, answer["done"]
                     left = (now - begin) * (len(segments) - done) / done
                     log.info("%s: %s", self.name, bar(done, len(segments), left))
-        except KeyboardInterrupt:  # or the next request would get the answers to this one
+        except KeyboardInterrupt:  # else the next request would read the answers to this one
             self.close()
             raise
         for number, value in enumerate(answer["scores"], 1):
@@ -146,7 +149,7 @@ class Scorer:
         return answer["scores"], answer["cut"]
 
     def close(self) -> None:
-        """End the process; it may be over already."""
+        """End the process, if it has not ended."""
         with suppress(BrokenPipeError):
             self.process.stdin.close()
         try:
@@ -157,7 +160,7 @@ class Scorer:
         self.process.stdout.close()
 
     def _say(self, request: dict[str, Any]) -> None:
-        with suppress(BrokenPipeError):  # it is gone, which shows when it is to answer
+        with suppress(BrokenPipeError):  # the process has ended; `_hear` reports it
             print(json.dumps(request), file=self.process.stdin, flush=True)
 
     def _hear(self) -> dict[str, Any]:
@@ -181,7 +184,7 @@ _RUNNING: dict[tuple[str, str, str | None], Scorer] = {}
 
 
 def scorer(kind: str, model: str, revision: str | None = None) -> Scorer:
-    """The process with a model: the one that has it, or a new one. Arguments and errors as of `Scorer`."""
+    """The process with a model, which is started if there is none. Arguments and errors are as in `Scorer`."""
     key = (kind, model, revision)
     if key in _RUNNING and _RUNNING[key].process.poll() is not None:
         _RUNNING.pop(key).close()
@@ -191,7 +194,7 @@ def scorer(kind: str, model: str, revision: str | None = None) -> Scorer:
 
 
 def requisite(kind: str, model: str, revision: str | None) -> Callable[[], str]:
-    """A function that finds a model, which may mean to fetch it, and says which it is."""
+    """A function that finds or fetches a model and returns its description."""
 
     def find() -> str:
         check(model, revision)
@@ -209,7 +212,7 @@ def close() -> None:
 
 
 def label(title: str, default: str, model: Any = None, revision: Any = None, **others: Any) -> str:
-    """`COMET`; `COMET (wmt22-cometkiwi-da)` where another model was chosen, with its revision if that was, too."""
+    """`COMET`; `COMET (wmt22-cometkiwi-da)` if another model is set, also with the revision if it is set."""
     chosen = [Path(str(model)).name] if model not in (None, default) else []
     chosen += [f"revision {revision}"] if revision else []
     return f"{title} ({', '.join(chosen)})" if chosen else title
@@ -229,7 +232,8 @@ def compute(
     """Mean over sentences with a 95 % bootstrap interval, and the value of each sentence.
 
     Raises:
-        MetricError: no environment, no model, texts that the model needs and does not have; with what to do about it.
+        MetricError: there is no environment or no model, or texts that the model needs are missing; the message says
+            what to do.
     """
     require(hypotheses, references, sources or None)
     check(model, revision, batch)
@@ -271,29 +275,29 @@ def _scored(
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """A network that is a metric by itself: what the registry has under its name."""
+    """A neural metric, as a registered metric."""
 
     kind: str
-    """As `Scorer` knows it."""
+    """The `kind` of its `Scorer`."""
     title: str
     MODEL: str
-    """Its model unless `model` names another."""
+    """The default model."""
     NEEDS: frozenset[str]
     BETTER: Literal["higher"] = "higher"
     DIGITS: int = 4
 
     def label(self, **options: Any) -> str:
-        """`COMET`, with the model where it was chosen by hand."""
+        """`COMET`, with the model if it is set."""
         return label(self.title, self.MODEL, **options)
 
     def check(self, pairs: Iterable[str] = (), *, model: Any = None, **options: Any) -> None:
-        """Refuse options that cannot be meant, without loading a model."""
+        """Refuse invalid options, without loading a model; errors are as in the function `check`."""
         check(self.MODEL if model is None else model, **options)
 
     def requisites(
         self, pairs: Iterable[str], *, model: str | None = None, revision: str | None = None, **others: Any
     ) -> list[Callable[[], str]]:
-        """The model, which is fetched where it is not on this machine."""
+        """A function that finds the model, or fetches it if it is not on this machine."""
         return [requisite(self.kind, model or self.MODEL, revision)]
 
     def compute(
@@ -312,16 +316,19 @@ class Network:
 
         Args:
             model: a name on the hub, which is fetched; or a folder with its files.
-            revision: commit, tag or branch on the hub; None for the newest. The signature has the commit.
-            batch: sentences scored at once.
-            bootstrap: number of resamples; 0 leaves the interval out.
+            revision: commit, tag or branch on the hub; None: the newest. The signature has the commit.
+            batch: number of sentences scored at once.
+            bootstrap: number of resamples; 0: no interval.
+
+        Raises:
+            MetricError: as in the function `compute`.
         """
         read = sources if "sources" in self.NEEDS else []
         chosen = self.MODEL if model is None else model
         return compute(self.kind, self.title, hypotheses, references, read, chosen, revision, batch, bootstrap)
 
     def counts(self, *texts: Any, **options: Any) -> Counts:
-        """The value of each sentence, and 1, [sentences, 2]; arguments and errors as of `compute`."""
+        """The value of each sentence, and 1, [sentences, 2]; arguments and errors are as in `compute`."""
         return values_of(self.compute)(*texts, **options)
 
     score = staticmethod(mean)

@@ -1,11 +1,11 @@
-"""Off-target ratio: percent of the translations that are not in the language asked for.
+"""Off-target ratio: percentage of translations that are not in the target language.
 
-An identifier's first answer decides, and lines are only stripped. Identifiers err, so the note has the same ratio of
-the references: a difference below it means nothing.
+The identifier's most probable language counts. Lines are stripped and not changed in other ways. Since identifiers make
+mistakes, the note has the same ratio for the references: a difference smaller than this ratio means nothing.
 
-The language-aware tuning paper (its evaluate/record_results.py) asked fastText's lid.176 for any of its languages, also
-of empty lines; fastText calls these English, so that an empty translation into English is on-target there. That is
-`identifier=fasttext,languages=all,empty=asked`. By default an empty line is off-target.
+The code of the language-aware tuning paper (evaluate/record_results.py) uses fastText's lid.176 with all its languages,
+also for empty lines. fastText identifies empty lines as English, so an empty translation into English is on-target
+there. `identifier=fasttext,languages=all,empty=asked` does the same. By default, an empty line is off-target.
 """
 
 from __future__ import annotations
@@ -26,13 +26,14 @@ DIGITS = 1
 NEEDS: frozenset[str] = frozenset()
 
 INTO = ("english", "source", "other", "empty")
-"""Where off-target lines went. They add up to the ratio: a copied English source counts as English only."""
+"""Classes of off-target lines, by their language. Their ratios add up to the whole ratio: a copied English source
+counts as English only."""
 EMPTY = ("off-target", "asked")
-"""What an empty line is: off-target; or what the identifier calls it."""
+"""How empty lines are counted: as off-target, or by the identifier's answer."""
 
 
 def label(**options: Any) -> str:
-    """`Off-target`, with what was chosen by hand."""
+    """`Off-target`, with the class and the identifier if they are set."""
     into = f": {str(options['into']).replace('english', 'English')}" if "into" in options else ""
     identifier = f" ({options['identifier']})" if "identifier" in options else ""
     return f"Off-target{into}{identifier}"
@@ -49,7 +50,11 @@ def check(
     bootstrap: Any = RESAMPLES,
     **others: Any,
 ) -> None:
-    """Refuse options that cannot be meant, without loading or fetching a large model."""
+    """Refuse invalid options, without loading or fetching a large model.
+
+    Raises:
+        MetricError: an option is unknown, or has an invalid value.
+    """
     for option in others:
         known = ["into", "identifier", "languages", "model", "empty", "bootstrap"]
         raise MetricError(registry.unknown("option of offtarget", option, known))
@@ -71,7 +76,7 @@ def check(
 def requisites(
     pairs: Iterable[str], *, identifier: str = "lingua", model: str | None = None, **others: Any
 ) -> list[Callable[[], str]]:
-    """The identifier's model, where it must be fetched."""
+    """A function that fetches the identifier's model, if it must be fetched."""
     return identify.requisites(identifier, model)
 
 
@@ -88,12 +93,15 @@ def compute(
     empty: str = "off-target",
     bootstrap: int = RESAMPLES,
 ) -> Score:
-    """Off-target ratio with a 95 % bootstrap interval, and 0 or 100 for each sentence.
+    """Off-target ratio in percent with a 95 % bootstrap interval, and 0 or 100 for each sentence.
 
     Args:
-        into: count only the lines of one class of INTO.
-        identifier, languages, model, empty: as for `answered`.
-        bootstrap: number of resamples; 0 leaves the interval out.
+        into: count only lines of one class of INTO; None: all classes.
+        identifier, languages, model, empty: as in `answered`.
+        bootstrap: number of resamples; 0: no interval.
+
+    Raises:
+        MetricError, FetchError: as in `answered`.
     """
     require(hypotheses, references)
     check(into=into, identifier=identifier, model=model, empty=empty, bootstrap=bootstrap)
@@ -130,7 +138,7 @@ def signature(
     empty: str = "off-target",
     bootstrap: int = RESAMPLES,
 ) -> str:
-    """The signature that `compute` gives, for which no model needs to be here."""
+    """The signature that `compute` gives, made without loading a model."""
     named = identify.signature(identifier, candidates(*codes_of(pair), identifier, languages), model)
     return f"OTR|{named}|empty:{empty}|into:{into or 'any'}{drawn(bootstrap)}"
 
@@ -145,44 +153,47 @@ def answered(
     model: str | None = None,
     empty: str = "off-target",
 ) -> list[str]:
-    """The language code of each line: "" for an empty one, `und` where the identifier finds no language.
+    """The language code of each line: "" for an empty line, `und` if the identifier finds no language.
 
     Args:
+        hypotheses: the lines.
         source, target: codes of the direction.
         identifier: `lingua`, `fasttext` or `glotlid`.
-        languages: what the identifier chooses from, as a list or as text like `en+fr+de`; both languages of the
-            direction must be among them. `all` is every language the identifier knows. By default lingua chooses among
-            those that a configuration may name, the others among all. The fewer, the fewer mistakes on short lines.
-        model: of `fasttext` and `glotlid`: path of a fastText model, or the name of a known one (`lid.176.bin`), which
-            is fetched; by default lid.176.ftz and GlotLID v3.
-        empty: `off-target`, or `asked` to have the identifier answer for empty lines, too.
+        languages: the languages from which the identifier chooses, as a list or as text like `en+fr+de`; both languages
+            of the direction must be among them. `all`: all languages of the identifier. None: for lingua, all languages
+            that a configuration may name; for the others, all languages. With fewer languages, there are fewer mistakes
+            on short lines.
+        model: for `fasttext` and `glotlid`, the path of a fastText model, or the name of a known one (`lid.176.bin`),
+            which is fetched; None: lid.176.ftz and GlotLID v3.
+        empty: `off-target`; or `asked`: empty lines are identified like other lines.
 
     Raises:
-        MetricError: what is unknown or missing.
-        FetchError: a model that cannot be fetched.
+        MetricError: an option is unknown, or a file or package is missing.
+        FetchError: a model cannot be fetched.
     """
     chosen = identifier_for(code(source), code(target), identifier, languages, model)
     return [*_answers(chosen, tuple(hypotheses), empty)]
 
 
 def went(answer: str, source: str, target: str) -> str | None:
-    """Class of INTO for an answered language; None where it is the target."""
+    """The class of INTO for an identified language; None if it is the target language."""
     if answer == target:
         return None
     return {"": "empty", source: "source", "en": "english"}.get(answer, "other")
 
 
 def codes_of(pair: str) -> tuple[str, str]:
-    """Source and target of a pair, as the codes that languages are compared by."""
+    """Codes of the source and target language of a pair."""
     source, target = languages_of(pair)
     return source.code, target.code
 
 
 def candidates(source: str, target: str, name: str, languages: str | Sequence[str] | None) -> frozenset[str] | None:
-    """The languages that an identifier chooses from; None is all that it knows. Arguments as of `answered`.
+    """The languages from which an identifier chooses; None: all languages of the identifier. Arguments are as in
+    `answered`.
 
     Raises:
-        MetricError: they are not written as languages, or leave out one of the direction.
+        MetricError: a language cannot be read, or a language of the direction is missing.
     """
     if languages is None:
         return frozenset({*NAMES} & identify.lingua_languages().keys() | {source, target}) if name == "lingua" else None
@@ -205,7 +216,8 @@ def candidates(source: str, target: str, name: str, languages: str | Sequence[st
 def identifier_for(
     source: str, target: str, name: str, languages: str | Sequence[str] | None, model: str | None
 ) -> Identifier:
-    """The identifier of a direction, which knows the target language; arguments and errors as of `answered`."""
+    """The identifier of a direction, which must support the target language. Arguments and errors are as in
+    `answered`."""
     chosen = identify.identifier(name, candidates(source, target, name, languages), model)
     chosen.require(target)
     return chosen
@@ -213,7 +225,8 @@ def identifier_for(
 
 @lru_cache(maxsize=8)
 def _answers(identifier: Identifier, lines: tuple[str, ...], empty: str) -> tuple[str, ...]:
-    """Kept for the references, and for the classes of one system asked after one another."""
+    """The language code of each line. Results are cached, since each system has the same references, and each class of
+    INTO needs the same answers."""
     stripped = [line.replace("\n", " ").strip() for line in lines]
     asked = [line for line in stripped if line or empty == "asked"]
     made_from = {"kind": "language", "identifier": identifier.signature, "lines": asked}

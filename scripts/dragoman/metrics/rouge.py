@@ -1,9 +1,11 @@
-"""ROUGE (Lin 2004): overlap of a summary with its reference, F1 of words, word pairs or the longest common subsequence.
+"""ROUGE (Lin 2004): overlap of a summary with its reference, as F1 of words, word pairs or the longest common
+subsequence.
 
-As in Google's `rouge-score` 0.1.2 without stemming, whose numbers a test holds these equal to, but for one thing: that
-package knows the letters a to z and drops all others, so that "été" is "t" and a Russian text has no words. Here a word
-is a run of letters, marks and digits of any script. Where no blanks part words every character is one, since nothing
-here cuts Chinese, Japanese or Thai; the multilingual fork of XL-Sum cuts and stems them, so its numbers are others.
+Values equal Google's `rouge-score` 0.1.2 without stemming (a test compares them), except for words with other letters
+than a to z: that package drops these letters, so that "été" becomes "t" and a Russian text has no words. Here a word is
+a run of letters, marks and digits of any script. In languages without blanks between words, every character is a word,
+since there is no word segmentation here. The multilingual fork of XL-Sum segments and stems words, so its values
+differ.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ KINDS = {"rouge1": "ROUGE-1", "rouge2": "ROUGE-2", "rougeL": "ROUGE-L"}
 
 
 def label(**options: Any) -> str:
-    """`ROUGE-L`, or the kind that was asked for."""
+    """`ROUGE-L`, or the kind in `of`."""
     return KINDS.get(str(options.get("of", "rougeL")), "ROUGE")
 
 
@@ -40,12 +42,15 @@ def compute(
     of: Literal["rouge1", "rouge2", "rougeL"] = "rougeL",
     bootstrap: int = RESAMPLES,
 ) -> Score:
-    """Mean over sentences of F1 in per cent with a 95 % bootstrap interval, and each sentence's own. Of several
-    references, the one that is most alike counts.
+    """Mean F1 over sentences in percent with a 95 % bootstrap interval, and the F1 of each sentence. If there are
+    several references, the reference with the highest F1 counts.
 
     Args:
-        of: what must agree: words, word pairs, or the longest sequence of words that both have in that order.
-        bootstrap: number of resamples; 0 leaves the interval out.
+        of: `rouge1` compares words, `rouge2` word pairs, `rougeL` the longest common subsequence.
+        bootstrap: number of resamples; 0: no interval.
+
+    Raises:
+        MetricError: `of` has another value, or lists differ in length.
     """
     require(hypotheses, references)
     if of not in KINDS:
@@ -67,13 +72,14 @@ counts, score = values_of(compute), mean
 
 
 def words(text: str, language: Language) -> list[str]:
-    """Lower-case words of a text: runs of letters, marks and digits, or each of them where no blanks part words."""
-    found = RUN.findall(folded(text))
-    return found if language.spaced else [letter for run in found for letter in run]
+    """Lower-case words of a text: runs of letters, marks and digits; single characters if the language has no blanks
+    between words."""
+    runs = RUN.findall(folded(text))
+    return runs if language.spaced else [letter for run in runs for letter in run]
 
 
 def f1(of: str, answer: Sequence[str], reference: Sequence[str]) -> float:
-    """F1 of two word lists; 0 where one of them is too short to have anything in common."""
+    """F1 of two lists of words; 0 if they have nothing in common."""
     if of == "rougeL":
         common, written, wanted = longest(answer, reference), len(answer), len(reference)
     else:

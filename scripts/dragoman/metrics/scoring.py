@@ -1,4 +1,4 @@
-"""From texts to records: anybody's plain files, or the hypotheses of a run of the workflow."""
+"""Scores texts and makes records: plain text files, or hypotheses of the workflow."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NO_VALUE: dict[str, Any] = {"value": None, "low": None, "high": None, "signature
 
 
 def digest_of(sentences: Iterable[str]) -> str:
-    """SHA-256 of sentences as a plain text file would hold them, so that `sha256sum` says the same."""
+    """SHA-256 of a text file with these sentences as its lines; `sha256sum` gives the same."""
     whole = hashlib.sha256()
     for sentence in sentences:
         whole.update(sentence.encode() + b"\n")
@@ -37,10 +37,17 @@ def scored(
     options: dict[str, Any] | None = None,
     columns: dict[str, list[Any]] | None = None,
 ) -> tuple[Record, Score | None]:
-    """One metric of one system as a record, and the score it is of, if it has a value.
+    """A metric of one system: its record, and its score, or None if it has no value.
 
     Args:
-        place: whose it is: paper, experiment, system, pair, setting, seed.
+        place: paper, experiment, system, pair, setting and seed of the record.
+        metric: name of the metric, with options.
+        hypotheses, references, sources, columns: as in `metrics.score`.
+        made_from: name of an input -> its SHA-256.
+        options: further options of the metric.
+
+    Raises:
+        MetricError: as in `metrics.score`.
     """
     try:
         result = score(metric, hypotheses, references, sources, place["pair"], columns, **(options or {}))
@@ -50,7 +57,7 @@ def scored(
 
 
 def record_of(result: Score, place: dict[str, Any], metric: str, made_from: dict[str, str]) -> Record:
-    """A score as a record; arguments as of `scored`."""
+    """A score as a record; arguments are as in `scored`."""
     return Record(
         **place,
         metric=metric,
@@ -65,7 +72,7 @@ def record_of(result: Score, place: dict[str, Any], metric: str, made_from: dict
 
 
 def absent(reason: NoValueError, place: dict[str, Any], metric: str, n: int, made_from: dict[str, str]) -> Record:
-    """A record without a value, which says why; arguments as of `scored`."""
+    """A record without a value, with the reason as its note; arguments are as in `scored`."""
     return Record(**place, metric=metric, **NO_VALUE, n=n, made_from=made_from, note=str(reason))
 
 
@@ -76,10 +83,10 @@ def of_sentences(
     references: Sequence[Sequence[str]] = (),
     options: dict[str, Any] | None = None,
 ) -> list[SentenceScore]:
-    """What each sentence of a record has.
+    """The value of each sentence of a record.
 
     Raises:
-        MetricError: the metric is not defined on sentences.
+        MetricError: the metric is not defined for sentences.
     """
     name, written = parse(record.metric)
     values, signature = result.segments, result.signature
@@ -102,15 +109,20 @@ def score_files(
     options: dict[str, dict[str, Any]] | None = None,
     sentences: bool = False,
 ) -> list[Record | SentenceScore]:
-    """Records of plain text files, one system a file.
+    """Records of plain text files, one system per file.
 
     Args:
-        options: by metric name, where a metric does not say otherwise itself.
-        sentences: whether each record is followed by what its sentences have.
+        hypotheses: a file for each system.
+        references: a file for each set of references.
+        source: the file of the source text, if a metric needs it.
+        pair: the language pair.
+        metrics: names of metrics, with options.
+        options: name of a metric -> options; options in the metric's own name override them.
+        sentences: whether each record is followed by the values of its sentences.
 
     Raises:
-        ValueError: a pair that cannot be read; a file that is not UTF-8, or is longer or shorter than the others; the
-            message names it.
+        ValueError: the pair cannot be read, or a file is not UTF-8, or has another number of lines; the message names
+            the file.
     """
     pair = pair.strip()
     languages_of(pair)
@@ -153,11 +165,12 @@ def score_hypotheses(
             list of several.
         place: paper, experiment, system, pair and seed; a system at a point of its tuning's sweep (`sm,k=3`) is
             split into system and setting.
-        metrics: one that needs a column which the decoder does not write has a record without a value.
-        options: by metric name, where a metric does not say otherwise itself.
+        metrics: names of metrics. A metric gets a record without a value if it needs a column that the decoder does not
+            write.
+        options: name of a metric -> options; options in the metric's own name override them.
 
     Raises:
-        ValueError: a key is missing or holds something else, or an id stands twice in a setting; the message names
+        ValueError: a key is missing or has a wrong value, or an id occurs twice in a setting; the message names
             file and line.
     """
     system, point = split(place["system"])

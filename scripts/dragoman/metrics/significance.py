@@ -1,15 +1,15 @@
-"""Is a difference between two systems more than chance? Paired bootstrap and approximate randomisation.
+"""Tests of whether a difference between two systems is more than chance.
 
-Both tests work on a metric's own `counts` and `score` (`sums.py`), so that one code serves corpus scores (BLEU, chrF,
-TER) and means of values per sentence (LAAL, operations, off-target, a neural metric):
+Both tests use a metric's `counts` and `score` (`sums.py`), so they work for corpus scores (BLEU, chrF, TER) and for
+means of values per sentence (LAAL, operations, off-target, neural metrics):
 
-    paired bootstrap            Koehn (2004): draw the sentences anew with replacement, the same ones for both systems
-    approximate randomisation   Riezler & Maxwell (2005): swap the two outputs of sentences at random
+    paired bootstrap            Koehn (2004): draw sentences with replacement, the same sentences for both systems
+    approximate randomisation   Riezler & Maxwell (2005): swap the two outputs of randomly chosen sentences
 
-Draws, seeds and two-sided p-values are those of sacrebleu's `PairedTest`; scores of resamples are computed for all
-of them at once. One-sided p-values count ties against the difference, and 1 is added to either count, so that p is
-never 0 (Phipson & Smyth 2010). A draw in which no sentence of a system has a value, as of a latency where hypotheses
-are empty, has no score: intervals are over the others, and in p-values it counts against the difference.
+Draws, seeds and two-sided p-values equal the ones of sacrebleu's `PairedTest`; the scores of all resamples are computed
+together. One-sided p-values count ties against the difference. 1 is added to numerator and denominator, so that p is
+never 0 (Phipson & Smyth 2010). A resample has no score if no sentence in it has a value (for example LAAL, if all its
+hypotheses are empty). Such resamples are left out of intervals, and in p-values they count against the difference.
 """
 
 from __future__ import annotations
@@ -28,26 +28,26 @@ from dragoman.metrics.sums import ScoreOfSums, of_sums
 
 
 class UntestableError(MetricError):
-    """A metric without `counts`, so that nothing is known that could be added up over other sentences."""
+    """The metric has no `counts`, so it cannot be computed for resampled sentences."""
 
 
 TRIALS = 10_000
-"""Random swaps; sacrebleu's number."""
+"""Number of random swaps, as in sacrebleu."""
 TIE = 1e-9
-"""Scores that differ by less are equal: the same sums in another order differ in their last bits."""
+"""Scores that differ by less count as equal, since the order of a sum changes its last bits."""
 
 _SWAPPED_AT_ONCE = 5_000_000
-"""Flags held in memory."""
+"""Number of swap flags (trials x sentences) in memory at once."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Statistics:
-    """What a metric adds up over sentences, and how it makes a score of the sums."""
+    """Counts of a metric per sentence, and the function that computes the score from their sums."""
 
     table: np.ndarray
-    """[sentences, k] float64."""
+    """float64 [sentences, k] Counts."""
     score: ScoreOfSums
-    """From `of_sums`."""
+    """float64 [..., k] sums of counts -> [...] scores, from `of_sums`."""
 
     @property
     def value(self) -> float:
@@ -55,23 +55,24 @@ class Statistics:
         return float(self.score(self.table.sum(axis=0)))
 
     def of(self, sentences: Sequence[int]) -> Statistics:
-        """The same of some of the sentences, by number."""
+        """Statistics of some of the sentences, given by their numbers."""
         return Statistics(self.table[np.asarray(sentences, dtype=np.int64)], self.score)
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A system against another: `difference` is system minus other, the mean over seeds where there are several."""
+    """Comparison of a system with another one. `difference` is system minus other, averaged over training seeds."""
 
     difference: float
     low: float
     high: float
     """95 % interval by paired bootstrap over the sentences."""
     p: float
-    """Two-sided."""
+    """Two-sided p-value."""
     above: float
-    """One-sided p-value of "not above"; small where the system is above the other."""
+    """One-sided p-value of "not above"; small if the system is above the other."""
     below: float
+    """One-sided p-value of "not below"."""
     n: int
     """Number of sentences."""
     seeds: int
@@ -89,11 +90,11 @@ def statistics(
     columns: Mapping[str, Sequence[Any]] | None = None,
     **options: Any,
 ) -> Statistics:
-    """Statistics of a registered metric; arguments as for `score`.
+    """Statistics of a registered metric; arguments as in `metrics.score`.
 
     Raises:
         UntestableError: the metric has no `counts`.
-        MetricError: it cannot be computed.
+        MetricError: the metric cannot be computed.
     """
     name, _ = parse(spec)
     if not has_counts(name):
@@ -103,22 +104,30 @@ def statistics(
 
 
 def resampled(system: Statistics, resamples: int = RESAMPLES, seed: int = SEED) -> np.ndarray:
-    """[resamples] scores of bootstrap samples. Systems of as many sentences get the same draws, so they are paired."""
+    """Scores [resamples] of bootstrap samples. Systems with the same number of sentences get the same draws, so their
+    scores are paired."""
     return system.score(np.stack(list(resampled_sums(system.table, resamples, seed))))
 
 
 def swapped(
     system: Sequence[Statistics], against: Sequence[Statistics], trials: int = TRIALS, seed: int = SEED
 ) -> np.ndarray:
-    """[trials] differences of two systems whose outputs were swapped at random, sentence by sentence.
+    """Differences [trials] of two systems after the outputs of randomly chosen sentences were swapped.
 
-    Each holds one item per training seed; the same sentences are swapped at every seed, and differences are averaged.
+    Args:
+        system, against: statistics of both systems, one item per training seed. The same sentences are swapped at
+            every seed, and the differences are averaged over seeds.
+        trials: number of random swaps.
+        seed: of the random generator.
+
+    Raises:
+        MetricError: the systems have different seeds, sentences or counts.
     """
     _require_paired(system, against)
     sentences = len(system[0].table)
     generator = np.random.default_rng(seed)
     chunk = 32 * max(1, _SWAPPED_AT_ONCE // sentences // 32)  # numpy draws 32 flags at a time and drops the rest
-    found = []
+    chunks = []
     for start in range(0, trials, chunk):
         keep = generator.integers(2, size=(min(chunk, trials - start), sentences), dtype=bool).astype(np.float64)
         differences = []
@@ -126,15 +135,15 @@ def swapped(
             first = keep @ (other.table - one.table) + one.table.sum(axis=0)
             second = one.table.sum(axis=0) + other.table.sum(axis=0) - first
             differences.append(one.score(second) - one.score(first))
-        found.append(np.mean(differences, axis=0))
-    return np.concatenate(found)
+        chunks.append(np.mean(differences, axis=0))
+    return np.concatenate(chunks)
 
 
 def bounds(samples: np.ndarray) -> tuple[float, float]:
-    """95 % interval of [resamples] values, of those that are numbers.
+    """95 % interval of values [resamples], without those that are NaN.
 
     Raises:
-        MetricError: none is.
+        MetricError: all values are NaN.
     """
     if not len(known := samples[~np.isnan(samples)]):
         raise MetricError(f"none of {len(samples)} resamples has a sentence with a value, so there is no interval")
@@ -142,9 +151,11 @@ def bounds(samples: np.ndarray) -> tuple[float, float]:
 
 
 def one_sided(observed: float, chance: np.ndarray) -> tuple[float, float]:
-    """p-values of "not above 0" and "not below 0", from values `chance` that a statistic takes where only chance acts.
+    """p-values of "not above 0" and "not below 0".
 
-    Ties count against the difference, and so does what has no value (NaN).
+    Args:
+        observed: the difference.
+        chance: [trials] differences under chance alone. Ties and NaN count against the observed difference.
     """
     above = int(np.sum(~(chance < observed - TIE)))
     below = int(np.sum(~(chance > observed + TIE)))
@@ -152,7 +163,7 @@ def one_sided(observed: float, chance: np.ndarray) -> tuple[float, float]:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """p-values corrected for their number, step by step (Holm 1979), in the order given."""
+    """p-values corrected for their number by Holm's step-down method (1979), in the order given."""
     corrected, so_far = [0.0] * len(p_values), 0.0
     for rank, place in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
         so_far = max(so_far, min(1.0, (len(p_values) - rank) * p_values[place]))
@@ -167,10 +178,17 @@ def randomisation(
     resamples: int = RESAMPLES,
     seed: int = SEED,
 ) -> Comparison:
-    """Two systems on the same sentences, one item per training seed; with one, p is that of `sacrebleu --paired-ar`.
+    """Compares two systems on the same sentences by approximate randomisation.
+
+    Args:
+        system, against: statistics of both systems, one item per training seed. With one seed, p equals the p-value of
+            `sacrebleu --paired-ar`.
+        trials: number of random swaps.
+        resamples: number of bootstrap samples for the interval.
+        seed: of both.
 
     Raises:
-        MetricError: the two do not run in step.
+        MetricError: the systems have different seeds, sentences or counts.
     """
     differences, samples = _differences(system, against, resamples, seed)
     observed, chance = moments.fmean(differences), swapped(system, against, trials, seed)

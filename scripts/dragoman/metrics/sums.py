@@ -1,7 +1,7 @@
-"""Scores of sums: a metric counts something in each sentence, and its score is a function of the counts added up.
+"""Scores of sums: a metric has counts for each sentence, and its score is a function of their sums.
 
-From these two, `counts` and `score` of a metric's module, follow the value, its interval, the values of sentences, and
-every test of a difference (`significance.py`): all of them add up the counts of some sentences and score the sums.
+The value, its interval, the values of sentences, and all tests of a difference (`significance.py`) follow from the
+metric's functions `counts` and `score`: each adds up the counts of some sentences and scores the sums.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ ScoreOfSums = Callable[["np.ndarray"], "np.ndarray"]
 
 
 def mean(sums: np.ndarray) -> np.ndarray:
-    """The `score` of a metric that is a mean: of [..., 2] sums, the first by the second; NaN where both are 0."""
+    """The `score` of a metric that is a mean: the first of [..., 2] sums, divided by the second; NaN if both are 0."""
     return sums[..., 0] / sums[..., 1]
 
 
 def table_of(values: Sequence[float | None]) -> np.ndarray:
-    """What a mean adds up, [sentences, 2]: the value of each sentence, and 1; or twice 0 where it has no value.
+    """The counts of a mean, [sentences, 2]: the value of each sentence, and 1; both are 0 if the sentence has no value.
 
     Raises:
-        MetricError: no sentence has a value, or one is not finite.
+        MetricError: no sentence has a value, or a value is not finite.
     """
     import numpy as np
 
@@ -53,10 +53,10 @@ def values_of(compute: Callable[..., Score]) -> Callable[..., Counts]:
 
 
 def of_sums(name: str, score: ScoreOfSums) -> ScoreOfSums:
-    """A metric's `score`, with sums that have none (0 / 0) giving NaN and no warning.
+    """A metric's `score` that gives NaN without a warning for sums without a score (0 / 0).
 
     Raises:
-        MetricError: by the function, where the metric does not give one score for each row of sums.
+        MetricError: raised by the returned function if the metric does not give one score for each row of sums.
     """
     import numpy as np
 
@@ -77,10 +77,10 @@ def scored(name: str, counted: Counts, score: ScoreOfSums, bootstrap: int = RESA
     """The score of all sentences with a 95 % bootstrap interval, and the score of each sentence by itself.
 
     Args:
-        name: what errors call the metric.
-        counted: what `counts` gave.
-        score: the metric's own.
-        bootstrap: number of resamples; 0 leaves the interval out.
+        name: name of the metric in errors.
+        counted: the result of the metric's `counts`.
+        score: the metric's `score`.
+        bootstrap: number of resamples; 0: no interval.
 
     Raises:
         MetricError: the sums of all sentences have no score.

@@ -41,14 +41,14 @@ class Sentence:
     prediction: str
     reference: str
     length: float
-    """Of its source."""
+    """Length of the source sentence."""
     end: float
-    """From the beginning of the sentence to the end of the recording."""
+    """Time from the beginning of the sentence to the end of the recording."""
     delays: Sequence[float] = ()
-    """When each word (or character) was written, without the time of computing, from the beginning of the sentence;
-    below 0 if it was written earlier."""
+    """[tokens] Time from the beginning of the sentence until each word (or character) is written, without the time of
+    computation; negative if it is written earlier."""
     elapsed: Sequence[float] = ()
-    """The same with the time of computing; empty: not measured."""
+    """[tokens] The same with the time of computation; empty: not measured."""
 
 
 def long_yaal(sentence: Sentence, unit: str, computation_aware: bool = False) -> float:

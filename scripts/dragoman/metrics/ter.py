@@ -1,8 +1,8 @@
-"""TER (Snover et al. 2006): edits per word of the reference, moves of phrases among them, as sacrebleu counts them.
+"""TER (Snover et al. 2006): number of edits per word of the reference, including moves of phrases, as in sacrebleu.
 
-Words are what blanks part. Chinese and Japanese have none, so that a sentence would be one word: for these languages
-sacrebleu's `normalized` and `asian_support` are on, which make every Chinese character a word of its own (and a run of
-kana one). Korean has blanks, and sacrebleu has no rule for its letters.
+Words are separated by blanks. Chinese and Japanese have no blanks, so a sentence would be one word. For these
+languages, sacrebleu's options `normalized` and `asian_support` are on, which make every Chinese character a word (and a
+run of kana one word). Korean has blanks, and sacrebleu has no rule for its letters.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ NEEDS = frozenset({"references"})
 
 
 def label(**options: Any) -> str:
-    """`TER`, with `cased` where case counts."""
+    """`TER`, or `TER (cased)` if case counts."""
     return "TER (cased)" if options.get("case_sensitive") else "TER"
 
 
@@ -38,7 +38,7 @@ def metric(
     """sacrebleu's metric.
 
     Raises:
-        MetricError: an option is neither true nor false, or does nothing by itself.
+        MetricError: an option is neither true nor false, or has no effect without another one.
     """
     from sacrebleu.metrics import TER
 
@@ -63,8 +63,8 @@ def metric(
 def counts(
     hypotheses: list[str], references: list[list[str]], sources: list[str], pair: str, **options: bool | None
 ) -> Counts:
-    """sacrebleu's statistics of each sentence, [sentences, 2]: edits, and words of the reference. Options as for
-    `compute`."""
+    """sacrebleu's statistics of each sentence, [sentences, 2]: number of edits, and of words of the reference. Options
+    are as in `compute`."""
     import numpy as np
 
     counter = metric(pair, **options)
@@ -73,7 +73,7 @@ def counts(
 
 
 def score(sums: np.ndarray) -> np.ndarray:
-    """TER of what `counts` gives: as sacrebleu has it, 0 without edits or words, and 100 for edits without a word."""
+    """TER in percent, from sums of `counts`. As in sacrebleu, without words it is 0, or 100 if there are edits."""
     import numpy as np
 
     edits, words = sums[..., 0], sums[..., 1]
@@ -95,18 +95,18 @@ def compute(
     """Corpus TER in percent with a 95 % bootstrap interval, and the TER of each sentence.
 
     Args:
-        normalized: part punctuation from words and decode entities first; None is true for Chinese and Japanese.
-        no_punct: leave punctuation out.
-        asian_support: with these two, also part Chinese characters and leave out their punctuation; None is true for
-            Chinese and Japanese.
-        case_sensitive: compare with case.
-        bootstrap: number of resamples; 0 leaves the interval out.
+        normalized: separate punctuation from words and decode entities first; None: for Chinese and Japanese only.
+        no_punct: remove punctuation.
+        asian_support: extend these two options to Chinese characters and their punctuation; None: for Chinese and
+            Japanese only.
+        case_sensitive: respect case.
+        bootstrap: number of resamples; 0: no interval.
     """
     require(hypotheses, references)
     counter = metric(
         pair, normalized=normalized, no_punct=no_punct, asian_support=asian_support, case_sensitive=case_sensitive
     )
-    # sacrebleu keeps the sentence statistics to itself; the pinned version and a test for equality stand guard
+    # private functions of sacrebleu give the sentence statistics; its version is pinned, and a test compares results
     statistics = counter._extract_corpus_statistics(hypotheses, references)
     result = counter._aggregate_and_compute(statistics)
     low = high = None

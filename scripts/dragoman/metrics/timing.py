@@ -1,7 +1,7 @@
-"""Delays of simultaneous translations, checked and laid out end to end, as the metrics of lag read them.
+"""Delays of simultaneous translations, checked and stored as flat arrays for the latency metrics.
 
-A delay is how much of the source had been read when a target token was written: words or characters, or milliseconds of
-speech. The units of all columns are in `log_units.py`.
+A delay is the amount of source that had been read when a target token was written: words, characters, or milliseconds
+of speech. `log_units.py` lists the units of all columns.
 """
 
 from __future__ import annotations
@@ -17,20 +17,22 @@ from dragoman.metrics import MetricError
 from dragoman.metrics.log_units import SHORTEST
 
 ROUNDED = 0.5
-"""Milliseconds by which a log may have rounded an elapsed time."""
+"""Largest rounding error of an elapsed time in a log, in milliseconds."""
 LEAST_SHARE, MOST_SHARE = 1 / 500, 50
-"""Where the last words of all sentences together may lie in their sources. One system may translate the beginning only,
-another wait for a pause that is longer than the sentence; seconds for milliseconds are a factor of 1000."""
+"""Limits of (sum of the last delays) / (sum of the lengths of sources), for detecting wrong units. A system may
+translate only the beginning, or wait for a pause that is longer than the sentence; seconds instead of milliseconds are
+a factor of 1000."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Timing:
-    """When each token of each hypothesis was written; sentences with an empty hypothesis are left out. See `timing`."""
+    """The time at which each token of each hypothesis was written, made by `timing`. Sentences with an empty hypothesis
+    are left out."""
 
     times: np.ndarray
-    """[tokens] What the metrics read, sentence after sentence: delays, or elapsed times if computation-aware."""
+    """[tokens] The times that metrics use, for all sentences in order: delays, or elapsed times (computation-aware)."""
     delays: np.ndarray
-    """[tokens] Source read, in source words or ms; never falls within a sentence."""
+    """[tokens] Amount of source read, in source words or ms; never decreases within a sentence."""
     position: np.ndarray
     """[tokens] i - 1 of each token in its sentence."""
     starts: np.ndarray
@@ -42,24 +44,25 @@ class Timing:
     references: np.ndarray
     """[sentences] |Y*|, in target tokens."""
     kept: np.ndarray
-    """[sentences] Which of the sentences given these are."""
+    """[sentences] Index of each sentence in the input of `timing`."""
     skipped: int
-    """How many were left out."""
+    """Number of sentences that were left out."""
     source: Literal["text", "speech"]
     computation_aware: bool
     names: Sequence[str] | None
-    """What errors call the sentences given; None: their numbers from 1."""
+    """Names of the input's sentences in errors; None: their numbers from 1."""
 
     def spread(self, values: np.ndarray) -> np.ndarray:
-        """[sentences] -> [tokens]."""
+        """[sentences] -> [tokens]: each value is repeated for the tokens of its sentence."""
         return np.repeat(values, self.hypotheses)
 
     def mean(self, values: np.ndarray) -> np.ndarray:
-        """[tokens] -> [sentences], each divided by |Y|."""
+        """[tokens] -> [sentences]: sums of each sentence, divided by |Y|."""
         return np.add.reduceat(values, self.starts) / self.hypotheses
 
     def running_max(self, values: np.ndarray) -> np.ndarray:
         """[tokens] -> [tokens]: the largest value of the sentence so far, in log2(longest sentence) passes."""
+        # after the pass with `step`, each value is the maximum of the last 2 * step values
         values, step = values.copy(), 1
         while step < self.hypotheses.max():
             inside = self.position[step:] >= step
@@ -89,15 +92,15 @@ def timing(
         delays: one sequence per sentence, one number per target token, in source words (`source="text"`) or
             milliseconds; or a padded array [sentences, width] with `hypotheses`.
         sources: [sentences] lengths of the sources, in the unit of the delays.
-        references: [sentences] lengths of the references, in target tokens; None: those of the hypotheses.
-        hypotheses: [sentences] numbers of target tokens; needed with a padded array only.
-        elapsed: like `delays`, on the clock, in milliseconds; given, the metrics are computation-aware.
-        source: what a delay counts.
-        names: what errors call the sentences.
+        references: [sentences] lengths of the references, in target tokens; None: lengths of the hypotheses.
+        hypotheses: [sentences] numbers of target tokens; needed for a padded array only.
+        elapsed: elapsed times in milliseconds, in the same form as `delays`; None: metrics are not computation-aware.
+        source: whether delays are of text or speech.
+        names: [sentences] names of the sentences in errors.
 
     Raises:
-        MetricError: lists that do not run in step, no hypothesis at all, a source of length 0 with a hypothesis, a time
-            that is not finite, is negative, or runs back, or columns in units that do not fit each other.
+        MetricError: lists differ in length, all hypotheses are empty, a source of length 0 has a hypothesis, a time is
+            negative, not finite, or earlier than the time before it, or the units of columns do not fit each other.
     """
     flat, lengths = _flat(delays, hypotheses, "delays")
     given = {"sources": sources, "references": references, "names": names}

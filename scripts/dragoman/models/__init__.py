@@ -1,4 +1,5 @@
-"""Foundation models: from scratch by architecture and size, or a checkpoint folder. Safetensors only, no hub code."""
+"""Foundation models: new ones with random weights, or checkpoints in a folder. Weights are read from safetensors only,
+and no code from the hub is run."""
 
 from __future__ import annotations
 
@@ -22,13 +23,17 @@ os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # bars for tiny file
 END, PAD = "<|endoftext|>", "<|pad|>"
 MAX_POSITIONS = 2048
 LARGE_TOKENIZER = 2**23
-"""Bytes of a tokenizer.json beyond which the time to read it counts."""
+"""Size of a tokenizer.json, in bytes, from which on the time to read it matters."""
 
 
 def train_tokenizer(texts: Iterable[str], vocabulary: int) -> PreTrainedTokenizerFast:
-    """A byte-level BPE tokenizer: any text can be written with it, rare words in several tokens.
+    """A byte-level BPE tokenizer, which can encode any text.
 
-    BPE because its training is reproducible byte for byte; Unigram's and WordPiece's, in `tokenizers`, is not.
+    BPE is used because its training is reproducible byte for byte; Unigram and WordPiece in `tokenizers` are not.
+
+    Args:
+        texts: training text.
+        vocabulary: number of tokens.
     """
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
@@ -49,7 +54,13 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int) -> PreTrainedTokenize
 
 
 def architecture(spec: ScratchModel, vocabulary: int, end: int, pad: int) -> Any:
-    """The Hugging Face configuration of a model from scratch. Embeddings are tied: small models need it."""
+    """The Hugging Face configuration of a model from scratch. Embeddings are tied, as usual for small models.
+
+    Args:
+        spec: architecture and size.
+        vocabulary: number of tokens.
+        end, pad: ids of the end-of-sequence token and of the padding token.
+    """
     import transformers as hf
 
     common = {
@@ -87,7 +98,7 @@ def architecture(spec: ScratchModel, vocabulary: int, end: int, pad: int) -> Any
 
 
 def build(spec: ScratchModel, tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:
-    """A model with random weights, the same for the same seed."""
+    """A model with random weights, which depend only on the specification and its seed."""
     import transformers as hf
 
     from dragoman.models import output
@@ -98,36 +109,36 @@ def build(spec: ScratchModel, tokenizer: PreTrainedTokenizerBase) -> PreTrainedM
 
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
-    """The tokenizer of a checkpoint folder, with a padding token (the end-of-sequence token where it has none).
+    """The tokenizer of a checkpoint folder. If it has no padding token, the end-of-sequence token is used for padding.
 
     Raises:
-        ValueError: there is none, or it cannot be read.
+        ValueError: the tokenizer is missing or cannot be read.
     """
     from transformers import AutoTokenizer
 
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-    except Exception as error:  # its kind depends on the file that is missing or broken
+    except Exception as error:  # the type of error depends on the file that is missing or broken
         raise ValueError(
             f"the tokenizer in {folder} cannot be read ({_first_line(error)}); save it there once more, by "
             "AutoTokenizer.from_pretrained(ID).save_pretrained(FOLDER)"
         ) from error
-    tokenizer.init_kwargs.pop("local_files_only", None)  # how it was read; saved, it would be a part of the result
+    tokenizer.init_kwargs.pop("local_files_only", None)  # else it would be saved with the tokenizer
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
 
 
 def quicken(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
-    """Let a large tokenizer of a checkpoint folder be read in a third of the time; a small one stays as it is.
+    """Save a large tokenizer in a form that loads in a third of the time; a small tokenizer is left alone.
 
-    transformers reads tokenizer.json up to three times: to find the added tokens, and to build the tokenizer of a class
-    of its own piece by piece. Here tokenizer_config.json lists the added tokens, and names the class that takes
-    tokenizer.json as it is, which holds all that the other classes add.
+    transformers reads tokenizer.json up to three times: to find the added tokens, and to build a tokenizer of a
+    specific class from parts. After this function, tokenizer_config.json lists the added tokens and names the general
+    class `PreTrainedTokenizerFast`, which loads tokenizer.json once; that file holds all that specific classes add.
 
     Args:
-        tokenizer: as it was read from the folder, or from where the folder's files come from.
-        folder: a checkpoint that is being made; files that are links to others are replaced.
+        tokenizer: the tokenizer, read from the folder or from the source of the folder's files.
+        folder: a checkpoint that is being made; links in it are replaced by files.
     """
     path, config = folder / "tokenizer.json", folder / "tokenizer_config.json"
     if not path.is_file() or path.stat().st_size < LARGE_TOKENIZER:
@@ -142,11 +153,11 @@ def quicken(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
 
 
 def ends(folder: Path, tokenizer: PreTrainedTokenizerBase, prompt: Prompt) -> list[int]:
-    """Tokens that end an answer: the prompt's own first, the tokenizer's end-of-sequence token, and those of
-    generation_config.json.
+    """Ids of the tokens that end an answer: first the token of the prompt, then the tokenizer's end-of-sequence token,
+    and the end tokens of generation_config.json.
 
-    Of the last only tokens that are no text count, like the end of a turn in a chat: Falcon-RW-1B's file names the
-    token of `#`.
+    End tokens of generation_config.json count only if they are special tokens, like the end of a turn in a chat:
+    Falcon-RW-1B's file names the token of `#`.
     """
     path, named = Path(folder) / "generation_config.json", None
     if path.is_file():
@@ -158,12 +169,16 @@ def ends(folder: Path, tokenizer: PreTrainedTokenizerBase, prompt: Prompt) -> li
 
 
 def entries(folder: Path) -> int | None:
-    """How many tokens a checkpoint's weights know; None where its configuration does not say; errors as `described`."""
+    """Number of tokens in a checkpoint's embeddings; None if its configuration does not give it.
+
+    Raises:
+        ValueError: as in `described`.
+    """
     return getattr(described(folder).get_text_config(), "vocab_size", None)
 
 
 def positions(config: PretrainedConfig) -> int | None:
-    """How many positions a model has; None where they have no end, as with ALiBi."""
+    """Number of positions of a model; None if there is no limit, as with ALiBi."""
     text = config.get_text_config()
     return None if getattr(text, "alibi", False) else getattr(text, "max_position_embeddings", None)
 
@@ -182,17 +197,17 @@ def _kind(folder: Path) -> str:
 
 
 def unmaskable(config: Mapping[str, Any]) -> str:
-    """Why a model takes no mask of ours, so that only whole sentences can be decoded, and trained on without packing;
-    empty where it takes one.
+    """Why a model does not accept our attention masks; empty if it does. Without masks, only whole sentences can be
+    decoded, and training examples cannot be packed.
 
     Args:
-        config: what a config.json holds.
+        config: the contents of a config.json.
     """
     text = config.get("text_config") or config
     kind = text.get("model_type", "")
     if kind == "mpt":
         return f"{kind} models compute ALiBi positions themselves, so they cannot be changed as for Falcon"
-    if any("mamba" in key or key == "lru_width" for key in text):  # these name no layer_types
+    if any("mamba" in key or key == "lru_width" for key in text):  # these models have no `layer_types`
         return f"{kind} models have recurrent layers, which accept no attention mask"
     others = {*(text.get("layer_types") or ())} - {"full_attention", "sliding_attention"}
     return f"{kind} models have layers of the kind {min(others)!r}, which accept no attention mask" if others else ""
@@ -202,7 +217,7 @@ def described(folder: Path) -> PretrainedConfig:
     """The configuration of a checkpoint folder.
 
     Raises:
-        ValueError: it cannot be read, or no causal language model of transformers has it.
+        ValueError: the configuration cannot be read, or transformers has no such model.
     """
     from transformers import AutoConfig
 
@@ -215,7 +230,15 @@ def described(folder: Path) -> PretrainedConfig:
 
 
 def load(folder: Path, dtype: torch.dtype | None = None) -> PreTrainedModel:
-    """The causal language model of a checkpoint folder, weights in `dtype` (float32 unless told); errors as `whole`."""
+    """The causal language model of a checkpoint folder.
+
+    Args:
+        folder: in Hugging Face format.
+        dtype: type of the weights; None: float32.
+
+    Raises:
+        ValueError: as in `whole`.
+    """
     import torch
     from transformers import AutoModelForCausalLM
 
@@ -227,7 +250,8 @@ def load(folder: Path, dtype: torch.dtype | None = None) -> PreTrainedModel:
 
 
 def _of_text(model: PreTrainedModel) -> PreTrainedModel:
-    """The language model in a model that also takes pictures or sound, where transformers has one for it by itself."""
+    """The language model inside a model that also accepts images or sound, if transformers has a class for it;
+    otherwise the model itself."""
     import torch
     from transformers import AutoModelForCausalLM
 
@@ -245,22 +269,22 @@ def _of_text(model: PreTrainedModel) -> PreTrainedModel:
 
 
 def whole(kind: Any, folder: Path, **options: Any) -> PreTrainedModel:
-    """The model of a checkpoint folder, all of its weights read from there.
+    """The model of a checkpoint folder, with all weights read from the folder.
 
     Args:
         kind: a class of transformers that loads models.
         folder: in Hugging Face format.
-        options: for its `from_pretrained`.
+        options: further arguments of `from_pretrained`.
 
     Raises:
-        ValueError: the folder has no safetensors weights, or not those of the model that its config.json describes.
+        ValueError: the folder has no safetensors weights, or the weights do not fit the model in config.json.
     """
     from safetensors import SafetensorError
 
     if not any(Path(folder).glob("*.safetensors")):
         raise ValueError(f"{folder} has no *.safetensors weights; {instead_of_safetensors(folder)}")
     try:
-        model, found = kind.from_pretrained(
+        model, loading = kind.from_pretrained(
             folder,
             trust_remote_code=False,
             use_safetensors=True,
@@ -277,8 +301,8 @@ def whole(kind: Any, folder: Path, **options: Any) -> PreTrainedModel:
         raise ValueError(
             f"the model in {folder} cannot be read ({_first_line(error)}); fetch or save it again"
         ) from error
-    # transformers would go on with random weights in their place
-    if lacking := sorted({*found["missing_keys"], *(name for name, *_ in found["mismatched_keys"])}):
+    # transformers would only warn, and use random weights instead
+    if lacking := sorted({*loading["missing_keys"], *(name for name, *_ in loading["mismatched_keys"])}):
         more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
         raise ValueError(
             f"the weights in {folder} are not those of the {model.config.model_type} that its config.json describes: "
@@ -288,9 +312,9 @@ def whole(kind: Any, folder: Path, **options: Any) -> PreTrainedModel:
 
 
 def instead_of_safetensors(folder: Path) -> str:
-    """What to do about a folder without safetensors, for a message."""
-    if found := sorted(Path(folder).glob("*.gguf*")):
-        return f"name its GGUF file in a model of its own: {{source: gguf, files: [{found[0]}]}}"
+    """Advice for a folder without safetensors, for a message."""
+    if files := sorted(Path(folder).glob("*.gguf*")):
+        return f"name its GGUF file in a model of its own: {{source: gguf, files: [{files[0]}]}}"
     return "other formats are refused, since they can run code when they are read"
 
 
@@ -299,14 +323,18 @@ def _first_line(error: Exception) -> str:
 
 
 def device() -> str:
-    """Where models run: `cuda` when there is one, else `cpu`."""
+    """The device on which models run: `cuda` if there is one, otherwise `cpu`."""
     import torch
 
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def made_with(precision: str = "float32") -> dict[str, str]:
-    """What a result depends on besides its parameters and inputs: device, arithmetic, libraries."""
+    """Facts that a result depends on, in addition to its parameters and inputs: device, arithmetic, libraries.
+
+    Args:
+        precision: `float32`, `bfloat16` or `auto`, see `use_bfloat16`.
+    """
     import torch
     import transformers
 
@@ -319,11 +347,11 @@ def made_with(precision: str = "float32") -> dict[str, str]:
 
 
 def use_bfloat16(precision: str) -> bool:
-    """Whether to compute in bfloat16 autocast: when asked to, or where a GPU does so natively.
+    """Whether to compute in bfloat16 autocast: for `bfloat16`, and for `auto` on a GPU that supports it in hardware.
 
-    On a CPU, `auto` is float32, whatever the CPU has: torch 2.13's attention takes ten times as long backwards in
-    bfloat16 at the lengths of sentences (a step of the demonstration's models: 1.3 times as long), and results differ
-    less from one kind of CPU to the next.
+    On a CPU, `auto` is float32 even if the CPU supports bfloat16. At the lengths of sentences, torch 2.13's backward
+    pass of attention takes ten times as long in bfloat16 (a training step of the demonstration's models: 1.3 times).
+    Results in float32 also differ less between kinds of CPU.
     """
     import torch
 
@@ -333,7 +361,7 @@ def use_bfloat16(precision: str) -> bool:
 
 
 def use_threads(count: int) -> None:
-    """Compute with so many CPU threads: the number is part of the result, as sums are split between them."""
+    """Set the number of CPU threads. Results depend on it, since sums are divided among threads."""
     import torch
 
     torch.set_num_threads(count)

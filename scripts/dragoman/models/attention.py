@@ -1,29 +1,28 @@
-"""A forward pass in which every query sees what we say: with `output`, the only file that reaches inside a Hugging Face
-model.
+"""Forward passes with our own attention masks and positions. Only this file, `alibi` and `output` depend on the inside
+of Hugging Face models.
 
-Models with rotary positions (and learned ones) take a boolean mask [batch, 1, queries, keys] and `position_ids` as they
-are. Falcon with ALiBi accepts no such mask and adds its bias itself; for the time of a pass its ALiBi is switched off
-and our bias given as the mask, which leaves the same arithmetic: under a causal mask the logits are those of the
-untouched model, bit for bit. BLOOM, whose attention is its own and takes no SDPA, gets our bias in place of its own.
+Models with rotary or learned positions accept a boolean mask [batch, 1, queries, keys] and `position_ids`. Falcon with
+ALiBi accepts no such mask and adds its bias itself. During a pass, its ALiBi is switched off and our bias is given as
+the mask, which is the same arithmetic: under a causal mask, the logits equal the unchanged model's, bit for bit. BLOOM
+has an attention of its own without SDPA; our bias replaces its bias.
 
-How positions are counted when source tokens are hidden:
+There are three ways to count positions when source tokens are hidden:
 
-    plain     every token where it stands in the sequence, hidden or not
-    modified  ALiBi: hidden tokens take no room, query by query (arXiv 2405.10443)
-    group     rotary: the source and what follows it each count from an origin of their own (arXiv 2505.16983)
+    plain     all tokens count, hidden or not
+    modified  ALiBi: tokens that are hidden from a query do not count for this query (arXiv 2405.10443)
+    group     rotary: the source and the tokens after it are counted from two separate origins (arXiv 2505.16983)
     none      any model: every token is at position 0, and only the mask shows the order (NoPE, arXiv 2305.19466)
 
-The last three give the numbers that word-by-word decoding with a kept cache gives.
+The last three give the same logits as word-by-word decoding with a kept cache.
 
-A sliding layer's query sees keys that are nearer than its window: at inference the tokens read and written by then, one
-after the other. So hidden tokens count for the window with `plain` only.
+In a sliding layer, a query sees the keys within its window: in decoding, the last tokens that had been read and written
+by then. So hidden tokens count for the window with `plain` only.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -31,47 +30,34 @@ import torch
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 from transformers import Cache, DynamicCache, PreTrainedModel
-from transformers.models.bloom import modeling_bloom as bloom
-from transformers.models.falcon.modeling_falcon import FalconModel, build_alibi_tensor
 
 from dragoman import models
 from dragoman.models import output, visibility
+from dragoman.models.alibi import alibi_given, alibi_table, uses_alibi
 
 Positions = Literal["plain", "modified", "group", "none"]
 
 
 @dataclass(frozen=True)
 class View:
-    """What each query of a block sees, and where."""
+    """The keys that each query of a block attends to, and all positions."""
 
     seen: torch.Tensor
-    """bool [batch, queries, keys]: may the query see the key? Every query sees one at least."""
+    """bool [batch, queries, keys]: whether the query attends to the key. Every query attends to at least one key."""
     place: torch.Tensor
     """int64 [batch, queries]: position of each query, for rotary and learned positions."""
     key_place: torch.Tensor
-    """int64 [batch, queries or 1, keys]: position at which the query finds the key, below `keys`, for ALiBi and for
+    """int64 [batch, queries or 1, keys]: position of each key as counted for the query, less than `keys`; for ALiBi and
     sliding windows."""
     own_place: torch.Tensor
-    """int64 [batch, queries]: position at which the query finds its own key, for sliding windows."""
-
-
-def uses_alibi(model: PreTrainedModel) -> bool:
-    """Whether positions are ALiBi, not rotary or learned.
-
-    Raises:
-        ValueError: they are ALiBi in a kind of model that is not provided for.
-    """
-    kind = model.config.model_type
-    if kind == "mpt":
-        raise ValueError(models.unmaskable({"model_type": kind}))
-    return kind == "bloom" or (kind == "falcon" and model.config.alibi)
+    """int64 [batch, queries]: position of the query's own key, counted in the same way; for sliding windows."""
 
 
 def window(model: PreTrainedModel) -> int | None:
-    """How many keys a query of a sliding layer sees, its own among them; None where all layers see all.
+    """Number of keys that a query of a sliding layer attends to, including its own; None if there are no such layers.
 
     Raises:
-        ValueError: the model has layers that no mask can be given to.
+        ValueError: the model has layers that accept no mask.
     """
     config = model.config.get_text_config()
     kinds = getattr(config, "layer_types", None) or ()
@@ -81,15 +67,15 @@ def window(model: PreTrainedModel) -> int | None:
 
 
 def mirroring(model: PreTrainedModel) -> Positions:
-    """The way to count positions in training that word-by-word decoding repeats exactly."""
+    """The way to count positions in training that gives the same positions as word-by-word decoding."""
     return "modified" if uses_alibi(model) else "group"
 
 
 def check_positions(model: PreTrainedModel, positions: Positions) -> None:
-    """Refuse positions that this kind of model cannot have.
+    """Refuse positions that do not fit the model.
 
     Raises:
-        ValueError: they are for other models.
+        ValueError: the model has no such positions; the message names the ones that it has.
     """
     if positions not in ("plain", "none", mirroring(model)):
         kind = "ALiBi" if uses_alibi(model) else "rotary or learned positions"
@@ -112,14 +98,15 @@ def unplaced(model: PreTrainedModel, view: View, positions: Positions) -> View:
 def whole(
     visible: torch.Tensor, documents: torch.Tensor, positions: Positions, origin: int = 0, window: int | None = None
 ) -> View:
-    """The view of whole sequences, every token a query and a key. Each document counts from its own beginning.
+    """The view of whole sequences, in which every token is a query and a key. Positions are counted for each document.
 
     Args:
-        visible: int64 [batch, length], source tokens that each query sees; see `visibility`.
-        documents: int64 [batch, length], which example each token is part of, from 1; 0 on padding, on either side.
-        positions: how to count.
+        visible: int64 [batch, length], number of source tokens that each query attends to; see `visibility`.
+        documents: int64 [batch, length], number of the example that each token belongs to, from 1; 0 on padding, which
+            may be on either side.
+        positions: how to count positions.
         origin: with `group`, the position of the first token after the source.
-        window: the model's, if it has one.
+        window: from `window(model)`.
     """
     first, start, end = visibility.edges(visible, documents)
     index = torch.arange(visible.shape[1], device=visible.device)
@@ -129,6 +116,7 @@ def whole(
     key_place = place[:, None, :]
     counts = window is not None and len(index) > window
     if positions == "modified" or (positions in ("group", "none") and counts):
+        # clamped, since keys of earlier documents would have negative positions; no query sees them
         key_place = (visibility.position(j, rows, starts, ends) - first[:, :, None]).clamp(min=0)
         own_place = visibility.position(index, visible, start, end) - first
     if positions == "group":
@@ -147,24 +135,25 @@ def masked(
     keep: int | torch.Tensor = 0,
     kernel: Literal["sdpa", "flex"] = "sdpa",
 ) -> torch.Tensor:
-    """Logits of one pass over whole sequences under their visibility.
+    """Logits of one pass over whole sequences with the masks of simultaneous translation.
 
     Args:
         model: loaded with `attn_implementation="sdpa"`; in any precision, also under autocast or with an adapter.
         input_ids: int64 [batch, length].
-        visible: int64 [batch, length], source tokens that each query sees; see `visibility`.
-        documents: int64 [batch, length], which example each token is part of, from 1; 0 on padding.
-        positions: how to count, see above; each document for itself.
+        visible: int64 [batch, length], number of source tokens that each query attends to; see `visibility`.
+        documents: int64 [batch, length], number of the example that each token belongs to, from 1; 0 on padding.
+        positions: how to count positions, within each document (see above).
         origin: with `group`, the position of the first token after the source.
-        keep: logits of so many last positions only; 0 means all. Or those that are True, a bool [batch, length].
-        kernel: `flex` computes the mask inside FlexAttention instead of keeping it in memory: for long sequences on
-            a GPU.
+        keep: number of last positions whose logits are computed; 0: all positions. Or a bool mask [batch, length] of
+            the positions.
+        kernel: `flex` computes the mask inside FlexAttention instead of keeping it in memory, which is for long
+            sequences on a GPU.
 
     Returns:
-        [batch, length or keep, vocabulary], or [True ones, vocabulary]; differentiable.
+        Logits [batch, length or keep, vocabulary], or, for a mask, [number of True, vocabulary]; differentiable.
 
     Raises:
-        ValueError: the model cannot have such positions, or not this kernel.
+        ValueError: the positions do not fit the model, or the kernel does not support the model or the padding.
     """
     check_positions(model, positions)
     view = unplaced(model, whole(visible, documents, positions, origin, window(model)), positions)
@@ -183,64 +172,12 @@ def masked(
 def causal(
     model: PreTrainedModel, input_ids: torch.Tensor, documents: torch.Tensor, keep: int | torch.Tensor = 0
 ) -> torch.Tensor:
-    """Logits of an ordinary pass in which no document sees another; arguments as for `masked`."""
+    """Logits of a causal pass in which tokens attend only to tokens of their own document. Arguments, result and errors
+    are as in `masked`."""
     return masked(model, input_ids, torch.zeros_like(input_ids), documents, "plain", keep=keep)
 
 
 # --------------------------------------------------------------------------------------------------------- the pass
-
-
-class _Biased(torch.nn.Module):
-    """A Falcon block with ALiBi whose mask holds the bias already. It only asks whether there is one: then it does not
-    rotate. Being an argument, it is there again when gradient checkpointing repeats the block afterwards."""
-
-    def __init__(self, block: torch.nn.Module) -> None:
-        super().__init__()
-        self.block = block
-
-    def forward(self, hidden_states: torch.Tensor, **arguments: Any) -> Any:
-        return self.block(hidden_states, **arguments | {"alibi": arguments["attention_mask"]})
-
-
-class _Replaced(torch.nn.Module):
-    """A BLOOM block whose bias, [rows x heads, queries, keys], is the whole mask."""
-
-    def __init__(self, block: torch.nn.Module, bias: torch.Tensor) -> None:
-        super().__init__()
-        self.block, self.bias = block, bias
-
-    def forward(self, hidden_states: torch.Tensor, **arguments: Any) -> Any:
-        return self.block(hidden_states, **arguments | {"alibi": self.bias, "attention_mask": None})
-
-
-@contextmanager
-def _alibi_given(model: PreTrainedModel, mask: torch.Tensor) -> Iterator[torch.Tensor | None]:
-    """Let a model with ALiBi take a mask [rows, heads, queries, keys] as it is, and add nothing of its own.
-
-    Yields:
-        The value for the model's argument `attention_mask`.
-    """
-    core = next(module for module in model.modules() if isinstance(module, FalconModel | bloom.BloomModel))
-    blocks, falcon = core.h, isinstance(core, FalconModel)
-    core.use_alibi = not falcon  # BLOOM has no such switch
-    core.h = torch.nn.ModuleList(_Biased(each) if falcon else _Replaced(each, mask.flatten(0, 1)) for each in blocks)
-    try:
-        yield mask if falcon else None
-    finally:
-        core.use_alibi, core.h = True, blocks
-
-
-def alibi_table(model: PreTrainedModel, places: int) -> torch.Tensor:
-    """The model's own bias [heads, places] of a key at each position, as it is added to scores that are scaled already.
-
-    Falcon rounds slopes and biases to bfloat16 (above position 256, every second one is another's) and scales the bias
-    with the scores; pre-trained weights know nothing else.
-    """
-    config = model.config
-    ones = torch.ones((1, places), dtype=torch.long, device=model.device)
-    if config.model_type == "bloom":
-        return bloom.build_alibi_tensor(ones, config.num_attention_heads, model.dtype)[:, 0]
-    return build_alibi_tensor(ones, config.num_attention_heads, model.dtype)[:, 0] / config.head_dim**0.5
 
 
 def forward(
@@ -250,20 +187,21 @@ def forward(
     cache: Cache | None = None,
     keep: int | torch.Tensor = 0,
 ) -> torch.Tensor:
-    """Logits of a block of queries over cached keys and their own.
+    """Logits of a block of queries, which attend to cached keys and to keys of the block.
 
     Args:
         model: loaded with `attn_implementation="sdpa"`.
         input_ids: int64 [batch, queries].
-        view: of keys [cached, then those of the block]; need not be in the order of the sentence.
+        view: its keys are the cached keys, followed by the keys of the block. They may be in another order than in the
+            sentence.
         cache: from `new_cache`; the block's keys and values are appended to it.
-        keep: logits of so many last queries only; 0 means all. Or those that are True, a bool [batch, queries].
+        keep: number of last queries whose logits are computed; 0: all queries. Or a bool mask [batch, queries].
 
     Returns:
-        [batch, queries, vocabulary], or [True ones, vocabulary].
+        Logits [batch, queries or keep, vocabulary], or, for a mask, [number of True, vocabulary].
 
     Raises:
-        ValueError: another attention implementation, or layers that no mask can be given to.
+        ValueError: the model has another attention implementation, or layers that accept no mask.
     """
     seen, size = view.seen[:, None], window(model)
     mask: torch.Tensor | dict[str, torch.Tensor] = seen
@@ -282,7 +220,7 @@ def forward(
 def _by_layer(
     model: PreTrainedModel, full: torch.Tensor, sliding: torch.Tensor
 ) -> torch.Tensor | dict[str, torch.Tensor]:
-    """The masks of a model with a sliding window, as it takes them: one for each kind of layer that it has."""
+    """The masks of a model with a sliding window: one mask if all layers slide, otherwise one per kind of layer."""
     if {*(getattr(model.config.get_text_config(), "layer_types", None) or ())} <= {"sliding_attention"}:
         return sliding
     return {"full_attention": full, "sliding_attention": sliding}
@@ -295,7 +233,8 @@ def _run(
     keep: int | torch.Tensor,
     **arguments: Any,
 ) -> torch.Tensor:
-    """Logits under a mask [batch or 1, heads or 1, queries, keys], or one for each kind of layer, and nothing else."""
+    """Logits of a pass with a mask [batch or 1, heads or 1, queries, keys], or with one mask per kind of layer. The
+    model adds no mask of its own."""
     given, wanted = model.config.get_text_config()._attn_implementation, models.implementation(model.config.model_type)
     if given != wanted:
         raise ValueError(f"load the model with attn_implementation={wanted!r}, not {given!r}")
@@ -303,18 +242,18 @@ def _run(
         arguments |= {"logits_to_keep": last}
         if uses_alibi(model):
             assert isinstance(mask, torch.Tensor)  # no such model has kinds of layers
-            with _alibi_given(model, mask) as given:
+            with alibi_given(model, mask) as given:
                 return model(**arguments, attention_mask=given).logits
         return model(**arguments, attention_mask=mask, position_ids=place).logits
 
 
 def new_cache() -> Cache:
-    """An empty cache that keeps every key, also in models with a sliding window."""
+    """An empty cache that keeps all keys, also in models with a sliding window, since our masks choose among them."""
     return DynamicCache()
 
 
 def crop(cache: Cache, tokens: int) -> None:
-    """Forget the last so many tokens."""
+    """Remove the keys and values of the last `tokens` tokens from a cache."""
     if tokens:
         cache.crop(-tokens)
 
@@ -330,14 +269,14 @@ def _compiled_flex() -> Callable[..., torch.Tensor]:
 
 
 class Flex(TorchFunctionMode):
-    """While active, `scaled_dot_product_attention` over whole sequences is FlexAttention under our mask and bias.
+    """Within this context, `scaled_dot_product_attention` over whole sequences is FlexAttention with our mask and bias.
 
-    Works for every model, also for Falcon, which knows no attention but its own. The mask it is called with only tells
-    the kind of the layer.
+    This works for all models, also for Falcon, whose attention code cannot be exchanged. The mask that a layer passes
+    only identifies the kind of the layer.
     """
 
     kernel: Callable[..., torch.Tensor] | None = None
-    """Another implementation of `flex_attention` than the compiled one."""
+    """Replaces the compiled `flex_attention`, for tests."""
 
     def __init__(
         self, model: PreTrainedModel, visible: torch.Tensor, documents: torch.Tensor, positions: Positions
@@ -353,14 +292,14 @@ class Flex(TorchFunctionMode):
         windows = [None] if size is None else [None, size]
         marks = [visible.new_ones((1, 1, 1, 1)).bool() for _ in windows]
         self.given = marks[0] if size is None else _by_layer(model, *marks)
-        """The mask to call the model with."""
+        """The mask argument for the model: a mark of one element for each kind of layer."""
         self.block_masks = {}
         for mark, each in zip(marks, windows, strict=True):
             seen = visibility.mask_mod(visible, documents, each, hidden_counts=positions == "plain")
             self.block_masks[mark.data_ptr()] = create_block_mask(
                 seen, batch, None, length, length, device=visible.device
             )
-        self.marks = marks  # kept, so that nothing else lies where they do
+        self.marks = marks  # kept alive, since `block_masks` is keyed by their addresses
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -383,14 +322,17 @@ class Flex(TorchFunctionMode):
 def flex_bias(
     visible: torch.Tensor, documents: torch.Tensor, table: torch.Tensor, positions: Positions
 ) -> Callable[..., torch.Tensor]:
-    """FlexAttention's `score_mod` for ALiBi: (scaled score, batch, head, query, key) -> score with its bias.
+    """FlexAttention's `score_mod` for ALiBi: (scaled score, batch, head, query, key) -> score plus bias.
 
-    Sequences are padded on the right. `table` is [heads, length], from `alibi_table`.
+    Args:
+        visible, documents: int64 [batch, length], as in `masked`; padded on the right.
+        table: [heads, length], from `alibi_table`.
+        positions: `plain` or `modified`.
     """
     first, start, end = visibility.edges(visible, documents)
 
     def add(score: torch.Tensor, b: Any, h: Any, i: Any, j: Any) -> torch.Tensor:
-        found = visibility.position(j, visible[b, i], start[b, i], end[b, i]) if positions == "modified" else j
-        return score + table[h, (found - first[b, i]).clamp(min=0)]
+        place = visibility.position(j, visible[b, i], start[b, i], end[b, i]) if positions == "modified" else j
+        return score + table[h, (place - first[b, i]).clamp(min=0)]
 
     return add

@@ -1,6 +1,6 @@
-"""The output layer of a model: which positions it computes logits of, from what, and how its input lies in memory.
+"""The output layer of a model: chooses the positions whose logits are computed, and computes logits of hidden states.
 
-With a vocabulary of 262,144 the output layer is most of the work and of the memory of a small model.
+With a vocabulary of 262,144, the output layer takes most of a small model's time and memory.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from transformers.modeling_outputs import BaseModelOutputWithPast
 
 
 def vocabulary(model: PreTrainedModel) -> int:
-    """How many logits a position has; the tokenizer may have more tokens, or fewer."""
+    """Number of logits of a position. The tokenizer may have more or fewer tokens."""
     return len(model.get_output_embeddings().weight)
 
 
 def arranged(model: PreTrainedModel) -> PreTrainedModel:
-    """The same model, whose output layer gets its input in one piece of memory.
+    """The same model, changed so that its output layer gets contiguous input.
 
-    `logits_to_keep` cuts its positions out of longer rows. With such a cut and a weight that is not trained, torch's
-    `linear` makes one product per row, each of which reads the whole weight.
+    `logits_to_keep` takes a slice of each row, which is not contiguous. For such input and a frozen weight, torch's
+    `linear` computes one product per row and reads the whole weight for each of them.
     """
     if (layer := model.get_output_embeddings()) is not None:
         layer.register_forward_pre_hook(_in_one_piece)
@@ -36,12 +36,12 @@ def _in_one_piece(_: torch.nn.Module, given: tuple[torch.Tensor, ...]) -> tuple[
 
 @contextmanager
 def only(model: PreTrainedModel, keep: int | torch.Tensor) -> Iterator[int]:
-    """Let the passes in this block compute logits of some positions.
+    """Within this context, passes of a model compute the logits of some positions only.
 
     Args:
-        model: with an adapter or without.
-        keep: how many last positions, 0 for all; or a bool tensor [batch, length], True where logits are wanted: then
-            these are [True ones, vocabulary].
+        model: with or without an adapter.
+        keep: number of last positions, 0 for all; or a bool mask [batch, length], which makes the logits
+            [number of True, vocabulary].
 
     Yields:
         The value for the model's argument `logits_to_keep`.
@@ -57,30 +57,30 @@ def only(model: PreTrainedModel, keep: int | torch.Tensor) -> Iterator[int]:
 
 
 def states(model: PreTrainedModel, run: Callable[[], Any], kept: torch.Tensor) -> torch.Tensor:
-    """What the output layer would get in a pass: hidden states [True ones, width]; no logits are computed.
+    """The input of the output layer in a pass: hidden states [number of True, width]. No logits are computed.
 
     Args:
-        model: the one that `run` calls.
+        model: the model that `run` calls.
         run: the pass.
-        kept: bool [batch, length], the positions that are wanted.
+        kept: bool [batch, length], the positions.
     """
-    found = []
+    inputs = []
 
     def take(_: torch.nn.Module, given: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
-        found.append(given[0][kept])
-        return (given[0][:, :0],)
+        inputs.append(given[0][kept])
+        return (given[0][:, :0],)  # no positions are left, so the layer computes nothing
 
     hook = model.get_output_embeddings().register_forward_pre_hook(take)
     try:
         run()
     finally:
         hook.remove()
-    return found[0]
+    return inputs[0]
 
 
 def logits(model: PreTrainedModel, hidden: torch.Tensor) -> torch.Tensor:
-    """Logits [positions, vocabulary] of last hidden states [positions, width], by all that the model does after its
-    layers: some models scale or cap what the output layer gives."""
+    """Logits [positions, vocabulary] of last hidden states [positions, width], with all steps that the model applies
+    after its layers: some models scale or cap their logits."""
     inner = model.get_base_model() if hasattr(model, "get_base_model") else model
     with _instead_of_layers(inner, hidden[None]):
         return inner(inputs_embeds=hidden[None], use_cache=False).logits[0]
@@ -88,10 +88,11 @@ def logits(model: PreTrainedModel, hidden: torch.Tensor) -> torch.Tensor:
 
 @contextmanager
 def _instead_of_layers(model: PreTrainedModel, hidden: torch.Tensor) -> Iterator[None]:
+    """Within this context, the model's layers return `hidden` [1, positions, width] instead of running."""
     base: Any = model.base_model
     before = base.__dict__.get("forward")
     made = BaseModelOutputWithPast(last_hidden_state=hidden)
-    made.image_hidden_states = None  # models that also take pictures hand this on
+    made.image_hidden_states = None  # models for text and images read this attribute
     base.forward = lambda *args, **kwargs: made
     try:
         yield

@@ -64,15 +64,22 @@ def edges(visible: torch.Tensor, documents: torch.Tensor) -> tuple[torch.Tensor,
 
 
 def sees(i: Any, j: Any, visible: Any, start: Any, end: Any) -> Any:
-    """Whether query i sees key j, elementwise; `visible` is that of query i, [start, end) the source."""
+    """Whether query i attends to key j, elementwise.
+
+    Args:
+        i, j: places in the row.
+        visible: number of source tokens that query i attends to.
+        start, end: the source of the query's document is [start, end).
+    """
     return (j <= i) & ((j < start + visible) | (j >= end))
 
 
 def position(j: Any, visible: Any, start: Any, end: Any) -> Any:
-    """Where query i finds key j when hidden source tokens take no room: j - hidden_i * [j is past the source].
+    """Position of key j for query i if hidden source tokens do not count: j - hidden_i * [j is after the source].
 
-    Modified ALiBi adds m_h times this to the scores of head h (arXiv 2405.10443; it differs from the distance to the
-    query by a constant, which the softmax cancels). At inference nothing is hidden and keys stand side by side.
+    Modified ALiBi adds m_h times this position to the scores of head h (arXiv 2405.10443). It differs from the distance
+    to the query by a constant, which cancels in the softmax. In decoding the hidden tokens do not exist yet, so keys
+    have these positions without any correction. Arguments are as in `sees`.
     """
     return j - (end - start - visible) * (j >= end)
 
@@ -80,12 +87,12 @@ def position(j: Any, visible: Any, start: Any, end: Any) -> Any:
 def mask_mod(
     visible: torch.Tensor, documents: torch.Tensor, window: int | None = None, hidden_counts: bool = False
 ) -> Any:
-    """FlexAttention's mask function: (batch, head, query, key) -> is it seen.
+    """FlexAttention's mask function: (batch, head, query, key) -> whether the query attends to the key.
 
     Args:
-        visible, documents: as for `edges`.
-        window: keys that a query sees at most, its own among them.
-        hidden_counts: whether hidden tokens take room in the window.
+        visible, documents: as in `edges`.
+        window: largest number of keys that a query attends to, including its own; None: no limit.
+        hidden_counts: whether hidden tokens count for the window.
     """
     _, start, end = edges(visible, documents)
 
@@ -116,12 +123,12 @@ class Words(NamedTuple):
 
 
 def _firsts(lengths: np.ndarray) -> np.ndarray:
-    """Start of each part in a concatenation of parts with these lengths."""
+    """Start of each part in a concatenation of parts with these lengths: `[2, 3, 1]` gives `[0, 2, 5]`."""
     return np.cumsum(lengths) - lengths
 
 
 def _counting(lengths: np.ndarray) -> np.ndarray:
-    """0, 1, ..., length - 1 for each length, concatenated."""
+    """0, 1, ..., length - 1 for each length, concatenated: `[2, 3]` gives `[0, 1, 0, 1, 2]`."""
     return np.arange(lengths.sum()) - np.repeat(_firsts(lengths), lengths)
 
 
@@ -155,14 +162,15 @@ def fill(
         raise ValueError("a schedule reads more words than the source has")
     size = source.tokens
 
-    # `ends`: W + 1 entries per example, the source tokens in words 1..w for w = 0..W, counted from the first example
-    # on. With it, `shown` turns each g(t) from words into tokens of its own example.
+    # `ends`: W + 1 entries per example, the number of source tokens in words 1..w for w = 0..W. The cumulative sum runs
+    # over all examples, so `shown` subtracts the tokens of earlier examples. `shown` is each g(t) in tokens.
     steps = source.count + 1
     bins = np.repeat(_firsts(steps), size) + source.word
     ends = np.cumsum(np.bincount(bins, minlength=steps.sum()))
     shown = ends[np.repeat(_firsts(steps), turns) + read] - np.repeat(_firsts(size), turns)
 
-    # `part`: the target word of each token after the source; the mark counts as word 1, the end as word T + 1.
+    # `part`: the target word of each token after the source. The mark counts as word 1, since its last token predicts
+    # word 1; the end-of-sequence token counts as word T + 1.
     after = between + target.tokens + 1  # [examples] tokens after the source
     which = np.repeat(np.arange(len(before)), after)  # [tokens after the source] number of the example
     part = np.ones(after.sum(), dtype=np.int64)
@@ -173,11 +181,12 @@ def fill(
     part[final] = turns
     # `due`: the word t whose g(t) a token gets.
     if mode == "exact":
-        due = np.concatenate([part[1:], [1]])  # the word of the next token, which this token predicts
+        # the word of the next token, which this token predicts; for end-of-sequence tokens, see `final` below
+        due = np.concatenate([part[1:], [1]])
     else:
         due = np.minimum(part + in_target, turns[which])  # the next word, for every token of a word
     response = shown[_firsts(turns)[which] + due - 1]
-    response[final] = size
+    response[final] = size  # the end-of-sequence token predicts nothing
 
     length = before + size + after
     visible = np.zeros(length.sum(), dtype=np.int64)  # 0 before the source
@@ -192,8 +201,8 @@ def vectors(examples: Sequence[Spelled], schedules: Sequence[np.ndarray], mode: 
 
     Args:
         examples: sentence pairs in tokens.
-        schedules: g(1), ..., g(T + 1) of each, in its units.
-        mode: `exact` or `official`.
+        schedules: g(1), ..., g(T + 1) of each pair, in source units.
+        mode: `exact` or `official`, see above.
 
     Raises:
         ValueError: a schedule does not fit its sentence pair.

@@ -1,8 +1,8 @@
-"""What a configuration will take, before anything runs: jobs, hours of a GPU, disk, downloads.
+"""Estimates the cost of a configuration before it runs: jobs, GPU hours, disk space and downloads.
 
-By formula, with the assumptions under `estimate` in config/resources.yaml: training costs 6 operations per parameter
-and token, decoding 2; weights are 4 bytes on disk, and an unfinished training keeps 12 bytes per parameter. Where an
-earlier run of the same configuration left benchmarks or timings, these count instead.
+The formulas use the assumptions under `estimate` in config/resources.yaml. Training takes 6 operations per parameter
+and token, and decoding takes 2. A parameter takes 4 bytes on disk in a finished model, and 24 bytes in a training in
+progress. If an earlier run of the same configuration has left benchmarks or timings, these replace the formulas.
 """
 
 from __future__ import annotations
@@ -40,47 +40,53 @@ from dragoman.storage import read_manifest
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 WEIGHT = 4
-"""Bytes of a parameter of a finished model, and of a gradient or a moment."""
+"""Bytes of a parameter of a finished model, and of one of AdamW's moments."""
 UNFINISHED = 2 * 3 * WEIGHT
-"""Bytes per parameter of a training in progress: weights and AdamW's two moments, and the same again while the next
-checkpoint is written."""
+"""Bytes per parameter of a training in progress: weights and AdamW's two moments, twice, since the old checkpoint is
+removed only after the next one is written."""
 NEURAL_BYTES = 1.3e9 + 2.3e9
-"""The environment of neural metrics, and the model of COMET, which is the largest."""
+"""Bytes of the environment of neural metrics, and of the model of COMET, which is the largest one."""
 
 
 @dataclass
 class Effort:
-    """What the jobs of one rule take together."""
+    """The cost of all jobs of one rule."""
 
     jobs: int
     gpu_seconds: float = 0.0
+    """Seconds times GPUs, over all jobs."""
     measured: int = 0
-    """Jobs whose time is that of an earlier run, or the mean of such jobs of the same tuning or system."""
+    """Number of jobs whose time was measured in an earlier run, or is the mean of measured times of the same tuning or
+    system."""
     unknown: int = 0
-    """Jobs that nothing can be said about."""
+    """Number of jobs whose time cannot be estimated; they are not part of `gpu_seconds`."""
 
 
 @dataclass
 class Forecast:
-    """What a configuration takes."""
+    """The cost of a configuration."""
 
     rules: dict[str, Effort]
+    """Rule -> its cost, in the order of the workflow."""
     disk: dict[str, float] = field(default_factory=dict)
-    """Bytes, by what holds them."""
+    """Kind of file -> bytes on disk."""
     download: dict[str, float] = field(default_factory=dict)
+    """Kind of file -> bytes to download."""
     unknown: dict[str, None] = field(default_factory=dict)
-    """What is not known and therefore counted nowhere; each a sentence that says what to do."""
+    """Sentences about quantities that are missing from the estimate; each one says how to add them."""
 
     @property
     def gpu_hours(self) -> float:
+        """Hours times GPUs, over all jobs whose time can be estimated."""
         return sum(rule.gpu_seconds for rule in self.rules.values()) / 3600
 
 
 def jobs(plan: Plan) -> dict[str, int]:
-    """Jobs by rule, were nothing done yet; rules in the order of the workflow."""
+    """Rule -> number of jobs of a run from the beginning, in the order of the workflow; rules without jobs are left
+    out."""
     scratch = [name for name in plan.models_used() if plan.model(name).source == "scratch"]
     dequantised = [name for name in plan.models_used() if isinstance(plan.model(name), GgufModel | PackageModel)]
-    found = {
+    counts = {
         "download": sum(plan.needs_download(corpus) for corpus, _ in plan.corpora_used()),
         "prepare": len(plan.corpora_used()),
         "fetch_weights": sum(plan.needs_weights(name) for name in plan.models_used()),
@@ -103,11 +109,16 @@ def jobs(plan: Plan) -> dict[str, int]:
         "costs": 1,
         "page": 1,
     }
-    return {rule: count for rule, count in found.items() if count}
+    return {rule: count for rule, count in counts.items() if count}
 
 
 def forecast(plan: Plan, table: resources.Resources) -> Forecast:
-    """What all jobs of a configuration take."""
+    """The cost of all jobs of a configuration.
+
+    Args:
+        plan: the plan of the configuration; its results folder may hold measurements of an earlier run.
+        table: resources and assumptions, from config/resources.yaml.
+    """
     return _Forecaster(plan, table).made()
 
 
@@ -127,23 +138,25 @@ class _Forecaster:
         self._space()
         return self.result
 
-    # -------------------------------------------------------------------------------------------------- what is known
+    # --------------------------------------------------------------------------------- sizes of models and corpora
 
     def _missing(self, sentence: str) -> None:
         self.result.unknown[sentence] = None
 
     def _parameters(self, name: str) -> int | None:
-        """Weights of a foundation model: those of its folder, where it is there."""
+        """Number of parameters of a foundation model, from its folder if it exists, otherwise from the configuration;
+        None if neither has it."""
         try:
             return int(read_manifest(self.plan.model_folder(name))["parameters"])
         except (OSError, ValueError, KeyError):
-            found = resources.parameters(self.plan.model(name))
-        if found is None:
-            self._missing(f"how large the model {name} is: say models.{name}.parameters")
-        return found
+            parameters = resources.parameters(self.plan.model(name))
+        if parameters is None:
+            self._missing(f"the size of the model {name}: set models.{name}.parameters")
+        return parameters
 
     def _sentences(self, corpus: str, pair: str, split: Split) -> int | None:
-        """Sentence pairs of a split: counted where they are here, else as the configuration says."""
+        """Number of sentence pairs of a split: counted if the text is on disk, otherwise from the configuration; None
+        if neither has it."""
         if (corpus, pair, split) not in self.known:
             self.known[corpus, pair, split] = self._count(corpus, pair, split)
         return self.known[corpus, pair, split]
@@ -168,19 +181,23 @@ class _Forecaster:
                 given = bool(getattr(spec, split))
             case UdCorpus():
                 given = True
-            case PivotCorpus():  # at most as many as the smaller pair has
-                found = [self._sentences(spec.corpus, base, split) for base in spec.bases(pair)]
-                known = [count for count in found if count is not None]
-                return spec.sizes.get(split, min(known) if len(known) == len(found) else None)
+            case PivotCorpus():  # a pivot joins two pairs, so it has at most as many sentences as the smaller one
+                counts = [self._sentences(spec.corpus, base, split) for base in spec.bases(pair)]
+                known = [count for count in counts if count is not None]
+                return spec.sizes.get(split, min(known) if len(known) == len(counts) else None)
         if given and split not in spec.sizes:
-            self._missing(f"how many sentences {corpus} has: say corpora.{corpus}.sizes.{split}")
+            self._missing(f"the number of sentences of {corpus}: set corpora.{corpus}.sizes.{split}")
             return None
         return spec.sizes.get(split, 0)
 
     # ----------------------------------------------------------------------------------------------------------- time
 
     def _time(self, rule: str, runs: Iterable[Any], formula: Callable[[Any], tuple[float, int] | None]) -> None:
-        """Add up GPU seconds of the runs of one rule: `formula` gives seconds and GPUs of a run, or None."""
+        """Add up the GPU seconds of all runs of one rule.
+
+        Args:
+            formula: run -> (seconds, GPUs), or None if they cannot be estimated. Measured seconds replace its seconds.
+        """
         runs = list(runs)
         effort = self.result.rules.get(rule)
         if effort is None:
@@ -201,11 +218,11 @@ class _Forecaster:
             effort.gpu_seconds += (estimate[0] if seconds is None else seconds) * estimate[1]
 
     def _measured(self, rule: str, run: Any) -> float | None:
-        """Seconds that this very run took before, as its timing or its benchmark says."""
+        """Seconds that the same run took before, from its timing or its benchmark; None if it has not run."""
         if isinstance(run, TuningRun) and (path := self.plan.timing_file(run)).is_file():
             return float(json.loads(path.read_text(encoding="utf-8"))["seconds"])
         parts = [run] if isinstance(run, str) else list(map(str, vars(run).values()))
-        if rule == "answer":  # of no pair
+        if rule == "answer":  # answers to instructions belong to no language pair
             parts.remove(run.pair)
         if not isinstance(run, str):
             parts[-1] = f"seed-{parts[-1]}"
@@ -213,7 +230,7 @@ class _Forecaster:
         if not path.is_file():
             return None
         seconds = 0.0
-        for each in (path, *path.with_suffix("").glob("shard-*.tsv")):  # parts of the test set, where it was split
+        for each in (path, *path.with_suffix("").glob("shard-*.tsv")):  # shards are decoded by jobs of their own
             with open(each, encoding="utf-8", newline="") as file:
                 seconds += mean(float(row["s"]) for row in csv.DictReader(file, delimiter="\t"))
         return seconds
@@ -247,17 +264,18 @@ class _Forecaster:
         text += [(tuning.mix.corpus, PAIR, tuning.mix.limit)] if tuning.mix else []
         examples: int | None = 0
         for corpus, pair, most in text if tuning.training.epochs else ():
-            found = self._sentences(corpus, pair, "train")
-            if found is None:
+            sentences = self._sentences(corpus, pair, "train")
+            if sentences is None:
                 examples = None
                 break
-            examples += min(found, most or found)
+            examples += min(sentences, most or sentences)
         return self._training(experiment.model, tuning.training, examples, self.assumed.methods.get(tuning.method, 1.0))
 
     def _tested(self, experiment: str, pair: str) -> int | None:
+        """Number of test sentences of an experiment, after its limit."""
         test = self.plan.experiment(experiment).test
-        found = self._sentences(test.corpus, pair, test.split)
-        return found if found is None else min(found, test.limit or found)
+        sentences = self._sentences(test.corpus, pair, test.split)
+        return sentences if sentences is None else min(sentences, test.limit or sentences)
 
     def _decoding(self, run: DecodeRun) -> tuple[float, int] | None:
         if self.plan.model_behind(run) is None:
@@ -268,7 +286,7 @@ class _Forecaster:
             return None
         decoder = self.plan.system(run).decoder
         tokens = float(self.assumed.tokens)
-        if getattr(decoder, "recompute", False):  # after each word of some 1.5 tokens, all of the answer so far
+        if getattr(decoder, "recompute", False):  # each word (about 1.5 tokens) recomputes all tokens before it
             tokens = tokens / 2 * (1 + (tokens / 2 / 1.5 + 1) / 2)
         seconds = 2 * size * sentences * tokens * decoder.predictions / self.assumed.decoding_flops
         return seconds + self.assumed.job_seconds, self.table.with_model(size, train=False).gpu
@@ -304,7 +322,7 @@ class _Forecaster:
             if plan.needs_weights(name):
                 assert isinstance(model, GgufModel | PackageModel)
                 if model.download is None:
-                    self._missing(f"how much is downloaded for the model {name}: say models.{name}.download")
+                    self._missing(f"the download size of the model {name}: set models.{name}.download")
                 download["models"] += model.download or 0
                 disk["downloaded models"] += model.download or 0
             if isinstance(model, HubModel):
@@ -337,7 +355,7 @@ class _Forecaster:
 
 
 def _kind(run: Any) -> Any:
-    """What runs that differ only in pair and seed have in common."""
+    """A key that runs share if they differ only in pair and seed."""
     match run:
         case TuningRun():
             return run.experiment, run.tuning

@@ -100,24 +100,24 @@ class Inputs(Folders):
             return decoder.model_copy(update={"files": files, "corpus": None})
         if not isinstance(decoder, PrefilledDecoder):
             return decoder
-        prior, found = decoder.prior, dict[str, Any]()
+        prior, replaced = decoder.prior, dict[str, Any]()
         match prior:
             case SftPrior() if twin := self.prior_twin(run):
-                found = {"twin": self.tuning_folder(twin).as_posix()}
+                replaced = {"twin": self.tuning_folder(twin).as_posix()}
             case RefinedPrior(model=str(name)):
-                found = {"model": self.model_folder(name).as_posix()}
+                replaced = {"model": self.model_folder(name).as_posix()}
             case RefinedPrior(hypotheses=str(path)):
-                found = {"hypotheses": path.replace("{pair}", run.pair)}
+                replaced = {"hypotheses": path.replace("{pair}", run.pair)}
             case RefinedPrior(system=str()):
                 path = self.decode_folder(self._refining(run, prior.system)) / "hypotheses.jsonl"
-                found = {"system": None, "hypotheses": path.as_posix()}
+                replaced = {"system": None, "hypotheses": path.as_posix()}
             case PseudoPrior(corpus=str(name)):
-                found = {"files": {run.pair: self._train_file(name, run.pair)}, "corpus": None}
+                replaced = {"files": {run.pair: self._train_file(name, run.pair)}, "corpus": None}
             case RandomPrior(corpus=str(name)):
                 pairs = [*self.experiment(run.experiment).test.pairs, run.pair]
                 texts = {pair.rpartition("-")[2]: self._train_file(name, pair) for pair in pairs}
-                found = {"files": texts, "corpus": None}
-        return decoder.model_copy(update={"prior": prior.model_copy(update=found)})
+                replaced = {"files": texts, "corpus": None}
+        return decoder.model_copy(update={"prior": prior.model_copy(update=replaced)})
 
     def _guiding(self, experiment: Experiment, decoder: Guided) -> list[str]:
         """Pairs whose training text a decoder reads, one into each language."""

@@ -1,8 +1,9 @@
-"""A prompt is a list of segments with roles; what the model sees is their token ids, one after the other.
+"""Prompts: lists of segments with roles. The model's input is the token ids of all segments, one after the other.
 
-Every segment is tokenised by itself and ids are joined, never text: so training, decoding, masks and prior tokens agree
-on every boundary, whatever the tokenizer would merge across it. Tokenizers in sentencepiece's manner begin every text
-with a blank; here only the first segment is such a beginning, so that what a prompt glues together stays glued.
+Each segment is tokenised by itself, and token ids are joined instead of texts. So training, decoding, masks and prior
+tokens agree on the boundaries of segments, even if the tokenizer would merge text across them. Tokenizers like
+SentencePiece put a blank before every text; here they put it only before the first segment, so that later segments join
+the text before them without a blank.
 """
 
 from __future__ import annotations
@@ -23,19 +24,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Token ids of one segment, and its role: instruction, source, mark or target."""
+    """The token ids of one segment, and its role: instruction, source, mark or target."""
 
     role: str
     ids: list[int]
 
 
 def render(prompt: Prompt, pair: str, source: str, target: str) -> list[tuple[str, str]]:
-    """(role, text) of every segment, language names and sentences filled in.
+    """(role, text) of every segment, with the names of languages and the sentences filled in.
 
-    Sentences are put in last and never searched, so that braces in a sentence stay braces.
+    Sentences are filled in last, so that placeholders in a sentence are left alone.
 
     Raises:
-        ValueError: the prompt has names of its own, but none for a language it names.
+        ValueError: the prompt has its own names of languages, but none for a language of the pair.
     """
     source_language, target_language = split_pair(pair)
     rendered = []
@@ -53,10 +54,10 @@ def render(prompt: Prompt, pair: str, source: str, target: str) -> list[tuple[st
 
 
 def name(prompt: Prompt, code: str) -> str:
-    """What a language is called in a prompt.
+    """The name of a language in a prompt.
 
     Raises:
-        ValueError: the prompt has names of its own, but none for this language.
+        ValueError: the prompt has its own names of languages, but none for this language.
     """
     names = NAMES if prompt.names is None else prompt.names
     if code not in names:
@@ -65,26 +66,26 @@ def name(prompt: Prompt, code: str) -> str:
 
 
 def tokenize(tokenizer: PreTrainedTokenizerBase, place: int, texts: Sequence[str], **options: Any) -> Any:
-    """What a tokenizer makes of the texts of one segment, without tokens that no text holds.
+    """The tokenizer's encoding of the texts of one segment, without special tokens at their ends.
 
     Args:
-        tokenizer: any; one without a tokenizer.json is taken as it is.
-        place: of the segment in the prompt, from 0.
-        texts: of every example.
-        options: for the tokenizer.
+        tokenizer: any tokenizer; `place` has no effect on a slow one (without a tokenizer.json).
+        place: number of the segment in the prompt, from 0.
+        texts: [examples] the text of the segment in each example.
+        options: further arguments of the tokenizer.
     """
     return (inside(tokenizer) if place else tokenizer)(list(texts), add_special_tokens=False, **options)
 
 
 @lru_cache(maxsize=4)
 def inside(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
-    """A tokenizer for text that goes on: the same, but for the blank that it would put before a text."""
+    """The tokenizer for text in the middle of a prompt: it puts no blank before a text, and is otherwise the same."""
     if not tokenizer.is_fast:
         return tokenizer
     from tokenizers import Tokenizer, normalizers, pre_tokenizers
 
     backend = tokenizer.backend_tokenizer
-    # the two parts alone: all of a large tokenizer.json takes seconds to write and read
+    # only these two parts can add the blank; to write and read a whole large tokenizer.json would take seconds
     parts = [json.loads(part.__getstate__()) if part else None for part in (backend.normalizer, backend.pre_tokenizer)]
     bare = [without_blank(part) for part in parts]
     if parts == bare:
@@ -94,7 +95,7 @@ def inside(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
         ("normalizer", "pre_tokenizer"), (normalizers.Lowercase(), pre_tokenizers.Whitespace()), bare, strict=True
     ):
         if part is not None:
-            kind.__setstate__(json.dumps(part).encode())  # any part can be set to what another one is
+            kind.__setstate__(json.dumps(part).encode())  # gives the object the type and the options in the JSON
             setattr(whole, name, kind)
     whole.decoder, whole.post_processor = backend.decoder, backend.post_processor
     whole.encode_special_tokens = backend.encode_special_tokens
@@ -106,7 +107,7 @@ def inside(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
 
 
 def without_blank(part: Any) -> Any:
-    """A normalizer or pre-tokenizer, in the form of tokenizer.json, that puts nothing before a text."""
+    """A normalizer or pre-tokenizer, as JSON in tokenizer.json, without the blank that it puts before a text."""
     match part:
         case {"type": "Prepend"}:
             return None
@@ -121,13 +122,13 @@ def without_blank(part: Any) -> Any:
 
 
 def begins_with_token(text: str, tokenizer: PreTrainedTokenizerBase) -> bool:
-    """Whether a text begins with a token that is found in a text as it is, like `<|im_end|>`."""
+    """Whether a text begins with an added token like `<|im_end|>`, which tokenizers never split or merge."""
     return any(text.startswith(token) for token in tokenizer.added_tokens_encoder)
 
 
 def opening(prompt: Prompt, tokenizer: PreTrainedTokenizerBase) -> list[int]:
-    """Token ids that a prompt begins with, before those of its first segment."""
-    if prompt.template == "chat":  # it holds them as text
+    """Token ids before the first segment of a prompt, such as the beginning-of-sequence token."""
+    if prompt.template == "chat":  # the template writes these tokens as text
         return []
     if prompt.bos == "auto":
         return added(tokenizer)
@@ -138,7 +139,7 @@ def opening(prompt: Prompt, tokenizer: PreTrainedTokenizerBase) -> list[int]:
 
 @lru_cache(maxsize=4)
 def added(tokenizer: PreTrainedTokenizerBase) -> list[int]:
-    """Token ids that a tokenizer itself puts before a text."""
+    """Token ids that a tokenizer puts before a text by default."""
     whole, bare = (tokenizer("a", add_special_tokens=special)["input_ids"] for special in (True, False))
     starts = [start for start in range(len(whole)) if whole[start : start + len(bare)] == bare]
     return list(whole[: starts[0]]) if starts else []
@@ -148,7 +149,7 @@ def end(prompt: Prompt, tokenizer: PreTrainedTokenizerBase) -> int:
     """The token id that ends an answer.
 
     Raises:
-        ValueError: there is none, or the prompt names one that the tokenizer does not have.
+        ValueError: the tokenizer has no end-of-sequence token, or lacks the token that the prompt names.
     """
     if prompt.template == "chat" and prompt.end is None:
         raise ValueError("a prompt with `template: chat` is filled in with the model's template first (chat.rendered)")
@@ -165,7 +166,7 @@ def end(prompt: Prompt, tokenizer: PreTrainedTokenizerBase) -> int:
 
 
 def set_end(prompt: Prompt, tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel) -> None:
-    """Have tokenizer and model take the token that ends an answer of this prompt for the end, once trained with it."""
+    """Make the token that ends answers of this prompt an end-of-sequence token of a fine-tuned model and tokenizer."""
     token = end(prompt, tokenizer)
     if token == tokenizer.eos_token_id:
         return
@@ -182,8 +183,15 @@ def encode(
     sources: Sequence[str],
     targets: Sequence[str] | None = None,
 ) -> list[list[Piece]]:
-    """Pieces of every example. With `targets`, the last piece is the target and the token that ends it; without,
-    examples end where the model is to go on.
+    """The pieces of every example, one per segment.
+
+    Args:
+        prompt: the prompt, with its chat template filled in.
+        tokenizer: any tokenizer.
+        pair: gives the names of the languages.
+        sources: [examples] the source sentences.
+        targets: [examples] the target sentences; the last piece then is the target with the token that ends it. None:
+            examples end at the point at which the model continues.
 
     Raises:
         ValueError: the tokenizer lacks a token that the prompt needs.
@@ -203,22 +211,22 @@ def encode(
 def cut(
     columns: Sequence[tuple[str, Sequence[str] | str]], tokenizer: PreTrainedTokenizerBase, count: int, prompt: Prompt
 ) -> list[list[Piece]]:
-    """Pieces of every example from the texts of their segments; a target ends with the token that ends an answer.
+    """The pieces of every example, made from the texts of its segments; the token that ends an answer follows a target.
 
     Args:
-        columns: role and texts of each segment; of one that is the same in all examples, its text.
-        tokenizer: any.
-        count: of the examples.
-        prompt: says what examples begin with, and what ends an answer.
+        columns: for each segment, its role and its texts [examples], or one text if it is the same in all examples.
+        tokenizer: any tokenizer.
+        count: number of examples.
+        prompt: gives the tokens at the beginning of an example and at the end of an answer.
 
     Raises:
-        ValueError: the tokenizer lacks a token that is needed.
+        ValueError: the tokenizer lacks a token that the prompt needs.
     """
     first, last = opening(prompt, tokenizer), end(prompt, tokenizer)
     made: list[list[Piece]] = []
     for index, (role, texts) in enumerate(columns):
         same = isinstance(texts, str)
-        # after a token of its own, like the end of a turn, some tokenizers put a blank before text as at its beginning
+        # after an added token, like the end of a turn, some tokenizers put a blank before text as at the beginning
         place = 0 if same and begins_with_token(texts, tokenizer) else index
         ids = tokenize(tokenizer, place, [texts] if same else texts)["input_ids"] if texts or same else []
         if role == "target":

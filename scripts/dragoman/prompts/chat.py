@@ -1,12 +1,12 @@
-"""A model's own chat template as a prompt: rendered once, and cut into segments, so that the rest sees segments only.
+"""Chat templates as prompts: a model's own template is rendered once and cut into segments, like any other prompt.
 
     <|im_start|>user\\nTo French: The red car.<|im_end|>\\n<|im_start|>assistant\\nLa voiture rouge.<|im_end|>\\n
     instruction --------------|source --------|mark -------------------------|target ----------|end -----
 
-The template (Jinja, in the tokenizer) is given the placeholders of our prompt for text. It may write anything around a
-message, but has to keep the message itself: then the segments, filled in and tokenised one by one, are the very ids
-that `apply_chat_template` gives for the filled messages. That is tried on several sentences, and a template for which
-it does not hold is refused. What comes after the token that ends the answer is left out: no model ever writes it.
+The template (Jinja, in the tokenizer) is rendered with the placeholders of our prompt as the message. It may write
+anything around the message, but must keep the message unchanged. Then the segments, filled in and tokenised one by one,
+give the same ids as `apply_chat_template` gives for the filled-in message. This is checked with several sentences, and
+other templates are refused. Text after the token that ends the answer is left out, since no model writes it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 PAIR = "en-fr"
-"""Any pair: what languages are called plays no part in whether a template keeps a text."""
+"""The pair of the checks below. Any pair would do, since names of languages do not affect them."""
 PROBES = [
     "The old man buys 2 red cars.",
     "He said: \"it's <b>1 & 1</b>\", didn't he?",
@@ -29,21 +29,22 @@ PROBES = [
     "我在 2024 年。",
     "…and so on",
 ]
-"""Sentences that a template must keep: quotes, tags, backslashes, braces, other scripts, several first characters."""
+"""Sentences that a template must keep unchanged: they have quotes, tags, backslashes, braces, other scripts, and
+various first characters."""
 
 NO_DATE = "no date is fixed"
 CLOCK = (
     "{% macro strftime_now(form) %}{{ fixed_date or raise_exception('" + NO_DATE + "') }}{% endmacro %}"
-    "{{ '' }}"  # else a line break at the beginning of the template would be taken for the macro's end
+    "{{ '' }}"  # keeps a line break at the beginning of the template, which Jinja would remove after the macro
 )
-"""Goes before a template, so that it writes a date that the prompt names, and never today's."""
+"""Goes before a template and replaces its date function: it gives the date that the prompt sets, never today's."""
 
 
 def for_model(prompt: Prompt, folder: Path) -> Prompt:
-    """A prompt for the model in a folder: filled in with its chat template where the prompt asks for that.
+    """A prompt for the model in a folder; with `template: chat`, the model's chat template is filled in.
 
     Raises:
-        ValueError: as `rendered`.
+        ValueError: as in `rendered`.
     """
     if prompt.template is None:
         return prompt
@@ -53,10 +54,11 @@ def for_model(prompt: Prompt, folder: Path) -> Prompt:
 
 
 def rendered(prompt: Prompt, tokenizer: PreTrainedTokenizerBase) -> Prompt:
-    """The prompt with a model's chat template around its segments; the same prompt, where it asks for none or has it.
+    """The prompt with a model's chat template around its segments. A prompt that has no `template`, or has been
+    rendered, is returned unchanged.
 
     Raises:
-        ValueError: there is no template, or it changes what it is given; the message says what.
+        ValueError: the tokenizer has no template, or the template refuses or changes the messages.
     """
     if prompt.template is None or prompt.end is not None:
         return prompt
@@ -91,7 +93,11 @@ def rendered(prompt: Prompt, tokenizer: PreTrainedTokenizerBase) -> Prompt:
 
 
 def _applied(prompt: Prompt, tokenizer: PreTrainedTokenizerBase, asked: str, answer: str | None = None) -> str:
-    """What the template makes of a message, up to where the answer begins; or of a message and its answer."""
+    """The template's text for a message, up to the beginning of the answer; with `answer`, also the answer and its end.
+
+    Raises:
+        ValueError: the tokenizer has no template, or the template refuses the messages.
+    """
     if tokenizer.chat_template is None:
         raise ValueError(
             f"the tokenizer of {tokenizer.name_or_path} has no chat template; take a model that was tuned for "
@@ -113,7 +119,7 @@ def _applied(prompt: Prompt, tokenizer: PreTrainedTokenizerBase, asked: str, ans
                 **options,
             )
         )
-    except Exception as error:  # a template raises whatever it likes
+    except Exception as error:  # Jinja code in a template can raise any error
         said = f"{error}".splitlines()[0] if f"{error}" else type(error).__name__
         if said == NO_DATE:
             said = (
@@ -125,7 +131,11 @@ def _applied(prompt: Prompt, tokenizer: PreTrainedTokenizerBase, asked: str, ans
 
 
 def _segments(prompt: Prompt, head: str, tail: str, apart: bool) -> list[Segment]:
-    """Our segments, with what a template writes before and after the user's message; `apart`: in one of its own."""
+    """Our segments, with the template's text before (`head`) and after (`tail`) the user's message.
+
+    Args:
+        apart: whether `tail` becomes a segment of its own even after a mark.
+    """
     *asked, target = prompt.segments
     if head and asked[0].role == "instruction":
         asked[0] = Segment(role="instruction", text=head + asked[0].text)
@@ -139,7 +149,11 @@ def _segments(prompt: Prompt, head: str, tail: str, apart: bool) -> list[Segment
 
 
 def _end(rest: str, tokenizer: PreTrainedTokenizerBase, where: str) -> str:
-    """The token that ends an answer: what the template writes right after one."""
+    """The token that ends an answer: the first token that the template writes after it.
+
+    Raises:
+        ValueError: there is no such token, or it is not a special token.
+    """
     if not rest:  # the tokenizer ends a text by itself
         if tokenizer.eos_token is None:
             raise ValueError(f"{where} writes nothing after an answer, and the tokenizer has no end-of-sequence token")
@@ -151,10 +165,10 @@ def _end(rest: str, tokenizer: PreTrainedTokenizerBase, where: str) -> str:
 
 
 def _check(prompt: Prompt, made: Prompt, tokenizer: PreTrainedTokenizerBase, where: str) -> None:
-    """Compare filled segments with the template's own text and ids, on several sentences.
+    """Compare filled-in segments with the template's own text and ids, for several sentences.
 
     Raises:
-        ValueError: they differ.
+        ValueError: texts or ids differ.
     """
     for source, target in zip(PROBES, [*PROBES[1:], PROBES[0]], strict=True):
         filled = [text for _, text in render(prompt, PAIR, source, target)]
@@ -173,7 +187,7 @@ def _check(prompt: Prompt, made: Prompt, tokenizer: PreTrainedTokenizerBase, whe
 
 
 def _seam(parts: list[Piece], ids: list[int], tokenizer: PreTrainedTokenizerBase, where: str) -> str:
-    """Where ids differ, for a message."""
+    """A message about the first ids that differ."""
     own = joined(parts)
     place = next((i for i, (a, b) in enumerate(zip(ids, own, strict=False)) if a != b), len(ids))
     shown = [tokenizer.convert_ids_to_tokens(each[place : place + 3]) for each in (own, ids)]

@@ -1,8 +1,8 @@
-"""What a tokenizer puts before a text, and whether prompts agree with it.
+"""Checks whether prompts begin as a model's tokenizer begins a text.
 
-A checkpoint was trained on texts as its own tokenizer begins them. Without that beginning some models write nothing, or
-the same words again and again (Gemma); with another one they read a mark that means something else (the beginning-of-
-sequence token of SmolLM2 begins a turn of a conversation).
+A checkpoint was trained on texts with the tokens that its tokenizer puts before a text. Without these tokens, some
+models write nothing or repeat themselves (Gemma). With other tokens, the prompt may begin with a token that has another
+meaning (SmolLM2's beginning-of-sequence token begins a turn of a conversation).
 """
 
 from __future__ import annotations
@@ -24,28 +24,29 @@ log = logging.getLogger(__name__)
 
 
 class Remark(NamedTuple):
-    """What a prompt begins with, in a sentence."""
+    """A sentence about the tokens at the beginning of a prompt."""
 
     text: str
     warning: bool
-    """Whether it begins otherwise than the tokenizer begins a text."""
+    """Whether the prompt begins with other tokens than the tokenizer puts before a text."""
 
     @property
     def line(self) -> str:
-        """For a log or a terminal."""
+        """The sentence for a log or a terminal."""
         return f"{'warning: ' * self.warning}prompt {self.text}"
 
 
 def of(tokenizer: PreTrainedTokenizerBase) -> dict[str, Any]:
-    """What a manifest says of a model's tokenizer: what it puts before a text, and what `bos: true` puts there."""
+    """Facts about a tokenizer for a manifest: `adds`, the tokens that it puts before a text, and `bos`, the token that
+    `bos: true` puts there."""
     tokens = tokenizer.convert_ids_to_tokens(added(tokenizer))
     return {"adds": "".join(tokens), "bos": tokenizer.bos_token or tokenizer.eos_token}
 
 
 def known(plan: Plan, model: str) -> dict[str, Any] | None:
-    """The habits of a model's tokenizer, from its manifest or, before it has one, from a folder of the user's.
+    """The facts `of` a model's tokenizer, from the model's manifest, or from the user's folder if there is no manifest.
 
-    None where the model has not been fetched, and for models from scratch: their tokenizers put nothing before a text.
+    None if the model has not been fetched, and for models from scratch, whose tokenizers put nothing before a text.
     """
     spec, manifest = plan.model(model), plan.model_folder(model) / MANIFEST
     if isinstance(spec, ScratchModel):
@@ -60,27 +61,27 @@ def known(plan: Plan, model: str) -> dict[str, Any] | None:
 
 
 def remarks(plan: Plan, model: str) -> list[Remark]:
-    """A remark on each prompt that a model is given; none where its tokenizer is not known."""
+    """A remark on each prompt of a model; empty if the model's tokenizer is not known yet."""
     habits = known(plan, model)
     return [] if habits is None else [remark(*each, model, habits) for each in plan.prompts_with(model).items()]
 
 
 def warn(plan: Plan, model: str, prompt: Prompt) -> None:
-    """Log a warning where a prompt begins otherwise than the tokenizer of a model begins a text."""
+    """Log a warning if a prompt begins with other tokens than a model's tokenizer puts before a text."""
     names = [name for name, other in plan.prompts_with(model).items() if other == prompt]
     habits = known(plan, model)
-    if names and habits and (found := remark(names[0], prompt, model, habits)).warning:
-        log.warning(found.line)
+    if names and habits and (made := remark(names[0], prompt, model, habits)).warning:
+        log.warning(made.line)
 
 
 def remark(name: str, prompt: Prompt, model: str, habits: dict[str, Any]) -> Remark:
-    """What a prompt begins with.
+    """A remark on the tokens at the beginning of a prompt.
 
     Args:
-        name: of the prompt.
-        prompt: it.
-        model: the name of the model that is given it.
-        habits: of the model's tokenizer.
+        name: name of the prompt.
+        prompt: the prompt.
+        model: name of the model that gets the prompt.
+        habits: facts about the model's tokenizer, from `of`.
     """
     if prompt.template is not None:
         return Remark(f"{name}: begins and ends as the chat template of {model} does", False)

@@ -1,8 +1,8 @@
-"""Few-shot prompts: solved examples before the sentence to translate, as a prompt of its own.
+"""Few-shot prompts: demonstrations (solved examples) before the sentence to translate.
 
-Every demonstration is the whole prompt with its answer; a line break, and no end-of-sequence token, comes after it
-(arXiv 2403.14399, evaluate/*_shot_samples.json of the authors' code). The result is a `Prompt`, so that every decoder
-takes it; demonstrations are cut into the segments that training cut its examples into.
+Each demonstration is the whole prompt with its answer, followed by a line break and no end-of-sequence token (arXiv
+2403.14399, evaluate/*_shot_samples.json of the authors' code). The result is an ordinary `Prompt`, so every decoder
+accepts it. Demonstrations have the same segments as training examples.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from dragoman.prompts import chat, render
 
 
 def asked(plan: Plan, run: DecodeRun) -> Prompt:
-    """The prompt of a decoding: in the model's chat template, or after the demonstrations that its system shows.
+    """The prompt of a decoding, in the model's chat template or with the demonstrations of its system.
 
     Raises:
-        ValueError: a demonstration is not there, or cannot be shown; or as `chat.rendered`.
+        ValueError: a demonstration does not exist or cannot be used; or as in `chat.rendered`.
     """
     experiment, system = plan.experiment(run.experiment), plan.system(run)
     tuning = experiment.tunings[system.tuning] if system.tuning else None

@@ -47,10 +47,10 @@ def boxes(samples: Mapping[str, Sequence[float]], unit: str, colours: Mapping[st
     from matplotlib import ticker
     from matplotlib.patches import Rectangle
 
-    found = {label: box(sample) for label, sample in samples.items()}
-    low, high = min(b.low for b in found.values()), max(b.high for b in found.values())
+    summaries = {label: box(sample) for label, sample in samples.items()}
+    low, high = min(b.low for b in summaries.values()), max(b.high for b in summaries.values())
     logarithmic = low > 0 and high / low >= LOGARITHMIC
-    figure, ((axes,),) = panels([1], 0.34 * len(found) + 0.95)
+    figure, ((axes,),) = panels([1], 0.34 * len(summaries) + 0.95)
     if logarithmic:
         axes.set_xscale("log")
         axes.set_xlim(low / (high / low) ** 0.03, high * (high / low) ** 0.03)
@@ -60,7 +60,7 @@ def boxes(samples: Mapping[str, Sequence[float]], unit: str, colours: Mapping[st
     else:
         axes.set_xlim(min(0.0, low), high * 1.03 or 1.0)
     beside = axes.get_yaxis_transform()
-    for place, (label, b) in enumerate(found.items()):
+    for place, (label, b) in enumerate(summaries.items()):
         colour = colours[label]
         for start, end in ((b.low, b.quarter), (b.three_quarters, b.high)):
             axes.plot([start, end], [place, place], color=colour, linewidth=1.2, solid_capstyle="butt")
@@ -73,8 +73,8 @@ def boxes(samples: Mapping[str, Sequence[float]], unit: str, colours: Mapping[st
         axes.plot([b.median, b.median], [place - 0.28, place + 0.28], color=INK, linewidth=1.6, zorder=3)
         axes.text(1.075, place, _short(b.median), transform=beside, ha="right", va="center", color=INK)
     axes.text(1.075, -0.75, "median", transform=beside, ha="right", va="bottom", color=QUIET)
-    axes.set_yticks(range(len(found)), list(found), color=INK)
-    axes.set_ylim(len(found) - 0.4, -0.6)
+    axes.set_yticks(range(len(summaries)), list(summaries), color=INK)
+    axes.set_ylim(len(summaries) - 0.4, -0.6)
     axes.grid(axis="x")
     axes.set_axisbelow(True)
     axes.spines["left"].set_visible(False)

@@ -17,8 +17,8 @@ Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Piece:
-    """A stretch of a hypothesis that the reference has too, or (`differs`) has not."""
+class Span:
+    """A part of a hypothesis. The reference has the same words, or (`differs`) other words."""
 
     text: str
     differs: bool
@@ -45,11 +45,11 @@ class Hypothesis:
     system: str
     setting: str
     folded: bool
-    pieces: list[Piece] | None
+    spans: list[Span] | None
     """None where the system has not translated this sentence."""
     astray: str = ""
     words: Sequence[str] = ()
-    """As the decoder parted them, which `pieces` need not show: a line separator becomes a visible sign."""
+    """As the decoder parted them, which `spans` need not show: a line separator becomes a visible sign."""
     delays: list[int] | None = None
     """Source words (or characters) read before each word was written; None where the whole source was."""
     unit: Unit = "word"
@@ -117,8 +117,8 @@ def _visible_units(text: str, unit: Unit) -> list[str]:
 _OVERRIDES = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
 
 
-def compare(reference: str, hypothesis: str) -> list[Piece]:
-    """Cut a hypothesis into stretches that stand in the reference, in order, and stretches that do not."""
+def marked(reference: str, hypothesis: str) -> list[Span]:
+    """A hypothesis, cut into spans that are in the reference, in the same order, and spans that are not."""
     expected, written = tokens(reference), tokens(hypothesis)
     matcher = difflib.SequenceMatcher(None, expected, written, autojunk=False)
     shared = [False] * len(written)
@@ -129,13 +129,13 @@ def compare(reference: str, hypothesis: str) -> list[Piece]:
         if written[place].isspace():
             inside = 0 < place < len(written) - 1 and not shared[place - 1] and not shared[place + 1]
             shared[place] = not inside
-    pieces: list[Piece] = []
+    spans: list[Span] = []
     for token, same in zip(written, shared, strict=True):
-        if pieces and pieces[-1].differs is not same:
-            pieces[-1] = Piece(pieces[-1].text + token, not same)
+        if spans and spans[-1].differs is not same:
+            spans[-1] = Span(spans[-1].text + token, not same)
         else:
-            pieces.append(Piece(token, not same))
-    return pieces
+            spans.append(Span(token, not same))
+    return spans
 
 
 def spread(total: int, wanted: int) -> list[int]:
@@ -189,10 +189,10 @@ def _hypothesis(output: Output, place: int | None, reference: str, unit: Unit) -
     if place is None:
         return Hypothesis(output.system, output.setting, output.folded, None)
     row = output.rows[place]
-    pieces = compare(reference, visible(row["hypothesis"]))
+    spans = marked(reference, visible(row["hypothesis"]))
     language = output.astray[place] if output.astray else ""
     words = _visible_units(row["hypothesis"], unit)
-    return Hypothesis(output.system, output.setting, output.folded, pieces, language, words, row.get("delays"), unit)
+    return Hypothesis(output.system, output.setting, output.folded, spans, language, words, row.get("delays"), unit)
 
 
 def _reference(row: Row) -> str:

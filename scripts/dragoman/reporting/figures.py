@@ -80,13 +80,13 @@ def looks(families: Mapping[str, str], muted: Collection[str] = ()) -> dict[str,
     """
     hues = [family for family in dict.fromkeys(families.values()) if family not in muted]
     lines: Counter[str] = Counter()
-    found = {}
+    styles = {}
     for line, family in families.items():
         place = hues.index(family) % len(PALETTE) if family in hues else None
         colour, marker = (QUIET, MUTED_MARKER) if place is None else (PALETTE[place], MARKERS[place])
-        found[line] = {"color": colour, "linestyle": dashes(lines[colour]), "marker": marker}
+        styles[line] = {"color": colour, "linestyle": dashes(lines[colour]), "marker": marker}
         lines[colour] += 1
-    return found
+    return styles
 
 
 def styled(draw: Callable[P, T]) -> Callable[P, T]:

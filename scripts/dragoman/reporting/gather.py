@@ -227,7 +227,7 @@ def decoded(plan: Plan, experiment: str) -> dict[str, list[tuple[str, str, list[
     """Pair -> [(system, setting, rows)] of an experiment; of several seeds the first."""
     spec = plan.experiment(experiment)
     names = labels(plan.config.experiments[experiment])
-    found: dict[str, list[tuple[str, str, list[Row]]]] = {}
+    outputs: dict[str, list[tuple[str, str, list[Row]]]] = {}
     for pair in spec.test.pairs:
         for run in _first_seeds(plan, experiment, pair):
             path = plan.decode_folder(run) / "hypotheses.jsonl"
@@ -238,8 +238,8 @@ def decoded(plan: Plan, experiment: str) -> dict[str, list[tuple[str, str, list[
             for row in read_jsonl(path):
                 settings.setdefault(joined(own, str(row.get("setting", ""))), []).append(row)
             for setting in sorted(settings, key=natural):
-                found.setdefault(pair, []).append((names[system], setting, settings[setting]))
-    return found
+                outputs.setdefault(pair, []).append((names[system], setting, settings[setting]))
+    return outputs
 
 
 def _first_seeds(plan: Plan, experiment: str, pair: str) -> Iterator[DecodeRun]:
@@ -253,9 +253,9 @@ def _first_seeds(plan: Plan, experiment: str, pair: str) -> Iterator[DecodeRun]:
 def examples(plan: Plan, experiment: str) -> tuple[int, list[Example]]:
     """How many sentences an experiment was tested on, and those to look at. Folded are all settings of a system but the
     first, where waiting is shortest, so where systems differ most."""
-    found = decoded(plan, experiment)
+    by_pair = decoded(plan, experiment)
     first: dict[str, str] = {}
-    for setting, label in sorted({(s, label) for own in found.values() for label, s, _ in own}, key=_by_setting):
+    for setting, label in sorted({(s, label) for own in by_pair.values() for label, s, _ in own}, key=_by_setting):
         first.setdefault(label, setting)
     spec = plan.experiment(experiment)
     identifying = identifier(plan, experiment) if "offtarget" in map(_name, spec.metrics) else None
@@ -264,7 +264,7 @@ def examples(plan: Plan, experiment: str) -> tuple[int, list[Example]]:
             Output(label, setting, rows, setting != first[label], _astray(rows, pair, identifying))
             for label, setting, rows in own
         ]
-        for pair, own in found.items()
+        for pair, own in by_pair.items()
     }
     total = sum(len({row["id"] for output in own for row in output.rows}) for own in decodes.values())
     return total, choose(decodes, EXAMPLES, spec.asked)
@@ -302,14 +302,14 @@ def cost_samples(plan: Plan, experiment: str) -> dict[str, list[float]]:
     Systems whose decoder counts no operations (copies, dictionaries) are left out.
     """
     names = labels(plan.config.experiments[experiment])
-    found: dict[str, list[float]] = {}
+    samples: dict[str, list[float]] = {}
     for pair in plan.experiment(experiment).test.pairs:
         for run in _first_seeds(plan, experiment, pair):
             path = plan.decode_folder(run) / "hypotheses.jsonl"
             rows = read_jsonl(path) if path.is_file() else []
             if costs := [float(row["gflops"]) for row in rows if row.get("gflops") is not None]:
-                found.setdefault(names[split(run.system)[0]], []).extend(costs)
-    return {label: found[label] for label in names.values() if label in found}
+                samples.setdefault(names[split(run.system)[0]], []).extend(costs)
+    return {label: samples[label] for label in names.values() if label in samples}
 
 
 def facts_of(plan: Plan, name: str) -> list[tuple[str, str]]:

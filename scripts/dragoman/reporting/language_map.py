@@ -47,7 +47,7 @@ def decoded_shares(plan: Plan, experiment: str) -> list[tuple[str, Shares]]:
     pairs = gather.blocks(spec).get("zero-shot", tuple(spec.test.pairs))
     languages = [*dict.fromkeys(["en", *(code for pair in spec.test.pairs for code in split_pair(pair))])]
     decoded = gather.decoded(plan, experiment)
-    found = []
+    by_system = []
     for label in systems(plan, experiment):
         answers: dict[str, list[str]] = {}
         for pair in pairs:
@@ -58,8 +58,8 @@ def decoded_shares(plan: Plan, experiment: str) -> list[tuple[str, Shares]]:
                     answers.setdefault(target, []).extend(answered(hypotheses, source, target, **options))
         if answers:
             asked = {code: answers[code] for code in languages if code in answers}
-            found.append((label, shares(asked, languages)))
-    return found
+            by_system.append((label, shares(asked, languages)))
+    return by_system
 
 
 def shares(answers: Mapping[str, Sequence[str]], languages: Sequence[str]) -> Shares:
@@ -84,14 +84,14 @@ def heat_maps(shown: Sequence[tuple[str, Shares]], across: int = 3) -> Figure:
         shown: (label, shares), all with the same columns.
         across: most panels side by side.
     """
-    asked = list(dict.fromkeys(code for _, found in shown for code in found))
+    asked = list(dict.fromkeys(code for _, table in shown for code in table))
     columns = list(next(iter(shown[0][1].values())))
     counts = [min(across, len(shown) - i) for i in range(0, len(shown), across)]
     figure, rows = panels(counts, 0.32 * len(asked) + 0.85)
     for row in rows:
         row[0].set_xlabel("across: the language of the answer", color=QUIET, loc="left")
-    for (label, found), axes in zip(shown, chain(*rows), strict=True):
-        _panel(axes, label, found, asked, columns)
+    for (label, table), axes in zip(shown, chain(*rows), strict=True):
+        _panel(axes, label, table, asked, columns)
         axes.set_title(label, loc="left", fontsize=9.5, color=INK, fontweight="bold")
         axes.tick_params(labelleft=any(axes is row[0] for row in rows))
     return figure

@@ -131,14 +131,14 @@ def _curves(frame: pd.DataFrame, layout: Layout, quality: str, against: str, cur
     """One panel: what of each system can be drawn."""
     rows: dict[tuple[str, str], dict[str, Any]] = {}
     for row in frame.itertuples():
-        found = rows.setdefault((row.system, row.setting), {})
+        scores = rows.setdefault((row.system, row.setting), {})
         if not math.isnan(row.value):
-            found[row.metric] = row
+            scores[row.metric] = row
     curves, levels = [], []
     styles = curved_and_level(layout, curved)
     for key, label in layout.systems.items():
         if key in curved:
-            points = [_point(found, quality, against) for (system, _), found in rows.items() if system == key]
+            points = [_point(scores, quality, against) for (system, _), scores in rows.items() if system == key]
             if any(points):
                 curves.append(Curve(label, styles[key], points))
         elif (row := rows.get((key, ""), {}).get(quality)) is not None:

@@ -64,13 +64,13 @@ def relative(
     lines = [(metric, pairs[i : i + ACROSS]) for metric in layout.metrics for i in range(0, len(pairs), ACROSS)]
     if len(pairs) > ACROSS:
         lines = lines[: math.ceil(len(pairs) / ACROSS)]
-    found = {
+    ratios_of = {
         (metric, pair): _ratios(frame[(frame["metric"] == metric) & (frame["pair"] == pair)], bare, names)
         for metric, pairs in lines
         for pair in pairs
     }
-    lines = [(metric, pairs) for metric, pairs in lines if any(any(found[metric, pair].values()) for pair in pairs)]
-    points = [point for own in found.values() for ratios in own.values() for point in ratios]
+    lines = [(metric, pairs) for metric, pairs in lines if any(any(ratios_of[metric, pair].values()) for pair in pairs)]
+    points = [point for own in ratios_of.values() for ratios in own.values() for point in ratios]
     if not points:
         return None
     reach = around([point.low for point in points] + [point.high for point in points] + [100.0])
@@ -87,7 +87,7 @@ def relative(
             describe(axes.axhline(100, linewidth=1.2, **TWIN), series=twin)
             ends = [(twin, most + 0.3, 100.0, TWIN)]
             for layer, (key, name) in enumerate(names.items(), 3):
-                if ratios := found[metric, pair][key]:
+                if ratios := ratios_of[metric, pair][key]:
                     _line(axes, [(p.n, p.value, p.text) for p in ratios], styles[name], layer, name)
                     for p in (p for p in ratios if p.low < p.high):
                         bar = {"color": styles[name]["color"], "linewidth": 0.8, "alpha": 0.55}

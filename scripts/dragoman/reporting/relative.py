@@ -76,22 +76,22 @@ def cells(plan: Plan, experiment: str, records: Sequence[Record]) -> pd.DataFram
         ratios = [
             100 * statistics.fmean(both[0] for both in row) / whole for row, whole in zip(sides, wholes, strict=True)
         ]
-        found: dict[str, Any] = {"value": statistics.fmean(ratios), "signature": SIGNATURE, "note": ""}
+        ratio: dict[str, Any] = {"value": statistics.fmean(ratios), "signature": SIGNATURE, "note": ""}
         if len(ratios) > 1:
-            found["spread"] = statistics.stdev(ratios)
+            ratio["spread"] = statistics.stdev(ratios)
         try:
             above = [np.mean([drawn(system, setting, pair, s, metric) for pair in pairs], axis=0) for s, _ in seeds]
             below = [np.mean([drawn(twin, "", pair, t, metric) for pair in pairs], axis=0) for _, t in seeds]
         except NotRun:
-            return found
+            return ratio
         except significance.UntestableError as error:
-            return found | {"note": f"no interval: {error}"}
+            return ratio | {"note": f"no interval: {error}"}
         with np.errstate(divide="ignore", invalid="ignore"):
             samples = np.mean(100 * np.asarray(above) / np.asarray(below), axis=0)
         if not np.isfinite(samples).all():
-            return found | {"note": "no interval: in some samples the twin scores 0"}
-        found["low"], found["high"] = interval(samples.tolist())
-        return found
+            return ratio | {"note": "no interval: in some samples the twin scores 0"}
+        ratio["low"], ratio["high"] = interval(samples.tolist())
+        return ratio
 
     rows = []
     for system, label in layout.systems.items():

@@ -84,11 +84,11 @@ def cells(records: Iterable[Record], layout: Layout) -> pd.DataFrame:
     Raises:
         ValueError: two records for the same number.
     """
-    found: dict[tuple[str, str, str, str], dict[int, Record]] = {}
+    by_place: dict[tuple[str, str, str, str], dict[int, Record]] = {}
     for record in records:
         if record.experiment == layout.experiment:
             system, setting = placed(record)
-            by_seed = found.setdefault((system, setting, record.pair, record.metric), {})
+            by_seed = by_place.setdefault((system, setting, record.pair, record.metric), {})
             if record.seed in by_seed:
                 place = (record.experiment, named(system, setting), record.pair, record.metric)
                 where = f"{', '.join(place)}, seed {record.seed}"
@@ -96,13 +96,13 @@ def cells(records: Iterable[Record], layout: Layout) -> pd.DataFrame:
             by_seed[record.seed] = record
     rows = []
     for system, label in layout.systems.items():
-        seen = {key[1] for key in found if key[0] == system} | set(layout.settings.get(system, ()))
+        seen = {key[1] for key in by_place if key[0] == system} | set(layout.settings.get(system, ()))
         settings = sorted(seen, key=natural) or [""]
         for setting in settings:
             name = named(label, setting)
             for metric in layout.metrics:
-                seeds = layout.seeds.get(system) or _seeds_seen(found, system, setting, metric)
-                per_pair = {pair: found.get((system, setting, pair, metric), {}) for pair in layout.pairs}
+                seeds = layout.seeds.get(system) or _seeds_seen(by_place, system, setting, metric)
+                per_pair = {pair: by_place.get((system, setting, pair, metric), {}) for pair in layout.pairs}
                 start = {"experiment": layout.experiment, "system": system, "label": name, "setting": setting}
                 start |= {"metric": metric, "seeds": " ".join(map(str, seeds))}
                 rows += [start | {"pair": pair} | _cell(by_seed, seeds) for pair, by_seed in per_pair.items()]

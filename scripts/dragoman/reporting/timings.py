@@ -78,9 +78,9 @@ def costs(rows: pd.DataFrame) -> list[Cost]:
         rows: from `read`.
     """
     groups = rows.groupby(["experiment", "tuning"], sort=False)
-    found = []
+    tunings = []
     for (experiment, tuning), own in groups:
-        found.append(
+        tunings.append(
             Cost(
                 experiment,
                 tuning,
@@ -93,7 +93,7 @@ def costs(rows: pd.DataFrame) -> list[Cost]:
                 device=_device(own),
             )
         )
-    return [_related(cost, found) for cost in found]
+    return [_related(cost, tunings) for cost in tunings]
 
 
 def _mean(values: pd.Series) -> float | None:

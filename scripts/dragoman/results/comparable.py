@@ -1,7 +1,7 @@
-"""What a number of ours must share with a published one to be compared with it: `config/published/comparison.yaml`.
+"""Conditions under which our number is comparable with a published one: `config/published/comparison.yaml`.
 
-The file is data: papers, base models, test sets and metrics, by the names that the tables of numbers use. A new paper
-adds lines to it and needs no change of the library.
+The file lists papers, base models, test sets and metrics under the names that the tables of published numbers use. A
+new paper needs lines in this file and no change of the library.
 """
 
 from __future__ import annotations
@@ -27,41 +27,42 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class Tested(Strict):
-    """Which test set some of a paper's numbers are of."""
+    """The test set of some of a paper's numbers."""
 
     table: str = ""
-    """How the name of their table begins; empty: any table."""
+    """Only numbers of tables whose name begins with this; empty: any table."""
     version: str | None = None
-    """Of this version of the paper alone."""
+    """Only numbers of this version of the paper; null: any version."""
     pairs: list[Pair] | None = None
-    """Of these pairs alone."""
+    """Only numbers of these pairs; null: any pair."""
     set: Name | None = None
     """A name under `test_sets`."""
     why: str = ""
-    """Instead of `set`: what the test set is, and why nobody can have it."""
+    """Instead of `set`: a description of the test set, and the reason why it is not available."""
 
     @model_validator(mode="after")
     def _set_or_why(self) -> Tested:
         if bool(self.set) == bool(self.why):
-            raise ValueError("give either `set` or, where nobody can have the test set, `why`")
+            raise ValueError("give either `set` or, if the test set is not available, `why`")
         return self
 
 
 class Unreachable(Strict):
-    """Numbers of a paper that no configuration can make, besides those whose test set nobody can have."""
+    """Numbers of a paper that no configuration can compute, for another reason than an unavailable test set."""
 
     system: str | None = None
+    """Only numbers of this system; null: any system."""
     metric: str | None = None
-    """Of this system alone, of this metric alone."""
+    """Only numbers of this metric; null: any metric."""
     why: str
 
 
 class Paper(Strict):
-    """A paper whose numbers have a table."""
+    """A paper with a table of published numbers."""
 
     title: str
     tests: list[Tested] = []
-    """Of several that apply to a number, the first counts."""
+    """If several apply to a number, the first one counts."""
     unreachable: list[Unreachable] = []
 
 
@@ -70,31 +71,32 @@ class PublishedSet(Strict):
 
     title: str
     hub: list[str] = []
-    """Data sets of the hub whose test split it is."""
+    """Data sets of the hub that have it as their test split."""
     sacrebleu: list[str] = []
-    """sacrebleu's names of it, all of them together."""
+    """sacrebleu's names of the sets that it consists of."""
     lines: dict[Pair, PositiveInt] = {}
-    """Number of lines of a pair, where it is known."""
+    """Number of lines, for pairs for which it is known."""
     sha256: dict[Pair, Sha256] = {}
-    """`fingerprint` of a pair's lines, where it is known."""
+    """`fingerprint` of the lines, for pairs for which it is known."""
 
 
 class PublishedMetric(Strict):
-    """A metric of the tables."""
+    """A metric in the tables of published numbers."""
 
     lowest: float = 0
+    """Lowest possible score."""
     highest: float | None = None
-    """Between what a score lies; null: no limit."""
+    """Highest possible score; null: no limit."""
     times: PositiveFloat = 1
-    """What papers multiply it with before they print it, and we do not."""
+    """Factor by which published scores are larger than ours: 100 if papers print percent and we do not."""
     signature: list[str | Annotated[list[str], Field(min_length=1)]] = []
-    """How parts of a signature of ours must begin for the number to be the paper's; of a list one is enough, the first
-    is the paper's own, and a verdict names another one.
-    `{tokenizer}` is sacrebleu's for the target language."""
+    """Beginnings that parts of our signature must have for our score to be comparable. A list holds alternatives: the
+    first one is the paper's own, and a verdict mentions any other one. `{tokenizer}` means sacrebleu's tokenizer for
+    the target language."""
 
 
 class Comparison(Strict):
-    """The file."""
+    """The contents of `comparison.yaml`."""
 
     papers: dict[Name, Paper]
     models: dict[str, Annotated[list[str], Field(min_length=1)]]
@@ -111,7 +113,7 @@ class Comparison(Strict):
         return self
 
     def tested(self, paper: str, version: str, table: str, pair: str) -> Tested | None:
-        """What a number of a paper was tested on; None where nothing is said."""
+        """The test set of a published number; None if the file has no entry for it."""
         for each in self.papers[paper].tests if paper in self.papers else ():
             fits = table.startswith(each.table) and each.version in (None, version)
             if fits and (each.pairs is None or pair in each.pairs):
@@ -121,10 +123,10 @@ class Comparison(Strict):
 
 @cache
 def load(folder: Path = FOLDER) -> Comparison:
-    """The file of a folder: of every published paper, or of one's own.
+    """The file `comparison.yaml` of a folder.
 
     Raises:
-        ConfigError: what is wrong with it, by file, line and key.
+        ConfigError: the file has mistakes; the message gives file, line and key of each.
     """
     path = folder / FILE
     data, lines = read_yaml(path)
@@ -135,9 +137,9 @@ def load(folder: Path = FOLDER) -> Comparison:
 
 
 def fingerprint(rows: Iterable[tuple[str, str]]) -> str:
-    """SHA-256 of the words of a test set, one source and target a line with a tab between them.
+    """SHA-256 of a test set's text: one line per sentence pair, source and target separated by a tab.
 
-    Blanks between words count as one: sacrebleu joins them, and other copies of a set do not.
+    Several blanks between words count as one, since sacrebleu joins them and other copies of a set do not.
     """
     digest = hashlib.sha256()
     for source, target in rows:
@@ -146,7 +148,7 @@ def fingerprint(rows: Iterable[tuple[str, str]]) -> str:
 
 
 def mismatch(known: PublishedSet, pair: str, rows: Sequence[tuple[str, str]]) -> str:
-    """How a pair's lines differ from those of a published set, as far as these are known; empty where they do not."""
+    """How the lines of a pair differ from the known facts about a published test set; empty if they do not differ."""
     if (lines := known.lines.get(pair, len(rows))) != len(rows):
         return f"{len(rows):,} lines of {pair}, and {known.title} has {lines:,}"
     if (wanted := known.sha256.get(pair)) and fingerprint(rows) != wanted:

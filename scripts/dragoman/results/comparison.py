@@ -1,13 +1,13 @@
-"""Two results folders side by side: which numbers changed, and whether by more than chance.
+"""Compares two results folders: which numbers changed, and whether by more than chance.
 
-A number is the mean over its training seeds. B's is compared with A's
+A number is the mean over its training seeds. The numbers of folders A and B are compared
 
-- on the test sentences, where both folders still hold the hypotheses that were scored, and these are of the same text:
-  by approximate randomisation, seed by seed (`metrics/significance.py`);
-- else by their 95 % intervals, as if the two were independent: the normal approximation, which sees less.
+- on the test sentences, by approximate randomisation for each seed (`metrics/significance.py`), if both folders still
+  hold the scored hypotheses and these translate the same text;
+- otherwise by their 95 % intervals, as if the two numbers were independent: this normal approximation has less power.
 
-Numbers whose signatures differ were not measured alike and are never compared. Where the seeds of a number do not agree
-on the direction of a change, it counts as chance.
+Numbers with different signatures were measured in different ways and are never compared. If the seeds of a number
+disagree on the direction of a change, the change counts as chance.
 """
 
 from __future__ import annotations
@@ -35,8 +35,9 @@ from dragoman.storage import read_jsonl, sha256
 log = logging.getLogger(__name__)
 
 ALPHA = 0.05
-"""Two-sided level."""
+"""Two-sided significance level."""
 SECONDS_BETWEEN_LINES = 10
+"""Seconds between two lines of progress in the log."""
 
 Verdict = Literal[
     "better",
@@ -51,11 +52,12 @@ Verdict = Literal[
     "same",
 ]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
-"""`higher` and `lower` of a metric of which neither is better; `untested` where nothing says what chance would do."""
+"""`higher` and `lower` are for metrics for which neither direction is better. `untested`: the number changed, but it
+has neither hypotheses nor an interval to test the change with."""
 
 
 class Place(NamedTuple):
-    """Which number."""
+    """Identifies a number in a results folder."""
 
     experiment: str
     system: str
@@ -66,7 +68,7 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A number of two folders. `difference` is B minus A."""
+    """A number in both folders. `difference` is B minus A."""
 
     place: Place
     verdict: Verdict
@@ -79,9 +81,9 @@ class Change:
     spread: float | None = None
     """Standard deviation (n - 1) of the difference over the seeds."""
     p: float | None = None
-    """Two-sided."""
+    """Two-sided p-value."""
     p_holm: float | None = None
-    """Corrected (Holm 1979) for the number of changes tested."""
+    """The p-value after Holm's correction (1979) for the number of changes tested."""
     seeds: int = 0
     test: str = ""
     note: str = ""
@@ -89,7 +91,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class ClaimChange:
-    """A claim that came to another verdict; None where a folder does not have it."""
+    """A claim with different verdicts in the two folders; None: the folder does not have the claim."""
 
     id: str
     statement: str
@@ -98,13 +100,13 @@ class ClaimChange:
 
 
 class Folder:
-    """A results folder."""
+    """A results folder with its records and hypotheses."""
 
     def __init__(self, path: Path) -> None:
-        """Read its records.
+        """Read the records.
 
         Raises:
-            ValueError: there is no such folder, no records, or two of one number; the message says where.
+            ValueError: the folder or its records do not exist, or two records are of the same number.
         """
         self.path = path
         if not path.is_dir():
@@ -122,7 +124,7 @@ class Folder:
         self.rows = cache(self._rows)
 
     def _rows(self, experiment: str, system: str, pair: str, seed: int) -> dict[tuple[str, str], list[dict[str, Any]]]:
-        """Rows of hypotheses by the SHA-256 of their file and their setting, which a record of theirs knows."""
+        """(SHA-256 of the file, setting) -> rows of hypotheses. Records hold the same SHA-256 in `made_from`."""
         by_file: dict[tuple[str, str], list[dict[str, Any]]] = {}
         for path in sorted(self.path.glob(f"decodes/{experiment}/*/{pair}/seed-{seed}/hypotheses.jsonl")):
             name, point = split(path.parents[2].name)
@@ -133,13 +135,13 @@ class Folder:
         return by_file
 
     def hypotheses(self, place: Place, seed: int) -> list[dict[str, Any]] | None:
-        """The rows that a record was made from; None where they are not there any more."""
+        """The rows of hypotheses from which a record was made; None if they no longer exist."""
         whole = self.records[place][seed].made_from.get("hypotheses", "")
         return self.rows(place.experiment, place.system, place.pair, seed).get((whole, place.setting))
 
 
 def compare(a: Folder, b: Folder) -> list[Change]:
-    """Every number of either folder, in the order of A, then of B."""
+    """The change of every number of either folder: first the numbers of A, then the numbers that only B has."""
     changes = {}
     places = list(dict.fromkeys([*a.records, *b.records]))
     shown = time.monotonic()
@@ -200,7 +202,8 @@ def _value(record: Record) -> float:
 
 
 def _obstacle(ours: Iterable[Record], theirs: Iterable[Record]) -> str:
-    """Why two numbers were not measured alike; empty where they were. How intervals came about does not matter."""
+    """Why two numbers were measured in different ways; empty if they were measured alike. Parts of the signature about
+    the bootstrap are ignored, since they change only the interval."""
 
     def measured(measurements: Iterable[Record]) -> list[str]:
         parts = [part for each in measurements for part in each.signature.split("|")]
@@ -214,17 +217,26 @@ def _obstacle(ours: Iterable[Record], theirs: Iterable[Record]) -> str:
 
 
 def _in_step(ours: dict[int, Record], theirs: dict[int, Record]) -> list[tuple[int, int]] | None:
-    """Which seed of A goes with which of B: the same one; or, where they share none, in order if as many."""
+    """Pairs of a seed of A and a seed of B. Shared seeds are paired with themselves. If no seed is shared, seeds are
+    paired in order; None if their numbers differ."""
     if shared := sorted(ours.keys() & theirs.keys()):
         return [(seed, seed) for seed in shared]
     return list(zip(sorted(ours), sorted(theirs), strict=True)) if len(ours) == len(theirs) else None
 
 
 class _Unpaired(Exception):  # noqa: N818
-    """Two numbers cannot be tested on their sentences; the text says why."""
+    """Two numbers cannot be tested on their sentences; the message gives the reason."""
 
 
 def _on_sentences(facts: Change, a: Folder, b: Folder, pairs: Sequence[tuple[int, int]]) -> Change:
+    """The change with interval and p-value, from a test on the sentences.
+
+    Args:
+        pairs: seeds of A and B, from `_in_step`.
+
+    Raises:
+        _Unpaired: the folders do not hold the scored hypotheses, or these do not translate the same text.
+    """
     place = facts.place
     made: tuple[list[Statistics], list[Statistics]] = ([], [])
     for seeds in pairs:
@@ -249,7 +261,8 @@ def _on_sentences(facts: Change, a: Folder, b: Folder, pairs: Sequence[tuple[int
                 raise _Unpaired(f"the hypotheses of {name} give {computed.value:g} now, not {recorded:g}")
             kept.append(computed)
     tested = significance.randomisation(made[1], made[0])
-    # not sacrebleu's p, which takes a swap that changes nothing for chance: one sentence that differs would be proof
+    # `tested.p`, as in sacrebleu, counts only swaps with a larger difference than observed: if a single sentence
+    # differed, no swap would have a larger one, and p would be nearly 0. One-sided p-values count equal ones, too.
     p = min(1.0, 2 * min(tested.above, tested.below))
     return replace(facts, low=tested.low, high=tested.high, p=p, test=tested.signature)
 
@@ -257,7 +270,7 @@ def _on_sentences(facts: Change, a: Folder, b: Folder, pairs: Sequence[tuple[int
 def _statistics(place: Place, record: Record, rows: Sequence[dict[str, Any]]) -> Statistics:
     name, written = parse(place.metric)
     options: dict[str, Any] = {}
-    # what a run chooses, and its signature says
+    # options that the plan chose for this metric can be read from the signature
     chosen = dict(part.split(":", 1) for part in record.signature.split("|") if ":" in part)
     if name == "offtarget" and "languages" not in written:
         options = {"languages": chosen["langs"]} if "langs" in chosen else {}
@@ -279,7 +292,8 @@ def _statistics(place: Place, record: Record, rows: Sequence[dict[str, Any]]) ->
 
 
 def _by_intervals(facts: Change, one: Sequence[Record], other: Sequence[Record], why: str) -> Change:
-    """A difference of means whose intervals are known; over seeds, which share their sentences, intervals average."""
+    """The change with interval and p-value, from the intervals of both numbers. Widths are averaged over seeds, since
+    all seeds share their test sentences."""
     note = "; ".join(filter(None, (facts.note, why)))
     bounds = [(record.low, record.high) for record in (*one, *other)]
     if any(low is None or high is None for low, high in bounds):
@@ -306,7 +320,7 @@ def _verdict(facts: Change) -> Verdict:
 
 
 def compare_claims(a: Folder, b: Folder) -> list[ClaimChange]:
-    """Claims whose verdicts differ; none where a folder has not tested any."""
+    """Claims whose verdicts differ; empty if one of the folders has tested no claims."""
     files = [folder.path / "claims.jsonl" for folder in (a, b)]
     if not all(file.is_file() for file in files):
         return []
@@ -320,13 +334,13 @@ def compare_claims(a: Folder, b: Folder) -> list[ClaimChange]:
 
 
 def _verdicts(results: Sequence[claims.Result]) -> str:
-    """A claim's verdict; where it was tested on several experiments, the verdict on each."""
+    """A claim's verdict; if it was tested in several experiments, the verdict in each."""
     if len(results) == 1:
         return results[0].verdict
     return ", ".join(f"{result.experiment}: {result.verdict}" for result in results)
 
 
 def counts(changes: Iterable[Change]) -> dict[Verdict, int]:
-    """How many changes there are of each verdict, all verdicts in order."""
+    """Number of changes with each verdict, in the order of `VERDICTS`."""
     tally = Counter(change.verdict for change in changes)
     return {verdict: tally[verdict] for verdict in VERDICTS}

@@ -1,10 +1,12 @@
-"""Which of two answers to an instruction is better: `alpaca_eval` judges, in its own process, and we count.
+"""Judging: `alpaca_eval` compares the answers of two systems to instructions in its own process, and this module counts
+wins.
 
-As in arXiv 2403.14399 every two answers are shown twice, in either order, since judges favour a place: who is preferred
-twice wins, one each is a tie. A draw in one order leaves the other to decide; two draws are a tie.
+As in arXiv 2403.14399, each two answers are judged in both orders, since judges prefer one of the positions. An answer
+that is preferred twice wins; one preference each is a tie. If one judgement is a draw, the other one decides; two draws
+are a tie.
 
-The program is the user's (AlpacaEval 0.6.6 is known to work), and so is the key of the model behind it, which it reads
-from the environment; no message from here holds one.
+The user installs the program (AlpacaEval 0.6.6 is known to work). It reads the key of the judging model from the
+environment; messages of this module never contain keys.
 """
 
 from __future__ import annotations
@@ -27,23 +29,23 @@ from dragoman.results.records import Record
 PROGRAM = "alpaca_eval"
 OUTCOMES = ("win", "tie", "loss")
 DRAW = 1.5
-"""AlpacaEval's preference is 1 for the reference's answer, 2 for the model's; between them, the judge doubts."""
+"""AlpacaEval's preference is from 1 (the reference's answer) to 2 (the model's answer); 1.5 is a draw."""
 
 
 def metric(outcome: str) -> str:
-    """What records call the share of an outcome."""
+    """The name of the metric in records, for the share of an outcome."""
     return f"alpaca_eval:outcome={outcome}"
 
 
 def obstacle(judge: str | None) -> str:
-    """Why answers will not be judged; empty where they will."""
+    """Why answers cannot be judged; empty if they can."""
     if judge is None:
         return "not judged: the configuration names no judge"
     return "" if shutil.which(PROGRAM) else f"not judged: there is no program {PROGRAM} on the PATH"
 
 
 def verdict(preferences: Sequence[float]) -> str:
-    """Outcome of one instruction for the system, from the preference for its answer in each order."""
+    """The system's outcome for one instruction, from the preferences for its answer in both orders."""
     points = sum((preference > DRAW) - (preference < DRAW) for preference in preferences)
     return "win" if points > 0 else "loss" if points < 0 else "tie"
 
@@ -58,17 +60,20 @@ def verdicts(orders: Sequence[Mapping[str, float]]) -> list[str]:
     return [verdict((first[instruction], second[instruction])) for instruction in first if instruction in second]
 
 
-def compare(system: Path, rival: Path, judge: str, work: Path) -> list[Mapping[str, float]]:
-    """Have a judge compare two files of answers, in both orders.
+def preferences(system: Path, rival: Path, judge: str, work: Path) -> list[Mapping[str, float]]:
+    """The judge's preferences for the system's answers, for both orders of two files of answers.
 
     Args:
-        system, rival: answers in AlpacaEval's form.
+        system, rival: answers in AlpacaEval's format.
         judge: an annotators_config of AlpacaEval.
-        work: folder for what AlpacaEval writes; its own cache there keeps judgements from being paid for twice.
+        work: folder for AlpacaEval's files, including its cache, which avoids paying for a judgement twice.
 
     Returns:
-        What `verdicts` takes. AlpacaEval shuffles the two answers by instruction alone, so that swapping the files
-        swaps every place.
+        For each order, instruction -> preference, as in `verdicts`. AlpacaEval chooses the positions of two answers by
+        the instruction alone, so exchanging the files exchanges the positions.
+
+    Raises:
+        MetricError: AlpacaEval has failed.
     """
     there = _annotated(work / "there", system, rival, judge)
     back = _annotated(work / "back", rival, system, judge)
@@ -76,7 +81,7 @@ def compare(system: Path, rival: Path, judge: str, work: Path) -> list[Mapping[s
 
 
 def _annotated(folder: Path, model: Path, reference: Path, judge: str) -> dict[str, float]:
-    """Instruction -> preference for `model`, where the judge gave one."""
+    """Instruction -> preference for `model`, for instructions with a judgement."""
     folder.mkdir(parents=True, exist_ok=True)
     options = {
         "model_outputs": model,
@@ -92,12 +97,12 @@ def _annotated(folder: Path, model: Path, reference: Path, judge: str) -> dict[s
         old.unlink()
     command = [PROGRAM, "evaluate", *(f"--{name}={value}" for name, value in options.items())]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
-    found = sorted(folder.rglob("annotations.json"))
-    if done.returncode or len(found) != 1:
+    files = sorted(folder.rglob("annotations.json"))
+    if done.returncode or len(files) != 1:
         said = "\n".join(done.stdout.strip().splitlines()[-5:])
         raise MetricError(f"{PROGRAM} did not judge with {judge!r} (exit code {done.returncode}): {without_keys(said)}")
     preferences = {}
-    for row in json.loads(found[0].read_text(encoding="utf-8")):
+    for row in json.loads(files[0].read_text(encoding="utf-8")):
         value = row.get("preference")
         if isinstance(value, int | float) and 1 <= value <= 2:
             preferences[row["instruction"]] = float(value)
@@ -105,7 +110,7 @@ def _annotated(folder: Path, model: Path, reference: Path, judge: str) -> dict[s
 
 
 def without_keys(text: str) -> str:
-    """Text in which no value of the environment that may be a key or token stands, whole or begun."""
+    """The text, with all values of environment variables that may be keys, and all beginnings of such keys, hidden."""
     for name, value in os.environ.items():
         if re.search("KEY|TOKEN|SECRET|PASSWORD", name.upper()) and len(value) >= 8:
             text = text.replace(value, "[hidden]")
@@ -118,7 +123,7 @@ def records(
     """Shares of wins, ties and losses in percent, with 95 % bootstrap intervals over the instructions.
 
     Raises:
-        MetricError: not one instruction was judged.
+        MetricError: no instruction was judged.
     """
     if not found:
         raise MetricError(f"{PROGRAM} gave no preference for any of {asked} instructions in both orders")
@@ -145,6 +150,6 @@ def records(
 
 
 def unjudged(place: dict[str, Any], asked: int, reason: str, made_from: dict[str, str]) -> list[Record]:
-    """Records without a value, which say why."""
+    """Records without a value, with the reason as their note."""
     empty = {"value": None, "low": None, "high": None, "signature": "", "n": asked, "made_from": made_from}
     return [Record(**place, metric=metric(outcome), **empty, note=reason) for outcome in OUTCOMES]

@@ -1,4 +1,4 @@
-"""Which published scores a configuration can give a verdict on, as far as shows before anything runs."""
+"""Predicts, before anything runs, which published scores a configuration can get a verdict on."""
 
 from __future__ import annotations
 
@@ -20,18 +20,20 @@ from dragoman.results.verdicts import judge
 
 @dataclass(frozen=True, slots=True)
 class Prospect:
-    """A published score, and whether some configuration can give a verdict on it."""
+    """A published score, and whether a configuration can get a verdict on it."""
 
     published: Published
     reason: str
-    """Why none can; empty where one can."""
+    """Why no configuration can; empty if one can."""
 
 
 def promised(plan: Plan, paper: str, names: Container[str]) -> Iterator[Record]:
-    """A record for every number that a configuration makes for a paper, as it will be but for its value.
+    """Records of all numbers that a configuration will compute for a paper, with 0 as their value.
 
     Args:
-        names: of the metrics that count.
+        plan: the plan of the configuration.
+        paper: name of the paper.
+        names: only numbers of these metrics.
     """
     for run in plan.decode_runs:
         experiment = plan.experiment(run.experiment)
@@ -48,9 +50,9 @@ def promised(plan: Plan, paper: str, names: Container[str]) -> Iterator[Record]:
 
 @cache
 def signature(metric: str, pair: str, options: Sequence[tuple[str, str]]) -> str:
-    """The signature that a metric will have, as far as it shows before there is a text: of a network, its model.
+    """The signature that a metric will have, as far as it is known before there is a text; for networks, the model.
 
-    Where the metric cannot be tried here, the reason stands for it.
+    If the metric cannot be tried on this machine, the reason replaces the signature.
     """
     name, written = metrics.parse(metric)
     module = registry.module_of("metric", name)
@@ -65,30 +67,31 @@ def signature(metric: str, pair: str, options: Sequence[tuple[str, str]]) -> str
 
 
 def prospects(plans: Sequence[Plan], paper: str, folder: Path = comparable.FOLDER) -> list[Prospect]:
-    """Every published score of a paper, in the order of its table.
+    """All published scores of a paper, in the order of its table.
 
     Args:
-        plans: of the configurations that count; of several with the number, the nearest to a verdict.
-        folder: with the tables of numbers and `comparison.yaml`.
+        plans: plans of the configurations. If several compute a score, the one nearest to a verdict counts.
+        paper: name of the paper.
+        folder: the folder with the tables of published numbers and `comparison.yaml`.
     """
     known = comparable.load(folder)
     scores = [number for number in published.load(paper, folder) if number.quantity == "score"]
     names = {number.metric for number in scores}
-    found: dict[tuple[str, ...], list[str]] = {}
+    by_number: dict[tuple[str, ...], list[str]] = {}
     for plan in plans:
         for verdict in judge(plan, promised(plan, paper, names), folder):
             if verdict.published.paper == paper and verdict.experiment:
                 stopped = verdict.verdict in ("not comparable", "not run")
-                found.setdefault(_identity(verdict.published), []).append(verdict.reason if stopped else "")
+                by_number.setdefault(_identity(verdict.published), []).append(verdict.reason if stopped else "")
     made = []
     for number in scores:
-        reasons = found.get(_identity(number))
+        reasons = by_number.get(_identity(number))
         made.append(Prospect(number, min(reasons, key=_nearness) if reasons else beyond(number, known)))
     return made
 
 
 def beyond(number: Published, known: Comparison) -> str:
-    """Why no configuration makes a number, as far as the data say."""
+    """Why no configuration computes a number, according to `comparison.yaml`."""
     paper = known.papers.get(number.paper)
     for each in paper.unreachable if paper else ():
         if each.system in (None, number.system) and each.metric in (None, number.metric):
@@ -106,7 +109,7 @@ def _identity(number: Published) -> tuple[str, ...]:
 
 
 ORDER = ("no tolerance", "other signature", "other data", "other model", "embedded world")
-"""How near a reason is to a verdict, the nearest first."""
+"""Beginnings of reasons, sorted by how near they are to a verdict; the nearest comes first."""
 
 
 def _nearness(reason: str) -> int:

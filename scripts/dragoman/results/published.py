@@ -1,7 +1,7 @@
-"""The papers' own numbers: reads `config/published/*.tsv` and refuses what is not exactly as its README says.
+"""Published numbers: reads `config/published/*.tsv` and refuses rows that break the rules in the README there.
 
-A published number and a record of ours meet by `key`. The key does not say from which version or table of a paper a
-number comes, nor of which base model it is, so several published numbers may share one.
+A published number and our record of the same quantity have the same `key`. A key has no version, table or base model,
+so several published numbers may share one key.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from dragoman.results.records import Record
 from dragoman.text import TextError, table
 
 MEAN = "mean"
-"""The pair of an average that the paper prints (or that we took over its rows)."""
+"""The pair of an average over pairs, which the paper prints or which was computed from its rows."""
 
 Quantity = Literal["score", "difference", "ratio"]
 Sure = Literal["table", "figure", "text", "derived"]
@@ -35,32 +35,33 @@ class Published:
     """One number of a paper."""
 
     paper: str
-    """The name of the file."""
+    """Name of the paper, which is also the name of the file."""
     version: str
-    """Which publication of the paper, where they differ."""
+    """Version of the paper, if versions have different numbers."""
     table: str
-    """Table, figure or section it stands in."""
+    """Table, figure or section of the paper."""
     model: str
-    """Base model; empty where the paper's was not to be found."""
+    """Base model; empty: the paper does not name it."""
     system: str
-    """Empty where a number is of the paper as a whole."""
+    """Empty if the number is about the whole paper."""
     quantity: Quantity
     """`score`: of the system. `difference`: system minus `against`. `ratio`: system divided by `against`."""
     against: str
-    """The system it is compared with; empty for a score."""
+    """The other system of a difference or ratio; empty for a score."""
     pair: str
-    """`en-fr`; `mean` of an average over pairs; empty where none is stated."""
+    """`en-fr`; `mean` for an average over pairs; empty if the paper states no pair."""
     setting: str
-    """`k=3`; empty where there is none."""
+    """`k=3`; empty if there is none."""
     metric: str
     value: float
     error: float
-    """Half-width of how exactly we know the number; 0: as printed."""
+    """Half-width of the interval in which the number lies, for example if it was read from a figure; 0: as printed."""
     sure: Sure
+    """How the number was obtained."""
     tolerance: float | None
-    """Up to what difference a number of ours counts as reproduced; None: the two are not comparable."""
+    """Our number counts as reproduced up to this difference; None: our numbers are not comparable with it."""
     reason: str
-    """Why that tolerance."""
+    """The reason for the tolerance, or for having none."""
     doubt: Doubt
     note: str
     source: str
@@ -70,12 +71,12 @@ COLUMNS = [field.name for field in fields(Published)]
 OPTIONAL = frozenset({"model", "system", "against", "pair", "setting", "tolerance", "doubt", "note"})
 """Columns whose cells may be empty."""
 IDENTITY = ("version", "table", "model", "system", "quantity", "against", "pair", "setting", "metric")
-"""What no two rows of a file share."""
+"""Columns that together identify a row of a file."""
 CHOICES = {"quantity": get_args(Quantity), "sure": get_args(Sure), "doubt": get_args(Doubt)}
 
 
 class Key(NamedTuple):
-    """What a published number and a record of ours have in common."""
+    """Identifies the quantity that a published number and our record measure."""
 
     paper: str
     system: str
@@ -85,7 +86,7 @@ class Key(NamedTuple):
 
 
 def key(number: Published | Record) -> Key:
-    """Where a number belongs."""
+    """The key of a published number or of our record."""
     return Key(*(getattr(number, field) for field in Key._fields))
 
 
@@ -93,8 +94,8 @@ def load(paper: str, folder: Path = FOLDER) -> list[Published]:
     """Every number of a paper.
 
     Raises:
-        KeyError: no table of that paper; the message names the nearest.
-        TextError: see `read`.
+        UnknownNameError: the folder has no table of the paper; the message suggests similar names.
+        TextError: as in `read`.
     """
     path = folder / f"{paper}.tsv"
     if not path.is_file():
@@ -103,12 +104,15 @@ def load(paper: str, folder: Path = FOLDER) -> list[Published]:
 
 
 def read(path: Path) -> list[Published]:
-    """The numbers of one table, in its order. Its name is the paper's; metrics are those of `comparison.yaml` in the
-    same folder, or of ours where there is none.
+    """The numbers of one paper, in the order of its file.
+
+    Args:
+        path: a file named after the paper. Metrics are listed in `comparison.yaml` in the same folder, or, if that does
+            not exist, in `comparison.yaml` of this repository.
 
     Raises:
-        TextError: a column missing or unknown, a cell that is not what its column holds, or a number given twice;
-            with file, line and column.
+        TextError: a column is missing or unknown, a cell has a wrong value, or a number is there twice; the message
+            names file, line and column.
     """
     path = Path(path)
     own = (path.parent / comparable.FILE).is_file()
@@ -122,7 +126,7 @@ def read(path: Path) -> list[Published]:
         identity = tuple(getattr(number, name) for name in IDENTITY)
         if identity in lines:
             where = ", ".join(f"{name} {value}" for name, value in zip(IDENTITY, identity, strict=True) if value)
-            raise TextError(f"{path}:{line}: stood in line {lines[identity]} already ({where}); remove one of the two")
+            raise TextError(f"{path}:{line}: repeats line {lines[identity]} ({where}); remove one of the two")
         lines[identity] = line
         numbers.append(number)
     if not numbers:
@@ -139,7 +143,7 @@ def _check_columns(path: Path, cells: dict[str, str]) -> None:
 
 
 def _number(path: Path, line: int, cells: dict[str, str], metrics: Mapping[str, PublishedMetric]) -> Published:
-    """One row, checked."""
+    """The number of one row, after all checks."""
 
     def refuse(column: str, problem: str) -> TextError:
         return TextError(f"{path}:{line}: column {column}: {problem}")

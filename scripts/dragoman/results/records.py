@@ -1,6 +1,6 @@
-"""One typed JSON record per number: value, interval, signature, and the hashes of what it was made from.
+"""One typed JSON record per number: value, interval, signature, and the hashes of the inputs it was made from.
 
-Scores live in records, never in log lines. Tables, figures and comparisons are views of records.
+All scores are in records. Tables, figures and comparisons are made from records alone.
 """
 
 from __future__ import annotations
@@ -16,31 +16,31 @@ from dragoman.storage import canonical, read_jsonl, replacing
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A number and its making."""
+    """A number, and how it was measured."""
 
     paper: str
-    """Whose experiment: simulmask, langaware, pretty, or the user's own."""
+    """The paper of the experiment: simulmask, langaware, pretty, or a name of the user's own."""
     experiment: str
     system: str
     pair: str
-    """`en-fr`, or `all` for a figure over every pair."""
+    """`en-fr`, or `all` for a number over all pairs."""
     setting: str
-    """The value of the axis a system is swept over (`k=3`, `n=1`); empty where there is none."""
+    """The value of the option over which a system is swept (`k=3`, `n=1`); empty if there is none."""
     seed: int
     metric: str
     value: float | None
-    """null where there is no number; the note says why, and tables show it."""
+    """null: there is no number; the note gives the reason, and tables show it."""
     low: float | None
     high: float | None
-    """95 % interval, where the metric has one."""
+    """95 % interval; null: the metric has none."""
     signature: str
-    """Everything one must know to compute the same number again: metric, options, library, version."""
+    """Everything that is needed to compute the same number again: metric, options, library, version."""
     n: int
-    """Number of sentences (or whatever the metric averages over)."""
+    """Number of sentences, or of other items that the metric averages over."""
     made_from: dict[str, str] = field(default_factory=dict)
-    """SHA-256 of each input, by name: hypotheses, references."""
+    """Name of an input (hypotheses, references) -> its SHA-256."""
     note: str = ""
-    """Why a value is missing, or what to know about it."""
+    """The reason for a missing value, or a remark on the value."""
 
     def __post_init__(self) -> None:
         for name in ("value", "low", "high"):
@@ -55,7 +55,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class SentenceScore:
-    """What a sentence has of a record that is made of sentences."""
+    """The value of a metric for one sentence."""
 
     system: str
     pair: str
@@ -63,20 +63,24 @@ class SentenceScore:
     sentence: int
     """Number of its line in the system's file, from 1."""
     value: float | None
-    """null for a sentence that the metric leaves out."""
+    """null: the metric leaves the sentence out."""
     signature: str
 
     def line(self) -> str:
-        """It as one line of JSON, keys in alphabetical order."""
+        """The score as one line of JSON, keys in alphabetical order."""
         return canonical(asdict(self))
 
 
 KINDS: dict[Any, Any] = {"str": str, "int": int, "float | None": int | float | None, "dict[str, str]": dict}
-"""What may stand where a field of a record is annotated so."""
+"""Annotation of a field of `Record` -> types that its value may have."""
 
 
 def from_dict(row: dict[str, Any]) -> Record:
-    """A record from its JSON object; unknown or missing keys, and values of another kind, are errors that name them."""
+    """A record from its JSON object.
+
+    Raises:
+        ValueError: a key is unknown or missing, or a value has a wrong type.
+    """
     known = {f.name for f in fields(Record)}
     required = known - {"made_from", "note"}
     if extra := sorted(set(row) - known):
@@ -91,7 +95,11 @@ def from_dict(row: dict[str, Any]) -> Record:
 
 
 def read(path: Path) -> list[Record]:
-    """All records of a JSON Lines file; a bad one is named by file and line."""
+    """All records of a JSON Lines file.
+
+    Raises:
+        ValueError: a line is not a record; the message names file and line.
+    """
     records = []
     for number, row in enumerate(read_jsonl(path), 1):
         try:
@@ -102,7 +110,7 @@ def read(path: Path) -> list[Record]:
 
 
 def write(path: Path, records: Iterable[Record]) -> None:
-    """Write records as JSON Lines, whole or not at all, in the order given."""
+    """Write records as JSON Lines, in the order given; the file is replaced only after all of them are written."""
     with replacing(path) as file:
         for record in records:
             file.write(record.line() + "\n")

@@ -1,10 +1,10 @@
-"""Our numbers beside the papers': reproduced, better, worse, not comparable, or not run.
+"""Verdicts on published numbers: reproduced, better, worse, not comparable, or not run.
 
-Two numbers are compared only where model, test set and metric are the paper's, as `config/published/comparison.yaml`
-says, and where the configuration does not call the system a variant. A difference within the tolerance, which is given
-with the published number, counts as reproduced. An average over pairs or settings is compared with the average of ours
-over the same ones, where all are there. Published numbers are converted to our unit first: papers print BLEURT times
-100, and ours is not.
+One of our numbers is compared with a published number if model, test set and metric are the paper's (see
+`config/published/comparison.yaml`) and the configuration does not mark the system as a variant. A difference within the
+tolerance of the published number is `reproduced`. A published average over pairs or settings is compared with our
+average over the same pairs or settings, if all of them have a value. Published numbers are first converted to our unit:
+papers print BLEURT times 100.
 """
 
 from __future__ import annotations
@@ -30,26 +30,27 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 Ours = Mapping[Key, Mapping[tuple[str, str], Sequence[Record]]]
 """Key -> (experiment, metric with its options) -> our records, one per seed."""
 Counterpart = Sequence[tuple[Published, Sequence[Record]]]
-"""A published number, or those that it is the average of, with our records of each."""
+"""Published scores with our records of each: one score, or all scores that a published average is made of."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A published score, ours where there is one, and what follows."""
+    """A published score, our score, and the verdict."""
 
     published: Published
-    """In our unit."""
+    """The published score, in our unit."""
     experiment: str
-    """Ours; empty where nobody ran it."""
+    """Our experiment; empty if no experiment of the configuration computes this score."""
     verdict: Kind
     reason: str
-    """Why they cannot be compared, or why the tolerance is what it is."""
+    """The reason for the verdict: why the two are not comparable, or how the tolerance was chosen."""
     value: float | None = None
+    """Our score, the mean over seeds; None: not run."""
     low: float | None = None
     high: float | None = None
-    """95 % interval over test sentences, with one seed."""
+    """95 % interval over test sentences; None: there are several seeds."""
     spread: float | None = None
-    """Standard deviation (n - 1) over the seeds, with several."""
+    """Standard deviation (n - 1) over the seeds; None: there is one seed."""
 
     @property
     def difference(self) -> float | None:
@@ -58,12 +59,20 @@ class Verdict:
 
 
 def judge(plan: Plan, records: Iterable[Record], folder: Path = comparable.FOLDER) -> list[Verdict]:
-    """A verdict on every published score of the papers that the configuration has experiments of, in their order.
+    """Verdicts on all published scores of the papers that the configuration has experiments of, in the order of the
+    experiments and of the papers' tables.
 
-    A score that has several counterparts, as of two experiments or of two variants of a metric, has a verdict for each.
+    A published score gets a verdict for each counterpart. There are several if two experiments compute the score, or
+    one experiment computes it with two variants of the metric.
 
     Args:
-        folder: with the tables of numbers and `comparison.yaml`.
+        plan: the plan of the configuration.
+        records: all records of the plan's runs.
+        folder: the folder with the tables of published numbers and `comparison.yaml`.
+
+    Raises:
+        ConfigError: `comparison.yaml` has mistakes.
+        TextError: a table of published numbers has mistakes.
     """
     known = comparable.load(folder)
     papers = list(dict.fromkeys(experiment.paper for experiment in plan.config.experiments.values()))
@@ -73,7 +82,7 @@ def judge(plan: Plan, records: Iterable[Record], folder: Path = comparable.FOLDE
         system = plan.config.experiments[record.experiment].systems.get(name)
         role = (system and system.role) or name
         metric, options = parse(record.metric)
-        if "into" not in options:  # a part of the ratio is no ratio
+        if "into" not in options:  # with `into`, a record holds only a part of the off-target ratio
             place = Key(record.paper, role, record.pair, joined(own, record.setting), metric)
             ours.setdefault(place, {}).setdefault((record.experiment, record.metric), []).append(record)
     verdicts = []
@@ -82,15 +91,15 @@ def judge(plan: Plan, records: Iterable[Record], folder: Path = comparable.FOLDE
             continue
         numbers = [in_our_unit(each, known) for each in published.load(paper, folder) if each.quantity == "score"]
         for number in numbers:
-            found = counterparts(parts_of(number, numbers), ours)
-            verdicts += [against(number, plan, name, own, known) for (name, _), own in found.items()]
-            if not found:
+            matching = counterparts(parts_of(number, numbers), ours)
+            verdicts += [against(number, plan, name, own, known) for (name, _), own in matching.items()]
+            if not matching:
                 verdicts.append(Verdict(number, "", "not run", "no experiment of this configuration has such a number"))
     return verdicts
 
 
 def in_our_unit(number: Published, known: Comparison) -> Published:
-    """A published score as one of ours would be written."""
+    """A published score with value, error and tolerance in our unit."""
     times = known.metrics[number.metric].times
     if times == 1:
         return number
@@ -99,9 +108,10 @@ def in_our_unit(number: Published, known: Comparison) -> Published:
 
 
 def parts_of(number: Published, numbers: Iterable[Published]) -> list[Published]:
-    """The published scores that a score is the average of, over pairs or settings; itself where it is none.
+    """The published scores of which a score is the average; for a score that is not an average, the score itself.
 
-    `mean` as a pair, or as the value of a setting, is the average over all others with the rest the same.
+    `mean` as a pair is the average over all pairs with the same version, table, model, system, setting and metric;
+    `mean` as the value of a setting is the average over all settings.
     """
     over_pairs = number.pair == MEAN
     axis, _, value = number.setting.partition("=")
@@ -119,14 +129,22 @@ def parts_of(number: Published, numbers: Iterable[Published]) -> list[Published]
 
 
 def counterparts(parts: Sequence[Published], ours: Ours) -> dict[tuple[str, str], Counterpart]:
-    """(experiment, metric with its options) -> our records of each part, where every part has some."""
-    found = [ours.get(published.key(part), {}) for part in parts]
-    shared = [place for place in found[0] if all(place in each for each in found)] if found else []
-    return {place: [(part, each[place]) for part, each in zip(parts, found, strict=True)] for place in shared}
+    """(experiment, metric with its options) -> each part with our records of it; only if every part has records."""
+    own = [ours.get(published.key(part), {}) for part in parts]
+    shared = [place for place in own[0] if all(place in each for each in own)] if own else []
+    return {place: [(part, each[place]) for part, each in zip(parts, own, strict=True)] for place in shared}
 
 
 def against(number: Published, plan: Plan, name: str, own: Counterpart, known: Comparison) -> Verdict:
-    """The verdict on a published score in our unit, given our records of one experiment and metric."""
+    """The verdict on a published score.
+
+    Args:
+        number: the published score, in our unit.
+        plan: the plan of the configuration.
+        name: our experiment.
+        own: the parts of the score, with our records of one experiment and metric.
+        known: the file `comparison.yaml`.
+    """
     records = [record for _, each in own for record in each]
     if lacking := [record for record in records if record.value is None]:
         notes = "; ".join(dict.fromkeys(record.note for record in lacking if record.note))
@@ -136,7 +154,7 @@ def against(number: Published, plan: Plan, name: str, own: Counterpart, known: C
             return Verdict(number, name, "not run", f"seed {', '.join(map(str, sorted(absent)))} not scored")
     by_seed: dict[int, list[float]] = {}
     for record in records:
-        by_seed.setdefault(record.seed, []).append(record.value or 0.0)  # none is None here
+        by_seed.setdefault(record.seed, []).append(record.value or 0.0)  # `or` is for the type checker: none is None
     values = [statistics.fmean(each) for each in by_seed.values()]
     value = statistics.fmean(values)
     low, high = (records[0].low, records[0].high) if len(records) == 1 else (None, None)
@@ -153,24 +171,24 @@ def against(number: Published, plan: Plan, name: str, own: Counterpart, known: C
 
 
 def stand_ins(own: Counterpart, known: Comparison) -> list[str]:
-    """Which accepted parts of our signatures are not the paper's own, in words."""
-    found: dict[str, None] = {}
+    """Sentences about accepted parts of our signatures that differ from the paper's own part."""
+    sentences: dict[str, None] = {}
     for part, records in own:
         for first, *others in signature(part, known):
             for other in others:
                 if any(each.startswith(other) for record in records for each in record.signature.split("|")):
-                    found[f"ours with {other}, the paper's with {first}"] = None
-    return list(found)
+                    sentences[f"ours with {other}, the paper's with {first}"] = None
+    return list(sentences)
 
 
 def _planned_seeds(plan: Plan, experiment: str, record: Record) -> set[int]:
-    """Seeds that a number should have: a mean over some of them would be another number."""
+    """The seeds that the plan has for a record's experiment, system and pair. The mean must be over all of them."""
     place = experiment, split(record.system)[0], record.pair
     return {run.seed for run in plan.decode_runs if (run.experiment, split(run.system)[0], run.pair) == place}
 
 
 def compared(number: Published, value: float) -> Kind:
-    """The verdict on two numbers that can be compared."""
+    """The verdict on a published number and a comparable value of ours, both in our unit."""
     assert number.tolerance is not None
     difference = value - number.value
     if abs(difference) <= number.tolerance + 1e-9:
@@ -181,7 +199,7 @@ def compared(number: Published, value: float) -> Kind:
 def obstacle(
     number: Published, plan: Plan, experiment: Experiment, records: Sequence[Record], known: Comparison
 ) -> str:
-    """Why a published score cannot be compared with ours; empty where it can."""
+    """Why a published score cannot be compared with our records; empty if it can."""
     corpus, model = plan.config.corpora[experiment.test.corpus], plan.config.models[experiment.model]
     if corpus.provider == "demo":
         return "embedded world"
@@ -209,7 +227,7 @@ def obstacle(
 
 
 def same_model(model: Model, name: str, known: Comparison) -> bool:
-    """Whether a model is the one that tables call `name`: from the hub, or a folder named like it."""
+    """Whether a model is the base model that tables call `name`: a model of the hub, or a folder with its name."""
     repositories = [each.lower() for each in known.models.get(name, ())]
     if isinstance(model, HubModel):
         return model.id.lower() in repositories
@@ -218,7 +236,7 @@ def same_model(model: Model, name: str, known: Comparison) -> bool:
 
 
 def is_set(corpus: Corpus, name: str, published_set: PublishedSet) -> bool:
-    """Whether the test split of a corpus is a published set: by its own name, or because it says so."""
+    """Whether the test split of a corpus is a published test set, by the name of its data set or by `stands_for`."""
     if getattr(corpus, "stands_for", None) == name:
         return True
     if isinstance(corpus, HubCorpus):
@@ -227,7 +245,8 @@ def is_set(corpus: Corpus, name: str, published_set: PublishedSet) -> bool:
 
 
 def signature(number: Published, known: Comparison) -> list[tuple[str, ...]]:
-    """How parts of a metric's signature must begin to be the paper's; of several beginnings one is enough."""
+    """Beginnings that parts of our signature must have to match the paper's. A tuple holds alternatives: one of them is
+    enough, and the first one is the paper's own."""
     named = bleu.tokenizer(number.pair) if number.pair else ""
     wanted = known.metrics[parse(number.metric)[0]].signature
     several = [[part] if isinstance(part, str) else part for part in wanted]
@@ -235,6 +254,6 @@ def signature(number: Published, known: Comparison) -> list[tuple[str, ...]]:
 
 
 def counts(verdicts: Iterable[Verdict]) -> dict[Kind, int]:
-    """How many verdicts there are of each kind, all kinds in order."""
-    found = Counter(verdict.verdict for verdict in verdicts)
-    return {kind: found[kind] for kind in KINDS}
+    """Number of verdicts of each kind, in the order of `KINDS`."""
+    tally = Counter(verdict.verdict for verdict in verdicts)
+    return {kind: tally[kind] for kind in KINDS}

@@ -1,4 +1,7 @@
-"""Which examples make a micro-batch, in which order, and how they are laid out: a function of seed and epoch alone."""
+"""Batches: which examples make a micro-batch, in which order, and how they are padded or packed into tensors.
+
+The order depends only on seed and epoch, so that a resumed run gets the same batches as an unbroken one.
+"""
 
 from __future__ import annotations
 
@@ -12,23 +15,37 @@ import torch
 from dragoman.methods import IGNORE, Example
 
 WINDOW = 50
-"""Batches whose examples are sorted by length together: enough to pad little, few enough that batches stay random."""
+"""Number of batches whose examples are sorted by length together: enough for little padding, and few enough for random
+batches."""
 
 
 class Batches:
-    """Batches of example indices in an order that depends on seed and epoch alone.
+    """Batches of example indices in an order that depends only on seed and epoch.
 
-    Each yielded list is one micro-batch; `accumulate` successive ones make an optimizer step. Of several processes
-    each gets every nth micro-batch.
+    Each yielded list is one micro-batch. `batch_size` / (`micro_batch` x `world`) successive micro-batches make an
+    optimizer step. With several processes, each gets every `world`-th micro-batch.
 
-    In the order `length` the examples of a batch are of like length, so that little is padded. In the order `random`
-    they are drawn at random, and only the micro-batches of a batch are sorted by length, which changes no gradient.
-    Where examples are to be packed, nothing need be alike: then batches are drawn at random in either order, and
-    micro-batches have about as many tokens each, instead of as many examples. So no pass is small and none large.
+    In the order `length`, the examples of a batch have similar lengths, so that there is little padding. In the order
+    `random`, they are drawn at random. Sorting by length then only decides which micro-batch of its batch an example is
+    in, which changes no gradient. For packing, similar lengths have no use: in either order, batches are drawn at
+    random and divided into micro-batches with about the same number of tokens, so that no pass is much larger than
+    others.
 
-    Every step takes a whole batch. The examples that are too few for another one at the end of an epoch are left out
-    in the order `length` (the next epoch shuffles anew and leaves out others); in the order `random` they make the last
-    batch together with the first examples of the epoch, which so come twice.
+    Every step has a whole batch. In the order `length`, the remaining examples at the end of an epoch are left out; the
+    next epoch is shuffled again and leaves out others. In the order `random`, they make the last batch together with
+    the first examples of the epoch, which are then used twice.
+
+    Args:
+        lengths: [examples] number of tokens.
+        batch_size: examples of an optimizer step, over all processes.
+        micro_batch: examples of one pass in one process.
+        seed: of the order.
+        rank, world: number of this process, and number of processes.
+        packed: whether micro-batches are packed into rows.
+        order: `length` or `random`.
+
+    Raises:
+        ValueError: `batch_size` is not a multiple of `micro_batch` x `world`.
     """
 
     def __init__(
@@ -50,11 +67,11 @@ class Batches:
         self.epoch = 0
         full, rest = divmod(len(lengths), batch_size)
         self.left_out = rest if full and order == "length" else 0
-        """Examples that an epoch leaves out."""
+        """Number of examples that an epoch leaves out."""
         self.steps = max(1, full + (rest > self.left_out))
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose which epoch the next iteration walks through."""
+        """Set the epoch of the next iteration."""
         self.epoch = epoch
 
     def __len__(self) -> int:
@@ -64,15 +81,16 @@ class Batches:
         rng = random.Random(f"batches-{self.seed}-{self.epoch}")
         order = list(range(len(self.lengths)))
         rng.shuffle(order)
-        while len(order) < self.steps * self.batch_size:  # too few examples for whole batches: some come twice
+        while len(order) < self.steps * self.batch_size:  # examples from the beginning fill the last batch
             order += order[: self.steps * self.batch_size - len(order)]
         batches = []
+        # sorting within one batch leaves its set of examples random; within WINDOW batches it groups similar lengths
         window = self.batch_size * (1 if self.packed or self.order == "random" else WINDOW)
         for start in range(0, self.steps * self.batch_size, window):
             chosen = order[start : min(start + window, self.steps * self.batch_size)]
             chosen.sort(key=lambda i: self.lengths[i])
             batches += [chosen[i : i + self.batch_size] for i in range(0, len(chosen), self.batch_size)]
-        rng.shuffle(batches)
+        rng.shuffle(batches)  # else every window would begin with its shortest examples
         for batch in batches:
             yield from self._cut(batch)[self.rank :: self.world]
 
@@ -84,17 +102,18 @@ class Batches:
 
 
 def shares(lengths: Sequence[int], count: int) -> list[list[int]]:
-    """Examples dealt out to shares of about as many tokens each: the longest first, each to the smallest share.
+    """Examples divided into shares with about the same number of tokens, by the longest-processing-time rule (Graham
+    1969): the examples, longest first, are each added to the share with the fewest tokens.
 
     Args:
-        lengths: of every example; at least `count` of them.
-        count: how many shares.
+        lengths: [examples] number of tokens; there are at least `count` examples.
+        count: number of shares.
 
     Returns:
-        Numbers of the examples in each share; each is in one, and no share is empty.
+        The numbers of the examples in each share. Every example is in one share, and no share is empty.
     """
     dealt: list[list[int]] = [[] for _ in range(count)]
-    sizes = [(0, share) for share in range(count)]
+    sizes = [(0, share) for share in range(count)]  # a heap of (tokens, share)
     for example in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
         size, share = sizes[0]
         dealt[share].append(example)
@@ -103,14 +122,17 @@ def shares(lengths: Sequence[int], count: int) -> list[list[int]]:
 
 
 def rows(lengths: Sequence[int], size: int) -> list[list[int]]:
-    """Examples laid out in rows of at most `size` tokens, in the fewest that `shares` fits them into.
+    """Examples packed into rows of at most `size` tokens, with the smallest number of rows for which `shares` fits.
 
     Args:
-        lengths: of every example, at most `size`.
-        size: tokens of a row.
+        lengths: [examples] number of tokens, at most `size` each.
+        size: largest number of tokens of a row.
 
     Returns:
-        Numbers of the examples in each row; each is in one.
+        The numbers of the examples in each row; every example is in one row.
+
+    Raises:
+        ValueError: an example is longer than a row.
     """
     for count in range(-(-sum(lengths) // size), len(lengths) + 1):
         placed = shares(lengths, count)
@@ -120,11 +142,12 @@ def rows(lengths: Sequence[int], size: int) -> list[list[int]]:
 
 
 class Collator:
-    """Pads every column of a batch on the right, each to its own longest: ids with the padding token, labels with no
-    loss, the rest with 0.
+    """Makes the tensors of a micro-batch. Every column is padded on the right to its longest row: `input_ids` with the
+    padding token, `labels` with `IGNORE`, and other columns with 0.
 
-    An example is a row; or, with `packing`, rows hold several of them, up to so many tokens. Then `documents` says
-    which example of the batch each token is part of, from 1 (0 on padding), and `other_documents` that of `other_ids`.
+    Without `packing`, an example is a row. With `packing`, rows hold several examples, up to `packing` tokens. Then the
+    column `documents` holds the number of each token's example in the micro-batch, from 1 (0 on padding), and
+    `other_documents` does the same for `other_ids`.
     """
 
     def __init__(self, pad: int, packing: int | None = None) -> None:
@@ -144,11 +167,11 @@ class Collator:
 
 
 def _packed(examples: Sequence[Example], size: int) -> list[Example]:
-    """Rows of examples, as if each row were one."""
+    """Examples joined into rows of at most `size` tokens; a row has the form of one long example."""
     marked = []
     for number, example in enumerate(examples, 1):
         more = {"documents": [number] * len(example["input_ids"])}
-        # nothing predicts an example's first token, least of all the example before it
+        # without this, the last token of the example before it in the row would be trained to predict the first token
         more["labels"] = [IGNORE, *example["labels"][1:]]
         if "other_ids" in example:
             more["other_documents"] = [number] * len(example["other_ids"])

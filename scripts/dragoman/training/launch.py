@@ -1,4 +1,4 @@
-"""Several processes for one training: the command starts itself again, once per device, on one machine or several."""
+"""Starts the processes of one training: the command runs itself again, once per device, on one or several machines."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ import subprocess
 import sys
 
 PORTS = range(20_000, 30_000)
-"""At which nodes find each other: below those that systems hand out."""
+"""Ports at which nodes find each other; they are below the ports that operating systems assign automatically."""
 
 
 def together(devices: int) -> None:
-    """Become `devices` processes that run this very command; does nothing in one of them, or where one is enough.
+    """Replace this process by `devices` processes that run the same command. Does nothing in one of these processes, or
+    if one process is enough.
 
-    By hand, under Snakemake and in a SLURM job alike. In a job of several nodes each gets its share of the processes;
-    torchrun finds a free port and ends all when one fails.
+    This works in a terminal, under Snakemake and in a SLURM job. In a job with several nodes, each node gets an equal
+    number of processes. torchrun finds a free port, and ends all processes when one fails.
 
     Raises:
-        ValueError: the job's nodes cannot have equal shares, or SLURM's programs are missing.
+        ValueError: the processes cannot be divided equally among nodes, or SLURM's programs are missing.
     """
     if "LOCAL_RANK" in os.environ:
         if not first():
@@ -31,15 +32,15 @@ def together(devices: int) -> None:
 
 
 def command(devices: int, nodes: list[str], script: list[str]) -> list[str]:
-    """The command line that runs a script in so many processes.
+    """The command line that runs a script in several processes.
 
     Args:
-        devices: processes, on all nodes together.
-        nodes: names of the SLURM job's nodes; one or none means this machine.
+        devices: number of processes on all nodes together.
+        nodes: names of the SLURM job's nodes; with one or none, all processes run on this machine.
         script: Python, the script and its arguments.
 
     Raises:
-        ValueError: the nodes cannot have equal shares, or there is no srun.
+        ValueError: the processes cannot be divided equally among nodes, or there is no srun.
     """
     python, *rest = script
     torchrun = [python, "-m", "torch.distributed.run"]
@@ -51,22 +52,22 @@ def command(devices: int, nodes: list[str], script: list[str]) -> list[str]:
             "nodes as share them equally"
         )
     job = os.environ["SLURM_JOB_ID"]
-    # one torchrun a node. What the job has is theirs, though the step that started this one has it, too (--overlap),
-    # and all of a node's cores, not those of one task (--cpu-bind).
+    # One torchrun per node. --overlap: the step that runs this command already holds the job's resources, and the new
+    # step uses the same ones. --cpu-bind=none: torchrun's processes may use all cores of their node.
     srun = [_program("srun"), f"--nodes={len(nodes)}", f"--ntasks={len(nodes)}", "--ntasks-per-node=1"]
     srun += ["--overlap", "--cpu-bind=none", "--kill-on-bad-exit=1"]
     torchrun += [f"--nnodes={len(nodes)}", f"--nproc-per-node={devices // len(nodes)}", f"--rdzv-id={job}"]
-    # jobs that share a node must not meet; job numbers that follow each other give different ports
+    # jobs on the same node need different ports, and consecutive job numbers give different ones
     torchrun += ["--rdzv-backend=c10d", f"--rdzv-endpoint={nodes[0]}:{PORTS[int(job) % len(PORTS)]}"]
     return [*srun, *torchrun, *rest]
 
 
 def nodes() -> list[str]:
-    """Names of the nodes of the SLURM job that this runs in; none outside of one."""
+    """Names of the nodes of the SLURM job that this process runs in; empty outside of a job."""
     job = os.environ.get("SLURM_JOB_ID")
     if job is None:
         return []
-    # Snakemake's jobs of several nodes are told their number and nothing else
+    # in Snakemake's jobs with several nodes, SLURM_JOB_NODELIST is not set
     listed = os.environ.get("SLURM_JOB_NODELIST") or _said("squeue", "--noheader", "--jobs", job, "--format", "%N")
     return _said("scontrol", "show", "hostnames", listed).split()
 
@@ -83,10 +84,10 @@ def _program(name: str) -> str:
 
 
 def world() -> tuple[int, int]:
-    """Number of this process, from 0, and of all."""
+    """(rank of this process, number of processes)."""
     return int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def first() -> bool:
-    """Whether this process is the one that writes."""
+    """Whether this process has rank 0; only this one writes results."""
     return world()[0] == 0

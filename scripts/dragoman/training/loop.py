@@ -55,7 +55,15 @@ SCHEDULER = "scheduler.pt"
 
 
 class Run(Trainer):
-    """A Trainer with our own batches, loss and checkpoints."""
+    """A Trainer with our own batches, loss and checkpoints.
+
+    Args:
+        batches: the order of examples.
+        loss: the loss of a micro-batch, divided by the tokens of the global batch.
+        checkpoints: folder of checkpoints `step-N`.
+        spent: seconds of earlier attempts, up to the checkpoint from which this one continues.
+        horizon: number of steps of the learning rate schedule.
+    """
 
     def __init__(
         self, *, batches: Batches, loss: Loss, checkpoints: Path, spent: float, horizon: int, **kwargs: Any
@@ -117,11 +125,11 @@ class Run(Trainer):
             if other != final:
                 shutil.rmtree(other)
 
-    # The Trainer has no checkpoints of models that were sharded before it got them, so those are `sharding`'s.
+    # The Trainer cannot save models that were already sharded, so `sharding` writes and reads their checkpoints.
 
     @property
     def sharded(self) -> bool:
-        """Whether the model is shared out among several processes."""
+        """Whether the model is sharded over several processes."""
         return self.is_distributed_loading_by_transformers
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
@@ -158,10 +166,12 @@ class Run(Trainer):
 
 
 def newest_checkpoint(checkpoints: Path) -> Path | None:
-    """The last whole checkpoint; what is not whole is removed."""
-    found = sorted(checkpoints.glob("step-*"), key=lambda path: int(path.name.removeprefix("step-")), reverse=True)
+    """The newest complete checkpoint; None if there is none. Incomplete checkpoints are removed."""
+    newest_first = sorted(
+        checkpoints.glob("step-*"), key=lambda path: int(path.name.removeprefix("step-")), reverse=True
+    )
     whole = None
-    for path in found:
+    for path in newest_first:
         try:
             read_manifest(path)
             whole = whole or path
@@ -172,10 +182,10 @@ def newest_checkpoint(checkpoints: Path) -> Path | None:
 
 
 def drop_long(examples: Sequence[Example], max_length: int) -> Subset[Example]:
-    """Examples no column of which is longer than `max_length` tokens, none of them copied.
+    """The examples in which no column is longer than `max_length` tokens, without copying them.
 
     Raises:
-        ValueError: none is left.
+        ValueError: there are no examples, or all of them are longer.
     """
     if not examples:
         raise ValueError("no training examples: the training text is empty, or all of it was dropped (dropped.jsonl)")
@@ -191,15 +201,15 @@ class Fitted(NamedTuple):
     """A finished training."""
 
     model: PreTrainedModel
-    """With its adapter merged, where it had one."""
+    """The trained model, with its adapter merged."""
     curve: list[dict[str, float]]
-    """step, loss, learning_rate, grad_norm."""
+    """step, loss, learning_rate and grad_norm of every logged step."""
     timing: dict[str, Any]
-    """What it took; differs from run to run."""
+    """From `timing_of`; differs between runs."""
 
 
 def timing_of(run: Run, steps: int) -> dict[str, Any]:
-    """Seconds, speed and memory of a finished training."""
+    """Seconds, number of steps and tokens, tokens per second, peak memory in MiB, and device of a finished training."""
     tokens, seconds = int(run.state.num_input_tokens_seen), run.seconds
     memory = torch.cuda.max_memory_allocated() / 2**20 if device() == "cuda" else peak_memory()
     return {
@@ -224,26 +234,27 @@ def fit(
     loss: Loss | None = None,
     tensorboard: Path | None = None,
 ) -> Fitted | None:
-    """Train `model` on `examples`, going on from the newest checkpoint in `work` if there is one.
+    """Train `model` on `examples`. If `work` holds a checkpoint, training continues from the newest one.
 
-    Of several processes, all call this with the same arguments, and only the first gets the result.
+    With several processes, all call this function with the same arguments, and only the first one gets a result; it is
+    None in the others.
 
     Args:
         model: the model to train; changed in place.
-        tokenizer: for padding.
-        examples: token-wise integer lists; none longer than `training.max_length`. They may be made when asked for.
+        tokenizer: gives the padding token.
+        examples: lists of integers per token, none longer than `training.max_length`. Items may be made on access.
         training: steps, batch, optimizer and so on.
-        seed: of the order of examples and of dropout.
+        seed: of the order of examples, of dropout, and of the adapter's initial weights.
         work: folder of this run's checkpoints; no other run may use it.
-        label: what to call the run in progress lines.
-        loss: cross-entropy on `labels` unless given.
-        tensorboard: folder for TensorBoard's event files, where they are wanted.
+        label: name of the run in progress lines.
+        loss: the loss; None: cross-entropy on `labels`.
+        tensorboard: folder for TensorBoard's event files; None: none are written.
 
     Raises:
-        SystemExit: SIGTERM came; there is a checkpoint to go on from.
-        ValueError: the loss is no longer a number, or the batch cannot be cut as asked.
+        SystemExit: the process received SIGTERM and has saved a checkpoint.
+        ValueError: the loss is no longer a number, or the batch cannot be divided into micro-batches.
     """
-    set_seed(seed)  # an adapter's weights are drawn here
+    set_seed(seed)  # before `trainable`, which draws the initial weights of an adapter
     checkpoints = work / "checkpoints"
     checkpoints.mkdir(parents=True, exist_ok=True)
     rank, world = launch.world()
@@ -277,7 +288,7 @@ def fit(
         remove_unused_columns=False,
         disable_tqdm=True,
         logging_nan_inf_filter=False,
-        # the Trainer refuses to checkpoint models that were sharded before it got them; Run does it
+        # the Trainer refuses to save models that were already sharded; `Run` saves them
         save_only_model=world > 1,
     )
     model = trainable(model, training)
@@ -285,7 +296,7 @@ def fit(
     optimizer = muon_with_adamw(model, training) if training.optimizer == "muon" else None
     if world > 1:
         if rank == 0:
-            newest_checkpoint(checkpoints)  # removes what is not whole, before the others look
+            newest_checkpoint(checkpoints)  # removes incomplete checkpoints before other processes look for one
         dist.barrier()
     start = newest_checkpoint(checkpoints)
     run = Run(
@@ -304,19 +315,19 @@ def fit(
     run.remove_callback(PrinterCallback)
     if tensorboard is not None and rank == 0:
         if start is None:
-            shutil.rmtree(tensorboard, ignore_errors=True)  # curves of another configuration
+            shutil.rmtree(tensorboard, ignore_errors=True)  # may hold curves of another configuration
         run.add_callback(TensorBoardCallback(SummaryWriter(str(tensorboard))))
     if start is not None:
-        log.info(f"{label}: going on from {start.name}")
+        log.info(f"{label}: continuing from {start.name}")
     if start is not None and start.name == f"step-{steps}":
-        # stopped after its last step: the Trainer would make one more
+        # all steps are done, and the Trainer would make one more
         run._load_from_checkpoint(str(start))
         run.state = TrainerState.load_from_json(str(start / "trainer_state.json"))
     else:
         with notice:
             run.train(resume_from_checkpoint=str(start) if start else None)
     if notice.obeyed:
-        log.info(f"{label}: saved and stopped at step {run.state.global_step}; run again to go on")
+        log.info(f"{label}: saved and stopped at step {run.state.global_step}; run again to continue")
         sys.exit(Notice.CODE)
     timing = timing_of(run, steps)
     if world > 1:
@@ -342,17 +353,19 @@ def fit_in_memory(
     training: Training,
     **rest: Any,
 ) -> Fitted | None:
-    """As `fit`; where the device has no room for a micro-batch, go on from the last checkpoint with half of it.
+    """As `fit`, but if the device runs out of memory, training continues from the last checkpoint with half the
+    micro-batch.
 
-    The batch stays what it is, so the result differs only by rounding. Of several processes only some would notice, so
-    there it is an error.
+    The batch keeps its size, so the result differs only by rounding. With several processes, running out of memory is
+    an error, since it may happen in some of them only.
 
     Args:
-        load: gives the model to train, anew for every attempt.
-        tokenizer, examples, training, rest: as for `fit`.
+        load: gives the model to train, and is called for every attempt.
+        tokenizer, examples, training, rest: as in `fit`.
 
     Raises:
-        torch.OutOfMemoryError: not even half of an odd micro-batch, or of a single example, can be had.
+        torch.OutOfMemoryError: the micro-batch is odd and cannot be halved, or there are several processes.
+        SystemExit, ValueError: as in `fit`.
     """
     _, world = launch.world()
     while True:
@@ -362,8 +375,8 @@ def fit_in_memory(
             micro_batch = training.micro_batch or training.batch_size
             if micro_batch % 2 or world > 1:
                 raise
-        # after the handler, which holds on to the frames of the failed attempt, and they to its tensors
+        # outside of the handler, in which the error keeps the frames of the failed attempt, and so its tensors, alive
         training = training.model_copy(update={"micro_batch": micro_batch // 2})
-        log.info(f"{rest['label']}: out of memory with micro_batch {micro_batch}; going on with {micro_batch // 2}")
+        log.info(f"{rest['label']}: out of memory with micro_batch {micro_batch}; continuing with {micro_batch // 2}")
         if torch.cuda.is_available():
             torch.cuda.empty_cache()

@@ -56,11 +56,11 @@ def of_method(method: Any, options: Any) -> Loss | None:
 
 
 def cross_entropy(model: PreTrainedModel, batch: dict[str, torch.Tensor], predicted: torch.Tensor) -> torch.Tensor:
-    """Next-token cross-entropy over `labels` of an ordinary pass, per predicted token of the global batch.
+    """Next-token cross-entropy over `labels`, per predicted token of the global batch.
 
     Args:
         model: any causal language model.
-        batch: `input_ids`, `attention_mask`, `labels`, each [batch, length]; `documents` too, where rows hold several
+        batch: `input_ids`, `attention_mask` and `labels`, each [batch, length]; also `documents` if rows hold several
             examples.
         predicted: number of labels that are not `IGNORE` in all micro-batches of this optimizer step, a scalar.
 
@@ -84,25 +84,29 @@ def token_mean(
 ) -> torch.Tensor:
     """Summed next-token cross-entropy over `labels`, divided by the number of predicted tokens in the global batch.
 
-    Logits are computed where they are needed, since with a vocabulary of some size they are much of the work and most
-    of the memory: in rows of several examples, whose answers are all over them, at the predicted positions; else from
-    the first predicted position on, which is one piece of memory. Where that would be many, only at the predicted
-    positions, and a few at a time.
+    Logits are computed only for the positions that need them, since with a large vocabulary they take much of the time
+    and most of the memory. In packed rows, in which answers are scattered, these are the predicted positions. Otherwise
+    they are all positions from the first predicted one on, which is a slice. If these would be too many logits, the
+    logits of the predicted positions are computed a few at a time.
 
     Args:
-        model: what `logits` calls.
-        logits: (which positions to keep, as `output.only` has it) -> their logits.
-        labels: [batch, length].
+        model: the model that `logits` calls.
+        logits: positions, as in `output.only` -> logits of these positions.
+        labels: int64 [batch, length].
         predicted: as in `cross_entropy`.
         packed: whether rows hold several examples.
+
+    Returns:
+        A float32 scalar, in nats per token.
     """
-    following = functional.pad(labels[:, 1:], (0, 1), value=IGNORE)
+    following = functional.pad(labels[:, 1:], (0, 1), value=IGNORE)  # the label that each position predicts
     kept = following != IGNORE
     first = int(kept.any(0).int().argmax())
     positions = int(kept.sum()) if packed else kept[:, first:].numel()
     large = positions * output.vocabulary(model) > LARGE
+    # a sharded output layer can only be called inside the model's own pass
     if large and not sharding.is_sharded(model):
         states = output.states(model, lambda: logits(0), kept)
         return of_states(model, states, following[kept]) / predicted
-    found = logits(kept) if packed or large else logits(labels.shape[1] - first)[:, :-1][kept[:, first:-1]]
-    return summed(found, following[kept]) / predicted
+    chosen = logits(kept) if packed or large else logits(labels.shape[1] - first)[:, :-1][kept[:, first:-1]]
+    return summed(chosen, following[kept]) / predicted

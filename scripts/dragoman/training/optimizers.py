@@ -1,4 +1,5 @@
-"""Muon for weight matrices, AdamW for the rest, behind one optimizer: what trains small models from scratch fastest."""
+"""Muon for weight matrices and AdamW for other parameters, as one optimizer. Small models from scratch train fastest
+with it."""
 
 from __future__ import annotations
 
@@ -19,13 +20,13 @@ ITERATIONS = 5
 
 
 def orthogonalised(matrices: torch.Tensor) -> torch.Tensor:
-    """The nearest matrices whose singular values are all about 1.
+    """Matrices with about the same singular vectors, whose singular values are all about 1.
 
     Args:
         matrices: [count, rows, columns].
 
     Returns:
-        The same shape and type; each U S V^T became about U V^T.
+        Matrices of the same shape and type, about U V^T for each U S V^T (singular value decomposition).
     """
     a, b, c = QUINTIC
     wide = matrices.mT if matrices.shape[1] > matrices.shape[2] else matrices
@@ -38,10 +39,10 @@ def orthogonalised(matrices: torch.Tensor) -> torch.Tensor:
 
 
 class Muon(torch.optim.Optimizer):
-    """Momentum, orthogonalised, for weight matrices (Jordan et al. 2024; arXiv 2502.16982).
+    """Muon: orthogonalised momentum, for weight matrices (Jordan et al. 2024; arXiv 2502.16982).
 
-    Matrices of one shape are orthogonalised together, and on a CPU in float32. torch's own goes one by one and in
-    bfloat16, which a CPU without it computes several times slower (`scripts/bench.py optimizer`).
+    Matrices of the same shape are orthogonalised together, and on a CPU in float32. torch's Muon orthogonalises them
+    one by one in bfloat16, which is several times slower on a CPU without bfloat16 (`scripts/bench.py optimizer`).
     """
 
     def __init__(
@@ -58,14 +59,14 @@ class Muon(torch.optim.Optimizer):
                 if parameter.grad is not None:
                     shapes.setdefault(parameter.shape, []).append(parameter)
             for (rows, columns), parameters in shapes.items():
-                # as wide as it is tall or wider, an orthogonal matrix keeps lengths; a taller one is scaled to
+                # with more rows than columns, the factor keeps the root mean square of outputs equal to that of inputs
                 rate = group["lr"] * max(1.0, rows / columns) ** 0.5
                 updates = orthogonalised(torch.stack([self._momentum(p, group["momentum"]) for p in parameters]))
                 for parameter, update in zip(parameters, updates, strict=True):
                     parameter.mul_(1 - group["lr"] * group["weight_decay"]).add_(update, alpha=-rate)
 
     def _momentum(self, parameter: torch.nn.Parameter, momentum: float) -> torch.Tensor:
-        """Nesterov's look ahead along the running mean of the gradients."""
+        """The gradient after Nesterov's momentum, with a running mean of the gradients."""
         state = self.state[parameter]
         if not state:
             state["mean"] = torch.zeros_like(parameter)
@@ -75,9 +76,9 @@ class Muon(torch.optim.Optimizer):
 
 
 class Together(torch.optim.Optimizer):
-    """Several optimizers that step, save and load as one.
+    """Several optimizers as one: they step, save and load together.
 
-    Their parameter groups are shared, not copied, so a learning-rate scheduler reaches all of them.
+    The parameter groups are the same objects as in the parts, so a learning-rate scheduler changes all parts.
     """
 
     def __init__(self, *parts: torch.optim.Optimizer) -> None:
@@ -104,9 +105,8 @@ class Together(torch.optim.Optimizer):
 
 
 def muon_with_adamw(model: PreTrainedModel, training: Training) -> Together:
-    """Muon on the matrices inside the blocks, AdamW on embeddings, norms and biases.
-
-    The embedding, tied to the output layer, is a table and not a map between spaces, so Muon does not fit it.
+    """Muon for the matrices inside the blocks, and AdamW for embeddings, norms and biases. Embeddings are tables of
+    vectors, for which orthogonalisation makes no sense.
     """
     tables = {id(m.weight) for m in (model.get_input_embeddings(), model.get_output_embeddings()) if m is not None}
     parameters = [p for p in model.parameters() if p.requires_grad]

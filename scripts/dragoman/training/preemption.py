@@ -1,4 +1,4 @@
-"""A training that is told to make room: SIGTERM, which clusters send some seconds before they end a job."""
+"""Preemption: a training saves and stops after SIGTERM, which clusters send some seconds before they end a job."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ log = logging.getLogger(__name__)
 
 
 class Notice(TrainerCallback):
-    """As a context, takes SIGTERM for a request: the training saves and stops at its next logged step.
+    """Within this context, SIGTERM makes the training save and stop at its next logged step.
 
-    Not before, because the logged loss is a mean over all steps since the last one, and a checkpoint does not hold half
-    of it. Whoever does not wait so long finds the checkpoint before.
+    It waits for a logged step, since the logged loss is a mean over all steps since the previous one, and a checkpoint
+    cannot hold a part of it. If the job is ended earlier, training continues from the previous checkpoint.
     """
 
     CODE = 128 + signal.SIGTERM
-    """Exit code of what a signal ended."""
+    """Exit code of a process that was ended by SIGTERM."""
 
     def __init__(self, label: str) -> None:
         self.label, self.asked, self.obeyed = label, False, False
@@ -36,7 +36,7 @@ class Notice(TrainerCallback):
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
         self.asked = True
-        log.info(f"{self.label}: told to stop (SIGTERM); saving at the next logged step")
+        log.info(f"{self.label}: received SIGTERM; saving at the next logged step")
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         if state.global_step % args.logging_steps or state.global_step == state.max_steps:
@@ -45,7 +45,7 @@ class Notice(TrainerCallback):
             self.obeyed = control.should_save = control.should_training_stop = True
 
     def _anyone(self, device: torch.device) -> bool:
-        """Whether this process was told, or another that trains the same model."""
+        """Whether this process, or another one that trains the same model, has received SIGTERM."""
         if not dist.is_initialized():
             return self.asked
         asked = torch.tensor(int(self.asked), device=device)

@@ -1,4 +1,4 @@
-"""What a training says while it runs."""
+"""Progress lines of a training."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ log = logging.getLogger(__name__)
 
 
 class Progress(TrainerCallback):
-    """Says how far a run is: step, loss, tokens per second, time left. One line at most every few seconds."""
+    """Logs step, loss, tokens per second and time left, at most once every few seconds."""
 
     EVERY = 5.0
+    """Seconds between two lines."""
 
     def __init__(self, label: str) -> None:
         self.label, self.last, self.began, self.first_step, self.tokens = label, 0.0, 0.0, 0, 0

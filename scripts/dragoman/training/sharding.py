@@ -1,8 +1,9 @@
-"""One model on several devices: weights, gradients and moments are shared out among them (FSDP2, `fully_shard`).
+"""Sharding: weights, gradients and optimizer moments of one model are divided among several devices (FSDP2,
+`fully_shard`).
 
-Every device computes its own examples of a batch with the layer that is gathered at the moment. transformers' Trainer
-knows models that were sharded before it got them; what it lacks for them is checkpoints, which are here. Runs on GPUs
-(NCCL) and on processes of CPUs (Gloo) alike.
+Each device processes its own examples of a batch; the weights of a layer are gathered while it runs. transformers'
+Trainer accepts models that are already sharded but cannot save them, so their checkpoints are written here. This works
+on GPUs (NCCL) and on CPU processes (Gloo).
 """
 
 from __future__ import annotations
@@ -33,14 +34,14 @@ from dragoman.training.trainable import blocks
 
 
 def shard(model: PreTrainedModel, device: torch.device) -> PreTrainedModel | None:
-    """Share out a model in place, layer by layer; all processes call this with the same weights.
+    """Shard a model in place, layer by layer. All processes call this function with the same weights.
 
     Args:
-        model: with an adapter or without; its process group exists.
-        device: this process's.
+        model: with or without an adapter; the process group exists already.
+        device: the device of this process.
 
     Returns:
-        In the first process a whole copy in main memory, for `gathered` to fill; None in the others.
+        In the first process, a copy of the model in main memory, which `gathered` fills; None in the others.
     """
     spare = copy.deepcopy(model).cpu() if launch.first() else None
     model.to(device)
@@ -49,20 +50,20 @@ def shard(model: PreTrainedModel, device: torch.device) -> PreTrainedModel | Non
         fully_shard(block, mesh=mesh)
     fully_shard(model, mesh=mesh)
     inner = model.get_base_model() if hasattr(model, "get_base_model") else model
-    # so the Trainer neither wraps nor moves it, and adds up the gradients of micro-batches before they are exchanged
+    # with these marks, the Trainer does not wrap or move the model, and exchanges gradients once per batch
     inner._is_distributed_loading_by_transformers = True
     model._is_fsdp_managed_module = True
     return spare
 
 
 def is_sharded(model: PreTrainedModel) -> bool:
-    """Whether a model's weights are shared out, so that its layers can be called in its own passes only."""
+    """Whether a model is sharded, so that its layers can only be called inside its own passes."""
     return isinstance(next(model.parameters()), DTensor)
 
 
 @contextmanager
 def unsynchronised(model: PreTrainedModel) -> Iterator[None]:
-    """Gradients of the passes in this block stay with their process: more of the batch is to come."""
+    """Within this context, processes do not exchange gradients; used for all micro-batches of a batch but the last."""
     model.set_requires_gradient_sync(False)
     try:
         yield
@@ -71,13 +72,13 @@ def unsynchronised(model: PreTrainedModel) -> Iterator[None]:
 
 
 def save(model: PreTrainedModel, optimizer: Optimizer, folder: Path) -> None:
-    """Write a checkpoint, every process its part."""
+    """Write a checkpoint; every process writes its part."""
     dcp.save(get_model_state_dict(model), checkpoint_id=folder / "model")
     dcp.save(get_optimizer_state_dict(model, optimizer), checkpoint_id=folder / "optimizer")
 
 
 def load_model(model: PreTrainedModel, folder: Path) -> None:
-    """Read weights that `save` wrote, with the same number of processes or another."""
+    """Read weights that `save` wrote; the number of processes may have changed."""
     state = get_model_state_dict(model)
     dcp.load(state, checkpoint_id=folder / "model")
     set_model_state_dict(model, state)
@@ -91,7 +92,7 @@ def load_optimizer(model: PreTrainedModel, optimizer: Optimizer, folder: Path) -
 
 
 def gathered(model: PreTrainedModel, spare: PreTrainedModel | None) -> PreTrainedModel | None:
-    """The whole model in main memory, in the first process; the others help, and get None."""
+    """The whole model in main memory, in the first process; None in the others, which must call this function too."""
     state = get_model_state_dict(model, options=StateDictOptions(full_state_dict=True, cpu_offload=True))
     if spare is None:
         return None

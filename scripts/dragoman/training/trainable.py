@@ -1,4 +1,4 @@
-"""A model as it is trained: with an adapter, its activations kept or computed again, its blocks compiled or not."""
+"""Prepares a model for training: adapter, gradient checkpointing, compilation."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ log = logging.getLogger(__name__)
 
 
 def blocks(model: PreTrainedModel) -> list[Module]:
-    """The layers of a model, with an adapter or without, that are alike and called one after the other."""
+    """The transformer blocks of a model, with or without an adapter, in order."""
     inner = model.get_base_model() if hasattr(model, "get_base_model") else model
     return [module for module in inner.modules() if type(module).__name__ in (inner._no_split_modules or ())]
 
 
 def trainable(model: PreTrainedModel, training: Training) -> Any:
-    """The model, changed in place, as `training` wants it; weights keep their names.
+    """The model with all changes that `training` asks for, made in place. Weights keep their names.
 
     Raises:
-        ValueError: it is to be compiled, and nothing here can; or as `with_adapter`.
+        ValueError: `compile` is set and there is no C++ compiler; or as in `with_adapter`.
     """
     model = with_adapter(model, training.adapter)
     _spare_embeddings(model, training)
@@ -40,15 +40,15 @@ def trainable(model: PreTrainedModel, training: Training) -> Any:
             raise ValueError(
                 f"compile: true needs a C++ compiler, and there is no {compiler}: install it, or let CXX name one"
             )
-        # block by block: what is compiled for one serves all, and what lies between, like our masks, stays as it is
+        # by block, since all blocks share the compiled code; the code around them, such as our masks, is not compiled
         for block in blocks(model):
             block.compile(dynamic=True)
     return model
 
 
 def _spare_embeddings(model: Any, training: Training) -> None:
-    """Let the gradient of large embeddings be that of the batch's tokens alone, where the output layer has the same
-    weight and gives it a whole gradient: else there would be a second one, nearly all zeros."""
+    """Make the gradient of large embeddings sparse (only rows of the batch's tokens), if the output layer has the same
+    weight. The output layer gives this weight a dense gradient, and a second dense one would be nearly all zeros."""
     embeddings, layer = model.get_input_embeddings(), model.get_output_embeddings()
     shared = layer is not None and layer.weight is embeddings.weight and layer.weight.requires_grad
     if shared and layer.weight.numel() > LARGE and training.devices == 1:
@@ -56,10 +56,11 @@ def _spare_embeddings(model: Any, training: Training) -> None:
 
 
 def with_adapter(model: PreTrainedModel, adapter: Lora | None) -> Any:
-    """The model with a LoRA adapter to train, or as it is. A layer that is to get one stops sharing its weight.
+    """The model with a LoRA adapter, or unchanged if `adapter` is None. A layer that shares its weight with the
+    embeddings gets its own copy before it gets an adapter.
 
     Raises:
-        ValueError: a target names no layer, or a layer that shares its weight otherwise than with the embeddings.
+        ValueError: a target names no layer, or a layer whose weight is shared in another way.
     """
     if adapter is None:
         return model
@@ -78,28 +79,35 @@ def with_adapter(model: PreTrainedModel, adapter: Lora | None) -> Any:
 
 
 def merged(model: Any) -> PreTrainedModel:
-    """The model that `with_adapter` was given, with the adapter added to its weights."""
+    """The model without its adapter, whose product has been added to the weights."""
     return model.merge_and_unload()
 
 
 def _layers(model: PreTrainedModel, targets: Sequence[str]) -> list[str]:
-    """Names of the modules that `targets` mean, as peft reads them: a whole name, or its last parts."""
-    found = []
+    """Full names of the modules that `targets` match, by peft's rule: a target is a full name or its last parts.
+
+    Raises:
+        ValueError: a target matches no module.
+    """
+    layers = []
     names = [name for name, module in model.named_modules() if hasattr(module, "weight")]
     for target in targets:
         fitting = [name for name in names if name == target or name.endswith(f".{target}")]
         if not fitting:
             known = {name.rpartition(".")[2] for name in names if not name.rpartition(".")[2].isdigit()}
             raise ValueError(registry.unknown("layer in the targets of an adapter", target, known))
-        found += fitting
-    return found
+        layers += fitting
+    return layers
 
 
 def _untie(model: PreTrainedModel, layers: Sequence[str]) -> None:
-    """Give the output layer a weight of its own where one of `layers` shares its weight with another layer.
+    """Give the output layer its own weight if one of `layers` shares its weight with another layer.
 
-    Merging changes the weight itself, and with it every layer that shares it, although the adapter was trained on one
-    of them alone. As two weights, both layers are saved as they were in training.
+    Merging an adapter changes a shared weight for all layers that share it, although the adapter was trained for one of
+    them. With two weights, both layers are saved as they were in training.
+
+    Raises:
+        ValueError: a weight is shared by other layers than embeddings and output layer.
     """
     sharing: dict[int, list[str]] = {}
     for name, module in model.named_modules():

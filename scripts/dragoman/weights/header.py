@@ -1,4 +1,4 @@
-"""The head of a GGUF file: what the model is, its tokenizer, and where every tensor lies.
+"""The header of a GGUF file: the model's architecture, its tokenizer, and the place of every tensor.
 
 The format (github.com/ggml-org/ggml, docs/gguf.md), all numbers little-endian:
 
@@ -7,8 +7,8 @@ The format (github.com/ggml-org/ggml, docs/gguf.md), all numbers little-endian:
     tensors   name, shape (the innermost dimension first), kind of quantisation, place of the data
     data      each tensor at a multiple of `general.alignment`
 
-The package `gguf` reads it too, but takes ten seconds for a vocabulary of 262,144 tokens, and does not see that a file
-is cut.
+The package `gguf` reads the header too, but takes ten seconds for a vocabulary of 262,144 tokens, and does not detect
+truncated files.
 """
 
 from __future__ import annotations
@@ -42,17 +42,17 @@ class Tensor(NamedTuple):
 
     name: str
     shape: tuple[int, ...]
-    """As torch has it, the innermost dimension last."""
+    """Shape in torch's order, with the innermost dimension last."""
     kind: str
-    """How its numbers are stored: F32, Q4_K, ..."""
+    """Quantisation type: F32, Q4_K, ..."""
     start: int
-    """Where its data begins in the file."""
+    """Offset of its data in the file, in bytes."""
     size: int
-    """Bytes in the file."""
+    """Size of its data in the file, in bytes."""
 
 
 class Header(NamedTuple):
-    """What a GGUF file says of itself."""
+    """The header of a GGUF file: its keys with their values, and its tensors."""
 
     keys: dict[str, Any]
     tensors: list[Tensor]
@@ -64,12 +64,12 @@ class Header(NamedTuple):
 
     @property
     def weights(self) -> int:
-        """Numbers in all tensors."""
+        """Number of weights in all tensors."""
         return sum(math.prod(tensor.shape) for tensor in self.tensors)
 
     @property
     def quantisation(self) -> str:
-        """How the file is quantised as a whole: Q4_K_M, Q8_0, F16; else the kinds of its tensors."""
+        """Quantisation of the file: Q4_K_M, Q8_0, F16; if the file does not name it, the types of its tensors."""
         try:
             return LlamaFileType(self.keys["general.file_type"]).name.removeprefix("MOSTLY_").removeprefix("ALL_")
         except (KeyError, ValueError):
@@ -77,10 +77,10 @@ class Header(NamedTuple):
 
 
 def read(path: Path) -> Header:
-    """The head of a GGUF file, after a check that all of its data is there.
+    """The header of a GGUF file, after a check that the file is complete.
 
     Raises:
-        ValueError: it is no GGUF file, is cut or damaged, or of a kind that is not known.
+        ValueError: the file is not GGUF, is truncated or damaged, or has an unknown version or quantisation.
     """
     with open(path, "rb") as file:
         start = file.read(8)

