@@ -16,7 +16,7 @@ import yaml
 
 from dragoman import registry
 from dragoman.config import Strict
-from dragoman.configfile import ConfigError, load_config, parse
+from dragoman.configfile import ConfigError, known_models, load_config, parse
 from dragoman.plan import Plan
 from dragoman.yamlfile import read_yaml
 from refusals import Bad, over, refuse
@@ -463,5 +463,6 @@ def test_generated_files_are_up_to_date(in_repository: Path) -> None:
 def test_validate_says_it_in_one_line(tmp_path: Path) -> None:
     bad = Bad("model", CHECK, [], {"c.yaml": GOOD.replace("model: tiny", "model: tinny")})
     assert refuse(bad, tmp_path) == (
-        "c.yaml:12: experiments.first.model = 'tinny': unknown model 'tinny'; did you mean 'tiny'? (known: tiny)\n"
+        "c.yaml:12: experiments.first.model = 'tinny': unknown model 'tinny'; did you mean 'tiny'? "
+        f"(known: {', '.join(sorted(['tiny', *known_models()]))})\n"
     )

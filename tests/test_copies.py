@@ -79,8 +79,9 @@ def test_every_file_of_the_checkout_that_a_step_reads_counts(finished: Path, tmp
         # named like the module that they belong to
         if path.startswith("scripts/dragoman/reporting/"):
             assert readers.pop(path) == {"table" if "/table_files." in path else "report"}
-    # prompts, and names and scripts of languages, are in the parameter `spec`; versions of libraries are in `code`
-    for path in ("envs/main.txt", "scripts/dragoman/languages/languages.tsv", *(f"config/{name}" for name in PROMPTS)):
+    # prompts, models, and names and scripts of languages are in the parameter `spec`; versions of libraries in `code`
+    others = ("envs/main.txt", "config/models.yaml", "scripts/dragoman/languages/languages.tsv")
+    for path in (*others, *(f"config/{name}" for name in PROMPTS)):
         del readers[path]
     assert readers == {
         "config/claims.yaml": {"claims"},

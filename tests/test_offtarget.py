@@ -12,7 +12,7 @@ from dragoman import grammar, metrics, text
 from dragoman.languages import identify
 from dragoman.metrics import MetricError, offtarget, score
 
-SCRIPTS = Path(identify.__file__).parents[1]
+SCRIPTS = Path(identify.__file__).parents[2]
 ENGLISH, FRENCH, GERMAN, ITALIAN = (
     "The dog sleeps in the garden.",
     "Le chien dort dans le jardin.",

@@ -69,7 +69,7 @@ def test_script_runs(command: str, tmp_path: Path) -> None:
 
 def test_links_lead_somewhere() -> None:
     for page in (REPOSITORY / "README.md", REPOSITORY / "config" / "README.md"):
-        for target in re.findall(r"\]\(([^)#][^)]*)\)", page.read_text(encoding="utf-8")):
+        for target in re.findall(r"\]\(([^)#][^)#]*)", page.read_text(encoding="utf-8")):
             if not target.startswith("http"):
                 assert (page.parent / target).exists(), f"{page.name} links to {target}, which is not there"
 

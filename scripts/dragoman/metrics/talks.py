@@ -89,7 +89,7 @@ def fitting(log: Path, segmentation: Path, reference: Path) -> tuple[list[Instan
     """
     talks = read(log)
     try:
-        entries = yaml.load(segmentation.read_text(encoding="utf-8"), yaml.CSafeLoader)
+        entries = yaml.safe_load(segmentation.read_text(encoding="utf-8"))
     except (UnicodeDecodeError, yaml.YAMLError) as error:
         raise MetricError(f"{segmentation}: not YAML or JSON: {' '.join(str(error).split())}") from None
     places = {"wav": str, "offset": int | float, "duration": int | float}
