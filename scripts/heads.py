@@ -39,10 +39,11 @@ def rank(plan: Plan, run: DecodeRun, split: str, sentences: int) -> str:
     cells = [
         (str(each.layer), "mean" if each.head is None else str(each.head), f"{100 * each.share:.1f}") for each in found
     ]
-    best = next(each for each in found if each.head is not None)
+    best = found[0]
+    heads = "" if best.head is None else f", heads: [{best.head}]"
     title = f"Tokens whose largest attention weight is on an aligned source word, %: {len(rows)} sentences of {split}"
     return f"""{markdown_rows(title, ("Layer", "Head", "Aligned, %"), cells[:SHOWN])}
-policy: {{name: alignatt, f: [1, 2, 4], layer: {best.layer}, heads: [{best.head}]}}"""
+policy: {{name: alignatt, f: [1, 2, 4], layer: {best.layer}{heads}}}"""
 
 
 def main(argv: Sequence[str] | None = None) -> None:
