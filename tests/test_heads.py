@@ -15,6 +15,7 @@ from dragoman.configfile import prompts
 from dragoman.decoding.heads import ranked
 from dragoman.languages.spelling import Spelled, pairs
 from dragoman.policies import Link
+from small_models import small
 
 SOURCES = ["The old man buys a red car.", "He sleeps here now."]
 TARGETS = ["Le vieil homme achète une voiture.", "Il dort."]
@@ -57,3 +58,8 @@ def test_without_alignments(tmp_path: Path) -> None:
     save_model(tmp_path, texts=[*SOURCES, *TARGETS])
     with pytest.raises(ValueError, match="no word of these sentence pairs is aligned"):
         ranked(models.load(tmp_path).eval(), zip(of(tmp_path), [[], []], strict=True))
+
+
+def test_a_model_without_sdpa() -> None:
+    with pytest.raises(ValueError, match="look at the attention of bloom models"):
+        ranked(small("bloom", 300), [])

@@ -14,7 +14,7 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 from transformers import PreTrainedModel
 
-from dragoman.decoding.prediction import attention_weights
+from dragoman.decoding.prediction import attention_weights, check_attention
 from dragoman.languages.spelling import Spelled
 from dragoman.models import attention
 from dragoman.models.attention import Positions
@@ -61,8 +61,9 @@ def ranked(
         positions: as for `attention.masked`.
 
     Raises:
-        ValueError: no word is aligned.
+        ValueError: no word is aligned, or the model's attention weights cannot be computed.
     """
+    check_attention(model)
     hits, tokens = 0, 0
     for pair, links in pairs:
         aligned = torch.zeros(pair.count + 2, len(pair.source.source), dtype=torch.bool)

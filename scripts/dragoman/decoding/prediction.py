@@ -42,6 +42,16 @@ class Prediction:
         return self.weights
 
 
+def check_attention(model: PreTrainedModel) -> None:
+    """Refuse a model whose attention weights cannot be computed, since it does not call SDPA.
+
+    Raises:
+        ValueError: it is such a model.
+    """
+    if models.implementation(model.config.model_type) != "sdpa":
+        raise ValueError(f"no policy can look at the attention of {model.config.model_type} models; use another policy")
+
+
 class LayerWeights(TorchFunctionMode):
     """While active, keeps the attention weights of one layer: those of the last query of each row."""
 
@@ -60,8 +70,7 @@ class LayerWeights(TorchFunctionMode):
         """
         if layer is None:
             return nullcontext()
-        if models.implementation(model.config.model_type) != "sdpa":
-            raise ValueError(f"no policy can look at the attention of {model.config.model_type} models; take another")
+        check_attention(model)
         count = model.config.get_text_config().num_hidden_layers
         if not -count <= layer < count:
             raise ValueError(f"the policy looks at layer {layer}, and the model has layers 0 to {count - 1}")
