@@ -7,32 +7,27 @@ from collections.abc import Sequence
 
 from dragoman import command, decoding, instructions, models
 from dragoman.configfile import load_config
-from dragoman.imports import code
-from dragoman.plan import DecodeRun, Plan
+from dragoman.plan import AnswerRun, Plan
 from dragoman.storage import digest, read_manifest, write_json
 
 
-def answer(plan: Plan, run: DecodeRun) -> None:
+def answer(run: AnswerRun) -> None:
     """A list of instruction, output, generator and dataset, in the order of the file."""
     from dragoman.decoding import offline  # imported here, since it imports torch, which --help does not need
 
-    asked, spec = plan.instructed(run), plan.answer_spec(run)
+    asked, model = run.instructed, run.model.folder
     questions = instructions.questions(command.located(asked.path))[: asked.limit]
     items = [decoding.Item(i, instructions.asked(row["instruction"]), "") for i, row in enumerate(questions)]
-    model = plan.model_behind(run)
-    assert model is not None  # checked when the configuration was read
-    models.use_threads(plan.config.threads)
-    context = decoding.Context(model, run.pair, instructions.PROMPT)
-    decoder = offline.Decoder(context, plan.answer_decoder(run))
+    models.use_threads(run.plan.config.threads)
+    context = decoding.Context(model, instructions.PAIR, instructions.PROMPT)
+    decoder = offline.Decoder(context, run.decoder)
     files = digest(read_manifest(model)["files"])
-    key = decoding.journal_key([vars(run), spec, code("answer"), models.made_with()], items, files)
-    journal = decoding.Journal(plan.results / ".work" / f"answer-{key}.jsonl", key)
-    label = f"{run.experiment}/{run.system} seed {run.seed}"
-    rows = decoding.run(items, decoder.batches(items), decoder.decode, journal, label)
+    key = decoding.journal_key([run.names, run.spec, run.code, models.made_with()], items, files)
+    journal = decoding.Journal(run.plan.results / ".work" / f"answer-{key}.jsonl", key)
+    rows = decoding.run(items, decoder.batches(items), decoder.decode, journal, run.label)
     journal.close()
-    generator = f"{run.experiment}/{run.system}/seed-{run.seed}"
-    answers = [{"output": row["hypothesis"], "generator": generator} for row in rows]
-    write_json(plan.answers_file(run), [question | own for question, own in zip(questions, answers, strict=True)])
+    answers = [{"output": row["hypothesis"], "generator": run.place.as_posix()} for row in rows]
+    write_json(run.answers, [question | own for question, own in zip(questions, answers, strict=True)])
     journal.path.unlink(missing_ok=True)
 
 
@@ -43,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     command.add_run(parser, "experiment", "system")
     arguments = parser.parse_args(argv)
     plan = Plan(load_config(arguments.config))
-    answer(plan, plan.answer_run(arguments.experiment, arguments.system, arguments.seed))
+    answer(plan.answer_run(arguments.experiment, arguments.system, arguments.seed))
 
 
 if __name__ == "__main__":

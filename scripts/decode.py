@@ -9,16 +9,15 @@ from pathlib import Path
 
 from dragoman import command, corpora, decoding, models, registry
 from dragoman.configfile import load_config
-from dragoman.imports import code
 from dragoman.plan import DecodeRun, Plan
 from dragoman.prompts import habits, shots
 from dragoman.storage import digest, read_manifest, replacing, sha256
 
 
-def decode(plan: Plan, run: DecodeRun, out: Path, shard: int = 1, shards: int = 1) -> None:
+def decode(run: DecodeRun, out: Path, shard: int = 1, shards: int = 1) -> None:
     """Write hypotheses for the sentences of the test set, or of one shard of it, in their order."""
-    experiment = plan.experiment(run.experiment)
-    table = corpora.load(plan.corpus_folder(experiment.test.corpus, run.pair), experiment.test.split)
+    experiment = run.experiment_config
+    table = corpora.load(run.test.folder, experiment.test.split)
     rows = table.slice(0, experiment.test.limit).to_pylist()
     items = [
         decoding.Item(row["id"], row["source"], row["target"], row["alignment"], rows[number - 1]["target"])
@@ -30,24 +29,21 @@ def decode(plan: Plan, run: DecodeRun, out: Path, shard: int = 1, shards: int = 
         decoding.write(out, [])
         return
 
-    spec, model = plan.decode_spec(run), plan.model_behind(run)
+    model = run.model and run.model.folder
     files = digest(read_manifest(model)["files"]) if model else ""
     if model:
-        models.use_threads(plan.config.threads)
-        system = plan.system(run)
-        tuning = experiment.tunings[system.tuning] if system.tuning else None
-        habits.warn(plan, experiment.model, plan.prompt_of(experiment, tuning, system, run.pair))
-    prompt = shots.asked(plan, run)
+        models.use_threads(run.plan.config.threads)
+        habits.warn(run.foundation, run.prompt)
+    prompt = shots.asked(run)
     context = decoding.Context(model, run.pair, prompt, experiment.asked)
-    options = plan.decoder(run)
+    options = run.decoder
     decoder = registry.module_of("decoder", options.name).Decoder(context, options)
-    fingerprint = code("decode", *plan.decode_code(run))
-    read = [sha256(path) for path in plan.decoder_files(run)]
-    depends = [vars(run), spec, prompt.model_dump(mode="json"), fingerprint, models.made_with() if model else {}, read]
+    read = [sha256(path) for path in run.decoder_files]
+    made_with = models.made_with() if model else {}
+    depends = [run.names, run.spec, prompt.model_dump(mode="json"), run.code, made_with, read]
     key = decoding.journal_key(depends, items, files)
-    journal = decoding.Journal(plan.results / ".work" / f"decode-{key}.jsonl", key)
-    label = f"{run.experiment}/{run.system}/{run.pair} seed {run.seed}"
-    result = decoding.run(items, decoder.batches(items), decoder.decode, journal, label)
+    journal = decoding.Journal(run.plan.results / ".work" / f"decode-{key}.jsonl", key)
+    result = decoding.run(items, decoder.batches(items), decoder.decode, journal, run.label)
     journal.close()
     parse = registry.module_of("task", experiment.task).parse
     for row in result:
@@ -76,14 +72,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = parser.parse_args(argv)
     plan = Plan(load_config(arguments.config))
     run = plan.decode_run(arguments.experiment, arguments.system, arguments.pair, arguments.seed)
-    folder = plan.decode_folder(run)
     if arguments.gather:
-        gather(arguments.gather, folder / "hypotheses.jsonl")
+        gather(arguments.gather, run.hypotheses)
     elif arguments.shard is None:
-        decode(plan, run, folder / "hypotheses.jsonl")
+        decode(run, run.hypotheses)
     elif 1 <= arguments.shard <= arguments.of:
         name = f"shard-{arguments.shard}-of-{arguments.of}.jsonl"
-        decode(plan, run, folder / name, arguments.shard, arguments.of)
+        decode(run, run.folder / name, arguments.shard, arguments.of)
     else:
         raise ValueError(f"--shard must be a number from 1 to {arguments.of} (--of), not {arguments.shard}")
 

@@ -11,7 +11,7 @@ from dragoman.plan import DivergenceRun, Plan
 from dragoman.prompts import chat
 
 
-def diverge(plan: Plan, run: DivergenceRun) -> None:
+def diverge(run: DivergenceRun) -> None:
     """Write a row per number of prior tokens, reading and position, and a row for all positions (`position` null).
 
     Priors are the first n tokens of the twin's own answer. If its whole answer is shorter, the sentence is left out for
@@ -20,19 +20,15 @@ def diverge(plan: Plan, run: DivergenceRun) -> None:
     from dragoman.decoding import offline  # imported here, since it imports torch, which --help does not need
     from dragoman.metrics import divergence
 
-    experiment = plan.experiment(run.experiment)
+    experiment = run.experiment_config
     spec = experiment.divergence
     assert spec is not None  # else there would be no such run
-    models.use_threads(plan.config.threads)
-    table = corpora.load(plan.corpus_folder(experiment.test.corpus, run.pair), experiment.test.split)
+    models.use_threads(run.plan.config.threads)
+    table = corpora.load(run.test.folder, experiment.test.split)
     rows = table.slice(0, min(spec.sentences, experiment.test.limit or spec.sentences)).to_pylist()
     items = [decoding.Item(row["id"], row["source"], row["target"]) for row in rows]
-    twin_run = plan.twin_of(run)
-    prompt = chat.for_model(
-        plan.prompt_of(experiment, experiment.tunings[twin_run.tuning]), plan.model_folder(experiment.model)
-    )
-    options = plan.divergence_decoder(run)
-    folders = plan.model_folder(experiment.model), plan.tuning_folder(twin_run)
+    folders = run.foundation.folder, run.twin.folder
+    prompt, options = chat.for_model(run.prompt, folders[0]), run.decoder
     foundation, twin = (offline.Decoder(decoding.Context(folder, run.pair, prompt), options) for folder in folders)
     if twin.tokenizer.get_vocab() != foundation.tokenizer.get_vocab():
         raise ValueError(
@@ -50,7 +46,7 @@ def diverge(plan: Plan, run: DivergenceRun) -> None:
             traces = divergence.traced(foundation.model, twin.model, answers, reading, batch_size=spec.batch_size)
             found = [{"position": None} | divergence.summary(traces), *divergence.by_position(traces)]
             made += [{"n": n, "reading": reading, "sentences": len(long)} | row for row in found]
-    decoding.write(plan.divergence_file(run), made)
+    decoding.write(run.file, made)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -60,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     command.add_run(parser, "experiment", "pair")
     arguments = parser.parse_args(argv)
     plan = Plan(load_config(arguments.config))
-    diverge(plan, plan.divergence_run(arguments.experiment, arguments.pair, arguments.seed))
+    diverge(plan.divergence_run(arguments.experiment, arguments.pair, arguments.seed))
 
 
 if __name__ == "__main__":

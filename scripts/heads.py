@@ -18,22 +18,23 @@ from dragoman.reporting.markup import markdown_rows
 SHOWN = 12
 
 
-def rank(plan: Plan, run: DecodeRun, split: str, sentences: int) -> str:
+def rank(run: DecodeRun, split: str, sentences: int) -> str:
     """A table of the best heads, and the best one as options of the policy."""
     from dragoman.decoding.heads import ranked  # imports torch, which --help does not need
 
-    decoder, folder = plan.system(run).decoder, plan.model_behind(run)
-    if not isinstance(decoder, SimultaneousDecoder) or folder is None:
+    decoder = run.system_config.decoder
+    if not isinstance(decoder, SimultaneousDecoder) or run.model is None:
         raise ValueError(f"the system {run.system!r} does not decode simultaneously, so no policy reads its attention")
-    experiment = plan.experiment(run.experiment)
-    table = corpora.load(plan.corpus_folder(experiment.test.corpus, run.pair), split)
+    experiment = run.experiment_config
+    table = corpora.load(run.test.folder, split)
     rows = [row for row in table.slice(0, sentences).to_pylist() if row["alignment"]]
     if not rows:
         text = "no word alignments; give the corpus `align: true` or a column of alignments, or use --split train"
         raise ValueError(f"{experiment.test.corpus}, {run.pair}, {split}: {text}")
+    folder = run.model.folder
     model, tokenizer = models.load(folder).to(models.device()).eval(), models.load_tokenizer(folder)
     texts = ([row[side] for row in rows] for side in ("source", "target"))
-    spelled = pairs(shots.asked(plan, run), tokenizer, run.pair, *texts, of_pair(run.pair, experiment.asked))
+    spelled = pairs(shots.asked(run), tokenizer, run.pair, *texts, of_pair(run.pair, experiment.asked))
     aligned = zip(spelled, (links(row["alignment"]) for row in rows), strict=True)
     found = ranked(model, aligned, decoder.positions)
     cells = [
@@ -56,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = parser.parse_args(argv)
     plan = Plan(load_config(arguments.config))
     run = plan.decode_run(arguments.experiment, arguments.system, arguments.pair, arguments.seed)
-    print(rank(plan, run, arguments.split, arguments.sentences))
+    print(rank(run, arguments.split, arguments.sentences))
 
 
 if __name__ == "__main__":

@@ -8,27 +8,27 @@ from collections.abc import Sequence
 
 from dragoman import command
 from dragoman.configfile import load_config
-from dragoman.plan import DecodeRun, Plan
+from dragoman.plan import AnswerRun, Plan
 from dragoman.results import judging, records
 from dragoman.storage import sha256
 
 
-def judge(plan: Plan, run: DecodeRun) -> None:
+def judge(run: AnswerRun) -> None:
     """Write three records: the shares of wins, ties and losses; without values if there is no judge."""
-    asked, rival = plan.instructed(run), plan.rival(run)
-    own, other = plan.answers_file(run), plan.answers_file(rival)
-    place = {"paper": plan.experiment(run.experiment).paper, "experiment": run.experiment, "system": run.system}
+    asked, rival = run.instructed, run.rival
+    own, other = run.answers, rival.answers
+    place = {"paper": run.experiment_config.paper, "experiment": run.experiment, "system": run.system}
     place |= {"pair": "all", "setting": "", "seed": run.seed}
     made_from = {"answers": sha256(own), "rival": sha256(other)}
     count = len(json.loads(own.read_text(encoding="utf-8")))
     if reason := judging.obstacle(asked.judge):
         judged = judging.unjudged(place, count, reason, made_from)
     else:
-        work = plan.judgement_file(run).with_suffix("")
+        work = run.judgements.with_suffix("")
         verdicts = judging.verdicts(judging.preferences(own, other, str(asked.judge), work))
         signature = f"AlpacaEval|judge:{asked.judge}|against:{rival.system}"
         judged = judging.records(place, verdicts, count, signature, made_from)
-    records.write(plan.judgement_file(run), judged)
+    records.write(run.judgements, judged)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     command.add_run(parser, "experiment", "system")
     arguments = parser.parse_args(argv)
     plan = Plan(load_config(arguments.config))
-    judge(plan, plan.answer_run(arguments.experiment, arguments.system, arguments.seed))
+    judge(plan.answer_run(arguments.experiment, arguments.system, arguments.seed))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from dragoman import command, corpora, models, pages
 from dragoman.config import ScratchModel
 from dragoman.configfile import load_config
 from dragoman.imports import code
-from dragoman.plan import Plan
+from dragoman.plan import Foundation, Plan
 from dragoman.storage import building, read_manifest, write_json
 from dragoman.training import launch
 
@@ -19,27 +19,28 @@ SAMPLE = 40
 """Pages shown in the model's folder, for the eye."""
 
 
-def pretrain(plan: Plan, name: str, spec: ScratchModel) -> None:
+def pretrain(foundation: Foundation, spec: ScratchModel) -> None:
     """Train tokenizer and weights on pages made of the model's corpus."""
     from dragoman.training import loop  # brings torch, which --help need not wait for
 
+    plan, name = foundation.plan, foundation.name
     models.use_threads(plan.config.threads)
     text, made_from = {}, {}
-    for corpus, pair in plan.page_texts(spec.text):
-        source = plan.corpus_folder(corpus, pair)
-        table = corpora.load(source, "train")
-        text[corpus, pair] = list(zip(table["source"].to_pylist(), table["target"].to_pylist(), strict=True))
-        made_from[f"{corpus}/{pair}"] = read_manifest(source)["files"]["train.parquet"]["sha256"]
-    own = {pair: text[spec.text.corpus, pair] for pair in plan.page_pairs(spec.text)}
+    for source in foundation.texts:
+        table = corpora.load(source.folder, "train")
+        rows = list(zip(table["source"].to_pylist(), table["target"].to_pylist(), strict=True))
+        text[source.corpus, source.pair] = rows
+        made_from[f"{source.corpus}/{source.pair}"] = read_manifest(source.folder)["files"]["train.parquet"]["sha256"]
+    own = {pair: text[spec.text.corpus, pair] for pair in foundation.pairs}
     tasks = [[row for pair in task.pairs for row in text[task.corpus, pair]] for task in spec.text.tasks]
     web = pages.make(spec.text, own, tasks)
     tokenizer = models.train_tokenizer(web, spec.vocabulary)
     model = models.build(spec, tokenizer)
-    facts = {"name": name, "spec": plan.model_spec(name), "made_from": made_from, "parameters": model.num_parameters()}
+    facts = {"name": name, "spec": foundation.spec, "made_from": made_from, "parameters": model.num_parameters()}
     curve: list[dict[str, float]] = []
     made_with = models.made_with(spec.pretraining.precision if spec.pretraining else "float32")
     facts["made_with"] = made_with
-    work = plan.work_folder("pretrain", [name, plan.model_spec(name), made_from, made_with, code("pretrain")])
+    work = plan.work_folder("pretrain", [name, foundation.spec, made_from, made_with, code("pretrain")])
     if spec.pretraining is not None:
         examples = loop.drop_long(pages.examples(web, tokenizer), spec.pretraining.max_length)
         facts["examples"] = {"made": len(web), "kept": len(examples)}
@@ -51,12 +52,12 @@ def pretrain(plan: Plan, name: str, spec: ScratchModel) -> None:
             seed=spec.seed,
             work=work,
             label=f"pre-training {name}",
-            tensorboard=plan.tensorboard_folder(plan.model_folder(name)),
+            tensorboard=plan.tensorboard_folder(foundation.folder),
         )
         if fitted is None:  # one of several processes, and not the one that writes
             return
         model, curve = fitted.model, fitted.curve
-    with building(plan.model_folder(name), facts) as place:
+    with building(foundation.folder, facts) as place:
         model.save_pretrained(place)
         tokenizer.save_pretrained(place)
         write_json(place / "curve.json", curve)
@@ -71,12 +72,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     command.add_config(parser)
     parser.add_argument("--model", required=True, help="a name under `models:`")
     arguments = parser.parse_args(argv)
-    plan = Plan(load_config(arguments.config))
-    spec = plan.model(arguments.model)
+    foundation = Plan(load_config(arguments.config)).model(arguments.model)
+    spec = foundation.config
     if not isinstance(spec, ScratchModel):
         raise ValueError(f"{arguments.model} is not a model from scratch; use scripts/fetch_model.py")
     launch.together(spec.pretraining.devices if spec.pretraining else 1)
-    pretrain(plan, arguments.model, spec)
+    pretrain(foundation, spec)
 
 
 if __name__ == "__main__":

@@ -14,12 +14,13 @@ from dragoman.prompts import habits
 
 def beginnings(plan: Plan) -> Iterator[str]:
     """What prompts begin with, for each model that is not made here; whether they should is known of models at hand."""
-    for model in plan.models_used():
-        found = habits.remarks(plan, model)
-        yield from (each.line for each in found)
-        said = [name for name, prompt in plan.prompts_with(model).items() if prompt.bos != "auto"]
-        if said and not found and plan.model(model).source != "scratch":
-            yield f"prompt {', '.join(said)}: whether `bos` fits the tokenizer of {model} is seen when that is fetched"
+    for model in plan.models_used:
+        remarks = habits.remarks(model)
+        yield from (remark.line for remark in remarks)
+        said = [name for name, prompt in model.prompts.items() if prompt.bos != "auto"]
+        if said and not remarks and model.config.source != "scratch":
+            names = ", ".join(said)
+            yield f"prompt {names}: whether `bos` fits the tokenizer of {model.name} is seen when that is fetched"
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -28,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("config", type=Path, nargs="+", metavar="CONFIG")
     for path in parser.parse_args(argv).config:
         plan = Plan(load_config(path))
-        tunings, decodes = len(list(plan.tuning_runs)), len(list(plan.decode_runs))
+        tunings, decodes = len(plan.tuning_runs), len(plan.decode_runs)
         experiments = ", ".join(plan.config.experiments)
         print(f"{path}: fine. Experiments: {experiments}. Fine-tunings: {tunings}, decodings: {decodes}.")
         print("".join(f"{line}\n" for line in beginnings(plan)), end="")

@@ -3,6 +3,7 @@
 import re
 import shlex
 import sys
+from operator import attrgetter
 from pathlib import Path
 
 # The path of this file: if the workflow is used as a module, workflow.basedir is the folder of the other Snakefile.
@@ -15,7 +16,6 @@ from dragoman.configfile import ConfigError, parse as parsed
 from dragoman.imports import code, fingerprint
 from dragoman.metrics import neural
 from dragoman.plan import Plan, resources as table
-from dragoman.storage import digest
 
 try:
     PLAN = Plan(parsed(config, workflow.configfiles))
@@ -60,16 +60,39 @@ wildcard_constraints:
     seed=r"-?\d+",
 
 
-def raw_text(w):
-    """Input files of a corpus: downloaded files, or the user's own."""
-    if PLAN.needs_download(w.corpus):
-        return [rules.download.output.manifest.format(**w)]
-    return PLAN.raw_files(w.corpus, w.pair)
+def lookup(find, *names):
+    """Attributes of a run as functions of a job's wildcards: of `tuning = lookup(PLAN.tuning_run, "experiment", ...)`,
+    `tuning("start.manifest")` finds the run and returns its `start.manifest`."""
+    return lambda attribute: lambda w: attrgetter(attribute)(find(*(w[name] for name in names)))
+
+
+text = lookup(PLAN.text, "corpus", "pair")
+model = lookup(PLAN.model, "model")
+tuning = lookup(PLAN.tuning_run, "experiment", "tuning", "scope", "seed")
+decoding = lookup(PLAN.decode_run, "experiment", "system", "pair", "seed")
+answering = lookup(PLAN.answer_run, "experiment", "system", "seed")
+comparing = lookup(PLAN.divergence_run, "experiment", "pair", "seed")
+experiment = lookup(PLAN.experiment, "experiment")
+
+
+def of_experiment(find):
+    """A function of an experiment's name as a function of a job's wildcards."""
+    return lambda w: find(w.experiment)
+
+
+def code_with_metrics(script):
+    """The fingerprint of a script and of the metrics of an experiment."""
+    return lambda w: code(script, *PLAN.metrics_of(w.experiment))
+
+
+def runs_of(runs, attribute):
+    """An attribute of each run of an experiment."""
+    return lambda w: [getattr(run, attribute) for run in runs if run.experiment == w.experiment]
 
 
 def models_from(*sources):
     """A pattern that matches the models with these sources; it matches nothing if there are none."""
-    names = [name for name, model in PLAN.config.models.items() if model.source in sources]
+    names = [name for name, spec in PLAN.config.models.items() if spec.source in sources]
     return "|".join(map(re.escape, names)) or "(?!)"
 
 
@@ -88,18 +111,25 @@ def light(rule):
     return asked(lambda w: RESOURCES.without_model(rule))
 
 
-def with_model(name, training=None):
-    """The resources of a job with a foundation model or a tuned model; for trainings, per device."""
-    need = RESOURCES.with_model(table.parameters(PLAN.model(name)), train=training is not None)
-    return need.times(training.devices, RESOURCES.nodes(training.devices)) if training else need
+def with_model(run, unless=lambda w: False):
+    """The resources of a job that decodes with a foundation model, or with a model tuned from it."""
+    size = lambda w: table.parameters(run("foundation.config")(w))
+    return asked(
+        lambda w: RESOURCES.without_model("decode") if unless(w) else RESOURCES.with_model(size(w), train=False)
+    )
 
 
-def asked_to_train(trained):
-    """The resources of a training; `trained` returns its model and its `training`, given the wildcards.
+def to_train(config, training=None):
+    """The resources of a training: for each device, what a training of this model needs.
 
     On several nodes the job starts its own processes on each (dragoman/training/launch.py), which SLURM's executor calls MPI.
     """
-    need = lambda w: with_model(*trained(w))
+
+    def need(w):
+        devices = training(w).devices if training else 1
+        one = RESOURCES.with_model(table.parameters(config(w)), train=True)
+        return one.times(devices, RESOURCES.nodes(devices))
+
     several = lambda w: need(w).nodes if need(w).nodes > 1 else None  # Snakemake ignores resources that are None
     return asked(need) | {
         "nodes": several,
@@ -112,23 +142,3 @@ def asked_to_train(trained):
 def is_neural(w):
     """Whether an experiment has a neural metric."""
     return any(name in neural.METRICS for _, name in PLAN.metrics_of(w.experiment))
-
-
-def tuning_run(w):
-    """The fine-tuning that a job's wildcards name."""
-    return PLAN.tuning_run(w.experiment, w.tuning, w.scope, w.seed)
-
-
-def divergence_run(w):
-    """The comparison with a twin that a job's wildcards name."""
-    return PLAN.divergence_run(w.experiment, w.pair, w.seed)
-
-
-def answer_run(w):
-    """The answers to instructions that a job's wildcards name."""
-    return PLAN.answer_run(w.experiment, w.system, w.seed)
-
-
-def decode_run(w):
-    """The decoding that a job's wildcards name."""
-    return PLAN.decode_run(w.experiment, w.system, w.pair, w.seed)

@@ -21,7 +21,7 @@ rule download:
         "../../envs/main.yaml"
     params:
         code=code("download", *(("provider", name) for name in ("hub", "sacrebleu", "archive", "ud", "instructions"))),
-        spec=lambda w: digest(PLAN.corpus_spec(w.corpus, w.pair)),
+        spec=text("digest"),
         folder=subpath(output.manifest, parent=True),
     shell:
         "download.py"
@@ -31,9 +31,16 @@ rule download:
         " 2>&1 | tee {log:q}"
 
 
+def raw_files(w):
+    """The files that a text is made from: downloaded files, or the user's own."""
+    if text("is_downloaded")(w):
+        return [rules.download.output.manifest.format(**w)]
+    return text("own_files")(w)
+
+
 rule prepare:
     input:
-        raw=raw_text,
+        raw=raw_files,
     output:
         manifest=f"{RESULTS}/corpora/{{corpus}}/{{pair}}/manifest.json",
     log:
@@ -43,9 +50,9 @@ rule prepare:
     resources:
         **light("prepare"),
     params:
-        code=lambda w: code("prepare", ("provider", PLAN.config.corpora[w.corpus].provider)),
-        spec=lambda w: digest(PLAN.corpus_spec(w.corpus, w.pair)),
-        downloads=lambda w: PLAN.download_folder(w.corpus, w.pair).as_posix(),
+        code=text("code"),
+        spec=text("digest"),
+        downloads=text("downloads"),
         folder=subpath(output.manifest, parent=True),
     shell:
         "prepare.py"

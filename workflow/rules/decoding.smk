@@ -9,10 +9,8 @@
 
 rule decode:
     input:
-        model=lambda w: [folder / "manifest.json" for folder in [PLAN.model_behind(decode_run(w))] if folder],
-        text=lambda w: [folder / "manifest.json" for folder in PLAN.decode_corpora(decode_run(w))],
-        read=lambda w: PLAN.decoder_files(decode_run(w)),
-        shards=lambda w: PLAN.shard_files(decode_run(w)),
+        decoding("inputs"),
+        shards=decoding("shards"),
     output:
         hypotheses=f"{RESULTS}/decodes/{{experiment}}/{{system}}/{{pair}}/seed-{{seed}}/hypotheses.jsonl",
     log:
@@ -21,67 +19,46 @@ rule decode:
         "../../envs/main.yaml"
     threads: THREADS
     resources:
-        **asked(
-            lambda w: (
-                with_model(PLAN.experiment(w.experiment).model)
-                if PLAN.model_behind(decode_run(w)) and not PLAN.shard_files(decode_run(w))
-                else RESOURCES.without_model("decode")
-            )
-        ),
+        **with_model(decoding, unless=lambda w: not decoding("model")(w) or decoding("shards")(w)),
     params:
         benchmark=f"{RESULTS}/benchmarks/decode/{{experiment}}/{{system}}/{{pair}}/seed-{{seed}}.tsv",
-        code=lambda w: code("decode", *PLAN.decode_code(decode_run(w))),
-        spec=lambda w: digest(PLAN.decode_spec(decode_run(w))),
-        gather=lambda w, input: ["--gather", *input.shards] if input.shards else [],
+        code=decoding("code"),
+        spec=decoding("digest"),
+        part=lambda w, input: ["--gather", *input.shards] if input.shards else [],
     shell:
         "DRAGOMAN_BENCHMARK={params.benchmark:q} decode.py"
         " --experiment {wildcards.experiment:q}"
         " --system {wildcards.system:q}"
         " --pair {wildcards.pair:q}"
         " --seed {wildcards.seed:q}"
-        " {params.gather:q}"
+        " {params.part:q}"
         " 2>&1 | tee {log:q}"
 
 
 # Contiguous parts of the test set; their files are removed after they are joined.
-rule decode_shard:
+use rule decode as decode_shard with:
     input:
-        model=lambda w: PLAN.model_behind(decode_run(w)) / "manifest.json",
-        text=lambda w: [folder / "manifest.json" for folder in PLAN.decode_corpora(decode_run(w))],
-        read=lambda w: PLAN.decoder_files(decode_run(w)),
+        decoding("inputs"),
     output:
-        part=temp(
-            f"{RESULTS}/decodes/{{experiment}}/{{system}}/{{pair}}/seed-{{seed}}/shard-{{shard}}-of-{{shards}}.jsonl"
-        ),
+        temp(f"{RESULTS}/decodes/{{experiment}}/{{system}}/{{pair}}/seed-{{seed}}/shard-{{shard}}-of-{{shards}}.jsonl"),
     log:
         f"{RESULTS}/logs/decode/{{experiment}}/{{system}}/{{pair}}/seed-{{seed}}/shard-{{shard}}-of-{{shards}}.log",
     wildcard_constraints:
         shard=r"\d+",
         shards=r"\d+",
-    conda:
-        "../../envs/main.yaml"
-    threads: THREADS
     resources:
-        **asked(lambda w: with_model(PLAN.experiment(w.experiment).model)),
+        **with_model(decoding),
     params:
         benchmark=f"{RESULTS}/benchmarks/decode/{{experiment}}/{{system}}/{{pair}}/seed-{{seed}}/shard-{{shard}}-of-{{shards}}.tsv",
-        code=lambda w: code("decode", *PLAN.decode_code(decode_run(w))),
-        spec=lambda w: digest(PLAN.decode_spec(decode_run(w))),
-    shell:
-        "DRAGOMAN_BENCHMARK={params.benchmark:q} decode.py"
-        " --experiment {wildcards.experiment:q}"
-        " --system {wildcards.system:q}"
-        " --pair {wildcards.pair:q}"
-        " --seed {wildcards.seed:q}"
-        " --shard {wildcards.shard:q}"
-        " --of {wildcards.shards:q}"
-        " 2>&1 | tee {log:q}"
+        code=decoding("code"),
+        spec=decoding("digest"),
+        part=["--shard", "{shard}", "--of", "{shards}"],
 
 
 # Answers to general instructions (other tasks than translation), in AlpacaEval's format.
 rule answer:
     input:
-        model=lambda w: PLAN.model_behind(answer_run(w)) / "manifest.json",
+        answering("inputs"),
     output:
         answers=f"{RESULTS}/answers/{{experiment}}/{{system}}/seed-{{seed}}.json",
     log:
@@ -90,11 +67,11 @@ rule answer:
         "../../envs/main.yaml"
     threads: THREADS
     resources:
-        **asked(lambda w: with_model(PLAN.experiment(w.experiment).model)),
+        **with_model(answering),
     params:
         benchmark=f"{RESULTS}/benchmarks/answer/{{experiment}}/{{system}}/seed-{{seed}}.tsv",
-        code=code("answer"),
-        spec=lambda w: digest(PLAN.answer_spec(answer_run(w))),
+        code=answering("code"),
+        spec=answering("digest"),
     shell:
         "DRAGOMAN_BENCHMARK={params.benchmark:q} answer.py"
         " --experiment {wildcards.experiment:q}"
@@ -106,9 +83,7 @@ rule answer:
 # Divergence of the next-token distributions of the foundation model and its fine-tuned twin.
 rule diverge:
     input:
-        foundation=lambda w: PLAN.model_folder(PLAN.experiment(w.experiment).model) / "manifest.json",
-        twin=lambda w: PLAN.tuning_folder(PLAN.twin_of(divergence_run(w))) / "manifest.json",
-        text=lambda w: PLAN.corpus_folder(PLAN.experiment(w.experiment).test.corpus, w.pair) / "manifest.json",
+        comparing("inputs"),
     output:
         positions=f"{RESULTS}/divergence/{{experiment}}/{{pair}}/seed-{{seed}}.jsonl",
     log:
@@ -117,11 +92,11 @@ rule diverge:
         "../../envs/main.yaml"
     threads: THREADS
     resources:
-        **asked(lambda w: with_model(PLAN.experiment(w.experiment).model)),
+        **with_model(comparing),
     params:
         benchmark=f"{RESULTS}/benchmarks/diverge/{{experiment}}/{{pair}}/seed-{{seed}}.tsv",
-        code=code("diverge"),
-        spec=lambda w: digest(PLAN.divergence_spec(divergence_run(w))),
+        code=comparing("code"),
+        spec=comparing("digest"),
     shell:
         "DRAGOMAN_BENCHMARK={params.benchmark:q} diverge.py"
         " --experiment {wildcards.experiment:q}"

@@ -7,7 +7,7 @@
 
 rule pretrain:
     input:
-        text=lambda w: PLAN.model_inputs(w.model),
+        text=model("files"),
     output:
         manifest=f"{RESULTS}/models/{{model}}/manifest.json",
     log:
@@ -18,11 +18,11 @@ rule pretrain:
         "../../envs/main.yaml"
     threads: THREADS
     resources:
-        **asked_to_train(lambda w: (w.model, PLAN.model(w.model).pretraining)),
+        **to_train(model("config"), model("config.pretraining")),
     params:
         benchmark=f"{RESULTS}/benchmarks/pretrain/{{model}}.tsv",
         code=code("pretrain"),
-        spec=lambda w: digest(PLAN.model_spec(w.model)),
+        spec=model("digest"),
     shell:
         "DRAGOMAN_BENCHMARK={params.benchmark:q} pretrain.py" " --model {wildcards.model:q}" " 2>&1 | tee {log:q}"
 
@@ -45,7 +45,7 @@ rule fetch_weights:
         "../../envs/main.yaml"
     params:
         code=code("fetch_model"),
-        spec=lambda w: digest(PLAN.model_spec(w.model)),
+        spec=model("digest"),
     shell:
         "fetch_model.py" " --model {wildcards.model:q}" " --download" " 2>&1 | tee {log:q}"
 
@@ -53,7 +53,7 @@ rule fetch_weights:
 # Needs no network, but takes minutes, and memory for the whole model twice, like a training.
 rule dequantise:
     input:
-        weights=lambda w: PLAN.model_inputs(w.model),
+        weights=model("files"),
     output:
         manifest=f"{RESULTS}/models/{{model}}/manifest.json",
     log:
@@ -64,17 +64,17 @@ rule dequantise:
         "../../envs/main.yaml"
     threads: THREADS
     resources:
-        **asked(lambda w: RESOURCES.with_model(table.parameters(PLAN.model(w.model)), train=True)) | {"gpu": 0},
+        **to_train(model("config")) | {"gpu": 0},
     params:
         code=code("fetch_model"),
-        spec=lambda w: digest(PLAN.model_spec(w.model)),
+        spec=model("digest"),
     shell:
         "OMP_NUM_THREADS={threads} fetch_model.py" " --model {wildcards.model:q}" " 2>&1 | tee {log:q}"
 
 
 rule fetch_model:
     input:
-        config=lambda w: PLAN.model_inputs(w.model),
+        config=model("files"),
     output:
         manifest=f"{RESULTS}/models/{{model}}/manifest.json",
     log:
@@ -86,6 +86,6 @@ rule fetch_model:
         "../../envs/main.yaml"
     params:
         code=code("fetch_model"),
-        spec=lambda w: digest(PLAN.model_spec(w.model)),
+        spec=model("digest"),
     shell:
         "fetch_model.py" " --model {wildcards.model:q}" " 2>&1 | tee {log:q}"

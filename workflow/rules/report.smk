@@ -38,8 +38,8 @@ rule table:
     resources:
         **light("table"),
     params:
-        code=lambda w: code("table", *PLAN.metrics_of(w.experiment)),
-        spec=lambda w: PLAN.table_spec(w.experiment),
+        code=code_with_metrics("table"),
+        spec=of_experiment(PLAN.table_spec),
         folder=subpath(output.csv, parent=True),
     shell:
         "table.py"
@@ -69,8 +69,8 @@ rule plot:
     resources:
         **light("plot"),
     params:
-        code=lambda w: code("plot", *PLAN.metrics_of(w.experiment)),
-        spec=lambda w: PLAN.table_spec(w.experiment),
+        code=code_with_metrics("plot"),
+        spec=of_experiment(PLAN.table_spec),
         caption=lambda w: figure_kinds.kind(w.figure).caption,
         folder=subpath(output.svg, parent=True),
     shell:
@@ -84,7 +84,7 @@ rule plot:
 
 rule costs:
     input:
-        [PLAN.tuning_folder(run) / "manifest.json" for run in PLAN.tuning_runs],
+        [run.manifest for run in PLAN.tuning_runs],
     output:
         csv=report(
             f"{RESULTS}/tables/training-cost.csv",
@@ -113,7 +113,7 @@ rule page:
         records=rules.records.output[0],
         claims=rules.claims.output[0],
         worlds=PLAN.worlds.values(),
-        hypotheses=[PLAN.decode_folder(run) / "hypotheses.jsonl" for run in PLAN.decode_runs],
+        hypotheses=[run.hypotheses for run in PLAN.decode_runs],
         tables=expand(rules.table.output, experiment=PLAN.config.experiments),
         costs=rules.costs.output,
         figures=[

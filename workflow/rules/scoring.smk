@@ -47,8 +47,8 @@ rule requisites:
     conda:
         "../../envs/main.yaml"
     params:
-        metrics=lambda w: PLAN.experiment(w.experiment).metrics,
-        pairs=lambda w: PLAN.experiment(w.experiment).test.pairs,
+        metrics=experiment("metrics"),
+        pairs=experiment("test.pairs"),
         packages=lambda w: fingerprint([REPOSITORY / "envs" / "neural.lock"] if is_neural(w) else []),
     shell:
         "score.py requisites --experiment {wildcards.experiment:q} --out {output:q} 2>&1 | tee {log:q}"
@@ -67,10 +67,10 @@ rule score:
     resources:
         **asked(lambda w: RESOURCES.without_model("neural" if is_neural(w) else "score")),
     params:
-        code=lambda w: code("score", *PLAN.metrics_of(w.experiment)),
-        metrics=lambda w: PLAN.experiment(w.experiment).metrics,
-        options=lambda w: PLAN.metric_options(w.experiment),
-        paper=lambda w: PLAN.experiment(w.experiment).paper,
+        code=code_with_metrics("score"),
+        metrics=experiment("metrics"),
+        options=of_experiment(PLAN.metric_options),
+        paper=experiment("paper"),
     shell:
         "score.py hypotheses"
         " --experiment {wildcards.experiment:q}"
@@ -87,7 +87,7 @@ rule score:
 rule judge:
     input:
         answers=rules.answer.output.answers,
-        rival=lambda w: PLAN.answers_file(PLAN.rival(answer_run(w))),
+        rival=answering("rival.answers"),
     output:
         records=f"{RESULTS}/judgements/{{experiment}}/{{system}}/seed-{{seed}}.jsonl",
     log:
@@ -96,8 +96,8 @@ rule judge:
         "../../envs/main.yaml"
     params:
         code=code("judge"),
-        judge=lambda w: PLAN.instructed(answer_run(w)).judge,
-        missing=lambda w: judging.obstacle(PLAN.instructed(answer_run(w)).judge),
+        judge=answering("instructed.judge"),
+        missing=lambda w: judging.obstacle(answering("instructed.judge")(w)),
     shell:
         "judge.py"
         " --experiment {wildcards.experiment:q}"
@@ -109,8 +109,8 @@ rule judge:
 # Records of one experiment, so that its tables and figures can be made without the scores of other experiments.
 rule experiment_records:
     input:
-        lambda w: [PLAN.score_file(run) for run in PLAN.decode_runs if run.experiment == w.experiment],
-        lambda w: [PLAN.judgement_file(run) for run in PLAN.judge_runs if run.experiment == w.experiment],
+        runs_of(PLAN.decode_runs, "scores"),
+        runs_of(PLAN.judge_runs, "judgements"),
     output:
         f"{RESULTS}/scores/{{experiment}}.jsonl",
     log:
@@ -139,8 +139,8 @@ rule records:
 # Tests the papers' claims on all records. Every claim gets a verdict, which may be "not run".
 rule claims:
     input:
-        [PLAN.decode_folder(run) / "hypotheses.jsonl" for run in PLAN.decode_runs],
-        [PLAN.divergence_file(run) for run in PLAN.divergence_runs],
+        [run.hypotheses for run in PLAN.decode_runs],
+        [run.file for run in PLAN.divergence_runs],
         records=rules.records.output[0],
     output:
         f"{RESULTS}/claims.jsonl",

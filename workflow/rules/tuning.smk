@@ -7,9 +7,7 @@
 
 rule finetune:
     input:
-        model=lambda w: PLAN.model_before(tuning_run(w)) / "manifest.json",
-        text=lambda w: [folder / "manifest.json" for folder in PLAN.train_corpora(tuning_run(w))],
-        instructions=lambda w: [f / "manifest.json" for f in [PLAN.mixed_corpus(tuning_run(w))] if f],
+        tuning("inputs"),
     output:
         manifest=f"{RESULTS}/tunings/{{experiment}}/{{tuning}}/{{scope}}/seed-{{seed}}/manifest.json",
     log:
@@ -18,13 +16,11 @@ rule finetune:
         "../../envs/main.yaml"
     threads: THREADS
     resources:
-        **asked_to_train(
-            lambda w: (PLAN.experiment(w.experiment).model, PLAN.experiment(w.experiment).tunings[w.tuning].training)
-        ),
+        **to_train(tuning("foundation.config"), tuning("tuning_config.training")),
     params:
         benchmark=f"{RESULTS}/benchmarks/finetune/{{experiment}}/{{tuning}}/{{scope}}/seed-{{seed}}.tsv",
-        code=lambda w: code("finetune", *PLAN.tuning_code(w.experiment, w.tuning)),
-        spec=lambda w: digest(PLAN.tuning_spec(tuning_run(w))),
+        code=tuning("code"),
+        spec=tuning("digest"),
     shell:
         "DRAGOMAN_BENCHMARK={params.benchmark:q} finetune.py"
         " --experiment {wildcards.experiment:q}"

@@ -139,7 +139,7 @@ def _agreement(
         for run in plan.divergence_runs:
             if (run.experiment, run.pair) != (claim.experiment, pair):
                 continue
-            path = plan.divergence_file(run)
+            path = run.file
             if not path.is_file():
                 raise NotRun(f"no {path.relative_to(plan.results).as_posix()}")
             rows = [r for r in read_jsonl(path) if r["position"] is None and r["reading"] == claim.reading]

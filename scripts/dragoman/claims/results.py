@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from functools import cache, cached_property
 from typing import Any
 
-from dragoman.config.sweeps import joined, split
+from dragoman.config.sweeps import joined
 from dragoman.metrics import MetricError, NoValueError, columns_of, parse, significance, unwritten
 from dragoman.metrics.significance import Statistics
 from dragoman.plan import DecodeRun, Plan
@@ -24,9 +24,7 @@ class Results:
 
     def __init__(self, plan: Plan, records: Iterable[Record] = ()) -> None:
         self.plan = plan
-        self.records = {
-            (r.experiment, *_place(r.system, r.setting), r.pair, r.seed, r.metric): r.value for r in records
-        }
+        self.records = {(r.experiment, *r.system_and_setting, r.pair, r.seed, r.metric): r.value for r in records}
         self.rows = cache(self._rows)
         self.statistics = cache(self._statistics)
 
@@ -35,19 +33,18 @@ class Results:
         """(experiment, system, pair) -> seed -> decodings; there are several if the system's tuning is swept."""
         decodings: dict[tuple[str, str, str], dict[int, list[DecodeRun]]] = {}
         for run in self.plan.decode_runs:
-            name, _ = split(run.system)
-            decodings.setdefault((run.experiment, name, run.pair), {}).setdefault(run.seed, []).append(run)
+            decodings.setdefault((run.experiment, run.base, run.pair), {}).setdefault(run.seed, []).append(run)
         return decodings
 
     def _rows(self, experiment: str, system: str, pair: str, seed: int) -> dict[str, dict[Any, dict[str, Any]]]:
         """Setting -> sentence id -> row of `hypotheses.jsonl`."""
         settings: dict[str, dict[Any, dict[str, Any]]] = {}
         for run in self.runs[experiment, system, pair][seed]:
-            path = self.plan.decode_folder(run) / "hypotheses.jsonl"
+            path = run.hypotheses
             if not path.is_file():
                 raise NotRun(f"no {path.relative_to(self.plan.results).as_posix()}")
             for row in read_jsonl(path):
-                place = joined(split(run.system)[1], str(row.get("setting", "")))
+                place = joined(run.setting, str(row.get("setting", "")))
                 settings.setdefault(place, {})[row["id"]] = row
         return settings
 
@@ -83,8 +80,3 @@ class Results:
             where = ", ".join(filter(None, (experiment, system, setting, pair, f"seed {seed}", metric)))
             raise MetricError(f"{where}: {recorded} on record, but the hypotheses give {made.value}; score them again")
         return made
-
-
-def _place(system: str, setting: str) -> tuple[str, str]:
-    name, own = split(system)
-    return name, joined(own, setting)

@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from dragoman.claims.outcomes import Evidence, Outcome, sign_test, verdict_of
 from dragoman.claims.results import NotRun
 from dragoman.claims.statements import Claim
-from dragoman.config.sweeps import split
 from dragoman.plan import Plan, TuningRun
 from dragoman.storage import read_json
 
@@ -29,20 +28,19 @@ def timed(claim: Claim, plan: Plan, pairs: Sequence[str]) -> tuple[Outcome, floa
     """
     assert claim.against is not None  # `Claim` refuses `seconds` without it
     ours, theirs = (_tuned(plan, claim.experiment, name, pairs) for name in (claim.system, claim.against))
-    swept = {split(run.tuning)[1] for run in theirs} != {""}
+    swept = {run.setting for run in theirs} != {""}
     places: dict[tuple[str, str], list[tuple[float, float]]] = {}
     for run in ours:
-        setting = split(run.tuning)[1]
         rivals = [r for r in theirs if (r.scope, r.seed) == (run.scope, run.seed)]
-        rivals = [r for r in rivals if not swept or split(r.tuning)[1] == setting]
+        rivals = [r for r in rivals if not swept or r.setting == run.setting]
         if len(rivals) != 1:
             raise NotRun(
                 f"no fine-tuning of {claim.against} to set beside {run.tuning} of {run.scope}, seed {run.seed}"
             )
-        measured = [seconds_of(plan, each) for each in (run, rivals[0])]
+        measured = [seconds_of(each) for each in (run, rivals[0])]
         if len({device for _, device in measured}) > 1:
             raise NotRun(f"{run.tuning} and {rivals[0].tuning} were trained on different devices")
-        places.setdefault((run.scope, setting), []).append((measured[0][0], measured[1][0]))
+        places.setdefault((run.scope, run.setting), []).append((measured[0][0], measured[1][0]))
     evidence, holds = [], list[bool]()
     for (scope, setting), taken in places.items():
         limits = [claim.factor * other + claim.by for _, other in taken]
@@ -57,25 +55,22 @@ def timed(claim: Claim, plan: Plan, pairs: Sequence[str]) -> tuple[Outcome, floa
 
 def _tuned(plan: Plan, experiment: str, system: str, pairs: Sequence[str]) -> list[TuningRun]:
     """The fine-tunings whose models a system decodes with, each once."""
-    runs = [
-        r for r in plan.decode_runs if (r.experiment, split(r.system)[0]) == (experiment, system) and r.pair in pairs
-    ]
-    tunings = [tuning for run in runs if (tuning := plan.tuning_behind(run))]
+    runs = [run for run in plan.decode_runs if (run.experiment, run.base) == (experiment, system) and run.pair in pairs]
+    tunings = [run.tuning_run for run in runs if run.tuning_run]
     if not tunings:
         raise NotRun(f"{system} has no fine-tuning")
     return list(dict.fromkeys(tunings))
 
 
-def seconds_of(plan: Plan, run: TuningRun) -> tuple[float, str]:
+def seconds_of(run: TuningRun) -> tuple[float, str]:
     """Seconds of one pass over the training examples of a fine-tuning, and its device with the number of threads.
 
     Raises:
         NotRun: the fine-tuning was not measured.
     """
-    path = plan.timing_file(run)
-    if not path.is_file():
-        raise NotRun(f"no {path.relative_to(plan.results).as_posix()}")
-    measured = read_json(path)
-    batch = plan.experiment(run.experiment).tunings[run.tuning].training.batch_size
+    if not run.timing.is_file():
+        raise NotRun(f"no {run.timing.relative_to(run.plan.results).as_posix()}")
+    measured = read_json(run.timing)
+    batch = run.tuning_config.training.batch_size
     passes = measured["steps"] * batch / measured["examples"]
     return measured["seconds"] / passes, f"{measured['device']}, {measured['threads']} threads"

@@ -301,6 +301,12 @@ class Experiment(Strict):
         """`unit` of source and target."""
         return self.unit.source, self.unit.target
 
+    def prompt_name(self, tuning: Tuning | None, system: System | None = None, pair: str = "") -> str:
+        """The first of these prompts that is set: the system's for the target language, the system's, the tuning's, the
+        experiment's."""
+        by_target = system.prompt_by_target.get(pair.rpartition("-")[2]) if system else None
+        return by_target or (system and system.prompt) or (tuning and tuning.prompt) or self.prompt
+
     @model_validator(mode="before")
     @classmethod
     def _as_the_task_has_it(cls, data: Any) -> Any:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import yaml
 from pydantic import ValidationError
 
-from dragoman.config import SimultaneousDecoder, sweeps
+from dragoman.config import SimultaneousDecoder
 from dragoman.decoding import Context
 from dragoman.plan import DecodeRun, Plan
 from dragoman.policies import Policy
@@ -40,14 +40,13 @@ class Point(NamedTuple):
     def system(self) -> str:
         """The system as `chosen` takes it together with the setting: without the value of a sweep that is the
         setting."""
-        name, value = sweeps.split(self.run.system)
-        return name if value == self.policy.setting else self.run.system
+        return self.run.base if self.run.setting == self.policy.setting else self.run.system
 
 
 def points(plan: Plan) -> Iterator[Point]:
     """Every system that decodes word by word, at each of its settings, in the order of the configuration."""
     for run in plan.decode_runs:
-        decoder = plan.system(run).decoder
+        decoder = run.system_config.decoder
         if isinstance(decoder, SimultaneousDecoder) and not decoder.legacy:
             for policy in decoder.policies:
                 yield Point(run, policy)
@@ -67,7 +66,7 @@ def chosen(plan: Plan, experiment: str, system: str, pair: str, seed: int, setti
     if setting and name not in systems:
         name = f"{name},{setting}"  # one model for each k
     run = plan.decode_run(experiment, name, pair, seed)
-    decoder = plan.system(run).decoder
+    decoder = run.system_config.decoder
     if not isinstance(decoder, SimultaneousDecoder) or decoder.legacy:
         raise ValueError(f"the system {run.system!r} does not decode word by word; use one with `name: simultaneous`")
     policy = decoder.policies[0]
@@ -93,30 +92,29 @@ def at(policy: Policy, setting: str) -> Policy:
         raise ValueError(f"{policy.name!r} cannot have {setting}. {axis}: {text}") from None
 
 
-def folder(plan: Plan, run: DecodeRun) -> Path:
+def folder(run: DecodeRun) -> Path:
     """The folder of the model of a system that decodes word by word; it may not be made yet."""
-    found = plan.model_behind(run)
-    assert found is not None  # only copying and dictionaries have no model
-    return found
+    assert run.model is not None  # only copying and dictionaries have no model
+    return run.model.folder
 
 
-def missing(plan: Plan, run: DecodeRun, config: Path) -> str:
+def missing(run: DecodeRun, config: Path) -> str:
     """The command that makes the model of a system; empty if it is made.
 
     Args:
         config: the file that the plan was read from.
     """
-    manifest = folder(plan, run) / MANIFEST
+    manifest = folder(run) / MANIFEST
     if manifest.is_file():
         return ""
     command = ["snakemake", "--cores", "all", str(manifest)]
     return shlex.join(command if config == DEFAULT else [*command, "--configfile", str(config)])
 
 
-def check(plan: Plan, run: DecodeRun, config: Path) -> None:
+def check(run: DecodeRun, config: Path) -> None:
     """Raise ValueError, with the command that makes it, if the model of a system is not made yet."""
-    if command := missing(plan, run, config):
-        where = folder(plan, run)
+    if command := missing(run, config):
+        where = folder(run)
         raise ValueError(f"the system {run.system!r} has no model yet, since {where} is not made; run `{command}`")
 
 
@@ -133,9 +131,9 @@ def interpreter(plan: Plan, point: Point, config: Path, model: PreTrainedModel |
     from dragoman.decoding.streaming import Interpreter  # brings torch
 
     run = point.run
-    check(plan, run, config)
-    asked = plan.experiment(run.experiment).asked
-    context = Context(folder(plan, run), run.pair, shots.asked(plan, run), asked)
-    decoder = plan.system(run).decoder
+    check(run, config)
+    asked = run.experiment_config.asked
+    context = Context(folder(run), run.pair, shots.asked(run), asked)
+    decoder = run.system_config.decoder
     assert isinstance(decoder, SimultaneousDecoder)
     return Interpreter(context, decoder, point.policy, model)

@@ -138,11 +138,11 @@ class Desk:
         found = []
         for point in live.points(self.plan):
             run, (source, target) = point.run, split_pair(point.run.pair)
-            label = self.plan.system(run).label
-            row = vars(run) | {"system": point.system, "label": "" if label in (None, point.system) else label}
-            row |= {"setting": point.policy.setting, "title": self.plan.experiment(run.experiment).title}
+            label = run.system_config.label
+            row = run.names | {"system": point.system, "label": "" if label in (None, point.system) else label}
+            row |= {"setting": point.policy.setting, "title": run.experiment_config.title}
             row |= {"source": source, "target": target, "languages": f"{NAMES[source]} to {NAMES[target]}"}
-            found.append(row | {"missing": live.missing(self.plan, run, self.config)})
+            found.append(row | {"missing": live.missing(run, self.config)})
         return found
 
     def translate(self, request: Request) -> Iterator[Event]:
@@ -161,7 +161,7 @@ class Desk:
             raise ValueError(
                 f"the source has {len(source)} {unit}s, and {LONGEST} at most are translated here; shorten it"
             )
-        live.check(self.plan, point.run, self.config)
+        live.check(point.run, self.config)
         return self._in_turn(point, source, request.pause)
 
     def _in_turn(self, point: live.Point, source: list[str], pause: float) -> Iterator[Event]:
@@ -170,7 +170,7 @@ class Desk:
             while not self.busy.acquire(timeout=0.2):
                 yield {}
         try:
-            folder = live.folder(self.plan, point.run)
+            folder = live.folder(point.run)
             key = folder, sha256(folder / MANIFEST)
             if key not in self.models:
                 yield {"loading": True}

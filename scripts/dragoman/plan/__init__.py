@@ -1,11 +1,9 @@
-"""The plan of a configuration: all runs, their output folders, and the effective parameters that their results depend
-on.
+"""The plan of a configuration: every run, known by its names.
 
 Both rules and scripts use the plan, so a run has the same name and parameters whether Snakemake or a person starts it.
 It imports no torch, uses no network and reads no results, since Snakemake parses it in every cluster job.
 
-A `Plan` has four parts, one file each: the runs (`runs.py`), their output folders (`folders.py`), their inputs
-(`inputs.py`), and, in this file, the parameters that their results depend on.
+`runs.py` has the runs, and `sources.py` the texts and foundation models that they read. A `Plan` finds them by name.
 """
 
 from __future__ import annotations
@@ -13,151 +11,249 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
-from dragoman.command import REPOSITORY, located
-from dragoman.config import Experiment, InstructionsCorpus, Prompt, System, Tuning
-from dragoman.imports import fingerprint
-from dragoman.instructions import PROMPT
-from dragoman.languages import NAMES, TABLE, reverse, split_pair
+from dragoman import registry
+from dragoman.checks import into_each
+from dragoman.config import Config, Experiment, Guided, RefinedPrior, SftPrior, System
+from dragoman.config.sweeps import written_out
+from dragoman.configfile import prompts
+from dragoman.instructions import PAIR
+from dragoman.languages import split_pair
 from dragoman.metrics import columns_of, requisites
 from dragoman.metrics import parse as parse_metric
-from dragoman.plan.inputs import Inputs
-from dragoman.plan.runs import DecodeRun, DivergenceRun, TuningRun
-from dragoman.results import comparable
+from dragoman.plan.runs import AnswerRun, DecodeRun, DivergenceRun, Run, TuningRun, prior_of
+from dragoman.plan.sources import Foundation, Text
 from dragoman.storage import digest, replacing
 
-__all__ = ["DecodeRun", "DivergenceRun", "Plan", "TuningRun"]
+__all__ = ["AnswerRun", "DecodeRun", "DivergenceRun", "Foundation", "Plan", "Run", "Text", "TuningRun"]
+
+SomeRun = TypeVar("SomeRun", TuningRun, DecodeRun, AnswerRun, DivergenceRun)
 
 
-class Plan(Inputs):
-    """Names, folders, inputs and effective parameters of all runs of a configuration."""
+class Plan:
+    """All runs of a configuration."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.results = Path(config.results)
+        self.prompts = prompts(config.prompts)
+        self.experiments = {name: written_out(experiment) for name, experiment in config.experiments.items()}
+        """Experiments by name. Each point of a sweep is a tuning and system of its own here."""
+        self._trained: dict[TuningRun, TuningRun] = {}
+
+    # ------------------------------------------------------------------------------------------------------- by name
+
+    def experiment(self, name: str) -> Experiment:
+        """An experiment by name, with one tuning and system per point of a sweep.
+
+        Raises:
+            UnknownNameError: there is none of that name; the message suggests a similar name.
+        """
+        if name not in self.experiments:
+            raise registry.UnknownNameError(registry.unknown("experiment", name, self.experiments))
+        return self.experiments[name]
+
+    def model(self, name: str) -> Foundation:
+        """A foundation model by name.
+
+        Raises:
+            UnknownNameError: there is none of that name; the message suggests a similar name.
+        """
+        if name not in self.config.models:
+            raise registry.UnknownNameError(registry.unknown("model", name, self.config.models))
+        return Foundation(self, name)
+
+    def text(self, corpus: str, pair: str) -> Text:
+        """The text of a corpus in one language pair."""
+        return Text(self, corpus, pair)
+
+    def tuning_run(self, experiment: str, tuning: str, scope: str, seed: int | str) -> TuningRun:
+        """A planned fine-tuning by its name; raises ValueError with a similar name if it is not planned."""
+        return self._planned(TuningRun(self, experiment, tuning, scope, int(seed)))
+
+    def decode_run(self, experiment: str, system: str, pair: str, seed: int | str) -> DecodeRun:
+        """A planned decoding by its name; raises ValueError with a similar name if it is not planned."""
+        return self._planned(DecodeRun(self, experiment, system, pair, int(seed)))
+
+    def answer_run(self, experiment: str, system: str, seed: int | str) -> AnswerRun:
+        """A planned run of answers by its name; raises ValueError with a similar name if it is not planned."""
+        return self._planned(AnswerRun(self, experiment, system, int(seed)))
+
+    def divergence_run(self, experiment: str, pair: str, seed: int | str) -> DivergenceRun:
+        """A planned comparison by its name; raises ValueError with a similar name if it is not planned."""
+        return self._planned(DivergenceRun(self, experiment, pair, int(seed)))
+
+    def _planned(self, run: SomeRun) -> SomeRun:
+        if run not in self._all_runs:
+            shown = [other.label for other in self._all_runs if type(other) is type(run)]
+            raise ValueError(registry.unknown("run", run.label, shown))
+        return run
+
+    # ------------------------------------------------------------------------------------------------------- all runs
+
+    @cached_property
+    def _all_runs(self) -> dict[Run, None]:
+        runs = (*self.tuning_runs, *self.decode_runs, *self.answer_runs, *self.divergence_runs)
+        return dict.fromkeys(runs)  # finds a run at once, where a list compares it with each
+
+    def seeds(self, experiment: Experiment) -> list[int]:
+        """Seeds of an experiment's tunings."""
+        return list(experiment.seeds or self.config.seeds)
+
+    def seeds_of(self, experiment: Experiment, system: System) -> list[int]:
+        """Seeds with which a system runs: all seeds if it or its prior has a tuning, and only the first one otherwise,
+        since nothing else depends on the seed."""
+        prior = prior_of(system)
+        if isinstance(prior, RefinedPrior) and prior.system:
+            tuned = system.tuning or experiment.systems[prior.system].tuning
+        else:
+            tuned = system.tuning or isinstance(prior, SftPrior)
+        return self.seeds(experiment)[: None if tuned else 1]
+
+    @cached_property
+    def decode_runs(self) -> list[DecodeRun]:
+        """Every decoding."""
+        return [
+            DecodeRun(self, name, key, pair, seed)
+            for name, experiment in self.experiments.items()
+            for key, system in experiment.systems.items()
+            for seed in self.seeds_of(experiment, system)
+            for pair in experiment.test.pairs
+        ]
+
+    @cached_property
+    def answer_runs(self) -> list[AnswerRun]:
+        """Every system and seed with answers to instructions."""
+        return [
+            AnswerRun(self, name, key, seed)
+            for name, experiment in self.experiments.items()
+            for key in (experiment.instructions.systems if experiment.instructions else ())
+            for seed in self.seeds_of(experiment, experiment.systems[key])
+        ]
+
+    @property
+    def judge_runs(self) -> list[AnswerRun]:
+        """The runs of `answer_runs` whose answers a judge compares with the first system's."""
+        return [run for run in self.answer_runs if run.system != run.instructed.systems[0]]
+
+    @cached_property
+    def divergence_runs(self) -> list[DivergenceRun]:
+        """Every comparison of a foundation model with its twin."""
+        return [
+            DivergenceRun(self, name, pair, seed)
+            for name, experiment in self.experiments.items()
+            if experiment.divergence
+            for seed in self.seeds(experiment)
+            for pair in experiment.test.pairs
+        ]
+
+    @cached_property
+    def tuning_runs(self) -> list[TuningRun]:
+        """Every fine-tuning that some system needs, each after the one that it continues from."""
+        return list(dict.fromkeys(run for name in self.experiments for run in self.tunings_of(name).values()))
+
+    def tunings_of(self, experiment: str) -> dict[TuningRun, TuningRun]:
+        """The fine-tunings that an experiment's systems need, each after the one that it continues from. A key is named
+        as in this experiment; its value is the fine-tuning that trains the model, maybe in another experiment."""
+        runs: dict[TuningRun, TuningRun] = {}
+
+        def add(tuning: str | None, pair: str, seed: int) -> None:
+            if tuning is None:
+                return
+            add(self.experiment(experiment).tunings[tuning].start, pair, seed)
+            own = self._named(experiment, tuning, pair, seed)
+            runs[own] = self._first_like(own)
+
+        for run in (each for each in self.decode_runs if each.experiment == experiment):
+            prior = prior_of(run.system_config)
+            add(run.system_config.tuning, run.pair, run.seed)
+            add(prior.twin if isinstance(prior, SftPrior) else None, run.pair, run.seed)
+        spec = self.experiment(experiment).divergence
+        for compared in (each for each in self.divergence_runs if each.experiment == experiment):
+            add(spec and spec.twin, compared.pair, compared.seed)
+        return runs
+
+    def trained(self, experiment: str, tuning: str, pair: str, seed: int) -> TuningRun:
+        """The fine-tuning that trains a tuning's model for a pair. It may be another experiment's: a model that several
+        experiments train in the same way is trained once."""
+        return self._first_like(self._named(experiment, tuning, pair, seed))
+
+    def decoded(self, experiment: str, system: str, pair: str, seed: int) -> DecodeRun:
+        """The decoding of a system, with the first seed if the system has no others."""
+        spec = self.experiment(experiment)
+        seeds = self.seeds_of(spec, spec.systems[system])
+        return DecodeRun(self, experiment, system, pair, seed if seed in seeds else seeds[0])
+
+    def _named(self, experiment: str, tuning: str, pair: str, seed: int) -> TuningRun:
+        """The fine-tuning of a tuning for a pair."""
+        per_pair = self.experiment(experiment).tunings[tuning].per_pair
+        return TuningRun(self, experiment, tuning, pair if per_pair else "all", seed)
+
+    def _first_like(self, run: TuningRun) -> TuningRun:
+        """The first fine-tuning of the configuration that gives the same model: one that agrees in the foundation
+        model, text, prompt, options and seed."""
+        if run not in self._trained:
+            content = self._content_of(run)
+            names = [(name, key) for name, experiment in self.experiments.items() for key in experiment.tunings]
+            others = (TuningRun(self, *name, run.scope, run.seed) for name in names)
+            same = (other for other in others if other == run or content == self._content_of(other) is not None)
+            self._trained[run] = next(same)
+        return self._trained[run]
+
+    def _content_of(self, run: TuningRun) -> object:
+        """All that the model of a fine-tuning depends on; None if the experiment does not train it."""
+        experiment, tuning = run.experiment_config, run.tuning_config
+        if run.seed not in self.seeds(experiment) or tuning.per_pair == (run.scope == "all"):
+            return None
+        if tuning.per_pair and run.scope not in experiment.test.pairs:
+            return None
+        rest = tuning.model_dump(mode="json", exclude={"prompt", "pairs", "limit", "start", "sweep"})
+        text = [run.train.corpus, run.pairs, run.limit, tuning.prompt or experiment.prompt, experiment.asked]
+        start = tuning.start and self._content_of(self._named(run.experiment, tuning.start, run.scope, run.seed))
+        return experiment.model, start, text, rest
+
+    # ------------------------------------------------------------------------------------------- what the runs use
+
+    def guiding_texts(self, experiment: Experiment, decoder: Guided) -> list[Text]:
+        """Training text that a decoder reads, one into each language."""
+        pairs = into_each(experiment, self.config.corpora, decoder.corpus or "").values()
+        return [Text(self, decoder.corpus or "", pair) for pair in pairs if pair is not None]
+
+    @property
+    def models_used(self) -> list[Foundation]:
+        """Every foundation model that some run reads."""
+        experiments = self.config.experiments.values()
+        priors = [prior_of(system) for experiment in experiments for system in experiment.systems.values()]
+        refining = {prior.model for prior in priors if isinstance(prior, RefinedPrior) and prior.model}
+        return [Foundation(self, name) for name in sorted(refining | {each.model for each in experiments})]
+
+    @property
+    def texts_used(self) -> list[Text]:
+        """Every text that some run reads."""
+        used = [text for model in self.models_used for text in model.texts]
+        for experiment in self.config.experiments.values():
+            systems = experiment.systems.values()
+            for data in (experiment.train, experiment.test):
+                used += [Text(self, data.corpus, pair) for pair in data.pairs] if data else []
+            for tuning in experiment.tunings.values() if experiment.train else ():
+                used += [Text(self, experiment.train.corpus, pair) for pair in tuning.pairs or ()]
+                used += [Text(self, tuning.mix.corpus, PAIR)] if tuning.mix else []
+            shown = {system.shots.corpus for system in systems if system.shots}
+            shown |= {getattr(prior_of(system), "corpus", None) for system in systems}
+            used += [Text(self, corpus, pair) for corpus in shown if corpus for pair in experiment.test.pairs]
+            for system in systems:
+                if isinstance(system.decoder, Guided) and system.decoder.corpus:
+                    used += self.guiding_texts(experiment, system.decoder)
+        used += [base for text in used for base in text.made_from]
+        return sorted(set(used), key=lambda text: (text.corpus, text.pair))
 
     @property
     def metrics_used(self) -> list[str]:
         """Every metric that some experiment uses, without its options."""
         return sorted({name for experiment in self.config.experiments for _, name in self.metrics_of(experiment)})
-
-    def corpus_spec(self, corpus: str, pair: str) -> dict[str, Any]:
-        """Everything that the checked text of one pair depends on, except the files of `raw_files`."""
-        facts = self.config.corpora[corpus].model_dump(mode="json", exclude={"sizes", "page"})
-        if facts["provider"] == "files":
-            pairs = facts.pop("pairs")
-            facts["files"] = pairs.get(pair) or pairs[reverse(pair)]
-            sets = [facts["files"][split] or {} for split in ("train", "validation", "test")]
-            named = sorted({path for each in sets for path in each.values() if path})
-            if own := [resolved for path in named if (resolved := located(path)) != Path(path)]:
-                facts["examples"] = fingerprint(own)
-        if facts["provider"] == "instructions" and facts["path"]:
-            facts["path"] = [Path(facts["path"]).name, fingerprint([located(facts["path"])])]
-        if facts["provider"] == "demo":
-            facts["lexicon"] = fingerprint(sorted((REPOSITORY / "config" / "lexicon").glob("*.tsv")))
-        facts.pop("pairs", None)
-        if name := facts.pop("stands_for", None):
-            known = comparable.load().test_sets[name]
-            facts["published"] = [name, known.lines.get(pair), known.sha256.get(pair)]
-        return {"corpus": facts, "pair": pair, "languages": facts_of_languages(pair)}
-
-    def model_spec(self, model: str) -> dict[str, Any]:
-        """Everything that a foundation model depends on, except its training text."""
-        facts = self.config.models[model].model_dump(mode="json", exclude={"parameters", "download"})
-        pages = {"languages": facts_of_languages(facts["text"])} if "text" in facts else {}
-        return {"model": facts, "threads": self.config.threads} | pages
-
-    def prompt_of(
-        self, experiment: Experiment, tuning: Tuning | None, system: System | None = None, pair: str = ""
-    ) -> Prompt:
-        """The first of these prompts that is set: the system's for the target language, the system's, the tuning's, the
-        experiment's."""
-        return self.prompts[self._prompt_name(experiment, tuning, system, pair)]
-
-    @staticmethod
-    def _prompt_name(
-        experiment: Experiment, tuning: Tuning | None, system: System | None = None, pair: str = ""
-    ) -> str:
-        by_target = system.prompt_by_target.get(pair.rpartition("-")[2]) if system else None
-        return by_target or (system and system.prompt) or (tuning and tuning.prompt) or experiment.prompt
-
-    def prompts_with(self, model: str) -> dict[str, Prompt]:
-        """Name -> prompt, for every prompt that is used with a foundation model or a model tuned from it."""
-        names, instructed = dict[str, None](), dict[str, Prompt]()
-        for experiment in self.config.experiments.values():
-            if experiment.model != model:
-                continue
-            names |= {self._prompt_name(experiment, tuning): None for tuning in experiment.tunings.values()}
-            for system in experiment.systems.values():
-                if system.decoder.USES_MODEL:
-                    tuning = experiment.tunings[system.tuning] if system.tuning else None
-                    for pair in experiment.test.pairs:
-                        names[self._prompt_name(experiment, tuning, system, pair)] = None
-            if experiment.instructions or any(tuning.mix for tuning in experiment.tunings.values()):
-                instructed["Alpaca's instructions"] = PROMPT
-        return {name: self.prompts[name] for name in sorted(names)} | instructed
-
-    def tuning_spec(self, run: TuningRun) -> dict[str, Any]:
-        """Everything that a fine-tuned model depends on, except its foundation model and its text."""
-        experiment = self.experiment(run.experiment)
-        tuning = experiment.tunings[run.tuning]
-        assert experiment.train is not None
-        return {
-            "method": tuning.method,
-            "start": tuning.start,
-            "options": tuning.options,
-            "training": tuning.training.model_dump(mode="json"),
-            "prompt": self.prompt_of(experiment, tuning).model_dump(mode="json"),
-            "languages": facts_of_languages([self.train_pairs(run), tuning.options]),
-            "units": [*experiment.asked],
-            "pairs": self.train_pairs(run),
-            "limit": self.train_limit(run),
-            "mix": tuning.mix and tuning.mix.model_dump(mode="json"),
-            "seed": run.seed,
-            "threads": self.config.threads,
-        }
-
-    def decode_spec(self, run: DecodeRun) -> dict[str, Any]:
-        """Everything that hypotheses depend on, except the model and the test set."""
-        experiment, system = self.experiment(run.experiment), self.system(run)
-        tuning = experiment.tunings[system.tuning] if system.tuning else None
-        decoder = self.decoder(run).model_dump(mode="json")
-        return {
-            "decoder": decoder,
-            "prompt": self.prompt_of(experiment, tuning, system, run.pair).model_dump(mode="json"),
-            "languages": facts_of_languages([run.pair, decoder]),
-            "units": [*experiment.asked],
-            "shots": system.shots and [system.shots.lines, system.shots.split],
-            "pair": run.pair,
-            "split": experiment.test.split,
-            "limit": experiment.test.limit,
-            "threads": self.config.threads,
-        }
-
-    def answer_spec(self, run: DecodeRun) -> dict[str, Any]:
-        """Everything that answers to instructions depend on, except the model and the instructions."""
-        spec = self.instructed(run)
-        return {
-            "decoder": self.answer_decoder(run).model_dump(mode="json"),
-            "instructions": fingerprint([located(spec.path)]),
-            "limit": spec.limit,
-            "threads": self.config.threads,
-        }
-
-    def divergence_spec(self, run: DivergenceRun) -> dict[str, Any]:
-        """Everything that a comparison with a twin depends on, except the models and the test set."""
-        experiment = self.experiment(run.experiment)
-        assert experiment.divergence is not None
-        twin = experiment.tunings[experiment.divergence.twin]
-        return {
-            "divergence": experiment.divergence.model_dump(mode="json"),
-            "decoder": self.divergence_decoder(run).model_dump(mode="json"),
-            "prompt": self.prompt_of(experiment, twin).model_dump(mode="json"),
-            "languages": facts_of_languages(run.pair),
-            "pair": run.pair,
-            "split": experiment.test.split,
-            "limit": experiment.test.limit,
-            "threads": self.config.threads,
-        }
 
     def metrics_of(self, experiment: str) -> list[tuple[str, str]]:
         """Registry entries of an experiment's metrics, without options."""
@@ -169,7 +265,7 @@ class Plan(Inputs):
         return [find for metric in spec.metrics for find in requisites(metric, spec.test.pairs)]
 
     def metric_options(self, experiment: str) -> dict[str, dict[str, Any]]:
-        """What metrics are computed with unless their own options say otherwise, by metric.
+        """The options of an experiment's metrics that the metrics do not set themselves, by metric.
 
         An off-target line is in one of the experiment's languages, or in English: the fewer there are to choose from,
         the fewer mistakes. Latency is counted in the units that were read and written.
@@ -188,16 +284,38 @@ class Plan(Inputs):
     def table_spec(self, name: str) -> list[Any]:
         """Everything that an experiment's tables and figures depend on, except its records."""
         experiment = self.experiment(name)
-        runs = [vars(run) for run in self.decode_runs if run.experiment == name]
+        runs = [run.names for run in self.decode_runs if run.experiment == name]
         labels = {key: [system.label, system.variant] for key, system in experiment.systems.items()}
         return [experiment.title, labels, experiment.assumptions, runs]
 
-    def needs_download(self, corpus: str) -> bool:
-        """Whether a corpus is downloaded."""
-        spec = self.config.corpora[corpus]
-        return spec.provider in ("hub", "sacrebleu", "archive", "ud") or (
-            isinstance(spec, InstructionsCorpus) and not spec.path
-        )
+    # ------------------------------------------------------------------------------------------------ files of all runs
+
+    @property
+    def score_cache(self) -> Path:
+        """Cached scores of sentences (`metrics/score_cache.py`)."""
+        return self.results / ".cache" / "scores"
+
+    @property
+    def timed_claims(self) -> Path:
+        """Verdicts on claims about training times, which differ between runs."""
+        return self.results / "timings" / "claims.jsonl"
+
+    @property
+    def worlds(self) -> dict[str, Path]:
+        """Name -> verdicts on claims of another configuration (`worlds:`)."""
+        return {name: Path(folder) / "claims.jsonl" for name, folder in self.config.worlds.items()}
+
+    def work_folder(self, kind: str, spec: Any) -> Path:
+        """Folder for the state of an unfinished run.
+
+        It is not declared as an output, so that Snakemake does not delete it. Its name is a digest of everything that
+        the result depends on, so that a run never continues from the state of another configuration.
+        """
+        return self.results / ".work" / f"{kind}-{digest(spec)}"
+
+    def tensorboard_folder(self, folder: Path) -> Path:
+        """Event files of the training that fills `folder`."""
+        return self.results / "tensorboard" / folder.relative_to(self.results)
 
     @property
     def digest(self) -> str:
@@ -219,18 +337,3 @@ class Plan(Inputs):
                 # no JSON, whose 2e-05 would be read as text
                 yaml.safe_dump(self._content, file, allow_unicode=True, sort_keys=False)
         return path
-
-
-def facts_of_languages(spec: Any) -> dict[str, list[str]]:
-    """English name, which prompts use, and script, which units follow, of every language that a spec holds, alone or in
-    a pair; and of English.
-
-    A word of a spec that is by chance a code, such as "no", is counted too.
-    """
-    if isinstance(spec, str):
-        return {code: [NAMES[code], TABLE[code].script] for code in (*spec.split("-"), "en") if code in NAMES}
-    parts = spec.values() if isinstance(spec, dict) else spec if isinstance(spec, list) else ()
-    facts = facts_of_languages("en")
-    for part in parts:
-        facts |= facts_of_languages(part)
-    return facts

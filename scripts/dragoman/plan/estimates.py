@@ -27,13 +27,14 @@ from dragoman.config import (
     PackageModel,
     PivotCorpus,
     SacrebleuCorpus,
+    ScratchModel,
     Training,
     UdCorpus,
 )
 from dragoman.corpora import files, instructions
-from dragoman.instructions import PAIR, objects
+from dragoman.instructions import objects
 from dragoman.metrics import neural
-from dragoman.plan import DecodeRun, DivergenceRun, Plan, TuningRun, resources
+from dragoman.plan import AnswerRun, DecodeRun, DivergenceRun, Foundation, Plan, Run, Text, TuningRun, resources
 from dragoman.reporting import figure_kinds
 from dragoman.storage import read_manifest
 
@@ -84,17 +85,18 @@ class Forecast:
 def jobs(plan: Plan) -> dict[str, int]:
     """Rule -> number of jobs of a run from the beginning, in the order of the workflow; rules without jobs are left
     out."""
-    scratch = [name for name in plan.models_used() if plan.model(name).source == "scratch"]
-    dequantised = [name for name in plan.models_used() if isinstance(plan.model(name), GgufModel | PackageModel)]
+    texts, models = plan.texts_used, plan.models_used
+    scratch = [model for model in models if model.config.source == "scratch"]
+    dequantised = [model for model in models if isinstance(model.config, GgufModel | PackageModel)]
     counts = {
-        "download": sum(plan.needs_download(corpus) for corpus, _ in plan.corpora_used()),
-        "prepare": len(plan.corpora_used()),
-        "fetch_weights": sum(plan.needs_weights(name) for name in plan.models_used()),
-        "fetch_model": len(plan.models_used()) - len(scratch) - len(dequantised),
+        "download": sum(text.is_downloaded for text in texts),
+        "prepare": len(texts),
+        "fetch_weights": sum(model.is_joined for model in models),
+        "fetch_model": len(models) - len(scratch) - len(dequantised),
         "dequantise": len(dequantised),
         "pretrain": len(scratch),
         "finetune": len(plan.tuning_runs),
-        "decode_shard": sum(len(plan.shard_files(run)) for run in plan.decode_runs),
+        "decode_shard": sum(len(run.shards) for run in plan.decode_runs),
         "decode": len(plan.decode_runs),
         "answer": len(plan.answer_runs),
         "diverge": len(plan.divergence_runs),
@@ -126,11 +128,11 @@ class _Forecaster:
     def __init__(self, plan: Plan, table: resources.Resources) -> None:
         self.plan, self.table, self.assumed = plan, table, table.estimate
         self.result = Forecast({rule: Effort(count) for rule, count in jobs(plan).items()})
-        self.known: dict[tuple[str, str, Split], int | None] = {}
+        self.known: dict[tuple[Text, Split], int | None] = {}
 
     def made(self) -> Forecast:
         plan = self.plan
-        self._time("pretrain", plan.models_used(), self._pretraining)
+        self._time("pretrain", [m for m in plan.models_used if m.config.source == "scratch"], self._pretraining)
         self._time("finetune", plan.tuning_runs, self._finetuning)
         self._time("decode", plan.decode_runs, self._decoding)
         self._time("answer", plan.answer_runs, self._answering)
@@ -143,36 +145,36 @@ class _Forecaster:
     def _missing(self, sentence: str) -> None:
         self.result.unknown[sentence] = None
 
-    def _parameters(self, name: str) -> int | None:
+    def _parameters(self, model: Foundation) -> int | None:
         """Number of parameters of a foundation model, from its folder if it exists, otherwise from the configuration;
         None if neither has it."""
         try:
-            return int(read_manifest(self.plan.model_folder(name))["parameters"])
+            return int(read_manifest(model.folder)["parameters"])
         except (OSError, ValueError, KeyError):
-            parameters = resources.parameters(self.plan.model(name))
+            parameters = resources.parameters(model.config)
         if parameters is None:
-            self._missing(f"the size of the model {name}: set models.{name}.parameters")
+            self._missing(f"the size of the model {model.name}: set models.{model.name}.parameters")
         return parameters
 
-    def _sentences(self, corpus: str, pair: str, split: Split) -> int | None:
+    def _sentences(self, text: Text, split: Split) -> int | None:
         """Number of sentence pairs of a split: counted if the text is on disk, otherwise from the configuration; None
         if neither has it."""
-        if (corpus, pair, split) not in self.known:
-            self.known[corpus, pair, split] = self._count(corpus, pair, split)
-        return self.known[corpus, pair, split]
+        if (text, split) not in self.known:
+            self.known[text, split] = self._count(text, split)
+        return self.known[text, split]
 
-    def _count(self, corpus: str, pair: str, split: Split) -> int | None:
+    def _count(self, text: Text, split: Split) -> int | None:
         try:
-            return int(read_manifest(self.plan.corpus_folder(corpus, pair))["splits"][split]["rows_kept"])
+            return int(read_manifest(text.folder)["splits"][split]["rows_kept"])
         except (OSError, ValueError, KeyError):
-            spec = self.plan.config.corpora[corpus]
+            spec = text.config
         match spec:
             case DemoCorpus():
                 return int(getattr(spec, split))
             case FilesCorpus():
-                return sum(1 for _ in files.read(spec, pair, split, Path()))
+                return sum(1 for _ in files.read(spec, text.pair, split, Path()))
             case InstructionsCorpus(path=str()):
-                return sum(1 for _ in instructions.read(spec, pair, split, Path()))
+                return sum(1 for _ in instructions.read(spec, text.pair, split, Path()))
             case InstructionsCorpus():
                 given = split == "train"
             case HubCorpus() | ArchiveCorpus():
@@ -182,11 +184,11 @@ class _Forecaster:
             case UdCorpus():
                 given = True
             case PivotCorpus():  # a pivot joins two pairs, so it has at most as many sentences as the smaller one
-                counts = [self._sentences(spec.corpus, base, split) for base in spec.bases(pair)]
+                counts = [self._sentences(base, split) for base in text.made_from]
                 known = [count for count in counts if count is not None]
                 return spec.sizes.get(split, min(known) if len(known) == len(counts) else None)
         if given and split not in spec.sizes:
-            self._missing(f"the number of sentences of {corpus}: set corpora.{corpus}.sizes.{split}")
+            self._missing(f"the number of sentences of {text.corpus}: set corpora.{text.corpus}.sizes.{split}")
             return None
         return spec.sizes.get(split, 0)
 
@@ -202,13 +204,11 @@ class _Forecaster:
         effort = self.result.rules.get(rule)
         if effort is None:
             return
-        seen = {run: seconds for run in runs if (seconds := self._measured(rule, run)) is not None}
+        seen = {run: seconds for run in runs if (seconds := self._measured(run)) is not None}
         kin: dict[Any, list[float]] = {}
         for run, seconds in seen.items():
             kin.setdefault(_kind(run), []).append(seconds)
         for run in runs:
-            if rule == "pretrain" and self.plan.model(run).source != "scratch":
-                continue
             estimate = formula(run)
             seconds = seen.get(run) or (mean(kin[_kind(run)]) if _kind(run) in kin else None)
             if estimate is None:
@@ -217,26 +217,25 @@ class _Forecaster:
             effort.measured += seconds is not None
             effort.gpu_seconds += (estimate[0] if seconds is None else seconds) * estimate[1]
 
-    def _measured(self, rule: str, run: Any) -> float | None:
+    def _measured(self, run: Run | Foundation) -> float | None:
         """Seconds that the same run took before, from its timing or its benchmark; None if it has not run."""
-        if isinstance(run, TuningRun) and (path := self.plan.timing_file(run)).is_file():
+        if isinstance(run, TuningRun) and (path := run.timing).is_file():
             return float(json.loads(path.read_text(encoding="utf-8"))["seconds"])
-        parts = [run] if isinstance(run, str) else list(map(str, vars(run).values()))
-        if rule == "answer":  # answers to instructions belong to no language pair
-            parts.remove(run.pair)
-        if not isinstance(run, str):
-            parts[-1] = f"seed-{parts[-1]}"
-        path = self.plan.results.joinpath("benchmarks", rule, *parts[:-1], f"{parts[-1]}.tsv")
-        if not path.is_file():
+        if not run.benchmark.is_file():
             return None
         seconds = 0.0
-        for each in (path, *path.with_suffix("").glob("shard-*.tsv")):  # shards are decoded by jobs of their own
+        for each in (
+            run.benchmark,
+            *run.benchmark.with_suffix("").glob("shard-*.tsv"),
+        ):  # shards are decoded by jobs of their own
             with open(each, encoding="utf-8", newline="") as file:
                 seconds += mean(float(row["s"]) for row in csv.DictReader(file, delimiter="\t"))
         return seconds
 
-    def _training(self, name: str, training: Training, examples: int | None, work: float) -> tuple[float, int] | None:
-        size = self._parameters(name)
+    def _training(
+        self, model: Foundation, training: Training, examples: int | None, work: float
+    ) -> tuple[float, int] | None:
+        size = self._parameters(model)
         if size is None or (training.steps is None and examples is None):
             return None
         if training.steps is not None:
@@ -250,49 +249,48 @@ class _Forecaster:
         seconds = 6 * size * seen * tokens / (self.assumed.training_flops * training.devices)
         return seconds + self.assumed.job_seconds, devices
 
-    def _pretraining(self, name: str) -> tuple[float, int] | None:
-        spec = self.plan.model(name)
-        if spec.source != "scratch" or spec.pretraining is None:
+    def _pretraining(self, model: Foundation) -> tuple[float, int] | None:
+        spec = model.config
+        assert isinstance(spec, ScratchModel)
+        if spec.pretraining is None:
             return 0.0, 0
-        return self._training(name, spec.pretraining, spec.text.count, 1.0)
+        return self._training(model, spec.pretraining, spec.text.count, 1.0)
 
     def _finetuning(self, run: TuningRun) -> tuple[float, int] | None:
-        experiment = self.plan.experiment(run.experiment)
-        tuning, limit = experiment.tunings[run.tuning], self.plan.train_limit(run)
-        assert experiment.train is not None
-        text = [(experiment.train.corpus, pair, limit) for pair in self.plan.train_pairs(run)]
-        text += [(tuning.mix.corpus, PAIR, tuning.mix.limit)] if tuning.mix else []
+        tuning = run.tuning_config
+        limits = [(text, run.limit) for text in run.texts]
+        limits += [(run.instructions, tuning.mix.limit)] if tuning.mix and run.instructions else []
         examples: int | None = 0
-        for corpus, pair, most in text if tuning.training.epochs else ():
-            sentences = self._sentences(corpus, pair, "train")
+        for text, most in limits if tuning.training.epochs else ():
+            sentences = self._sentences(text, "train")
             if sentences is None:
                 examples = None
                 break
             examples += min(sentences, most or sentences)
-        return self._training(experiment.model, tuning.training, examples, self.assumed.methods.get(tuning.method, 1.0))
+        return self._training(run.foundation, tuning.training, examples, self.assumed.methods.get(tuning.method, 1.0))
 
-    def _tested(self, experiment: str, pair: str) -> int | None:
-        """Number of test sentences of an experiment, after its limit."""
-        test = self.plan.experiment(experiment).test
-        sentences = self._sentences(test.corpus, pair, test.split)
+    def _tested(self, run: DecodeRun | DivergenceRun) -> int | None:
+        """Number of test sentences, after the experiment's limit."""
+        test = run.experiment_config.test
+        sentences = self._sentences(run.test, test.split)
         return sentences if sentences is None else min(sentences, test.limit or sentences)
 
     def _decoding(self, run: DecodeRun) -> tuple[float, int] | None:
-        if self.plan.model_behind(run) is None:
+        if run.model is None:
             return 0.0, 0
-        size = self._parameters(self.plan.experiment(run.experiment).model)
-        sentences = self._tested(run.experiment, run.pair)
+        size = self._parameters(run.foundation)
+        sentences = self._tested(run)
         if size is None or sentences is None:
             return None
-        decoder = self.plan.system(run).decoder
+        decoder = run.system_config.decoder
         tokens = float(self.assumed.tokens)
         if getattr(decoder, "recompute", False):  # each word (about 1.5 tokens) recomputes all tokens before it
             tokens = tokens / 2 * (1 + (tokens / 2 / 1.5 + 1) / 2)
         seconds = 2 * size * sentences * tokens * decoder.predictions / self.assumed.decoding_flops
         return seconds + self.assumed.job_seconds, self.table.with_model(size, train=False).gpu
 
-    def _answering(self, run: DecodeRun) -> tuple[float, int] | None:
-        size, asked = self._parameters(self.plan.experiment(run.experiment).model), self.plan.instructed(run)
+    def _answering(self, run: AnswerRun) -> tuple[float, int] | None:
+        size, asked = self._parameters(run.foundation), run.instructed
         if size is None:
             return None
         number = sum(1 for _ in objects(Path(asked.path)))
@@ -301,10 +299,10 @@ class _Forecaster:
         return seconds + self.assumed.job_seconds, self.table.with_model(size, train=False).gpu
 
     def _divergence(self, run: DivergenceRun) -> tuple[float, int] | None:
-        experiment = self.plan.experiment(run.experiment)
+        experiment = run.experiment_config
         assert experiment.divergence is not None
-        size = self._parameters(experiment.model)
-        sentences = self._tested(run.experiment, run.pair)
+        size = self._parameters(run.foundation)
+        sentences = self._tested(run)
         if size is None or sentences is None:
             return None
         rows = 2 * len(experiment.divergence.n) * min(sentences, experiment.divergence.sentences)
@@ -315,38 +313,36 @@ class _Forecaster:
 
     def _space(self) -> None:
         plan, disk, download = self.plan, Counter[str](), Counter[str]()
-        for name in plan.models_used():
-            if (size := self._parameters(name)) is None:
+        for model in plan.models_used:
+            if (size := self._parameters(model)) is None:
                 continue
-            model = plan.model(name)
-            if plan.needs_weights(name):
-                assert isinstance(model, GgufModel | PackageModel)
-                if model.download is None:
-                    self._missing(f"the download size of the model {name}: set models.{name}.download")
-                download["models"] += model.download or 0
-                disk["downloaded models"] += model.download or 0
-            if isinstance(model, HubModel):
+            if model.is_joined:
+                assert isinstance(model.config, GgufModel | PackageModel)
+                if model.config.download is None:
+                    self._missing(f"the download size of the model {model.name}: set models.{model.name}.download")
+                download["models"] += model.config.download or 0
+                disk["downloaded models"] += model.config.download or 0
+            if isinstance(model.config, HubModel):
                 download["models"] += size * self.assumed.download_bytes
                 disk["foundation models"] += size * self.assumed.download_bytes
             else:
                 disk["foundation models"] += size * WEIGHT
         unfinished = 0.0
         for run in plan.tuning_runs:
-            experiment = plan.experiment(run.experiment)
-            if (size := self._parameters(experiment.model)) is not None:
+            if (size := self._parameters(run.foundation)) is not None:
                 disk["fine-tuned models"] += size * WEIGHT
-                whole = experiment.tunings[run.tuning].training.adapter is None
+                whole = run.tuning_config.training.adapter is None
                 unfinished = max(unfinished, size * UNFINISHED * whole)
         disk["one training in progress"] = unfinished
-        for corpus, pair in plan.corpora_used():
-            counts = [self._sentences(corpus, pair, split) for split in SPLITS]
+        for text in plan.texts_used:
+            counts = [self._sentences(text, split) for split in SPLITS]
             size = sum(count or 0 for count in counts) * self.assumed.sentence_bytes
             disk["text"] += size
-            if plan.needs_download(corpus):
+            if text.is_downloaded:
                 download["text"] += size
                 disk["text"] += size
         for run in plan.decode_runs:
-            rows = (self._tested(run.experiment, run.pair) or 0) * len(plan.system(run).decoder.settings)
+            rows = (self._tested(run) or 0) * len(run.system_config.decoder.settings)
             disk["hypotheses"] += rows * 2 * self.assumed.sentence_bytes
         if {*neural.METRICS} & {*plan.metrics_used}:
             disk["neural metrics"] = download["neural metrics"] = NEURAL_BYTES
@@ -359,7 +355,7 @@ def _kind(run: Any) -> Any:
     match run:
         case TuningRun():
             return run.experiment, run.tuning
-        case DecodeRun():
+        case DecodeRun() | AnswerRun():
             return run.experiment, run.system
         case DivergenceRun():
             return run.experiment

@@ -1,265 +1,517 @@
-"""The runs of a configuration: every fine-tuning, decoding and comparison, each with a unique name."""
+"""The runs of a configuration: each fine-tuning, decoding, set of answers, and comparison with a twin.
+
+A run is known by its names, which are also the wildcards of its rule and the folders of its results. It knows its
+configuration, the models and texts that it reads, the files that it writes, and everything else that its result depends
+on (`spec`). Two runs are equal if their names are.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from dragoman import registry
+from dragoman.command import located
 from dragoman.config import (
-    Config,
+    Decoder,
+    DictionaryDecoder,
     Experiment,
+    Guided,
     Instructed,
-    Model,
+    OfflineDecoder,
     PrefilledDecoder,
     Prior,
+    Prompt,
+    PseudoPrior,
+    RandomPrior,
     RefinedPrior,
     SftPrior,
+    SimultaneousDecoder,
     System,
+    TrainData,
+    Tuning,
 )
-from dragoman.config.sweeps import written_out
-from dragoman.configfile import prompts
+from dragoman.config.sweeps import split
+from dragoman.imports import code, fingerprint
 from dragoman.instructions import PAIR
+from dragoman.plan.sources import Foundation, Text, facts_of_languages
+from dragoman.storage import MANIFEST, digest
 
-Run = TypeVar("Run", "TuningRun", "DecodeRun", "DivergenceRun")
+if TYPE_CHECKING:
+    from dragoman.plan import Plan
 
 
 @dataclass(frozen=True)
-class TuningRun:
+class Run:
+    """One run of an experiment."""
+
+    RULE: ClassVar[str]
+    """Name of the rule and of the script that make its result."""
+
+    plan: Plan = field(repr=False, compare=False)
+    experiment: str
+
+    @property
+    def names(self) -> dict[str, Any]:
+        """The names and the seed, as results list them."""
+        return {name.name: getattr(self, name.name) for name in fields(self) if name.compare}
+
+    @property
+    def label(self) -> str:
+        """What progress and messages call the run: `pretty/twin/all seed 1`."""
+        *names, seed = self.names.values()
+        return f"{'/'.join(names)} seed {seed}"
+
+    @property
+    def place(self) -> Path:
+        """The run's place in every folder of results: `pretty/twin/all/seed-1`."""
+        *names, seed = self.names.values()
+        return Path(*names, f"seed-{seed}")
+
+    @property
+    def benchmark(self) -> Path:
+        """Time and memory of the run's job."""
+        return (self.plan.results / "benchmarks" / self.RULE / self.place).with_suffix(".tsv")
+
+    @property
+    def experiment_config(self) -> Experiment:
+        """The experiment in the configuration, with one tuning and system per point of a sweep."""
+        return self.plan.experiment(self.experiment)
+
+    @property
+    def foundation(self) -> Foundation:
+        """The experiment's foundation model."""
+        return self.plan.model(self.experiment_config.model)
+
+    @property
+    def inputs(self) -> list[Path]:
+        """Files that the run reads; for a folder of ours, its manifest."""
+        raise NotImplementedError
+
+    @property
+    def modules(self) -> list[tuple[str, str]]:
+        """The registered `(kind, name)`s whose code the run uses."""
+        return []
+
+    @property
+    def code(self) -> str:
+        """A fingerprint of the code that the result depends on."""
+        return code(self.RULE, *self.modules)
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        """Everything that the result depends on, except code and inputs."""
+        raise NotImplementedError
+
+    @property
+    def digest(self) -> str:
+        """A digest of `spec`."""
+        return digest(self.spec)
+
+
+@dataclass(frozen=True)
+class TuningRun(Run):
     """A fine-tuning: a tuning, its training pairs (`scope` is a pair or `all`), and a seed."""
 
-    experiment: str
+    RULE = "finetune"
     tuning: str
     scope: str
     seed: int
 
-
-@dataclass(frozen=True)
-class DecodeRun:
-    """A decoding: a system, a pair, and the seed of the system's tuning."""
-
-    experiment: str
-    system: str
-    pair: str
-    seed: int
-
-
-@dataclass(frozen=True)
-class DivergenceRun:
-    """A comparison of an experiment's foundation model with its twin: a pair, and the seed of the twin."""
-
-    experiment: str
-    pair: str
-    seed: int
-
-
-class Runs:
-    """Names of all runs of a configuration."""
-
-    def __init__(self, config: Config) -> None:
-        self.config = config
-        self.results = Path(config.results)
-        self.prompts = prompts(config.prompts)
-        self.experiments = {name: written_out(experiment) for name, experiment in config.experiments.items()}
-        """Experiments by name. Each point of a sweep is a tuning and system of its own here."""
-
-    def seeds(self, experiment: Experiment) -> list[int]:
-        """Seeds of an experiment's tunings."""
-        return list(experiment.seeds or self.config.seeds)
-
-    def experiment(self, name: str) -> Experiment:
-        """An experiment by name, with one tuning and system per point of a sweep.
-
-        Raises:
-            UnknownNameError: there is none of that name; the message suggests a similar name.
-        """
-        if name not in self.experiments:
-            raise registry.UnknownNameError(registry.unknown("experiment", name, self.experiments))
-        return self.experiments[name]
-
-    def model(self, name: str) -> Model:
-        """A foundation model's configuration by name.
-
-        Raises:
-            UnknownNameError: there is none of that name; the message suggests a similar name.
-        """
-        if name not in self.config.models:
-            raise registry.UnknownNameError(registry.unknown("model", name, self.config.models))
-        return self.config.models[name]
-
-    def system(self, run: DecodeRun) -> System:
-        """The system of a decoding."""
-        return self.experiment(run.experiment).systems[run.system]
-
-    @cached_property
-    def tuning_runs(self) -> list[TuningRun]:
-        """Every fine-tuning that some system needs, each after the one that it continues from."""
-        return list(dict.fromkeys(run for name in self.experiments for run in self.tunings_of(name).values()))
-
-    def tunings_of(self, experiment: str) -> dict[TuningRun, TuningRun]:
-        """The fine-tunings that an experiment's systems need, each after the one that it continues from. A key is named
-        as in this experiment; its value is the fine-tuning that trains the model, maybe in another experiment."""
-        runs: dict[TuningRun, TuningRun] = {}
-
-        def add(tuning: str | None, pair: str, seed: int) -> None:
-            if tuning is None:
-                return
-            add(self.experiment(experiment).tunings[tuning].start, pair, seed)
-            own = self._named(experiment, tuning, pair, seed)
-            runs[own] = self._shared(own)
-
-        for run in (each for each in self.decode_runs if each.experiment == experiment):
-            prior = prior_of(self.system(run))
-            add(self.system(run).tuning, run.pair, run.seed)
-            add(prior.twin if isinstance(prior, SftPrior) else None, run.pair, run.seed)
-        spec = self.experiment(experiment).divergence
-        for compared in (each for each in self.divergence_runs if each.experiment == experiment):
-            add(spec and spec.twin, compared.pair, compared.seed)
-        return runs
-
-    def start_of(self, run: TuningRun) -> TuningRun | None:
-        """The fine-tuning that `run` continues from; None if it starts from the experiment's model."""
-        start = self.experiment(run.experiment).tunings[run.tuning].start
-        return self._shared(self._named(run.experiment, start, run.scope, run.seed)) if start else None
-
-    def _shared(self, run: TuningRun) -> TuningRun:
-        """The first fine-tuning of the configuration that gives the same model: one that agrees in the foundation
-        model, text, prompt, options and seed. A model that several experiments use is trained once."""
-        if run not in self._first:
-            content = self._content_of(run)
-            names = [(name, key) for name, experiment in self.experiments.items() for key in experiment.tunings]
-            others = (TuningRun(*name, run.scope, run.seed) for name in names)
-            same = (other for other in others if other == run or content == self._content_of(other) is not None)
-            self._first[run] = next(same)
-        return self._first[run]
-
-    @cached_property
-    def _first(self) -> dict[TuningRun, TuningRun]:
-        return {}
-
-    def _content_of(self, run: TuningRun) -> object:
-        """All that the model of a fine-tuning depends on; None if the experiment does not train it."""
-        experiment = self.experiment(run.experiment)
-        tuning, train = experiment.tunings[run.tuning], experiment.train
-        assert train is not None  # checked when the configuration was read
-        pairs = (tuning.pairs or train.pairs) if run.scope == "all" else [run.scope]
-        if run.seed not in self.seeds(experiment) or tuning.per_pair == (run.scope == "all"):
-            return None
-        if tuning.per_pair and run.scope not in experiment.test.pairs:
-            return None
-        rest = tuning.model_dump(mode="json", exclude={"prompt", "pairs", "limit", "start", "sweep"})
-        text = [train.corpus, pairs, tuning.limit or train.limit, tuning.prompt or experiment.prompt, experiment.asked]
-        start = tuning.start and self._content_of(self._named(run.experiment, tuning.start, run.scope, run.seed))
-        return experiment.model, start, text, rest
-
-    @cached_property
-    def decode_runs(self) -> list[DecodeRun]:
-        """Every decoding. A system is decoded once per seed if it or its prior has a tuning, and only with the first
-        seed otherwise, since nothing else depends on the seed."""
-        runs = []
-        for name, experiment in self.experiments.items():
-            for key, system in experiment.systems.items():
-                seeds = self.seeds(experiment)
-                for seed in seeds if self._varies(experiment, system) else seeds[:1]:
-                    runs += [DecodeRun(name, key, pair, seed) for pair in experiment.test.pairs]
-        return runs
-
-    @cached_property
-    def answer_runs(self) -> list[DecodeRun]:
-        """Every system and seed with answers to instructions."""
-        return [
-            DecodeRun(name, key, PAIR, seed)
-            for name, experiment in self.experiments.items()
-            for key in (experiment.instructions.systems if experiment.instructions else ())
-            for seed in self.seeds(experiment)[: None if self._varies(experiment, experiment.systems[key]) else 1]
-        ]
+    @property
+    def tuning_config(self) -> Tuning:
+        """The tuning in the configuration."""
+        return self.experiment_config.tunings[self.tuning]
 
     @property
-    def judge_runs(self) -> list[DecodeRun]:
-        """The runs of `answer_runs` whose answers a judge compares with the first system's."""
-        return [run for run in self.answer_runs if run.system != self.instructed(run).systems[0]]
+    def base(self) -> str:
+        """The tuning's name without its point of a sweep: `sm` of `sm,k=3`."""
+        return split(self.tuning)[0]
 
-    def instructed(self, run: DecodeRun) -> Instructed:
-        """The instructions of the experiment of a run of answers."""
-        instructions = self.experiment(run.experiment).instructions
+    @property
+    def setting(self) -> str:
+        """The tuning's point of a sweep: `k=3` of `sm,k=3`; empty without a sweep."""
+        return split(self.tuning)[1]
+
+    @property
+    def folder(self) -> Path:
+        """Folder of the fine-tuned model."""
+        return self.plan.results / "tunings" / self.place
+
+    @property
+    def manifest(self) -> Path:
+        """The file that is written last into `folder`."""
+        return self.folder / MANIFEST
+
+    @property
+    def timing(self) -> Path:
+        """Duration and memory, apart from other results, which do not depend on the clock."""
+        return (self.plan.results / "timings" / self.place).with_suffix(".json")
+
+    @property
+    def start(self) -> TuningRun | Foundation:
+        """The model that the fine-tuning starts from: another fine-tuning's, or the foundation model."""
+        start = self.tuning_config.start
+        return self.plan.trained(self.experiment, start, self.scope, self.seed) if start else self.foundation
+
+    @property
+    def train(self) -> TrainData:
+        """The experiment's training text in the configuration."""
+        train = self.experiment_config.train
+        assert train is not None  # checked when the configuration was read
+        return train
+
+    @property
+    def pairs(self) -> list[str]:
+        """Pairs that the model is trained on."""
+        return list(self.tuning_config.pairs or self.train.pairs) if self.scope == "all" else [self.scope]
+
+    @property
+    def limit(self) -> int | None:
+        """Number of training sentences per pair; None: all."""
+        return self.tuning_config.limit or self.train.limit
+
+    @property
+    def texts(self) -> list[Text]:
+        """The training text, in the order of `pairs`."""
+        return [self.plan.text(self.train.corpus, pair) for pair in self.pairs]
+
+    @property
+    def instructions(self) -> Text | None:
+        """The instructions that the model is trained on, too."""
+        mix = self.tuning_config.mix
+        return self.plan.text(mix.corpus, PAIR) if mix else None
+
+    @property
+    def inputs(self) -> list[Path]:
+        return [source.manifest for source in (self.start, *self.texts, self.instructions) if source]
+
+    @property
+    def prompt(self) -> Prompt:
+        """The prompt of the training examples."""
+        return self.plan.prompts[self.experiment_config.prompt_name(self.tuning_config)]
+
+    @property
+    def modules(self) -> list[tuple[str, str]]:
+        tuning = self.tuning_config
+        options = registry.module_of("method", tuning.method).Options.model_validate(tuning.options)
+        policies = {policy.name for policy in getattr(options, "policies", ())}
+        return [("method", tuning.method), *(("policy", name) for name in sorted(policies))]
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        tuning = self.tuning_config
+        return {
+            "method": tuning.method,
+            "start": tuning.start,
+            "options": tuning.options,
+            "training": tuning.training.model_dump(mode="json"),
+            "prompt": self.prompt.model_dump(mode="json"),
+            "languages": facts_of_languages([self.pairs, tuning.options]),
+            "units": [*self.experiment_config.asked],
+            "pairs": self.pairs,
+            "limit": self.limit,
+            "mix": tuning.mix and tuning.mix.model_dump(mode="json"),
+            "seed": self.seed,
+            "threads": self.plan.config.threads,
+        }
+
+
+@dataclass(frozen=True)
+class SystemRun(Run):
+    """A run of a system, with the seed of the system's tuning."""
+
+    system: str
+
+    @property
+    def system_config(self) -> System:
+        """The system in the configuration."""
+        return self.experiment_config.systems[self.system]
+
+    @property
+    def base(self) -> str:
+        """The system's name without its point of a sweep: `sm` of `sm,k=3`."""
+        return split(self.system)[0]
+
+    @property
+    def setting(self) -> str:
+        """The system's point of a sweep: `k=3` of `sm,k=3`; empty without a sweep."""
+        return split(self.system)[1]
+
+
+@dataclass(frozen=True)
+class DecodeRun(SystemRun):
+    """A decoding: a system, a pair, and the seed of the system's tuning."""
+
+    RULE = "decode"
+    pair: str
+    seed: int
+
+    @property
+    def folder(self) -> Path:
+        """Folder of the hypotheses."""
+        return self.plan.results / "decodes" / self.place
+
+    @property
+    def hypotheses(self) -> Path:
+        """The hypotheses of all settings, in the order of the test set."""
+        return self.folder / "hypotheses.jsonl"
+
+    @property
+    def shards(self) -> list[Path]:
+        """Files of the shards, in order; empty if the test set is decoded as a whole."""
+        shards = self.system_config.shards or self.plan.config.shards
+        if shards == 1 or self.model is None:
+            return []
+        return [self.folder / f"shard-{number}-of-{shards}.jsonl" for number in range(1, shards + 1)]
+
+    @property
+    def scores(self) -> Path:
+        """Records of the hypotheses."""
+        return (self.plan.results / "scores" / self.place).with_suffix(".jsonl")
+
+    @property
+    def tuning_run(self) -> TuningRun | None:
+        """The fine-tuning whose model is used; None for the foundation model or no model."""
+        tuning = self.system_config.tuning
+        return self.plan.trained(self.experiment, tuning, self.pair, self.seed) if tuning else None
+
+    @property
+    def model(self) -> TuningRun | Foundation | None:
+        """The model that is used; None if the decoder uses no model."""
+        return (self.tuning_run or self.foundation) if self.system_config.decoder.USES_MODEL else None
+
+    @property
+    def test(self) -> Text:
+        """The text that is translated."""
+        return self.plan.text(self.experiment_config.test.corpus, self.pair)
+
+    @property
+    def shots(self) -> Text | None:
+        """The text that demonstrations are taken from; None without demonstrations."""
+        shots = self.system_config.shots
+        return self.plan.text(shots.corpus or self.test.corpus, self.pair) if shots else None
+
+    @property
+    def inputs(self) -> list[Path]:
+        sources = (self.model, self.test, self.shots)
+        return list(dict.fromkeys([*(source.manifest for source in sources if source), *self.decoder_files]))
+
+    @property
+    def prompt(self) -> Prompt:
+        """The prompt, without demonstrations."""
+        tuning = self.experiment_config.tunings[self.system_config.tuning] if self.system_config.tuning else None
+        return self.plan.prompts[self.experiment_config.prompt_name(tuning, self.system_config, self.pair)]
+
+    @property
+    def prior_twin(self) -> TuningRun | None:
+        """The fine-tuning whose answers give the prior tokens; None for other priors."""
+        prior = prior_of(self.system_config)
+        return (
+            self.plan.trained(self.experiment, prior.twin, self.pair, self.seed)
+            if isinstance(prior, SftPrior)
+            else None
+        )
+
+    @property
+    def decoder(self) -> Decoder:
+        """The decoder, with files and folders in place of the names of tunings, systems, models and corpora."""
+        decoder, test = self.system_config.decoder, self.experiment_config.test
+        if isinstance(decoder, Guided) and decoder.corpus:
+            texts = self.plan.guiding_texts(self.experiment_config, decoder)
+            files = {text.pair.rpartition("-")[2]: text.training_file for text in texts}
+            return decoder.model_copy(update={"files": files, "corpus": None})
+        if not isinstance(decoder, PrefilledDecoder):
+            return decoder
+        prior, replaced = decoder.prior, dict[str, Any]()
+        match prior:
+            case SftPrior() if twin := self.prior_twin:
+                replaced = {"twin": twin.folder.as_posix()}
+            case RefinedPrior(model=str(name)):
+                replaced = {"model": self.plan.model(name).folder.as_posix()}
+            case RefinedPrior(hypotheses=str(path)):
+                replaced = {"hypotheses": path.replace("{pair}", self.pair)}
+            case RefinedPrior(system=str(name)):
+                refining = self.plan.decoded(self.experiment, name, self.pair, self.seed)
+                replaced = {"system": None, "hypotheses": refining.hypotheses.as_posix()}
+            case PseudoPrior(corpus=str(name)):
+                replaced = {"files": {self.pair: self.plan.text(name, self.pair).training_file}, "corpus": None}
+            case RandomPrior(corpus=str(name)):
+                pairs = [*test.pairs, self.pair]
+                files = {pair.rpartition("-")[2]: self.plan.text(name, pair).training_file for pair in pairs}
+                replaced = {"files": files, "corpus": None}
+        return decoder.model_copy(update={"prior": prior.model_copy(update=replaced)})
+
+    @property
+    def decoder_files(self) -> list[Path]:
+        """Files that the decoder reads: its dictionary, or the inputs of its prior (for a folder of ours, its
+        manifest)."""
+        decoder = self.decoder
+        if isinstance(decoder, DictionaryDecoder):
+            return [Path(decoder.files[self.pair])]
+        match decoder.prior if isinstance(decoder, PrefilledDecoder) else decoder:
+            case Guided(files=files):
+                paths = [Path(path) for path in files.values()]
+            case SftPrior(twin=folder) | RefinedPrior(model=str(folder)):
+                return [Path(folder) / MANIFEST]
+            case RefinedPrior(hypotheses=str(path)):
+                return [Path(path)]
+            case PseudoPrior(files=files):
+                paths = [Path(files[self.pair])]
+            case RandomPrior(kind=kind, files=files):
+                languages = self.pair.split("-")
+                chosen = [languages[1]] if kind == "random" else sorted(files.keys() - {*languages})
+                paths = [Path(files[language]) for language in chosen]
+            case _:
+                return []
+        return [path.parent / MANIFEST if path.suffix == ".parquet" else path for path in paths]
+
+    @property
+    def modules(self) -> list[tuple[str, str]]:
+        decoder = self.system_config.decoder
+        policies = {policy.name for policy in decoder.policies} if isinstance(decoder, SimultaneousDecoder) else ()
+        task = self.experiment_config.task
+        return [("decoder", decoder.name), ("task", task), *(("policy", name) for name in sorted(policies))]
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        experiment, shots, decoder = (
+            self.experiment_config,
+            self.system_config.shots,
+            self.decoder.model_dump(mode="json"),
+        )
+        return {
+            "decoder": decoder,
+            "prompt": self.prompt.model_dump(mode="json"),
+            "languages": facts_of_languages([self.pair, decoder]),
+            "units": [*experiment.asked],
+            "shots": shots and [shots.lines, shots.split],
+            "pair": self.pair,
+            "split": experiment.test.split,
+            "limit": experiment.test.limit,
+            "threads": self.plan.config.threads,
+        }
+
+
+@dataclass(frozen=True)
+class AnswerRun(SystemRun):
+    """A system's answers to general instructions, which ask for no translation."""
+
+    RULE = "answer"
+    seed: int
+
+    @property
+    def instructed(self) -> Instructed:
+        """The instructions of the experiment."""
+        instructions = self.experiment_config.instructions
         assert instructions is not None  # otherwise the plan would not have this run
         return instructions
 
-    def rival(self, run: DecodeRun) -> DecodeRun:
-        """The run whose answers a judge compares with those of `run`: the first system, with the same seed if it has
+    @property
+    def model(self) -> TuningRun | Foundation:
+        """The model that answers."""
+        tuning = self.system_config.tuning
+        return self.plan.trained(self.experiment, tuning, PAIR, self.seed) if tuning else self.foundation
+
+    @property
+    def inputs(self) -> list[Path]:
+        return [self.model.manifest]
+
+    @property
+    def answers(self) -> Path:
+        """The answers, in AlpacaEval's format."""
+        return (self.plan.results / "answers" / self.place).with_suffix(".json")
+
+    @property
+    def judgements(self) -> Path:
+        """Records of a judge's verdicts on the answers."""
+        return (self.plan.results / "judgements" / self.place).with_suffix(".jsonl")
+
+    @property
+    def rival(self) -> AnswerRun:
+        """The run whose answers a judge compares with this one's: the first system, with the same seed if it has
         several."""
-        first = [other for other in self.answer_runs if other.system == self.instructed(run).systems[0]]
-        own = [other for other in first if other.experiment == run.experiment]
-        return next((other for other in own if other.seed == run.seed), own[0])
+        first = self.instructed.systems[0]
+        rivals = [run for run in self.plan.answer_runs if (run.experiment, run.system) == (self.experiment, first)]
+        return next((run for run in rivals if run.seed == self.seed), rivals[0])
 
-    @staticmethod
-    def _varies(experiment: Experiment, system: System) -> bool:
-        prior = prior_of(system)
-        if isinstance(prior, RefinedPrior) and prior.system:
-            return bool(system.tuning or experiment.systems[prior.system].tuning)
-        return bool(system.tuning) or isinstance(prior, SftPrior)
+    @property
+    def decoder(self) -> OfflineDecoder:
+        """The decoder of the answers."""
+        asked = self.instructed
+        return OfflineDecoder(name="offline", max_new_tokens=asked.max_new_tokens, batch_size=asked.batch_size)
 
-    @cached_property
-    def divergence_runs(self) -> list[DivergenceRun]:
-        """Every comparison of a foundation model with its twin."""
-        return [
-            DivergenceRun(name, pair, seed)
-            for name, experiment in self.experiments.items()
-            if experiment.divergence
-            for seed in self.seeds(experiment)
-            for pair in experiment.test.pairs
-        ]
+    @property
+    def spec(self) -> dict[str, Any]:
+        return {
+            "decoder": self.decoder.model_dump(mode="json"),
+            "instructions": fingerprint([located(self.instructed.path)]),
+            "limit": self.instructed.limit,
+            "threads": self.plan.config.threads,
+        }
 
-    def _named(self, experiment: str, tuning: str, pair: str, seed: int) -> TuningRun:
-        """The fine-tuning of a tuning for a pair."""
-        per_pair = self.experiment(experiment).tunings[tuning].per_pair
-        return TuningRun(experiment, tuning, pair if per_pair else "all", seed)
 
-    def _tuned(self, experiment: str, tuning: str, pair: str, seed: int) -> TuningRun:
-        """The fine-tuning that is trained for it."""
-        return self._shared(self._named(experiment, tuning, pair, seed))
+@dataclass(frozen=True)
+class DivergenceRun(Run):
+    """A comparison of an experiment's foundation model with its twin: a pair, and the seed of the twin."""
 
-    def twin_of(self, run: DivergenceRun) -> TuningRun:
-        """The fine-tuning that a foundation model is compared with."""
-        divergence = self.experiment(run.experiment).divergence
-        assert divergence is not None
-        return self._tuned(run.experiment, divergence.twin, run.pair, run.seed)
+    RULE = "diverge"
+    pair: str
+    seed: int
 
-    def prior_twin(self, run: DecodeRun) -> TuningRun | None:
-        """The fine-tuning whose answers give the prior tokens of a decoding; None for other priors."""
-        prior = prior_of(self.system(run))
-        return self._tuned(run.experiment, prior.twin, run.pair, run.seed) if isinstance(prior, SftPrior) else None
+    @property
+    def twin(self) -> TuningRun:
+        """The fine-tuning that the foundation model is compared with."""
+        divergence = self.experiment_config.divergence
+        assert divergence is not None  # otherwise the plan would not have this run
+        return self.plan.trained(self.experiment, divergence.twin, self.pair, self.seed)
 
-    def tuning_behind(self, run: DecodeRun) -> TuningRun | None:
-        """The fine-tuning whose model a decoding uses; None if it uses the foundation model or no model."""
-        tuning = self.system(run).tuning
-        return self._tuned(run.experiment, tuning, run.pair, run.seed) if tuning else None
+    @property
+    def test(self) -> Text:
+        """The text on which both models are compared."""
+        return self.plan.text(self.experiment_config.test.corpus, self.pair)
 
-    def tuning_run(self, experiment: str, tuning: str, scope: str, seed: int | str) -> TuningRun:
-        """A planned fine-tuning by its name; raises ValueError with a similar name if it is not planned."""
-        return self._planned(TuningRun(experiment, tuning, scope, int(seed)), self.tuning_runs)
+    @property
+    def inputs(self) -> list[Path]:
+        return [source.manifest for source in (self.foundation, self.twin, self.test)]
 
-    def decode_run(self, experiment: str, system: str, pair: str, seed: int | str) -> DecodeRun:
-        """A planned decoding by its name; raises ValueError with a similar name if it is not planned."""
-        return self._planned(DecodeRun(experiment, system, pair, int(seed)), self.decode_runs)
+    @property
+    def file(self) -> Path:
+        """Divergence at each position."""
+        return (self.plan.results / "divergence" / self.place).with_suffix(".jsonl")
 
-    def answer_run(self, experiment: str, system: str, seed: int | str) -> DecodeRun:
-        """A planned run of answers by its name; raises ValueError with a similar name if it is not planned."""
-        return self._planned(DecodeRun(experiment, system, PAIR, int(seed)), self.answer_runs)
+    @property
+    def prompt(self) -> Prompt:
+        """The twin's prompt, which both models are given."""
+        return self.twin.prompt
 
-    def divergence_run(self, experiment: str, pair: str, seed: int | str) -> DivergenceRun:
-        """A planned comparison by its name; raises ValueError with a similar name if it is not planned."""
-        return self._planned(DivergenceRun(experiment, pair, int(seed)), self.divergence_runs)
+    @property
+    def decoder(self) -> OfflineDecoder:
+        """The decoder of both models."""
+        spec = self.experiment_config.divergence
+        assert spec is not None
+        return OfflineDecoder(
+            name="offline",
+            max_new_tokens=spec.max_new_tokens,
+            batch_size=spec.batch_size,
+            stop_at_newline=spec.stop_at_newline,
+        )
 
-    @staticmethod
-    def _planned(run: Run, planned: Sequence[Run]) -> Run:
-        if run not in planned:
-            wanted, *shown = ("/".join(str(part) for part in vars(r).values()) for r in (run, *planned))
-            raise ValueError(registry.unknown("run", wanted, shown))
-        return run
+    @property
+    def spec(self) -> dict[str, Any]:
+        experiment = self.experiment_config
+        assert experiment.divergence is not None
+        return {
+            "divergence": experiment.divergence.model_dump(mode="json"),
+            "decoder": self.decoder.model_dump(mode="json"),
+            "prompt": self.prompt.model_dump(mode="json"),
+            "languages": facts_of_languages(self.pair),
+            "pair": self.pair,
+            "split": experiment.test.split,
+            "limit": experiment.test.limit,
+            "threads": self.plan.config.threads,
+        }
 
 
 def prior_of(system: System) -> Prior | None:

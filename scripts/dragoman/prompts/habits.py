@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dragoman.config import LocalModel, Prompt, ScratchModel
-from dragoman.plan import Plan
+from dragoman.plan import Foundation
 from dragoman.prompts import added
-from dragoman.storage import MANIFEST, read_json
+from dragoman.storage import read_json
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -43,16 +43,16 @@ def of(tokenizer: PreTrainedTokenizerBase) -> dict[str, Any]:
     return {"adds": "".join(tokens), "bos": tokenizer.bos_token or tokenizer.eos_token}
 
 
-def known(plan: Plan, model: str) -> dict[str, Any] | None:
+def known(model: Foundation) -> dict[str, Any] | None:
     """The facts `of` a model's tokenizer, from the model's manifest, or from the user's folder if there is no manifest.
 
     None if the model has not been fetched, and for models from scratch, whose tokenizers put nothing before a text.
     """
-    spec, manifest = plan.model(model), plan.model_folder(model) / MANIFEST
+    spec = model.config
     if isinstance(spec, ScratchModel):
         return None
-    if manifest.is_file():
-        return read_json(manifest).get("tokenizer")
+    if model.manifest.is_file():
+        return read_json(model.manifest).get("tokenizer")
     if isinstance(spec, LocalModel):
         from dragoman import models
 
@@ -60,17 +60,17 @@ def known(plan: Plan, model: str) -> dict[str, Any] | None:
     return None
 
 
-def remarks(plan: Plan, model: str) -> list[Remark]:
+def remarks(model: Foundation) -> list[Remark]:
     """A remark on each prompt of a model; empty if the model's tokenizer is not known yet."""
-    habits = known(plan, model)
-    return [] if habits is None else [remark(*each, model, habits) for each in plan.prompts_with(model).items()]
+    habits = known(model)
+    return [] if habits is None else [remark(*each, model.name, habits) for each in model.prompts.items()]
 
 
-def warn(plan: Plan, model: str, prompt: Prompt) -> None:
+def warn(model: Foundation, prompt: Prompt) -> None:
     """Log a warning if a prompt begins with other tokens than a model's tokenizer puts before a text."""
-    names = [name for name, other in plan.prompts_with(model).items() if other == prompt]
-    habits = known(plan, model)
-    if names and habits and (made := remark(names[0], prompt, model, habits)).warning:
+    names = [name for name, other in model.prompts.items() if other == prompt]
+    habits = known(model)
+    if names and habits and (made := remark(names[0], prompt, model.name, habits)).warning:
         log.warning(made.line)
 
 

@@ -12,31 +12,27 @@ from collections.abc import Sequence
 
 from dragoman import corpora
 from dragoman.config import Prompt, Segment
-from dragoman.plan import DecodeRun, Plan
+from dragoman.plan import DecodeRun
 from dragoman.prompts import chat, render
 
 
-def asked(plan: Plan, run: DecodeRun) -> Prompt:
+def asked(run: DecodeRun) -> Prompt:
     """The prompt of a decoding, in the model's chat template or with the demonstrations of its system.
 
     Raises:
         ValueError: a demonstration does not exist or cannot be used; or as in `chat.rendered`.
     """
-    experiment, system = plan.experiment(run.experiment), plan.system(run)
-    tuning = experiment.tunings[system.tuning] if system.tuning else None
-    prompt = plan.prompt_of(experiment, tuning, system, run.pair)
-    if (model := plan.model_behind(run)) is not None:
-        prompt = chat.for_model(prompt, model)
-    if system.shots is None:
+    prompt, shots = run.prompt, run.system_config.shots
+    if run.model is not None:
+        prompt = chat.for_model(prompt, run.model.folder)
+    if shots is None or run.shots is None:
         return prompt
-    folder = plan.shots_corpus(run)
-    assert folder is not None
-    table = corpora.load(folder, system.shots.split)
+    table = corpora.load(run.shots.folder, shots.split)
     try:
-        pairs = chosen(table["source"].to_pylist(), table["target"].to_pylist(), system.shots.lines)
+        pairs = chosen(table["source"].to_pylist(), table["target"].to_pylist(), shots.lines)
         return with_shots(prompt, run.pair, pairs)
     except ValueError as error:
-        text = f"experiments.{run.experiment}.systems.{run.system}.shots: {folder.name} {system.shots.split}: {error}"
+        text = f"experiments.{run.experiment}.systems.{run.system}.shots: {run.pair} {shots.split}: {error}"
         raise ValueError(text) from None
 
 

@@ -6,7 +6,6 @@ import csv
 import os
 import platform
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,7 +36,7 @@ class Step:
 
 def steps(plan: Plan) -> list[Step]:
     """What each rule with a benchmark took, and all of them together; nothing where nothing was measured."""
-    found = [_step(name, [*files]) for name, files in _files(plan).items()]
+    found = [_step(name, files) for name, files in _files(plan).items()]
     found = [step for step in found if step.jobs]
     if not any(step.measured for step in found):
         return []
@@ -45,19 +44,13 @@ def steps(plan: Plan) -> list[Step]:
     return [*found, Step("all", *sums, memory=max(step.memory for step in found))]
 
 
-def _files(plan: Plan) -> dict[str, Iterator[Path]]:
-    """Benchmark files of the jobs of a plan: they lie as the results do."""
-
-    def beside(step: str, paths: list[Path], top: str) -> Iterator[Path]:
-        for path in paths:
-            place = path.relative_to(plan.results / top)
-            yield plan.results / "benchmarks" / step / place.with_name(f"{place.name.removesuffix('.jsonl')}.tsv")
-
+def _files(plan: Plan) -> dict[str, list[Path]]:
+    """Benchmark files of the jobs of a plan."""
     return {
-        "pretrain": beside("pretrain", [plan.model_folder(name) for name in plan.models_used()], "models"),
-        "finetune": beside("finetune", [plan.tuning_folder(run) for run in plan.tuning_runs], "tunings"),
-        "decode": beside("decode", [plan.decode_folder(run) for run in plan.decode_runs], "decodes"),
-        "diverge": beside("diverge", [plan.divergence_file(run) for run in plan.divergence_runs], "divergence"),
+        "pretrain": [model.benchmark for model in plan.models_used],
+        "finetune": [run.benchmark for run in plan.tuning_runs],
+        "decode": [run.benchmark for run in plan.decode_runs],
+        "diverge": [run.benchmark for run in plan.divergence_runs],
     }
 
 

@@ -266,12 +266,11 @@ def figures_of(plan: Plan, experiment: str) -> list[str]:
 def inputs(plan: Plan, experiment: str, name: str) -> list[Path]:
     """Files that a figure is drawn from, beside the records."""
     if name == "loss":
-        return plan.experiment_manifests(experiment)
+        return [trained.manifest for trained in plan.tunings_of(experiment).values()]
     if name in ("cost", "languages", "relative"):
-        runs = [run for run in plan.decode_runs if run.experiment == experiment]
-        return [plan.decode_folder(run) / "hypotheses.jsonl" for run in runs]
+        return [run.hypotheses for run in plan.decode_runs if run.experiment == experiment]
     if name == "divergence":
-        return [plan.divergence_file(run) for run in plan.divergence_runs if run.experiment == experiment]
+        return [run.file for run in plan.divergence_runs if run.experiment == experiment]
     return []
 
 

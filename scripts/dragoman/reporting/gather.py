@@ -77,12 +77,11 @@ def layout_from(plan: Plan, experiment: str) -> Layout:
     seeds: dict[str, list[int]] = {}
     settings: dict[str, list[str]] = {}
     for run in plan.decode_runs:
-        key, _ = split(run.system)
-        if run.experiment == experiment and run.seed not in seeds.setdefault(key, []):
-            seeds[key].append(run.seed)
+        if run.experiment == experiment and run.seed not in seeds.setdefault(run.base, []):
+            seeds[run.base].append(run.seed)
     for name, system in spec.systems.items():
-        key, own = split(name)
-        settings.setdefault(key, []).extend(joined(own, point) for point in system.decoder.settings)
+        base, own = split(name)
+        settings.setdefault(base, []).extend(joined(own, point) for point in system.decoder.settings)
     written = plan.config.experiments[experiment]
     names = labels(written)
     return Layout(
@@ -155,24 +154,23 @@ def tuning_curves(plan: Plan, experiment: str) -> list[tuple[str, str, list[tupl
     runs = plan.tunings_of(experiment)
     names = []
     for run in runs:
-        label = named(*split(run.tuning))
+        label = named(run.base, run.setting)
         names.append(label if run.scope == "all" else f"{label}, {run.scope}")
-    tunings = [split(run.tuning)[0] for run in runs]
+    tunings = [run.base for run in runs]
     if len(set(names)) > MANY:
         names = tunings
-    curves = [curve(plan.tuning_folder(trained)) for trained in runs.values()]
+    curves = [curve(trained.folder) for trained in runs.values()]
     return list(zip(names, tunings, curves, strict=True))
 
 
 def model_facts(plan: Plan) -> list[ModelFacts]:
     """Every foundation model in use."""
     facts = []
-    for name in plan.models_used():
-        folder = plan.model_folder(name)
-        made = manifest(folder) or {}
-        prompts = habits.remarks(plan, name) if made else []
-        what = "; ".join(filter(None, [describe(plan.config.models[name]), made.get("weights"), made.get("licence")]))
-        facts.append(ModelFacts(name, what, made.get("parameters"), curve(folder), prompts))
+    for model in plan.models_used:
+        made = manifest(model.folder) or {}
+        prompts = habits.remarks(model) if made else []
+        what = "; ".join(filter(None, [describe(model.config), made.get("weights"), made.get("licence")]))
+        facts.append(ModelFacts(model.name, what, made.get("parameters"), curve(model.folder), prompts))
     return facts
 
 
@@ -203,11 +201,10 @@ def much(training: Training) -> str:
 def corpus_facts(plan: Plan) -> list[CorpusFacts]:
     """Every corpus and pair in use, with the numbers of lines kept and dropped from its manifest."""
     facts = []
-    for corpus, pair in plan.corpora_used():
-        provider = plan.config.corpora[corpus].provider
-        made = manifest(plan.corpus_folder(corpus, pair))
+    for text in plan.texts_used:
+        place, made = (text.corpus, text.pair, text.config.provider), manifest(text.folder)
         if made is None:
-            facts.append(CorpusFacts(corpus, pair, provider, missing=True))
+            facts.append(CorpusFacts(*place, missing=True))
             continue
         splits = {
             name: SplitFacts(
@@ -219,7 +216,7 @@ def corpus_facts(plan: Plan) -> list[CorpusFacts]:
             for name in SPLITS
             if (split := made.get("splits", {}).get(name))
         }
-        facts.append(CorpusFacts(corpus, pair, provider, splits, made.get("warning", "")))
+        facts.append(CorpusFacts(*place, splits, made.get("warning", "")))
     return facts
 
 
@@ -230,15 +227,13 @@ def decoded(plan: Plan, experiment: str) -> dict[str, list[tuple[str, str, list[
     outputs: dict[str, list[tuple[str, str, list[Row]]]] = {}
     for pair in spec.test.pairs:
         for run in _first_seeds(plan, experiment, pair):
-            path = plan.decode_folder(run) / "hypotheses.jsonl"
-            if not path.is_file():
+            if not run.hypotheses.is_file():
                 continue
-            system, own = split(run.system)
             settings: dict[str, list[Row]] = {}
-            for row in read_jsonl(path):
-                settings.setdefault(joined(own, str(row.get("setting", ""))), []).append(row)
+            for row in read_jsonl(run.hypotheses):
+                settings.setdefault(joined(run.setting, str(row.get("setting", ""))), []).append(row)
             for setting in sorted(settings, key=natural):
-                outputs.setdefault(pair, []).append((names[system], setting, settings[setting]))
+                outputs.setdefault(pair, []).append((names[run.base], setting, settings[setting]))
     return outputs
 
 
@@ -305,10 +300,9 @@ def cost_samples(plan: Plan, experiment: str) -> dict[str, list[float]]:
     samples: dict[str, list[float]] = {}
     for pair in plan.experiment(experiment).test.pairs:
         for run in _first_seeds(plan, experiment, pair):
-            path = plan.decode_folder(run) / "hypotheses.jsonl"
-            rows = read_jsonl(path) if path.is_file() else []
+            rows = read_jsonl(run.hypotheses) if run.hypotheses.is_file() else []
             if costs := [float(row["gflops"]) for row in rows if row.get("gflops") is not None]:
-                samples.setdefault(names[split(run.system)[0]], []).extend(costs)
+                samples.setdefault(names[run.base], []).extend(costs)
     return {label: samples[label] for label in names.values() if label in samples}
 
 

@@ -44,9 +44,7 @@ def versions() -> list[tuple[str, str]]:
 
 def hashes(plan: Plan) -> list[tuple[str, str]]:
     """(what, digest of its files) of every corpus and model that is there; equal digests are equal files."""
-    folders = [plan.corpus_folder(corpus, pair) for corpus, pair in plan.corpora_used()]
-    folders += [plan.model_folder(name) for name in plan.models_used()]
-    folders += [plan.tuning_folder(run) for run in plan.tuning_runs]
+    folders = [made.folder for made in (*plan.texts_used, *plan.models_used, *plan.tuning_runs)]
     return [
         (folder.relative_to(plan.results).as_posix(), digest(made["files"]))
         for folder in folders

@@ -15,7 +15,6 @@ from typing import Any
 
 import pandas as pd
 
-from dragoman.config.sweeps import joined, split
 from dragoman.metrics import presentation
 from dragoman.results.records import Record
 
@@ -56,12 +55,6 @@ class Layout:
         return self.blocks | ({MEAN: self.pairs} if len(self.pairs) > 1 else {})
 
 
-def placed(record: Record) -> tuple[str, str]:
-    """The system and setting of a record; a setting that stands in the system's name counts, too, and counts once."""
-    system, own = split(record.system)
-    return system, joined(own, record.setting)
-
-
 def named(label: str, setting: str) -> str:
     """How a system is named at one of its settings: `label, k=3`."""
     return f"{label}, {setting}" if setting else label
@@ -87,7 +80,7 @@ def cells(records: Iterable[Record], layout: Layout) -> pd.DataFrame:
     by_place: dict[tuple[str, str, str, str], dict[int, Record]] = {}
     for record in records:
         if record.experiment == layout.experiment:
-            system, setting = placed(record)
+            system, setting = record.system_and_setting
             by_seed = by_place.setdefault((system, setting, record.pair, record.metric), {})
             if record.seed in by_seed:
                 place = (record.experiment, named(system, setting), record.pair, record.metric)

@@ -9,7 +9,6 @@ from typing import Any
 
 import pandas as pd
 
-from dragoman.config.sweeps import split
 from dragoman.plan import Plan, TuningRun
 from dragoman.reporting.arrange import MISSING
 from dragoman.reporting.markup import latex_rows, markdown_text, pipes
@@ -53,21 +52,19 @@ def read(plan: Plan) -> pd.DataFrame:
     Raises:
         ValueError: a file that is no measurement; the message names it.
     """
-    return pd.DataFrame([_row(plan, run) for run in plan.tuning_runs], columns=[*_KEYS, *MEASURED])
+    return pd.DataFrame([_row(run) for run in plan.tuning_runs], columns=[*_KEYS, *MEASURED])
 
 
 _KEYS = ("experiment", "tuning", "setting", "scope", "seed")
 
 
-def _row(plan: Plan, run: TuningRun) -> dict[str, Any]:
-    tuning, setting = split(run.tuning)
-    row = dict(zip(_KEYS, (run.experiment, tuning, setting, run.scope, run.seed), strict=True))
-    path = plan.timing_file(run)
-    if not path.is_file():
+def _row(run: TuningRun) -> dict[str, Any]:
+    row = dict(zip(_KEYS, (run.experiment, run.base, run.setting, run.scope, run.seed), strict=True))
+    if not run.timing.is_file():
         return row
-    measured = read_json(path)
+    measured = read_json(run.timing)
     if missing := [name for name in MEASURED if name not in measured]:
-        raise ValueError(f"{path}: {', '.join(missing)} missing; train again, or remove the file")
+        raise ValueError(f"{run.timing}: {', '.join(missing)} missing; train again, or remove the file")
     return row | {name: measured[name] for name in MEASURED}
 
 

@@ -116,8 +116,7 @@ class Folder:
             raise ValueError(f"{path}: no records.jsonl; finish its run, or give the folder that holds one")
         self.records: dict[Place, dict[int, Record]] = {}
         for record in records.read(file):
-            system, point = split(record.system)
-            place = Place(record.experiment, system, joined(point, record.setting), record.pair, record.metric)
+            place = Place(record.experiment, *record.system_and_setting, record.pair, record.metric)
             if record.seed in self.records.setdefault(place, {}):
                 raise ValueError(f"{file}: two records for one number: {', '.join(place)}, seed {record.seed}")
             self.records[place][record.seed] = record

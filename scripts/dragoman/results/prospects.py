@@ -36,10 +36,10 @@ def promised(plan: Plan, paper: str, names: Container[str]) -> Iterator[Record]:
         names: only numbers of these metrics.
     """
     for run in plan.decode_runs:
-        experiment = plan.experiment(run.experiment)
+        experiment = run.experiment_config
         if experiment.paper != paper:
             continue
-        for setting in plan.system(run).decoder.settings:
+        for setting in run.system_config.decoder.settings:
             for metric in experiment.metrics:
                 if metrics.parse(metric)[0] not in names:
                     continue

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from dragoman.config.sweeps import joined, split
 from dragoman.storage import canonical, read_jsonl, replacing
 
 
@@ -47,6 +48,13 @@ class Record:
             number = getattr(self, name)
             if number is not None and not math.isfinite(number):
                 raise ValueError(f"{self.metric} of {self.experiment}/{self.system}/{self.pair}: {name} is {number}")
+
+    @property
+    def system_and_setting(self) -> tuple[str, str]:
+        """The system as the configuration names it, and its setting with the point of a sweep: `sm,k=3` is `sm` at
+        `k=3`."""
+        base, point = split(self.system)
+        return base, joined(point, self.setting)
 
     def line(self) -> str:
         """The record as one line of JSON, keys in alphabetical order."""

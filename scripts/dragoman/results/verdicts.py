@@ -17,7 +17,6 @@ from pathlib import Path, PurePosixPath
 from typing import Literal, get_args
 
 from dragoman.config import Corpus, Experiment, HubCorpus, HubModel, LocalModel, Model, SacrebleuCorpus
-from dragoman.config.sweeps import joined, split
 from dragoman.metrics import bleu, parse, presentation
 from dragoman.plan import Plan
 from dragoman.results import comparable, published
@@ -78,12 +77,12 @@ def judge(plan: Plan, records: Iterable[Record], folder: Path = comparable.FOLDE
     papers = list(dict.fromkeys(experiment.paper for experiment in plan.config.experiments.values()))
     ours: dict[Key, dict[tuple[str, str], list[Record]]] = {}
     for record in records:
-        name, own = split(record.system)
+        name, setting = record.system_and_setting
         system = plan.config.experiments[record.experiment].systems.get(name)
         role = (system and system.role) or name
         metric, options = parse(record.metric)
         if "into" not in options:  # with `into`, a record holds only a part of the off-target ratio
-            place = Key(record.paper, role, record.pair, joined(own, record.setting), metric)
+            place = Key(record.paper, role, record.pair, setting, metric)
             ours.setdefault(place, {}).setdefault((record.experiment, record.metric), []).append(record)
     verdicts = []
     for paper in papers:
@@ -183,8 +182,8 @@ def stand_ins(own: Counterpart, known: Comparison) -> list[str]:
 
 def _planned_seeds(plan: Plan, experiment: str, record: Record) -> set[int]:
     """The seeds that the plan has for a record's experiment, system and pair. The mean must be over all of them."""
-    place = experiment, split(record.system)[0], record.pair
-    return {run.seed for run in plan.decode_runs if (run.experiment, split(run.system)[0], run.pair) == place}
+    place = experiment, record.system_and_setting[0], record.pair
+    return {run.seed for run in plan.decode_runs if (run.experiment, run.base, run.pair) == place}
 
 
 def compared(number: Published, value: float) -> Kind:
@@ -203,7 +202,7 @@ def obstacle(
     corpus, model = plan.config.corpora[experiment.test.corpus], plan.config.models[experiment.model]
     if corpus.provider == "demo":
         return "embedded world"
-    system = experiment.systems.get(split(records[0].system)[0])
+    system = experiment.systems.get(records[0].system_and_setting[0])
     if system is not None and system.variant:
         return f"a variant of the paper's system: {system.variant}"
     if not number.model:
