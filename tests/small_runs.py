@@ -88,15 +88,15 @@ def first_run(tmp_path):
     plan.results = tmp_path / "results"
     split = {"rows_in": 1000, "rows_kept": 900, "dropped": {"empty": 100, "long": 0}}
     facts = {"provider": "demo", "pair": "de-en", "splits": {"train": split}, "warning": "10 % were <dropped>"}
-    with building(plan.corpus_folder("demo", "de-en"), facts):
+    with building(plan.text("demo", "de-en").folder, facts):
         pass
-    with building(plan.model_folder("tiny"), {"parameters": 1_234_567}) as folder:
+    with building(plan.model("tiny").folder, {"parameters": 1_234_567}) as folder:
         write_json(folder / "curve.json", [{"step": 1, "loss": 3.0}, {"step": 2, "loss": 2.0}])
     written = []
     for run in plan.decode_runs:
         if run.experiment == "second":
             continue
-        path = plan.decode_folder(run) / "hypotheses.jsonl"
+        path = run.hypotheses
         path.parent.mkdir(parents=True)
         with open(path, "w", encoding="utf-8") as file:
             for i in range(40):
@@ -199,7 +199,7 @@ def swept(tmp_path):
             for i in range(4):
                 row = {"id": i, "setting": setting, "source": "a b", "reference": "c d", "hypothesis": f"{key} x"}
                 rows.append(row if key == "copy" else row | {"delays": [1, 2], "gflops": run.seed + i / 10})
-        path = plan.decode_folder(run) / "hypotheses.jsonl"
+        path = run.hypotheses
         path.parent.mkdir(parents=True)
         path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     records.write(plan.results / "records.jsonl", found)
@@ -212,4 +212,4 @@ def measure(plan, seconds):
         if (taken := seconds(run)) is not None:
             row = {"seconds": taken, "steps": 5, "tokens": 1000, "tokens_per_second": 1000 / taken, "examples": 10}
             row |= {"peak_memory_mb": 100.0 + run.seed, "device": "AVX2", "threads": 1}
-            write_json(plan.timing_file(run), row)
+            write_json(run.timing, row)

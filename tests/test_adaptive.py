@@ -421,5 +421,5 @@ def test_the_code_of_a_policy_is_part_of_its_runs() -> None:
     text = BASE.replace("METHOD", method).replace("DECODER", "policy: {name: confidence, threshold: 0.5}")
     plan = Plan(parse(yaml.safe_load(text)))
     (run,) = plan.decode_runs
-    assert ("policy", "confidence") in plan.decode_code(run)
-    assert plan.tuning_code("first", "tuned") == [("method", "prefix"), ("policy", "alignment"), ("policy", "wait-k")]
+    assert ("policy", "confidence") in run.modules
+    assert plan.tuning_runs[0].modules == [("method", "prefix"), ("policy", "alignment"), ("policy", "wait-k")]

@@ -169,7 +169,7 @@ def test_the_road_of_a_base(base: Base, tmp_path: Path, monkeypatch: pytest.Monk
     (tmp_path / "c.yaml").write_text(yaml.safe_dump(config_of(base)))
     fetch_model.main(["--config", "c.yaml", "--model", "m"])
     plan = Plan(load_config(tmp_path / "c.yaml"))
-    folder = plan.model_folder("m")
+    folder = plan.model("m").folder
     assert read_manifest(folder)["tokenizer"]["adds"] == base.adds
 
     items = [Item(0, "The old house.", "La maison."), Item(1, "3 birds", "3")]
@@ -225,7 +225,7 @@ def test_a_model_that_every_configuration_may_name(name: str, tmp_path: Path, mo
     data["experiments"]["first"]["systems"]["tuned"] = {"tuning": "sft"}
     (tmp_path / "c.yaml").write_text(yaml.safe_dump(data))
     plan = Plan(load_config(tmp_path / "c.yaml"))
-    model, known = plan.model(name), known_models()[name]
+    model, known = plan.model(name).config, known_models()[name]
     assert [*plan.config.models] == [name] and type(model) is HubModel
     assert (model.id, model.revision, model.alibi) == (known.id, known.revision, False)
     estimate = forecast(plan, resources.load())

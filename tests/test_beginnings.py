@@ -178,10 +178,10 @@ def plan(folder: Path, config: dict[str, Any] = CONFIG) -> Plan:
 def test_the_prompts_that_a_model_is_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     made = plan(tmp_path)
-    assert list(made.prompts_with("m")) == ["alpaca", "bare", "chat"]
-    assert habits.remarks(made, "m") == []  # not fetched yet
-    write_json(made.model_folder("m") / "manifest.json", {"tokenizer": {"adds": "", "bos": "<s>"}})
-    assert [(each.text[:7], each.warning) for each in habits.remarks(made, "m")] == [
+    assert list(made.model("m").prompts) == ["alpaca", "bare", "chat"]
+    assert habits.remarks(made.model("m")) == []  # not fetched yet
+    write_json(made.model("m").folder / "manifest.json", {"tokenizer": {"adds": "", "bos": "<s>"}})
+    assert [(each.text[:7], each.warning) for each in habits.remarks(made.model("m"))] == [
         ("alpaca:", True),
         ("bare: b", False),
         ("chat: b", False),
@@ -193,10 +193,10 @@ def test_a_job_warns_of_its_own_prompt(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     made = plan(tmp_path)
-    write_json(made.model_folder("m") / "manifest.json", {"tokenizer": {"adds": "<s>", "bos": "<s>"}})
-    habits.warn(made, "m", made.prompts["alpaca"])
+    write_json(made.model("m").folder / "manifest.json", {"tokenizer": {"adds": "<s>", "bos": "<s>"}})
+    habits.warn(made.model("m"), made.prompts["alpaca"])
     assert caplog.messages == []
-    habits.warn(made, "m", made.prompts["bare"])
+    habits.warn(made.model("m"), made.prompts["bare"])
     assert [message[:48] for message in caplog.messages] == ["warning: prompt bare: begins with no token of it"]
 
 

@@ -70,7 +70,7 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
         target = run.pair.partition("-")[2]
         rows = []
         for place, setting in enumerate(settings):
-            for at, metric in enumerate(plan.experiment(run.experiment).metrics):
+            for at, metric in enumerate(run.experiment_config.metrics):
                 value = 10.0 + 7 * (number % 3) + number + 3 * place + at
                 where = ("p", run.experiment, run.system, run.pair, setting, run.seed)
                 found.append(Record(*where, metric, value, value - 2, value + 2, f"{metric}|signature", 8))
@@ -80,10 +80,10 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
                 row["hypothesis"] = SENTENCES["en" if run.system == "stubborn" and i < 3 else target][(i + place) % 2]
                 if setting:
                     width, k = len(row["source"].split()), int(setting[2:])
-                    unit = plan.experiment(run.experiment).unit.target.replace("auto", "word")
+                    unit = run.experiment_config.unit.target.replace("auto", "word")
                     row["delays"] = [min(k + at, width) for at in range(len(units(row["hypothesis"], unit)))]
                 rows.append(row)
-        path = plan.decode_folder(run) / "hypotheses.jsonl"
+        path = run.hypotheses
         path.parent.mkdir(parents=True)
         path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     records.write(plan.results / "records.jsonl", found)

@@ -286,7 +286,7 @@ def test_a_tuned_model_ends_its_answers_as_the_template_does(tmp_path: Path, mon
     plan = Plan(load_config(tmp_path / "c.yaml"))
     run = plan.tuning_run("first", "sft", "all", 1)
     fetch_model.main(["--config", "c.yaml", "--model", "local"])
-    before, after = plan.model_folder("local"), plan.tuning_folder(run)
+    before, after = plan.model("local").folder, run.folder
     asked = chat.for_model(plan.prompts["chat"], before)
     old, end = (models.load_tokenizer(before).convert_tokens_to_ids(token) for token in (models.END, "<|im_end|>"))
     assert models.ends(before, models.load_tokenizer(before), asked) == [end, old]
@@ -294,7 +294,7 @@ def test_a_tuned_model_ends_its_answers_as_the_template_does(tmp_path: Path, mon
     demo = ParallelText("en-fr", SOURCES, TARGETS, [""] * len(SOURCES))
     monkeypatch.setattr(finetune, "read", lambda *_: demo)
     monkeypatch.setattr(finetune, "read_manifest", lambda folder: {"files": {"train.parquet": {"sha256": ""}}})
-    finetune.tune(plan, run)
+    finetune.tune(run)
     tuned = models.load_tokenizer(after)
     assert tuned.eos_token == "<|im_end|>"
     assert models.load(after).generation_config.eos_token_id == [end, old]

@@ -91,7 +91,7 @@ class World:
             for place, setting in enumerate(settings or SETTINGS[system]):
                 rows += self.rows(setting, wrong, lag=1 + 2 * place, **change)
             run = self.plan.decode_run("simulmask", system, pair, seed)
-            path = self.plan.decode_folder(run) / "hypotheses.jsonl"
+            path = run.hypotheses
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
@@ -247,7 +247,7 @@ def test_clear_differences_hold_or_fail(world):
 
 
 def test_scores_are_those_on_record_and_others_are_refused(world):
-    path = world.plan.decode_folder(world.plan.decode_run("simulmask", "good", "en-fr", 1)) / "hypotheses.jsonl"
+    path = world.plan.decode_run("simulmask", "good", "en-fr", 1).hypotheses
     place = {"paper": "simulmask", "experiment": "simulmask", "system": "good", "pair": "en-fr", "seed": 1}
     made = score_hypotheses(path, place, ["bleu", "laal", "gflops"])
     found = world.ask(made, pairs=["en-fr"])
@@ -288,7 +288,7 @@ def test_a_system_that_hardly_ever_answers_proves_nothing(tmp_path):
     world = World(tmp_path, sentences=30)
     for system in ("good", "bad"):
         world.write(system, 0.1)
-    path = world.plan.decode_folder(world.plan.decode_run("simulmask", "good", "en-fr", 1)) / "hypotheses.jsonl"
+    path = world.plan.decode_run("simulmask", "good", "en-fr", 1).hypotheses
     rows = [json.loads(line) for line in path.read_text().splitlines()]
     silent = {"hypothesis": "", "delays": []}
     path.write_text("".join(json.dumps(row | (silent if row["id"] else {})) + "\n" for row in rows))
@@ -309,7 +309,7 @@ def test_every_any_and_mean(world):
     assert one.margin == pytest.approx((each[0].margin + each[1].margin) / 2)
     assert (one.pair, one.n) == ("mean of en-fr, en-de", 160)
     rows = [*world.rows("k=1", 0.9), *world.rows("k=3", 0.02)]
-    path = world.plan.decode_folder(world.plan.decode_run("simulmask", "good", "en-fr", 1)) / "hypotheses.jsonl"
+    path = world.plan.decode_run("simulmask", "good", "en-fr", 1).hypotheses
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     assert world.ask(pairs=["en-fr"], over_settings="any").verdict == "holds"
     assert world.ask(pairs=["en-fr"], over_settings="every").verdict == "fails"
@@ -373,7 +373,7 @@ def test_only_shared_sentences_count(world):
     world.write("bad", 0.4, pairs=["en-fr"], keep=range(10, 60))
     [one] = world.ask(pairs=["en-fr"], settings=["k=1"]).evidence
     assert one.n == 50
-    rows = world.plan.decode_folder(world.plan.decode_run("simulmask", "good", "en-fr", 1)) / "hypotheses.jsonl"
+    rows = world.plan.decode_run("simulmask", "good", "en-fr", 1).hypotheses
     kept = [json.loads(line) for line in rows.read_text().splitlines()][10:60]
     wanted = score("bleu", [r["hypothesis"] for r in kept], [[r["reference"] for r in kept]], pair="en-fr").value
     assert one.value == pytest.approx(wanted)
@@ -438,7 +438,7 @@ def test_agreement_is_tested_over_pairs_and_seeds(tmp_path):
             for n in (0, 1, 2)
             for place in (None, 0)
         ]
-        path = world.plan.divergence_file(run)
+        path = run.file
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     keys = {"metric": "agreement@1", "reading": "free", "settings": ["n=1", "n=2"], "against_settings": ["n=0", "n=1"]}
@@ -479,7 +479,7 @@ class Timed(World):
     def measure(self, seconds, device="cpu"):
         """Of every fine-tuning; all have 40 examples, so `mask` makes two passes over them, and `plain` one."""
         for run in self.plan.tuning_runs:
-            path = self.plan.timing_file(run)
+            path = run.timing
             path.parent.mkdir(parents=True, exist_ok=True)
             taken = {"seconds": seconds(run), "steps": 10, "examples": 40, "threads": 1, "device": device}
             path.write_text(json.dumps(taken))
@@ -517,7 +517,7 @@ def test_times_that_cannot_be_compared(tmp_path):
     assert world.ask().note.startswith("no timings/simulmask/mask,k=1/en-fr/seed-1.json")
     world.measure(lambda run: 1.0)
     assert world.ask(against="raw").note == "raw has no fine-tuning"
-    world.plan.timing_file(world.plan.tuning_runs[-1]).write_text(
+    world.plan.tuning_runs[-1].timing.write_text(
         json.dumps({"seconds": 1, "steps": 10, "examples": 40, "threads": 2, "device": "cpu"})
     )
     assert "trained on different devices" in world.ask().note

@@ -356,8 +356,8 @@ def test_refused(bad: Bad, tmp_path: Path) -> None:
 
 def test_good_configuration_plans_its_runs(tmp_path: Path) -> None:
     plan = Plan(load_config(_write(tmp_path, GOOD)))
-    assert [str(plan.tuning_folder(run)) for run in plan.tuning_runs] == ["results/tunings/first/sft/all/seed-1"]
-    assert plan.corpora_used() == [("demo", "en-fr")]
+    assert [str(run.folder) for run in plan.tuning_runs] == ["results/tunings/first/sft/all/seed-1"]
+    assert plan.texts_used == [plan.text("demo", "en-fr")]
 
 
 def test_missing_corpus_file_is_named(tmp_path: Path) -> None:

@@ -130,7 +130,7 @@ def test_a_claim_without_a_value_is_not_run(tmp_path: Path) -> None:
     plan = Plan(parse(config("results")))
     plan.results = tmp_path
     run = plan.decode_runs[0]
-    path = plan.decode_folder(run) / "hypotheses.jsonl"
+    path = run.hypotheses
     path.parent.mkdir(parents=True)
     row = {"id": 0, "setting": "", "source": "a", "reference": GERMAN, "hypothesis": GERMAN}
     path.write_text(json.dumps(row) + "\n", encoding="utf-8")

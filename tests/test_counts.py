@@ -63,7 +63,7 @@ def test_a_claim_about_a_new_metric_is_tested(wer: ModuleType, tmp_path: Path) -
         for pair in ("en-fr", "en-de"):
             run = world.plan.decode_run("simulmask", system, pair, 1)
             place = {"paper": "simulmask", "experiment": "simulmask", "system": system, "pair": pair, "seed": 1}
-            found += score_hypotheses(world.plan.decode_folder(run) / "hypotheses.jsonl", place, ["wer"])
+            found += score_hypotheses(run.hypotheses, place, ["wer"])
     result = world.ask(found, metric="wer", relation="below", against="bad", settings=["k=1"])
     assert (result.verdict, result.note) == ("holds", "")
     assert result.evidence[0].value == pytest.approx(found[0].value)

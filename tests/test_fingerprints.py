@@ -119,11 +119,11 @@ PLANS = [Plan(load_config(REPOSITORY / "config" / name)) for name in ("config.ya
 
 def specs(plan: Plan) -> dict[str, str]:
     """The parameter `spec` of every job with a model."""
-    found: dict[str, object] = {name: plan.model_spec(name) for name in plan.models_used()}
-    found |= {str(run): plan.tuning_spec(run) for run in plan.tuning_runs}
-    found |= {str(run): plan.decode_spec(run) for run in plan.decode_runs}
-    found |= {str(run): plan.divergence_spec(run) for run in plan.divergence_runs}
-    found |= {f"answer {run}": plan.answer_spec(run) for run in plan.answer_runs}
+    found: dict[str, object] = {model.name: model.spec for model in plan.models_used}
+    found |= {str(run): run.spec for run in plan.tuning_runs}
+    found |= {str(run): run.spec for run in plan.decode_runs}
+    found |= {str(run): run.spec for run in plan.divergence_runs}
+    found |= {f"answer {run}": run.spec for run in plan.answer_runs}
     return {name: digest(spec) for name, spec in found.items()}
 
 
@@ -131,13 +131,9 @@ def prompts(plan: Plan) -> dict[str, str]:
     """How the prompts of every training and decoding begin."""
     found = {}
     for run in plan.tuning_runs:
-        experiment = plan.experiment(run.experiment)
-        prompt = plan.prompt_of(experiment, experiment.tunings[run.tuning])
-        found[str(run)] = str([render(prompt, pair, "", "") for pair in plan.train_pairs(run)])
+        found[str(run)] = str([render(run.prompt, pair, "", "") for pair in run.pairs])
     for run in plan.decode_runs:
-        experiment, system = plan.experiment(run.experiment), plan.system(run)
-        tuning = experiment.tunings[system.tuning] if system.tuning else None
-        found[str(run)] = str(render(plan.prompt_of(experiment, tuning, system, run.pair), run.pair, "", ""))
+        found[str(run)] = str(render(run.prompt, run.pair, "", ""))
     return found
 
 
@@ -161,7 +157,7 @@ def test_script_of_a_language_counts_where_its_units_are_read(monkeypatch: pytes
     corpus, pairs = "demo", ("en-fr", "en-de")
 
     def found() -> list[str]:
-        return [digest(plan.corpus_spec(corpus, pair)) for pair in pairs]
+        return [digest(plan.text(corpus, pair).spec) for pair in pairs]
 
     before = found(), specs(plan)
     monkeypatch.setitem(languages.TABLE, "fr", languages.TABLE["fr"]._replace(script="Thai"))
@@ -211,8 +207,8 @@ def test_files_that_a_configuration_names_count(tmp_path: Path, monkeypatch: pyt
             }
         )
     )
-    assert plan.decoder_files(plan.decode_runs[0]) == [Path("d.tsv")]
-    assert [str(path) for path in plan.model_inputs("m")] == [
+    assert plan.decode_runs[0].decoder_files == [Path("d.tsv")]
+    assert [str(path) for path in plan.model("m").files] == [
         "m/config.json",
         "m/model.safetensors",
         "m/tokenizer.json",
@@ -223,14 +219,14 @@ def test_text_of_the_checkout_counts_by_content(tmp_path: Path, monkeypatch: pyt
     """Its own examples are found from any folder; a copy of them in the folder is a user's own file."""
     plan, name = PLANS[1], "config/examples/four-scripts.test.tsv"
     monkeypatch.chdir(tmp_path)
-    assert plan.raw_files("four-scripts", "en-zh") == []
-    away = digest(plan.corpus_spec("four-scripts", "en-zh"))
+    assert plan.text("four-scripts", "en-zh").own_files == []
+    away = digest(plan.text("four-scripts", "en-zh").spec)
     assert list(problems_of(plan.config)) == []
     path = tmp_path / name
     path.parent.mkdir(parents=True)
     path.write_text("en\tzh\tja\na\t一\tー\n", encoding="utf-8")
-    assert plan.raw_files("four-scripts", "en-zh") == [name]
-    assert digest(plan.corpus_spec("four-scripts", "en-zh")) != away
+    assert plan.text("four-scripts", "en-zh").own_files == [name]
+    assert digest(plan.text("four-scripts", "en-zh").spec) != away
     folder = tmp_path / "out"
     corpora.prepare(plan.config.corpora["four-scripts"], "zh-en", tmp_path, folder)
     assert corpora.load(folder, "test")["source"].to_pylist() == ["一"]
@@ -241,10 +237,10 @@ def test_instructions_count_by_content_wherever_they_are(tmp_path: Path, monkeyp
     """The checkout's own examples are found from any folder, and a copy of them in the folder goes before."""
     plan, name = PLANS[1], "config/examples/instructions.json"
     run = plan.answer_runs[0]
-    assert plan.instructed(run).path == name
+    assert run.instructed.path == name
 
     def found() -> list[str]:
-        return [digest(plan.answer_spec(run)), digest(plan.corpus_spec("tasks", "en-en"))]
+        return [digest(run.spec), digest(plan.text("tasks", "en-en").spec)]
 
     monkeypatch.chdir(REPOSITORY)
     here = found()

@@ -104,16 +104,16 @@ def plan_all(data: dict[str, Any]) -> int:
     """All that a dry run works out, and how many runs there are."""
     plan = Plan(parse(data))
     for tuning in plan.tuning_runs:
-        digest([plan.tuning_spec(tuning), str(plan.tuning_folder(tuning)), list(map(str, plan.train_corpora(tuning)))])
+        digest([tuning.spec, str(tuning.folder), list(map(str, tuning.inputs))])
     for decode in plan.decode_runs:
-        digest([plan.decode_spec(decode), str(plan.score_file(decode)), list(map(str, plan.decoder_files(decode)))])
-        code("decode", ("decoder", plan.system(decode).decoder.name))
+        digest([decode.spec, str(decode.scores), list(map(str, decode.inputs))])
+        code("decode", ("decoder", decode.system_config.decoder.name))
     for run in plan.divergence_runs:
-        digest(plan.divergence_spec(run))
-    for corpus, pair in plan.corpora_used():
-        digest(plan.corpus_spec(corpus, pair))
-    for name in plan.models_used():
-        digest([plan.model_spec(name), list(map(str, plan.model_inputs(name)))])
+        digest(run.spec)
+    for text in plan.texts_used:
+        digest(text.spec)
+    for model in plan.models_used:
+        digest([model.spec, list(map(str, model.files))])
     for name in plan.config.experiments:
         digest([plan.table_spec(name), plan.metric_options(name), list(figure_kinds.figures_of(plan, name))])
     assert not Path(plan.results).is_absolute()
@@ -286,7 +286,7 @@ def test_every_category_is_on_a_page_that_is_whole(tmp_path: Path) -> None:
         {"id": n, "setting": "", "source": line, "reference": line, "hypothesis": f"<b>{line}</b>"}
         for n, line in enumerate(SAMPLES)
     ]
-    decoding.write(plan.decode_folder(run) / "hypotheses.jsonl", rows)
+    decoding.write(run.hypotheses, rows)
     facts = {"low": None, "high": None, "signature": "s", "n": len(rows)}
     record = Record("dragoman", "first", "tuned", "en-fr", "", 1, "bleu", 1.0, **facts)
     text = render(plan, [record])

@@ -320,13 +320,13 @@ def test_judging_a_run(judge: None, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     plan.results = tmp_path
     assert [(run.system, run.seed) for run in plan.judge_runs] == [("ours", 1), ("ours", 2)]
     for run in plan.answer_runs:
-        path = plan.answers_file(run)
+        path = run.answers
         path.parent.mkdir(parents=True, exist_ok=True)
         answered(path, {"a": "xxx"[: run.seed + (run.system == "ours")], "b": "xxx"[run.seed :]})
     run = plan.judge_runs[1]
-    assert plan.rival(run).seed == 2
+    assert run.rival.seed == 2
     judge_script.judge(plan, run)
-    found = records.read(plan.judgement_file(run))
+    found = records.read(run.judgements)
     assert [(record.value, record.n, record.pair, record.seed) for record in found] == [
         (50, 2, "all", 2),
         (50, 2, "all", 2),
@@ -335,7 +335,7 @@ def test_judging_a_run(judge: None, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert found[0].signature.startswith("AlpacaEval|judge:long|against:ptl|orders:2|tie:split|")
     monkeypatch.setenv("PATH", str(tmp_path))
     judge_script.judge(plan, run)
-    found = records.read(plan.judgement_file(run))
+    found = records.read(run.judgements)
     assert [record.value for record in found] == [None] * 3
     assert {record.note for record in found} == {"not judged: there is no program alpaca_eval on the PATH"}
 

@@ -272,15 +272,15 @@ def loaded(folder: Path, old: str = "", new: str = "") -> Plan:
 def test_text_is_that_of_training_pairs_first(tmp_path: Path, decoder: str) -> None:
     """English, French and German are targets of training pairs, Dutch of a test pair."""
     plan = loaded(tmp_path, "{name: gated, corpus: demo}", decoder)
-    run = DecodeRun("first", "guided", "de-nl", 1)
+    run = DecodeRun(plan, "first", "guided", "de-nl", 1)
     pairs = {"de": "en-de", "en": "fr-en", "fr": "en-fr", "nl": "de-nl"}
-    settings = plan.decoder(run)
+    settings = run.decoder
     assert settings.corpus is None
     assert settings.files == {code: f"results/corpora/demo/{pair}/train.parquet" for code, pair in pairs.items()}
-    assert plan.decoder_files(run) == [Path(f"results/corpora/demo/{pairs[code]}/manifest.json") for code in pairs]
-    assert {("demo", pair) for pair in pairs.values()} <= set(plan.corpora_used())
+    assert run.decoder_files == [Path(f"results/corpora/demo/{pairs[code]}/manifest.json") for code in pairs]
+    assert {plan.text("demo", pair) for pair in pairs.values()} <= set(plan.texts_used)
     without = loaded(tmp_path, "    train: {corpus: demo, pairs: [en-fr, fr-en, en-de]}\n")
-    assert [*without.decoder(run).files.values()] == [
+    assert [*DecodeRun(without, "first", "guided", "de-nl", 1).decoder.files.values()] == [
         f"results/corpora/demo/{pair}/train.parquet" for pair in ("nl-de", "fr-en", "en-fr", "de-nl")
     ]
 

@@ -110,17 +110,15 @@ def test_a_prompt_without_the_name_of_a_language_is_refused(tmp_path: Path) -> N
 
 def test_prompts_name_languages_in_their_own_way(tmp_path: Path) -> None:
     plan = loaded(tmp_path)
-    experiment = plan.experiment("first")
-    ptl, tuning = experiment.systems["ptl"], experiment.tunings["mt"]
-    german = plan.prompt_of(experiment, tuning, ptl, "fr-de")
+    german = plan.decode_run("first", "ptl", "fr-de", 1).prompt
     assert german == prompts()["alpaca-in-de"]
     assert "von Französisch in Deutsch" in render(german, "fr-de", "", "")[0][1]
-    assert plan.prompt_of(experiment, tuning, ptl, "en-fr") == prompts()["short"]
-    assert plan.prompt_of(experiment, tuning, experiment.systems["ours"], "fr-de") == prompts()["short"]
+    assert plan.decode_run("first", "ptl", "en-fr", 1).prompt == prompts()["short"]
+    assert plan.decode_run("first", "ours", "fr-de", 1).prompt == prompts()["short"]
     segments = [Segment(role="source", text="{source}"), Segment(role="target", text="{target}")]
     nameless = Prompt(names={"en": "E"}, segments=segments)
     assert render(nameless, "fr-de", "a", "b") == [("source", "a"), ("target", "b")], "names that nothing asks for"
-    by_name = plan.decode_spec(DecodeRun("first", "ptl", "fr-de", 1))["prompt"]
+    by_name = plan.decode_run("first", "ptl", "fr-de", 1).spec["prompt"]
     assert by_name == german.model_dump(mode="json")
 
 
@@ -135,66 +133,73 @@ def test_every_shipped_prompt_in_the_target_language_names_every_language() -> N
 class TestShots:
     """Demonstrations, from the configuration to what the decoder is given."""
 
-    RUN = DecodeRun("first", "copy", "en-fr", 1)
+    @pytest.fixture
+    def run(self, plan: Plan) -> DecodeRun:
+        return plan.decode_run("first", "copy", "en-fr", 1)
 
     @pytest.fixture
     def plan(self, tmp_path: Path) -> Plan:
         plan = loaded(tmp_path)
         plan.results = tmp_path
         corpus = plan.config.corpora["demo"]
-        corpora.prepare(corpus, "en-fr", tmp_path / "none", plan.corpus_folder("demo", "en-fr"))
+        corpora.prepare(corpus, "en-fr", tmp_path / "none", plan.text("demo", "en-fr").folder)
         return plan
 
-    def test_the_line_asked_for_comes_before_the_sentence(self, plan: Plan) -> None:
-        shown = corpora.load(plan.corpus_folder("demo", "en-fr"), "validation").to_pylist()[1]
-        texts = [segment.text for segment in shots.asked(plan, self.RUN).segments]
+    def test_the_line_asked_for_comes_before_the_sentence(self, plan: Plan, run: DecodeRun) -> None:
+        shown = corpora.load(plan.text("demo", "en-fr").folder, "validation").to_pylist()[1]
+        texts = [segment.text for segment in shots.asked(run).segments]
         own = [segment.text for segment in prompts()["short"].segments]
         demonstration = ["English to French:", f" {shown['source']}", "\nAssistant:", f" {shown['target']}", "\n"]
         assert texts == demonstration + own
 
     def test_a_system_without_any_has_its_prompt_alone(self, plan: Plan) -> None:
-        assert shots.asked(plan, DecodeRun("first", "ours", "en-fr", 1)) == prompts()["short"]
+        assert shots.asked(plan.decode_run("first", "ours", "en-fr", 1)) == prompts()["short"]
 
     def test_what_is_missing_is_said_with_its_key(self, plan: Plan, tmp_path: Path) -> None:
         far = loaded(tmp_path, ("lines: [2]", "lines: [9]"))
         far.results = plan.results
         wanted = r"experiments\.first\.systems\.copy\.shots: en-fr validation: no line 9 .* there are 4"
         with pytest.raises(ValueError, match=wanted):
-            shots.asked(far, self.RUN)
+            shots.asked(far.decode_run("first", "copy", "en-fr", 1))
 
     def test_the_decoder_gets_them_and_the_journal_holds_them(
-        self, plan: Plan, monkeypatch: pytest.MonkeyPatch
+        self, run: DecodeRun, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         keys, seen = [], []
         journal, context = decode.decoding.Journal, decode.decoding.Context
         monkeypatch.setattr(decode.decoding, "Journal", lambda path, key: keys.append(key) or journal(path, key))
         monkeypatch.setattr(decode.decoding, "Context", lambda *given: seen.append(given[2]) or context(*given))
-        decode.decode(plan, self.RUN, plan.decode_folder(self.RUN) / "hypotheses.jsonl")
-        assert seen == [shots.asked(plan, self.RUN)]
+        decode.decode(run, run.hypotheses)
+        assert seen == [shots.asked(run)]
         monkeypatch.setattr(shots, "chosen", lambda *given: [("another text", "behind the same line number")])
-        decode.decode(plan, self.RUN, plan.decode_folder(self.RUN) / "hypotheses.jsonl")
+        decode.decode(run, run.hypotheses)
         assert seen[0] != seen[1]
         assert keys[0] != keys[1]
 
     def test_their_corpus_is_an_input(self, tmp_path: Path) -> None:
-        assert loaded(tmp_path).decode_corpora(self.RUN) == [Path("results/corpora/demo/en-fr")]
+        plan = loaded(tmp_path)
+        run = plan.decode_run("first", "copy", "en-fr", 1)
+        assert (run.test, run.shots) == (plan.text("demo", "en-fr"), plan.text("demo", "en-fr"))
+        assert run.inputs == [Path("results/corpora/demo/en-fr/manifest.json")]
         old = "news: {provider: sacrebleu, pairs: [en-de, fr-de], test: [wmt22]}"
         new = "news: {provider: demo, train: 3}"
         more = "shots: {lines: [2], corpus: news, split: train}"
         plan = loaded(tmp_path, (old, new), ("shots: {lines: [2]}", more))
-        assert plan.decode_corpora(self.RUN) == [Path(f"results/corpora/{name}/en-fr") for name in ("demo", "news")]
-        assert ("news", "fr-de") in plan.corpora_used()
-        assert plan.decode_spec(self.RUN)["shots"] == [[2], "train"]
+        run = plan.decode_run("first", "copy", "en-fr", 1)
+        assert (run.test, run.shots) == (plan.text("demo", "en-fr"), plan.text("news", "en-fr"))
+        assert run.inputs == [Path(f"results/corpora/{name}/en-fr/manifest.json") for name in ("demo", "news")]
+        assert plan.text("news", "fr-de") in plan.texts_used
+        assert run.spec["shots"] == [[2], "train"]
 
 
 def test_a_tuning_has_its_own_pairs_and_limit(tmp_path: Path) -> None:
     plan = loaded(tmp_path, ("start: mt,", "start: mt, pairs: [en-fr, fr-de], limit: 3,"))
     mt, ours = plan.tuning_runs
-    assert (plan.train_pairs(mt), plan.train_limit(mt)) == (["en-fr", "fr-en", "en-de", "de-en"], None)
-    assert (plan.train_pairs(ours), plan.train_limit(ours)) == (["en-fr", "fr-de"], 3)
-    assert [folder.name for folder in plan.train_corpora(ours)] == ["en-fr", "fr-de"]
-    assert plan.tuning_spec(ours).items() >= {"pairs": ["en-fr", "fr-de"], "limit": 3}.items()
-    assert ("demo", "fr-de") in plan.corpora_used()
+    assert (mt.pairs, mt.limit) == (["en-fr", "fr-en", "en-de", "de-en"], None)
+    assert (ours.pairs, ours.limit) == (["en-fr", "fr-de"], 3)
+    assert [text.pair for text in ours.texts] == ["en-fr", "fr-de"]
+    assert ours.spec.items() >= {"pairs": ["en-fr", "fr-de"], "limit": 3}.items()
+    assert plan.text("demo", "fr-de") in plan.texts_used
 
 
 def test_examples_with_a_long_second_prompt_are_left_out() -> None:
@@ -329,7 +334,7 @@ class TestLanguageMap:
             "fr-de": ["The house is very beautiful.", "Das Haus ist sehr schön.", "The man buys a red car.", ""],
         }
         for pair, lines in texts.items():
-            path = plan.decode_folder(DecodeRun("first", "ours", pair, 1)) / "hypotheses.jsonl"
+            path = plan.decode_run("first", "ours", pair, 1).hypotheses
             path.parent.mkdir(parents=True)
             TestOffTarget().rows(path, *lines)
         assert language_map.decoded_shares(plan, "first") == [

@@ -113,10 +113,10 @@ def test_training_cost_is_averaged_over_whole_tunings_only(swept):
     assert "| mask | 8 | 30.0 | 3.00× | 5 | 33 | 102 | AVX2, 1 thread |" in text
     assert timings.csv(rows).count("\n") == 1 + 12
 
-    slow = TuningRun("sweep", "mask,k=3", "en-de", 2)
-    swept.timing_file(slow).unlink()
+    slow = TuningRun(swept, "sweep", "mask,k=3", "en-de", 2)
+    slow.timing.unlink()
     assert timings.costs(timings.read(swept))[0].seconds is None
-    swept.timing_file(slow).write_text('{"seconds": 1}')
+    slow.timing.write_text('{"seconds": 1}')
     with pytest.raises(ValueError, match=r"mask,k=3/en-de/seed-2\.json: steps, tokens, .* missing; train again"):
         timings.read(swept)
 
@@ -148,8 +148,8 @@ def test_hours_of_compute_are_those_of_the_plan(swept):
 def test_times_on_different_devices_are_not_compared(swept):
     measure(swept, lambda run: 10.0 + 10 * (run.tuning == "full"))
     for run in swept.tuning_runs:
-        path = swept.timing_file(run)
-        if run.tuning == "turns" or run == TuningRun("sweep", "mask,k=3", "en-de", 2):
+        path = run.timing
+        if run.tuning == "turns" or run == TuningRun(swept, "sweep", "mask,k=3", "en-de", 2):
             path.write_text(path.read_text().replace("AVX2", "H200"))
     mask, full, turns = timings.costs(timings.read(swept))
     assert (mask.relative, mask.device) == (None, "AVX2, 1 thread; H200, 1 thread")

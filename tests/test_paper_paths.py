@@ -307,9 +307,7 @@ def test_prompts_are_the_papers_own(paper: str, tokenizers: dict[str, Any]) -> N
     plan = PLANS[paper]
     experiment = next(each for name, each in plan.config.experiments.items() if not name.startswith("iwslt"))
     pair, wanted = PROMPTS[paper]
-    prompt = plan.prompt_of(
-        plan.experiment(next(k for k, e in plan.config.experiments.items() if e is experiment)), None
-    )
+    prompt = plan.prompts[experiment.prompt_name(None)]
     own = sentencepiece.SentencePieceProcessor(model_proto=papers.LLAMA_PIECES)
     for name in ["falcon"] if paper == "simulmask" else ["llama", "mistral"]:
         tokenizer = tokenizers[name]
@@ -331,7 +329,7 @@ def test_demonstrations_are_one_text(tokenizers: dict[str, Any]) -> None:
     import sentencepiece
 
     plan = PLANS["langaware-revised"]
-    prompt = plan.prompt_of(plan.experiment("wmt-llama-2-7b"), None)
+    prompt = plan.prompts[plan.experiment("wmt-llama-2-7b").prompt_name(None)]
     shown = with_shots(prompt, "fr-de", [("un", "eins"), ("deux", "zwei")])
     (pieces,) = encode(shown, tokenizers["llama"], "fr-de", ["trois"])
     text = "\n".join(ALPACA.format(source=s, target=t) for s, t in (("un", "eins"), ("deux", "zwei"), ("trois", "")))
@@ -345,7 +343,7 @@ def test_words_are_cut_out_of_the_same_tokens(paper: str, name: str, tokenizers:
     """Masks, prefixes and the simultaneous decoder find the words of the very prompt that is trained on."""
     plan, tokenizer = PLANS[paper], tokenizers[name]
     experiment = next(iter(plan.config.experiments))
-    prompt = plan.prompt_of(plan.experiment(experiment), None)
+    prompt = plan.prompts[plan.experiment(experiment).prompt_name(None)]
     sources, targets = (list(side) for side in zip(*SENTENCES, strict=True))
     sources, targets = ([" ".join(line.split()) for line in side] for side in (sources, targets))
     whole = encode(prompt, tokenizer, "en-fr", sources, targets)

@@ -140,29 +140,33 @@ def test_wrong_language_needs_another_target(tmp_path: Path) -> None:
 
 # ---------------------------------------------------------------------------------------------------------------- plan
 
-RUN = DecodeRun("pretty", "given", "en-de", 2)
+
+def run_of(plan: Plan) -> DecodeRun:
+    return DecodeRun(plan, "pretty", "given", "en-de", 2)
 
 
 def test_twin_is_a_folder_and_an_input(tmp_path: Path) -> None:
     plan = plan_with(tmp_path)
     folder = Path("results/tunings/pretty/twin/all/seed-2")
-    assert RUN in plan.decode_runs, "the twin has seeds, so its answers have"
-    assert DecodeRun("pretty", "none", "en-de", 2) not in plan.decode_runs
-    decoder = plan.decoder(RUN)
+    run = run_of(plan)
+    assert run in plan.decode_runs, "the twin has seeds, so its answers have"
+    assert DecodeRun(plan, "pretty", "none", "en-de", 2) not in plan.decode_runs
+    decoder = run.decoder
     assert isinstance(decoder, PrefilledDecoder)
     assert decoder.prior.model_dump() == {"kind": "sft", "twin": folder.as_posix()}
-    assert plan.decoder_files(RUN) == [folder / "manifest.json"]
-    assert plan.decoder_files(DecodeRun("pretty", "twin", "en-de", 2)) == []
+    assert run.decoder_files == [folder / "manifest.json"]
+    assert DecodeRun(plan, "pretty", "twin", "en-de", 2).decoder_files == []
 
 
 def test_twin_that_no_system_uses_is_trained(tmp_path: Path) -> None:
     lone = "      twin: {tuning: twin, decoder: {name: offline, max_new_tokens: 5}}\n"
-    every = [TuningRun("pretty", "twin", "all", seed) for seed in (1, 2)]
-    assert plan_with(tmp_path, old=lone).tuning_runs == every
+    plan = plan_with(tmp_path, old=lone)
+    every = [TuningRun(plan, "pretty", "twin", "all", seed) for seed in (1, 2)]
+    assert plan.tuning_runs == every
     assert plan_with(tmp_path, "{kind: gold}", lone).tuning_runs == every, "for the comparison"
     per_pair = plan_with(tmp_path, old="method: sft,", new="method: sft, per_pair: true,")
-    assert per_pair.decoder_files(RUN) == [Path("results/tunings/pretty/twin/en-de/seed-2/manifest.json")]
-    assert per_pair.twin_of(DivergenceRun("pretty", "en-fr", 1)) == TuningRun("pretty", "twin", "en-fr", 1)
+    assert run_of(per_pair).decoder_files == [Path("results/tunings/pretty/twin/en-de/seed-2/manifest.json")]
+    assert DivergenceRun(per_pair, "pretty", "en-fr", 1).twin == TuningRun(per_pair, "pretty", "twin", "en-fr", 1)
 
 
 @pytest.mark.parametrize(
@@ -201,18 +205,19 @@ def test_what_a_prior_is_made_from(
     for name in ("fr", "de", "it", "a", "b", "en-fr.jsonl", "en-de.jsonl"):
         (tmp_path / "x" / name).write_text("word\tmot\n")
     plan = plan_with(tmp_path, prior)
-    decoder = plan.decoder(RUN)
+    run = run_of(plan)
+    decoder = run.decoder
     assert isinstance(decoder, PrefilledDecoder)
     assert decoder.prior.model_dump().items() >= found.items()
-    assert plan.decoder_files(RUN) == [Path(path) for path in files]
-    assert (RUN in plan.decode_runs) is (prior == "{kind: refined, system: twin}"), "seeds only where the prior has any"
+    assert run.decoder_files == [Path(path) for path in files]
+    assert (run in plan.decode_runs) is (prior == "{kind: refined, system: twin}"), "seeds only where the prior has any"
 
 
 def test_task_model_is_fetched(tmp_path: Path) -> None:
     hub = "models:\n  task: {source: hub, id: a/b, revision: main}"
     plan = plan_with(tmp_path, "{kind: refined, model: task}", "models:", hub)
-    assert plan.models_used() == ["task", "tiny"]
-    assert plan.decoder_files(RUN) == [Path("results/models/task/manifest.json")]
+    assert [model.name for model in plan.models_used] == ["task", "tiny"]
+    assert run_of(plan).decoder_files == [Path("results/models/task/manifest.json")]
 
 
 def test_dictionary_of_aligned_text(tmp_path: Path) -> None:
@@ -245,8 +250,8 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
     monkeypatch.chdir(tmp_path)
     plan = plan_with(tmp_path, "{kind: random, corpus: demo}")
     for pair in ("en-fr", "en-de"):
-        corpora.prepare(plan.config.corpora["demo"], pair, tmp_path, plan.corpus_folder("demo", pair))
-    folders = [plan.model_folder("tiny"), *(plan.tuning_folder(run) for run in plan.tuning_runs)]
+        corpora.prepare(plan.config.corpora["demo"], pair, tmp_path, plan.text("demo", pair).folder)
+    folders = [plan.model("tiny").folder, *(run.folder for run in plan.tuning_runs)]
     for seed, folder in enumerate(folders):
         with building(folder, {}) as place:
             save(TOKENIZERS["byte-level"](), place, seed)
@@ -254,9 +259,9 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
 
 
 def test_decoding_goes_through(made: Plan) -> None:
-    run = DecodeRun("pretty", "given", "en-fr", 1)
-    decode.decode(made, run, made.decode_folder(run) / "hypotheses.jsonl")
-    rows = read_jsonl(made.decode_folder(run) / "hypotheses.jsonl")
+    run = DecodeRun(made, "pretty", "given", "en-fr", 1)
+    decode.decode(run, run.hypotheses)
+    rows = read_jsonl(run.hypotheses)
     assert [row["setting"] for row in rows] == ["n=1", "n=2"] * 6
     assert [row["prior_tokens"] for row in rows] == [1, 2] * 6
     assert not list((made.results / ".work").glob("*")), "no unfinished state is left"
@@ -267,21 +272,21 @@ def test_journal_belongs_to_the_prior(made: Plan, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(
         decode.decoding, "Journal", lambda path, key: keys.append(key) or (_ for _ in ()).throw(OSError)
     )
-    run = DecodeRun("pretty", "given", "en-fr", 1)
+    run = DecodeRun(made, "pretty", "given", "en-fr", 1)
     for _ in range(2):
         with pytest.raises(OSError):
-            decode.decode(made, run, made.decode_folder(run) / "hypotheses.jsonl")
-    manifest = made.decoder_files(run)[0]
+            decode.decode(run, run.hypotheses)
+    manifest = run.decoder_files[0]
     manifest.write_text(manifest.read_text(encoding="utf-8") + " ", encoding="utf-8")
     with pytest.raises(OSError):
-        decode.decode(made, run, made.decode_folder(run) / "hypotheses.jsonl")
+        decode.decode(run, run.hypotheses)
     assert keys[0] == keys[1] != keys[2]
 
 
 def test_comparison_with_a_twin(made: Plan) -> None:
-    run = DivergenceRun("pretty", "en-de", 2)
-    diverge.diverge(made, run)
-    rows = read_jsonl(made.divergence_file(run))
+    run = DivergenceRun(made, "pretty", "en-de", 2)
+    diverge.diverge(run)
+    rows = read_jsonl(run.file)
     whole = {(row["n"], row["reading"]): row for row in rows if row["position"] is None}
     assert set(whole) == {(n, reading) for n in (0, 2) for reading in ("teacher", "free")}
     assert all(row["sentences"] == 5 for (n, _), row in whole.items() if n == 0)
@@ -296,10 +301,10 @@ def test_comparison_with_a_twin(made: Plan) -> None:
     teacher = {(row["n"], row["position"]): row for row in rows if row["reading"] == "teacher" and row["position"]}
     if whole[2, "teacher"]["sentences"] == 5:
         assert teacher[2, 1]["kl_twin"] == pytest.approx(teacher[0, 3]["kl_twin"])
-    made.tuning_folder(made.twin_of(run)).joinpath("manifest.json").unlink()
-    save(TOKENIZERS["byte-level, Chinese"](), made.tuning_folder(made.twin_of(run)), 1)
+    run.twin.folder.joinpath("manifest.json").unlink()
+    save(TOKENIZERS["byte-level, Chinese"](), run.twin.folder, 1)
     with pytest.raises(ValueError, match=r"the tokenizers in .*tiny and .*seed-2 differ"):
-        diverge.diverge(made, run)
+        diverge.diverge(run)
 
 
 # ------------------------------------------------------------------------------------------------------------- figures
@@ -315,7 +320,7 @@ def scored(plan: Plan, hypotheses: dict[tuple[str, str], dict[str, list[str]]], 
             for setting, lines in settings.items()
             for number, (line, reference) in enumerate(zip(lines, references, strict=True))
         ]
-        path = plan.decode_folder(run) / "hypotheses.jsonl"
+        path = run.hypotheses
         path.parent.mkdir(parents=True)
         path.write_text("".join(canonical(row) + "\n" for row in rows), encoding="utf-8")
         place = {"paper": "pretty", "experiment": "pretty", "system": system, "pair": pair, "seed": 1}

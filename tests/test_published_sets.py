@@ -137,11 +137,13 @@ def test_the_other_corpus_is_prepared_first(tmp_path: Path, monkeypatch: pytest.
     (tmp_path / "t.tsv").write_text("en\tde\tfr\na\tb\tc\n")
     plan = Plan(parse(configured()))
     base = [f"results/corpora/base/{pair}/manifest.json" for pair in ("en-de", "en-fr")]
-    assert plan.raw_files("joined", "de-fr") == base
-    assert plan.raw_files("joined", "en-de") == base[:1]
-    assert plan.download_folder("joined", "de-fr") == Path("results/corpora/base")
-    assert not plan.needs_download("joined")
-    assert {("base", "en-de"), ("base", "en-fr"), ("joined", "de-fr")} <= set(plan.corpora_used())
+    assert plan.text("joined", "de-fr").own_files == base
+    assert plan.text("joined", "en-de").own_files == base[:1]
+    assert plan.text("joined", "de-fr").downloads == Path("results/corpora/base")
+    assert not plan.text("joined", "de-fr").is_downloaded
+    assert {plan.text("base", "en-de"), plan.text("base", "en-fr"), plan.text("joined", "de-fr")} <= set(
+        plan.texts_used
+    )
 
 
 @pytest.mark.parametrize(
@@ -362,11 +364,11 @@ def test_what_a_corpus_stands_for_is_part_of_what_it_depends_on(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "t.tsv").write_text("en\tde\tfr\n")
     plain, named = (Plan(parse(configured(**more))) for more in ({}, {"stands_for": "wmt22"}))
-    facts = plain.corpus_spec("joined", "en-de")["corpus"]
+    facts = plain.text("joined", "en-de").spec["corpus"]
     assert not facts.keys() & {"published", "stands_for"}
     known = ["wmt22", 2037, KNOWN.test_sets["wmt22"].sha256["en-de"]]
-    assert named.corpus_spec("joined", "en-de")["corpus"]["published"] == known
-    assert named.corpus_spec("joined", "de-fr")["corpus"]["published"] == ["wmt22", None, None]
+    assert named.text("joined", "en-de").spec["corpus"]["published"] == known
+    assert named.text("joined", "de-fr").spec["corpus"]["published"] == ["wmt22", None, None]
 
 
 def test_a_new_published_set_prepares_and_trains_nothing_again() -> None:

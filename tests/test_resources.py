@@ -73,12 +73,12 @@ def test_sizes_change_no_result() -> None:
     """They are for estimates: a user who fills them in trains nothing anew."""
     path = REPOSITORY / "config" / "papers" / "simulmask.yaml"
     plan = Plan(load_config(path))
-    assert plan.model_spec("falcon-rw-1b") == {
+    assert plan.model("falcon-rw-1b").spec == {
         "model": {"source": "hub", "id": "tiiuae/falcon-rw-1b", "alibi": True,
                   "revision": "e4b9872bb803165eb22f0a867d4e6a64d34fce19"},
         "threads": 4,
     }  # fmt: skip
-    assert "sizes" not in plan.corpus_spec("iwslt17", "en-fr")["corpus"]
+    assert "sizes" not in plan.text("iwslt17", "en-fr").spec["corpus"]
 
 
 def test_rules_ask_for_what_the_table_says(tmp_path: Path) -> None:

@@ -54,9 +54,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.chdir(folder)
         plan = Plan(load_config("config.yaml"))
         fetch_model.main(["--config", "config.yaml", "--model", "tiny"])
-        for corpus, pair in plan.corpora_used():
-            prepare.main(["--config", "config.yaml", "--corpus", corpus, "--pair", pair, "--downloads", "none",
-                          "--out", str(plan.corpus_folder(corpus, pair))])  # fmt: skip
+        for text in plan.texts_used:
+            prepare.main(["--config", "config.yaml", "--corpus", text.corpus, "--pair", text.pair,
+                          "--downloads", "none", "--out", str(text.folder)])  # fmt: skip
     return folder
 
 
@@ -66,13 +66,13 @@ def test_two_shards_are_the_bytes_of_the_whole(folder: Path, system: str, monkey
     arguments = ["--config", "config.yaml", "--experiment", "e", "--system", system, "--pair", "en-fr"]
     plan = Plan(load_config("config.yaml"))
     run = plan.decode_run("e", system, "en-fr", 1)
-    result = plan.decode_folder(run) / "hypotheses.jsonl"
+    result = run.hypotheses
     decode.main(arguments)
     whole = result.read_bytes()
     result.unlink()
     for shard in (1, 2):
         decode.main([*arguments, "--shard", str(shard), "--of", "2"])
-    parts = plan.shard_files(run)
+    parts = run.shards
     decode.main([*arguments, "--gather", *map(str, parts)])
     assert result.read_bytes() == whole
     assert len({row["hypothesis"] for row in read_jsonl(result)}) > 10, "a test of equal hypotheses would prove nothing"
@@ -100,6 +100,5 @@ def test_workflow_splits_what_has_a_model(tmp_path: Path, monkeypatch: pytest.Mo
     assert (found["decode"], found["decode_shard"]) == (9, 3 + 6 * 2)
     plan = Plan(load_config(tmp_path / "config.yaml"))
     assert found.items() >= jobs(plan).items()
-    assert plan.decode_spec(plan.decode_run("e", "beam", "en-fr", 1)) == Plan(
-        plan.config.model_copy(update={"shards": 7})
-    ).decode_spec(plan.decode_run("e", "beam", "en-fr", 1)), "shards are no part of the result"
+    whole = Plan(plan.config.model_copy(update={"shards": 7})).decode_run("e", "beam", "en-fr", 1)
+    assert plan.decode_run("e", "beam", "en-fr", 1).spec == whole.spec, "shards are no part of the result"

@@ -56,7 +56,7 @@ def test_a_sweep_is_written_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert [experiment.systems[f"sm,k={k}"].decoder.k for k in (1, 3)] == [[1], [3]]
     assert {run.system for run in plan.decode_runs} == {"two", "sm,k=1", "sm,k=3"}
     assert sum(run.tuning.startswith("sm") for run in plan.tuning_runs) == 4, "two settings, two pairs"
-    specs = [plan.tuning_spec(TuningRun("e", f"sm,k={k}", "en-fr", 1)) for k in (1, 3)]
+    specs = [TuningRun(plan, "e", f"sm,k={k}", "en-fr", 1).spec for k in (1, 3)]
     assert specs[0] != specs[1]
     saved = Plan(load_config(plan.save()))
     assert saved.digest == plan.digest
@@ -73,15 +73,15 @@ def test_names_of_settings() -> None:
 
 def test_a_tuning_goes_on_from_another(tmp_path: Path) -> None:
     plan = loaded(tmp_path, GOOD)
-    first, second = (TuningRun("e", name, "all", 1) for name in ("first", "second"))
+    first, second = (TuningRun(plan, "e", name, "all", 1) for name in ("first", "second"))
     assert plan.tuning_runs.index(first) < plan.tuning_runs.index(second)
-    assert plan.model_before(second) == plan.tuning_folder(first)
-    assert plan.model_before(first) == plan.model_folder("tiny")
+    assert second.start == first
+    assert first.start == plan.model("tiny")
     swept = GOOD.replace("first: {", "first: {sweep: {axis: n, key: training.steps, values: [1, 2]}, ").replace(
         "start: first", "start: first, sweep: {axis: n, key: training.steps, values: [1, 2]}"
     )
     plan = loaded(tmp_path, swept)
-    assert plan.start_of(TuningRun("e", "second,n=2", "all", 1)) == TuningRun("e", "first,n=2", "all", 1)
+    assert TuningRun(plan, "e", "second,n=2", "all", 1).start == TuningRun(plan, "e", "first,n=2", "all", 1)
 
 
 @pytest.mark.parametrize(
@@ -160,12 +160,12 @@ def test_a_model_that_two_experiments_use_is_trained_once(tmp_path: Path) -> Non
         *(("begun", "all", 2), ("ended", "all", 2), ("longer", "all", 2)),
         ("alone", "en-de", 2),
     }
-    first = TuningRun("e", "first", "all", 1)
-    assert plan.start_of(TuningRun("other", "longer", "all", 1)) == first
-    assert plan.tuning_behind(plan.decode_run("other", "two", "en-de", 1)) == TuningRun("e", "second", "all", 1)
-    assert plan.tuning_behind(plan.decode_run("other", "one", "en-de", 1)) == TuningRun("e", "sm,k=3", "en-de", 1)
-    assert plan.tunings_of("other")[TuningRun("other", "begun", "all", 1)] == first, "its loss is drawn there, too"
-    assert plan.tuning_folder(first) / "manifest.json" in plan.experiment_manifests("other")
+    first = TuningRun(plan, "e", "first", "all", 1)
+    assert TuningRun(plan, "other", "longer", "all", 1).start == first
+    assert plan.decode_run("other", "two", "en-de", 1).tuning_run == TuningRun(plan, "e", "second", "all", 1)
+    assert plan.decode_run("other", "one", "en-de", 1).tuning_run == TuningRun(plan, "e", "sm,k=3", "en-de", 1)
+    begun = TuningRun(plan, "other", "begun", "all", 1)
+    assert plan.tunings_of("other")[begun] == first, "its loss is drawn there, too"
 
 
 @pytest.mark.parametrize(
@@ -181,8 +181,8 @@ def test_a_model_that_two_experiments_use_is_trained_once(tmp_path: Path) -> Non
 def test_a_model_that_differs_is_trained_apart(tmp_path: Path, old: str, new: str) -> None:
     assert old in OTHER
     plan = loaded(tmp_path, GOOD + OTHER.replace(old, new))
-    assert TuningRun("other", "begun", "all", 1) in plan.tuning_runs
-    assert TuningRun("other", "ended", "all", 1) in plan.tuning_runs, "what it continues from differs"
+    assert TuningRun(plan, "other", "begun", "all", 1) in plan.tuning_runs
+    assert TuningRun(plan, "other", "ended", "all", 1) in plan.tuning_runs, "what it continues from differs"
 
 
 def test_a_model_without_positions_has_no_offline_decoding(tmp_path: Path) -> None:

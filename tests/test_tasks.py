@@ -161,12 +161,9 @@ def test_a_task_brings_its_prompt_and_metrics(tmp_path: Path) -> None:
     plan = plan_of(tmp_path)
     experiment = plan.experiment("tags")
     assert (experiment.prompt, experiment.metrics) == ("tags", ["tags", "tags:of=chunk"])
-    assert plan.page_texts(plan.config.models["tiny"].text) == [  # type: ignore[union-attr] - it is from scratch
-        ("demo", "en-fr"),
-        ("tags", "en-fr"),
-        ("tags", "fr-en"),
-    ]
-    assert ("tags", "en-fr") in plan.corpora_used()
+    texts = [("demo", "en-fr"), ("tags", "en-fr"), ("tags", "fr-en")]
+    assert plan.model("tiny").texts == [plan.text(*text) for text in texts]
+    assert plan.text("tags", "en-fr") in plan.texts_used
     own = plan_of(tmp_path, "    model: tiny", "    model: tiny\n    prompt: headed\n    metrics: [chrf]")
     assert (own.experiment("tags").prompt, own.experiment("tags").metrics) == ("headed", ["chrf"])
     plain = Experiment.model_validate(

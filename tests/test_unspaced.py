@@ -294,10 +294,10 @@ def test_an_experiments_unit_holds_everywhere(tmp_path: Path, monkeypatch: pytes
     assert plan.metric_options("first")["al"] == {"unit": "char", "source_unit": "word"}
     assert "al" not in plain.metric_options("first") and "bleu" not in plan.metric_options("first")
     (tuning,), runs = plan.tuning_runs, plan.decode_runs
-    assert plan.tuning_spec(tuning) != plain.tuning_spec(tuning)
-    assert all(plan.decode_spec(run) != plain.decode_spec(run) for run in runs)
+    assert tuning.spec != plain.tuning_runs[0].spec
+    assert all(run.spec != other.spec for run, other in zip(runs, plain.decode_runs, strict=True))
 
-    corpus, folder = plan.config.corpora["demo"], plan.corpus_folder("demo", "en-fr")
+    corpus, folder = plan.config.corpora["demo"], plan.text("demo", "en-fr").folder
     corpora.prepare(corpus, "en-fr", tmp_path, folder)
     read = finetune.read(folder, "en-fr", 2, plan.experiment("first").asked)
     assert (len(read.sources), read.counted) == (2, Units("word", "character"))
@@ -311,7 +311,7 @@ def test_an_experiments_unit_holds_everywhere(tmp_path: Path, monkeypatch: pytes
 
     monkeypatch.setattr(baselines, "Decoder", Copies)
     run = next(run for run in runs if run.system == "copied")
-    decode.decode(plan, run, tmp_path / "h.jsonl")
+    decode.decode(run, tmp_path / "h.jsonl")
     assert told == [Units("word", "character")]
     rows = [row | {"delays": [1] * len("".join(row["hypothesis"].split()))} for row in read_jsonl(tmp_path / "h.jsonl")]
     decoding.write(tmp_path / "h.jsonl", rows)

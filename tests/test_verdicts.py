@@ -112,7 +112,7 @@ def test_seeds_are_averaged():
 
 def test_a_mean_over_some_of_the_seeds_is_no_number():
     whole = plan(FALCON, IWSLT)
-    whole.decode_runs = [DecodeRun("e", "sm-norec-mod", "en-nl", seed) for seed in (1, 2)]
+    whole.decode_runs = [DecodeRun(whole, "e", "sm-norec-mod", "en-nl", seed) for seed in (1, 2)]
     both = [record(29.0), record(31.0, seed=2)]
     for records, verdict, reason in ((both, "reproduced", "the authors"), (both[:1], "not run", "seed 2 not scored")):
         [found] = [v for v in judge(whole, records) if v.experiment and v.published.version == "emnlp"]

@@ -75,7 +75,7 @@ def watched_plan(results: Path) -> Plan:
     }
     plan = Plan(Config.model_validate(config))
     plan.results = results
-    with building(plan.model_folder("tiny"), {}) as folder:
+    with building(plan.model("tiny").folder, {}) as folder:
         save_model(folder, sharpness=10, texts=list(SOURCES.values()))
     return plan
 
@@ -207,7 +207,7 @@ def test_every_system_that_decodes_word_by_word_is_offered(plan: Plan, server: S
     for (experiment, system, pair, setting), row in found.items():
         point = live.chosen(plan, experiment, system, pair, row["seed"], setting)
         assert (point.system, point.policy.setting) == (system, setting)
-        manifest = plan.model_behind(point.run) / "manifest.json"
+        manifest = point.run.model.manifest
         assert bool(row["missing"]) != manifest.is_file()
         assert row["missing"] in ("", f"snakemake --cores all {manifest} --configfile c.yaml")
     assert "/mask,k=3/" in found["sweep", "mask", "en-fr", "k=3"]["missing"]
@@ -215,8 +215,8 @@ def test_every_system_that_decodes_word_by_word_is_offered(plan: Plan, server: S
 
 def test_the_default_configuration_needs_no_option(plan: Plan) -> None:
     run = plan.decode_run("sweep", "mask,k=3", "en-fr", 1)
-    assert "--configfile" not in live.missing(plan, run, Path("config/config.yaml"))
-    assert live.missing(plan, run, Path("my folder/c.yaml")).endswith("--configfile 'my folder/c.yaml'")
+    assert "--configfile" not in live.missing(run, Path("config/config.yaml"))
+    assert live.missing(run, Path("my folder/c.yaml")).endswith("--configfile 'my folder/c.yaml'")
 
 
 # -- the server -------------------------------------------------------------------------------------------------------
@@ -371,7 +371,7 @@ def test_a_model_is_read_once_until_it_changes(tmp_path: Path, monkeypatch: pyte
     assert [loads(), loads(setting="k=3"), loads(system="sure"), loads(pair="en-de")] == [True, False, False, False]
     assert len(read) == 1
     for number in range(KEPT):  # as if it was made again, with other facts
-        write_manifest(plan.model_folder("tiny"), {"again": number})
+        write_manifest(plan.model("tiny").folder, {"again": number})
         assert [loads(), loads()] == [True, False]
     assert len(desk.models) == KEPT
 

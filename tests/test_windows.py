@@ -357,9 +357,9 @@ def test_they_are_refused_when_a_model_has_been_fetched(tmp_path: Path) -> None:
     with pytest.raises(
         ValueError, match=r"experiments\.first\.systems\.tuned\.decoder\.name: .* \(its model is tiny\)"
     ):
-        fetch_model.check_masks(plan, "tiny", tmp_path)
+        fetch_model.check_masks(plan.model("tiny"), tmp_path)
     small("gemma3").config.save_pretrained(tmp_path)
-    fetch_model.check_masks(plan, "tiny", tmp_path)
+    fetch_model.check_masks(plan.model("tiny"), tmp_path)
 
 
 @pytest.mark.parametrize("kind", ["Bamba", "FalconH1", "Jamba", "Mamba", "RecurrentGemma", "Zamba2"])

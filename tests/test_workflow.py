@@ -29,8 +29,8 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 SMOKE = (REPOSITORY / "config" / "smoke.yaml").read_text(encoding="utf-8")
 PLAN = Plan(load_config(REPOSITORY / "config" / "smoke.yaml"))
 EVERYTHING = {
-    "prepare": sum(corpus == "demo" for corpus, _ in PLAN.corpora_used()),
-    "pretrain": len(PLAN.models_used()),
+    "prepare": sum(text.corpus == "demo" for text in PLAN.texts_used),
+    "pretrain": len(PLAN.models_used),
     "finetune": len(PLAN.tuning_runs),
     "decode": len(PLAN.decode_runs),
     "score": len(PLAN.decode_runs),
@@ -103,12 +103,11 @@ class TestFinished:
         found = [record for record in found if record not in silent]
         keys = {(r.experiment, r.system, r.pair, r.setting, r.seed, r.metric) for r in found}
         promised = sum(
-            len(PLAN.system(run).decoder.settings) * len(PLAN.experiment(run.experiment).metrics)
-            for run in PLAN.decode_runs
+            len(run.system_config.decoder.settings) * len(run.experiment_config.metrics) for run in PLAN.decode_runs
         )
         assert len(keys) == len(found) == promised
         for record in found:
-            test = PLAN.experiment(record.experiment).test
+            test = record.experiment_config.test
             assert record.n == (test.limit or PLAN.config.corpora[test.corpus].test)
             assert record.signature if record.value is not None else record.note
             assert set(record.made_from) >= {"hypotheses", "references"}

@@ -111,11 +111,14 @@ def light(rule):
     return asked(lambda w: RESOURCES.without_model(rule))
 
 
-def with_model(run, unless=lambda w: False):
-    """The resources of a job that decodes with a foundation model, or with a model tuned from it."""
+def with_model(run, when="foundation"):
+    """The resources of a job that decodes with a foundation model, or with a model tuned from it.
+
+    With `when`, they are only requested for a run whose attribute of that name is true.
+    """
     size = lambda w: table.parameters(run("foundation.config")(w))
     return asked(
-        lambda w: RESOURCES.without_model("decode") if unless(w) else RESOURCES.with_model(size(w), train=False)
+        lambda w: RESOURCES.with_model(size(w), train=False) if run(when)(w) else RESOURCES.without_model("decode")
     )
 
 

@@ -19,7 +19,7 @@ rule decode:
         "../../envs/main.yaml"
     threads: THREADS
     resources:
-        **with_model(decoding, unless=lambda w: not decoding("model")(w) or decoding("shards")(w)),
+        **with_model(decoding, when="holds_model"),
     params:
         benchmark=f"{RESULTS}/benchmarks/decode/{{experiment}}/{{system}}/{{pair}}/seed-{{seed}}.tsv",
         code=decoding("code"),

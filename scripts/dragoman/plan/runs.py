@@ -283,6 +283,11 @@ class DecodeRun(SystemRun):
         return (self.tuning_run or self.foundation) if self.system_config.decoder.USES_MODEL else None
 
     @property
+    def holds_model(self) -> bool:
+        """Whether the job that writes `hypotheses` holds a model: it does not where shards did the work."""
+        return self.model is not None and not self.shards
+
+    @property
     def test(self) -> Text:
         """The text that is translated."""
         return self.plan.text(self.experiment_config.test.corpus, self.pair)
