@@ -325,7 +325,7 @@ def test_judging_a_run(judge: None, tmp_path: Path, monkeypatch: pytest.MonkeyPa
         answered(path, {"a": "xxx"[: run.seed + (run.system == "ours")], "b": "xxx"[run.seed :]})
     run = plan.judge_runs[1]
     assert run.rival.seed == 2
-    judge_script.judge(plan, run)
+    judge_script.judge(run)
     found = records.read(run.judgements)
     assert [(record.value, record.n, record.pair, record.seed) for record in found] == [
         (50, 2, "all", 2),
@@ -334,7 +334,7 @@ def test_judging_a_run(judge: None, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     ]
     assert found[0].signature.startswith("AlpacaEval|judge:long|against:ptl|orders:2|tie:split|")
     monkeypatch.setenv("PATH", str(tmp_path))
-    judge_script.judge(plan, run)
+    judge_script.judge(run)
     found = records.read(run.judgements)
     assert [record.value for record in found] == [None] * 3
     assert {record.note for record in found} == {"not judged: there is no program alpaca_eval on the PATH"}

@@ -343,5 +343,5 @@ def test_run_that_is_not_planned_is_named(in_repository: Path) -> None:
     arguments = ["--config", "config/smoke.yaml", "--experiment", "sft-llama", "--tuning", "sft", "--seed", "3"]
     done = subprocess.run([sys.executable, "scripts/finetune.py", *arguments], capture_output=True, text=True)
     assert done.returncode == 1
-    assert "unknown run 'sft-llama/sft/all/3'; did you mean 'sft-llama/sft/all/" in done.stderr
+    assert "unknown run 'sft-llama/sft/all seed 3'; did you mean 'sft-llama/sft/all seed " in done.stderr
     assert len(done.stderr.splitlines()) == 1
