@@ -439,7 +439,7 @@ def test_conversations_depend_on_pair_and_number_alone(tokenizer: PreTrainedToke
     assert len({str(example["input_ids"]) for example in made[::2]}) > 1, "the same sentence, drawn anew"
     fewer = ParallelText("en-fr", *(column[:5] for column in TEXT[1:]))
     assert converse.examples([fewer], PROMPT, tokenizer, options) == made[:5]
-    with pytest.raises(ValidationError, match="the fewest and the most segments of a turn, not"):
+    with pytest.raises(ValidationError, match="the minimum and the maximum of segments, not"):
         converse.Options(turn_length=[3, 2])
 
 

@@ -4,9 +4,9 @@ A method is a module with
 
     Options         a pydantic model of its options in YAML; its attribute `aligned` is True if the method uses word
                     alignments (optional)
-    examples(...)   training examples from parallel text loss(...)       its loss (optional; default: cross-entropy over
-    `labels`). If its first argument is called `forward`,
-                    it gets a `losses.Forward`, whose logits are also correct for rows with several examples
+    examples(...)   training examples from parallel text
+    loss(...)       its loss (optional; default: cross-entropy over `labels`). If its first argument is called
+                    `forward`, it gets a `losses.Forward`, whose logits are also correct for rows with several examples
                     (`packing`); if it is called `model`, it gets the model, and packing is refused
     check(...)      raises ValueError if the method cannot use these pairs or this prompt (optional)
     alibi(options)  True if it needs ALiBi positions, False if it needs other positions, None if it works with any

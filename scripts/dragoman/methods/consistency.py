@@ -1,14 +1,14 @@
-"""Cross-lingual consistency: the answer is predicted alike from the source sentence and from its own translation.
+"""Cross-lingual consistency: the predictions of the answer from the source and from the answer itself are made alike.
 
-XConST (Gao et al., arXiv 2401.05861; llama_recipes/utils/train_utils.py of the authors' code), which brings CrossConST
+XConST (Gao et al., arXiv 2401.05861; llama_recipes/utils/train_utils.py of the authors' code), which applies CrossConST
 (Gao et al. 2023, arXiv 2305.07310) to prompts. With y the answer and its end-of-sequence token, T tokens,
 
     loss = 1/T sum_t [ -log p(y_t | x, y_<t)  +  alpha KL( p(. | x, y_<t) || p(. | y, y_<t) ) ]
 
-where "from y" is the prompt from the target language into itself, with y as the source. As in the authors' code
-gradients flow through both distributions. What that code does for numerical comfort (it leaves out sentences whose
-answer is not cut into tokens alike in both prompts, and adds 1e-4 to T) has no counterpart here: segments are tokenised
-one by one, so answers always match.
+where p(. | y, y_<t) has the prompt from the target language into itself, with y as the source. As in the authors' code,
+gradients flow through both distributions. That code also leaves out sentences whose answer has different tokens in both
+prompts, and adds 1e-4 to T. Neither is needed here, since segments are tokenised one by one, so that answers always
+have the same tokens.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class Options(Strict):
-    """How much consistency weighs."""
+    """Weight of consistency."""
 
     alpha: NonNegativeFloat = 0.1
     """Weight of the divergence; 0 is ordinary fine-tuning."""
@@ -41,7 +41,7 @@ class Options(Strict):
 def examples(
     texts: Iterable[ParallelText], prompt: Prompt, tokenizer: PreTrainedTokenizerBase, options: Options
 ) -> list[Example]:
-    """Examples of ordinary fine-tuning, each also with its target as the source."""
+    """Examples of ordinary fine-tuning, each with a second prompt that has the target as its source."""
     made = []
     for text in texts:
         target = split_pair(text.pair)[1]

@@ -1,22 +1,22 @@
-"""Conversational prompting: source and target take turns, chunk by chunk, and nothing is ever computed again.
+"""Conversational prompting: chunks of source and target alternate as turns, so that the cache is never recomputed.
 
-Wang et al. 2024, arXiv 2402.10552, which SimulMask (arXiv 2405.10443) has as its baseline; the recipe is that of the
-authors' code (github.com/yuriak/LLM-SimulMT, src/data_curation and src/train). From the word alignment of a sentence
-pair: segments, each as short as the alignment allows; some successive ones merged into a turn; then the end of some
-turns' target put off to the next, so that the model learns to finish what it left unsaid.
+Wang et al. 2024, arXiv 2402.10552, a baseline of SimulMask (arXiv 2405.10443); examples are made as in the authors'
+code (github.com/yuriak/LLM-SimulMT, src/data_curation and src/train). A sentence pair is divided into segments, each as
+short as its word alignment allows. Some successive segments are merged into a turn. Then the end of some turns' target
+is moved to the next turn, so that the model learns to complete a previous turn.
 
-Assumption: the shape of a turn, as SimulMask's authors do not say how theirs looked. It is made of the prompt's own
-segments, so that a decoder needs no other ones:
+Assumption: the form of a turn, which SimulMask's paper does not describe. It consists of the prompt's own segments, so
+that decoders need no other prompt:
 
     [instruction] then for each turn [source chunk][mark][target chunk][end of sequence]
 
-It reads some words, adds them as the next turn's source, writes until the end of the turn, and is done when no source
-is left. Chunks are words joined by single spaces (or characters, `units.py`), each tokenised inside its segment; what
-comes before the source segment stands once. The mask is causal and positions are plain.
+A decoder reads some words, adds them as the source of the next turn, writes until the end of the turn, and stops when
+no source is left. Chunks are words joined by single spaces (or characters, `units.py`), each tokenised inside its
+segment. The segments before the source segment occur once. The mask is causal and positions are plain.
 
-Two things differ from the authors' code. A word that is aligned to nothing waits for nothing: there, an unaligned
-target word waits for the source of the next one, and an unaligned source word is read with the one before it (here only
-at the end of the sentence). And turns are no dialogue with special tokens, for models that know of none.
+Two things differ from the authors' code. First, unaligned words do not delay others: in the authors' code, an unaligned
+target word waits for the source of the next target word, and an unaligned source word is read with the word before it
+(here only at the end of the sentence). Second, turns have no special tokens of a chat, since not all models have them.
 """
 
 from __future__ import annotations
@@ -43,36 +43,37 @@ CONVERSES = True
 
 
 class Options(Strict):
-    """How segments become turns. The defaults are those of the authors' code."""
+    """Lengths of turns. The defaults are those of the authors' code."""
 
     turn_length: list[PositiveInt] = Field(default=[2, 10], min_length=2, max_length=2)
-    """Fewest and most successive segments that are merged into one turn (fewer where no more are left)."""
+    """Minimum and maximum number of successive segments in one turn (fewer at the end of a sentence)."""
     shift: Share = 0.5
-    """Probability that the end of a turn's target is put off to the next turn; the last turn's never is."""
+    """Probability that the end of a turn's target is moved to the next turn; that of the last turn is never moved."""
     keep: PositiveInt = 2
-    """Target words that a turn keeps at least; any number from this up is as likely. Shorter turns are not cut. The
-    authors' rule is the upper whole number of 1 / 0.6."""
+    """Minimum number of target words that a turn keeps; all numbers from this up are equally likely. Shorter turns are
+    not cut. In the authors' code it is 1 / 0.6, rounded up."""
     loss_on_cut_turns: bool = False
-    """Whether a turn whose target was cut short carries a loss. Not with the authors: it should not be learnt."""
+    """Whether a turn whose target was cut has a loss. In the authors' code it has none, so that early ends of turns are
+    not learnt."""
 
     @property
     def aligned(self) -> bool:
-        """Every sentence pair is cut by its word alignment."""
+        """True, since every sentence pair is divided by its word alignment."""
         return True
 
     @model_validator(mode="after")
     def _ordered(self) -> Options:
         if self.turn_length[0] > self.turn_length[1]:
-            raise ValueError(f"`turn_length` is the fewest and the most segments of a turn, not {self.turn_length}")
+            raise ValueError(f"`turn_length` is the minimum and the maximum of segments, not {self.turn_length}")
         return self
 
 
 Turn = tuple[int, int, bool]
-"""Source words read and target words written by the end of a turn, and whether its target was cut short."""
+"""Source words read and target words written by the end of a turn, and whether its target was cut."""
 
 
 def segments(g: Schedule) -> list[tuple[int, int]]:
-    """Source words read and target words written by the end of each segment; the last holds all that is left.
+    """(source words read, target words written) by the end of each segment; the last segment ends the sentence.
 
     Args:
         g: schedule of a sentence pair, g(1), ..., g(T + 1), with g(T + 1) the whole source.
@@ -83,7 +84,13 @@ def segments(g: Schedule) -> list[tuple[int, int]]:
 
 
 def turns(ends: list[tuple[int, int]], options: Options, rng: random.Random) -> list[Turn]:
-    """Merge segments into turns, and put off the end of some turns' targets."""
+    """Merge segments into turns, and move the end of some turns' targets to the next turn.
+
+    Args:
+        ends: from `segments`.
+        options: lengths of turns.
+        rng: source of the draws.
+    """
     fewest, most = options.turn_length
     made: list[Turn] = []
     done = written = 0
@@ -100,8 +107,8 @@ def turns(ends: list[tuple[int, int]], options: Options, rng: random.Random) -> 
 
 
 def _answer(written: list[str], first: int, last: int, unit: Unit) -> str:
-    """The target of a turn: some successive units. A blank between two characters of two turns ends the first turn: at
-    the beginning of the second it could not be told from the prompt's own."""
+    """The target of a turn: units `first` to `last` (exclusive). A blank between characters of two turns is put at the
+    end of the first turn, since at the beginning of the second it looks like the blank of the prompt."""
     blank = unit == "character" and first < last < len(written) and written[last].startswith(" ")
     return units_joined(written[first:last], unit) + " " * blank
 
@@ -109,7 +116,7 @@ def _answer(written: list[str], first: int, last: int, unit: Unit) -> str:
 def examples(
     texts: Iterable[ParallelText], prompt: Prompt, tokenizer: PreTrainedTokenizerBase, options: Options
 ) -> list[Example]:
-    """One example per sentence pair; what is drawn for it depends on the languages and its number alone.
+    """One example per sentence pair. Its random draws depend only on the languages and its number.
 
     Raises:
         ValueError: a sentence pair has no word alignment.

@@ -5,11 +5,11 @@ starts from an ordinarily fine-tuned model. With y the answer and its end-of-seq
 
     loss = 1/T sum_t [ -log p(y_t | instruction, x, y_<t)  -  alpha log(1 - p(y_t | conflicting instruction, x, y_<t)) ]
 
-Every answer token is penalised alike, names and numbers too. Each example has one conflicting instruction, drawn before
-training. Where the text also holds instructions that ask for no translation (`mix`), all are drawn from one pool, and
-these examples get conflicting instructions as translations do. The authors average over the tokens of a sentence and
-then over sentences, as each of their devices holds one; here both terms are means over the answer tokens of the whole
-batch, as everywhere in this library.
+All answer tokens are penalised equally, including names and numbers. Each example has one conflicting instruction,
+drawn before training. If the text also has instructions other than translation (`mix`), all examples draw from one
+pool, and these examples get conflicting instructions, too. In the authors' code, each device has one sentence, so the
+loss is averaged over the tokens of a sentence and then over sentences; here both terms are means over the answer tokens
+of the whole batch, as in the other methods.
 """
 
 from __future__ import annotations
@@ -41,22 +41,22 @@ MIXES = True
 
 
 class Options(Strict):
-    """How much conflicting instructions weigh, and where they come from."""
+    """Weight and choice of conflicting instructions."""
 
     alpha: NonNegativeFloat = 0.05
     """Weight of the unlikelihood term; 0 is ordinary fine-tuning."""
     sampler: Literal["official", "target-differs", "zero-shot-aware"] = "official"
-    """`official`: the instruction of another training example, drawn until it reads differently; it may still name the
-    right target language (20 % of draws over six English-centric directions of like size). `target-differs`: likewise,
-    but always of another target language. `zero-shot-aware`: any of `directions` of another target language, all
-    equally often."""
+    """`official`: the instruction of another training example, drawn until its text differs; it may still name the
+    right target language (20 % of draws over six English-centric directions of similar size). `target-differs`: the
+    same, but always with another target language. `zero-shot-aware`: any of `directions` with another target language,
+    all equally often."""
     directions: list[Pair] | None = None
-    """What `zero-shot-aware` draws from: all directions that the model is to tell apart, supervised or not."""
+    """The directions for `zero-shot-aware`: all directions that the model is to distinguish, supervised or not."""
     seed: NonNegativeInt = 1234
-    """Seed of the draws; the authors' own. Seeds of the experiment do not change them."""
+    """Seed of the draws; the value of the authors. Seeds of the experiment do not change them."""
     floor: Annotated[float, Field(gt=0, lt=1)] | None = 1e-9
-    """1 - p counts as no less than this, so that a token's penalty ends at 20.7 nats and, from there on, has no
-    gradient; the authors' value. null: no end."""
+    """Lower bound of 1 - p, so that a token's penalty is at most 20.7 nats, and has no gradient beyond; the authors'
+    value. null: no bound."""
 
     @model_validator(mode="after")
     def _directions_of_their_sampler(self) -> Options:
@@ -66,15 +66,20 @@ class Options(Strict):
 
 
 def instruction(prompt: Prompt, pair: str) -> list[str]:
-    """All that a prompt says about a pair, wherever it says so; sentences left empty."""
+    """The texts of a prompt for a pair, without source, target and target segment."""
     return [text for role, text in render(prompt, pair, "", "") if role != "target"]
 
 
 def conflicting(pairs: Sequence[str], prompt: Prompt, options: Options) -> Iterator[str]:
-    """For each example, given by its pair, the pair whose instruction it gets instead of its own.
+    """The pair of the conflicting instruction of each example.
+
+    Args:
+        pairs: [examples] the example's own pair.
+        prompt: the prompt of the tuning.
+        options: the sampler.
 
     Raises:
-        ValueError: there is none to get.
+        ValueError: a pair has no conflicting instruction.
     """
     official, listed = options.sampler == "official", options.sampler == "zero-shot-aware"
     weights = Counter(set(options.directions or ()) if listed else pairs)
@@ -88,9 +93,9 @@ def conflicting(pairs: Sequence[str], prompt: Prompt, options: Options) -> Itera
         ]
         if not fitting:
             where, key = ("directions", "options.directions") if listed else ("training pairs", "train.pairs")
-            what = "instruction" if official else "instruction of another target language"
+            kind = "instruction" if official else "instruction of another target language"
             raise ValueError(
-                f"language_aware: the {where} ({', '.join(sorted(weights))}) have no other {what} to conflict with "
+                f"language_aware: the {where} ({', '.join(sorted(weights))}) have no other {kind} to conflict with "
                 f"that of {pair}; add directions to {key}, or name the languages in the prompt"
             )
         choices[pair] = fitting, [weights[other] for other in fitting]
@@ -99,12 +104,12 @@ def conflicting(pairs: Sequence[str], prompt: Prompt, options: Options) -> Itera
 
 
 def check(pairs: Sequence[str], prompt: Prompt, options: Options) -> None:
-    """Refuse training pairs that leave some pair without a conflicting instruction."""
+    """Refuse training pairs if one of them has no conflicting instruction."""
     conflicting(pairs, prompt, options)
 
 
 def check_mixed(prompt: Prompt, options: Options) -> None:
-    """Refuse what cannot draw from instructions that ask for no translation."""
+    """Refuse samplers and prompts that do not work with instructions other than translation."""
     if options.sampler != "official":
         raise ValueError(
             f"language_aware: `sampler: {options.sampler}` goes by target languages, which instructions have none of; "
@@ -118,17 +123,17 @@ def check_mixed(prompt: Prompt, options: Options) -> None:
 
 
 def alpaca_instruction(prompt: Prompt, pair: str) -> str | None:
-    """The instruction for a pair in a prompt that is Alpaca's template with the source for its input, else None."""
+    """The instruction for a pair if the prompt is Alpaca's template with the source as input; None otherwise."""
     texts = render(prompt, pair, "x", "")
-    found = parts("".join(text for _, text in texts))
+    given = parts("".join(text for _, text in texts))
     shape = [role for role, _ in texts] == ["instruction", "source", "mark", "target"]
-    return found[0] if shape and found and found[1] == "x" else None
+    return given[0] if shape and given and given[1] == "x" else None
 
 
 def examples(
     texts: Iterable[ParallelText], prompt: Prompt, tokenizer: PreTrainedTokenizerBase, options: Options
 ) -> list[Example]:
-    """Examples of ordinary fine-tuning, each also with a conflicting instruction: same source, same target.
+    """Examples of ordinary fine-tuning, each with a second prompt: a conflicting instruction and the same source.
 
     Raises:
         ValueError: some pair has no conflicting instruction.
@@ -153,13 +158,13 @@ def examples(
 def mixed_examples(
     texts: Sequence[ParallelText], prompt: Prompt, tokenizer: PreTrainedTokenizerBase, options: Options
 ) -> list[Example]:
-    """As `examples`, for text with instructions that ask for no translation, in Alpaca's template.
+    """The same as `examples`, for text with instructions other than translation, in Alpaca's template.
 
-    As in the authors' code, a conflicting instruction is that of another example, whatever it asks for, drawn until it
-    reads differently; the input stays, and with it the template, which is another where there is none.
+    As in the authors' code, a conflicting instruction is that of any other example, drawn until its text differs. The
+    input stays the same, and so does the template, which depends on whether there is an input.
 
     Raises:
-        ValueError: all instructions read the same, or one is not in the template.
+        ValueError: all instructions are the same, or one is not in the template.
     """
     check_mixed(prompt, options)
     asked: list[tuple[str, str]] = []  # instruction and input of every example
@@ -169,9 +174,9 @@ def mixed_examples(
             asked += [(own, source) for source in text.sources]
             continue
         for source in text.sources:
-            if (found := parts(source)) is None:
+            if (divided := parts(source)) is None:
                 raise ValueError(f"language_aware: not in Alpaca's template: {source[:60]!r}; prepare the corpus again")
-            asked.append(found)
+            asked.append(divided)
     pool = [own for own, _ in asked]
     if len(set(pool)) < 2:
         raise ValueError("language_aware: all training examples have one instruction, so none conflicts with it")
@@ -200,13 +205,13 @@ def mixed_examples(
 def unlikelihood(logits: torch.Tensor, tokens: torch.Tensor, floor: float | None) -> torch.Tensor:
     """-log(1 - p) of each token, in nats.
 
-    1 - p is the probability of all other tokens, summed as logarithms: so nothing cancels where p is near 1, as it
-    does in 1 - p (float32 holds no 1 - 1e-8), and the gradient by each logit lies between -1 and 1.
+    1 - p is computed as the sum of the probabilities of all other tokens, in logarithms. The subtraction would lose all
+    digits for p near 1 (in float32, 1 - 1e-8 is 1). The gradient with respect to each logit is between -1 and 1.
 
     Args:
         logits: [tokens, vocabulary], float32.
         tokens: [tokens].
-        floor: the least 1 - p, or None.
+        floor: lower bound of 1 - p; None: no bound.
 
     Returns:
         [tokens].

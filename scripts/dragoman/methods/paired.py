@@ -1,8 +1,8 @@
-"""Two sequences in one example: how it holds both, their logits from one forward pass, and the loss such methods share.
+"""Examples with two sequences: their columns, the logits of both from one forward pass, and the loss of such methods.
 
-Beside the columns of ordinary fine-tuning an example has `other_ids`, another prompt and an answer to it, and
-`other_parts`, of the same length: 1 in that prompt, 2 in that answer (the collator pads with 0). One of them is the
-example's own: the answer in language-aware tuning and consistency, the prompt in preference tuning.
+In addition to the columns of ordinary fine-tuning, an example has `other_ids`, a second prompt with an answer, and
+`other_parts`, of the same length: 1 in the prompt, 2 in the answer (the collator pads with 0). The second sequence has
+the example's own answer in language-aware tuning and consistency, and its own prompt in preference tuning.
 """
 
 from __future__ import annotations
@@ -21,32 +21,38 @@ PROMPT, ANSWER = 1, 2
 
 
 class Answers(NamedTuple):
-    """The answer tokens of a batch, row after row, their end-of-sequence tokens among them."""
+    """The answer tokens of a batch, row by row, including end-of-sequence tokens."""
 
     logits: torch.Tensor
-    """What predicts each, [tokens, vocabulary], float32."""
+    """Logits of the prediction of each token, [tokens, vocabulary], float32."""
     tokens: torch.Tensor
-    """[tokens]."""
+    """Token ids, [tokens]."""
     rows: torch.Tensor
-    """The example that each belongs to, [tokens]."""
+    """Index of each token's example, [tokens]."""
 
 
 def with_other(example: Example, prompt: Sequence[Piece], answer: Sequence[int] | None = None) -> Example:
-    """The example, and `answer` (its own, unless given) under another prompt (`prompt`: pieces of that alone)."""
-    asked = joined(prompt)
-    told = [label for label in example["labels"] if label != IGNORE] if answer is None else [*answer]
-    return example | {"other_ids": asked + told, "other_parts": [PROMPT] * len(asked) + [ANSWER] * len(told)}
+    """The example with a second sequence.
+
+    Args:
+        example: an example of ordinary fine-tuning.
+        prompt: pieces of the second prompt.
+        answer: token ids of the second answer; None: the example's own answer.
+    """
+    given = joined(prompt)
+    written = [label for label in example["labels"] if label != IGNORE] if answer is None else [*answer]
+    return example | {"other_ids": given + written, "other_parts": [PROMPT] * len(given) + [ANSWER] * len(written)}
 
 
 def answers(model: PreTrainedModel, batch: dict[str, torch.Tensor]) -> tuple[Answers, Answers]:
-    """The answers of the examples themselves, and their other ones.
+    """The answers of the first and of the second sequences of all examples.
 
-    Both are rows of one forward pass, so a step takes as long as an ordinary one of twice the batch.
+    All sequences are rows of one forward pass, so a step takes as long as an ordinary step with twice the batch.
 
     Args:
         model: any causal language model.
         batch: `input_ids`, `attention_mask`, `labels`, each [batch, length]; `other_ids`, `other_parts`, each
-            [batch, other length]; where rows hold several examples also `documents` and `other_documents`.
+            [batch, other length]; if rows hold several examples, also `documents` and `other_documents`.
     """
     import torch
     from torch.nn.functional import pad
@@ -61,21 +67,22 @@ def answers(model: PreTrainedModel, batch: dict[str, torch.Tensor]) -> tuple[Ans
         return torch.cat([pad(columns.long(), (0, width - columns.shape[1])) for columns in (own, other)])
 
     ids = rows(batch["input_ids"], batch["other_ids"])
-    told = rows(batch["labels"] != IGNORE, batch["other_parts"] == ANSWER)[:, 1:].bool()
+    # [2 batch, width - 1] True if the next token belongs to an answer
+    answer = rows(batch["labels"] != IGNORE, batch["other_parts"] == ANSWER)[:, 1:].bool()
     if "documents" in batch:
         documents = rows(batch["documents"], batch["other_documents"])
-        found = attention.causal(model, ids, documents, pad(told, (0, 1)))
-        examples = documents[:, 1:][told] - 1
+        logits = attention.causal(model, ids, documents, pad(answer, (0, 1)))
+        examples = documents[:, 1:][answer] - 1
     else:
-        first = int(told.any(0).int().argmax())
-        many = told[:, first:].numel() * output.vocabulary(model) > LARGE
-        with output.only(model, pad(told, (0, 1)) if many else width - first) as last:
+        first = int(answer.any(0).int().argmax())
+        many = answer[:, first:].numel() * output.vocabulary(model) > LARGE
+        with output.only(model, pad(answer, (0, 1)) if many else width - first) as last:
             real = rows(batch["attention_mask"], batch["other_parts"] > 0)
-            found = model(input_ids=ids, attention_mask=real, use_cache=False, logits_to_keep=last).logits
-        found = found if many else found[:, :-1][told[:, first:]]
-        examples = told.nonzero()[:, 0] % size
-    found, tokens, own = found.float(), ids[:, 1:][told], int(told[:size].sum())
-    return Answers(found[:own], tokens[:own], examples[:own]), Answers(found[own:], tokens[own:], examples[own:])
+            logits = model(input_ids=ids, attention_mask=real, use_cache=False, logits_to_keep=last).logits
+        logits = logits if many else logits[:, :-1][answer[:, first:]]
+        examples = answer.nonzero()[:, 0] % size
+    logits, tokens, own = logits.float(), ids[:, 1:][answer], int(answer[:size].sum())
+    return Answers(logits[:own], tokens[:own], examples[:own]), Answers(logits[own:], tokens[own:], examples[own:])
 
 
 def loss(
@@ -85,13 +92,13 @@ def loss(
     weight: float,
     term: Callable[[Answers, Answers], torch.Tensor],
 ) -> torch.Tensor:
-    """Cross-entropy of the examples themselves plus `weight` times a term, per predicted token of the global batch.
+    """Cross-entropy of the first sequences plus `weight` times a term, per predicted token of the global batch.
 
     Args:
         model, batch: as for `answers`.
-        predicted: as for `losses.cross_entropy`, which this is where the weight is 0.
-        weight: of the term.
-        term: (own answers, other answers) -> what they add, summed over the batch.
+        predicted: as for `losses.cross_entropy`, which is the loss if the weight is 0.
+        weight: weight of the term.
+        term: (own answers, other answers) -> the term, summed over the batch.
     """
     from dragoman.training import losses
     from dragoman.training.entropy import summed

@@ -1,7 +1,7 @@
-"""Preference tuning: the answer in the language asked for is made likelier than the same sentence in another one.
+"""Preference tuning: the answer in the target language is made likelier than the same sentence in another language.
 
-CPO, contrastive preference optimization (Xu et al., ICML 2024, arXiv 2401.08417). With y the answer, z the one to
-reject, each with its end-of-sequence token, and log p of a whole answer the sum over its tokens,
+CPO, contrastive preference optimization (Xu et al., ICML 2024, arXiv 2401.08417). With y the answer, z the rejected
+answer, each with its end-of-sequence token, and log p of a whole answer the sum over its tokens,
 
     loss = mean over tokens of y  [ -log p(y_t | x, y_<t) ]
          + alpha mean over sentences [ -log sigmoid(beta (log p(y | x) - log p(z | x))) ]
@@ -13,11 +13,11 @@ with alpha = 1 in the paper. `form` chooses between this preference and two othe
     simpo    -log sigmoid(beta (log P(y) - log P(z)) - gamma)
 
 ORPO is by Hong et al. (EMNLP 2024, arXiv 2403.07691), with cross-entropy and a weight as here. SimPO is by Meng et al.
-(NeurIPS 2024, arXiv 2405.14734), without cross-entropy, for models that are tuned already. Here cross-entropy stays in
-all three, so that they differ in the preference alone.
+(NeurIPS 2024, arXiv 2405.14734), without cross-entropy, for models that are already tuned. Here all three forms have
+cross-entropy, so that only the preference differs.
 
-CPO's rejected answers are worse translations; here, as for language confusion elsewhere (arXiv 2505.19116), they are in
-a wrong language, and come from the training text itself: no model has to answer first.
+CPO's rejected answers are worse translations. Here they are in a wrong language, as in other work on language confusion
+(arXiv 2505.19116), and are taken from the training text, so that no model has to write them.
 """
 
 from __future__ import annotations
@@ -44,13 +44,13 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 CERTAIN = 1e-6
-"""-log P(y) below which an answer counts as certain."""
+"""Lower bound of -log P(y) in ORPO's odds."""
 Said = dict[tuple[str, str], dict[str, str]]
 """(language, sentence) -> language -> the same sentence in that language."""
 
 
 class Options(Strict):
-    """How much the preference weighs, and what is rejected."""
+    """Form and weight of the preference, and the rejected answers."""
 
     alpha: NonNegativeFloat = 1.0
     """Weight of the preference; 0 is ordinary fine-tuning."""
@@ -58,15 +58,15 @@ class Options(Strict):
     """The published preference: CPO compares likelihoods of whole answers, ORPO odds per token, SimPO likelihoods per
     token."""
     beta: PositiveFloat = 0.1
-    """How soon a preferred answer is preferred enough: large beta, small difference. SimPO, which compares tokens,
-    needs a larger one (2 to 10, its authors write); ORPO has none."""
+    """Factor of the difference between both answers; with a larger beta, a smaller difference is enough. SimPO, which
+    compares tokens, needs a larger beta (2 to 10, according to its authors); ORPO has no beta."""
     gamma: NonNegativeFloat = 0.0
-    """SimPO: how much better a preferred answer must be, after beta."""
+    """SimPO: target margin, subtracted from beta times the difference."""
     rejected: Literal["source", "english", "other"] = "other"
-    """The answer to reject. `source`: the source sentence, copied. `english`: the sentence in English, into which
-    models slip; for pairs into English the source. `other`: the sentence in a language that is neither source nor
-    target, any of those the training text has it in. English and other languages are found through training pairs that
-    share the source or the answer (multi-parallel text); a sentence that has none there is left out."""
+    """The rejected answer. `source`: the source sentence, copied. `english`: the sentence in English, a frequent wrong
+    language; for pairs with English the source. `other`: the sentence in a language that is neither source nor target,
+    drawn from those in the training text. English and other languages are found through training pairs that share the
+    source or the answer (multi-parallel text); sentences without such a pair are left out."""
     seed: NonNegativeInt = 1234
     """Seed of the draws of `other`. Seeds of the experiment do not change them."""
 
@@ -84,7 +84,7 @@ class Options(Strict):
 
 
 def languages(pair: str, pairs: Iterable[str], rejected: str) -> set[str]:
-    """Languages that answers to reject may be in, as far as training pairs lead to them from those of `pair`."""
+    """Languages of rejected answers for `pair`: those that share a training pair with its source or target."""
     source, target = split_pair(pair)
     if rejected == "source" or (rejected == "english" and "en" in (source, target)):
         return {source}
@@ -93,7 +93,7 @@ def languages(pair: str, pairs: Iterable[str], rejected: str) -> set[str]:
 
 
 def check(pairs: Sequence[str], prompt: Prompt, options: Options) -> None:
-    """Refuse training pairs for which there is nothing to reject."""
+    """Refuse training pairs without any language of rejected answers."""
     for pair in pairs:
         if not languages(pair, pairs, options.rejected):
             what = "English" if options.rejected == "english" else "a third language"
@@ -104,18 +104,18 @@ def check(pairs: Sequence[str], prompt: Prompt, options: Options) -> None:
 
 
 def said(texts: Iterable[ParallelText]) -> Said:
-    """What every sentence of the training text reads in other languages; of several translations the first."""
-    found: Said = {}
+    """The translations of every sentence of the training text; the first one if there are several per language."""
+    translations: Said = {}
     for text in texts:
         source, target = split_pair(text.pair)
         for one, other in zip(text.sources, text.targets, strict=True):
-            found.setdefault((source, one), {}).setdefault(target, other)
-            found.setdefault((target, other), {}).setdefault(source, one)
-    return found
+            translations.setdefault((source, one), {}).setdefault(target, other)
+            translations.setdefault((target, other), {}).setdefault(source, one)
+    return translations
 
 
 def rejects(text: ParallelText, known: Said, options: Options) -> list[str | None]:
-    """For every sentence pair the answer to reject; None where there is none."""
+    """[sentence pairs] The rejected answer; None if there is none."""
     source, target = split_pair(text.pair)
     if options.rejected == "source" or (options.rejected == "english" and "en" in (source, target)):
         return [*text.sources]
@@ -131,10 +131,10 @@ def rejects(text: ParallelText, known: Said, options: Options) -> list[str | Non
 def examples(
     texts: Iterable[ParallelText], prompt: Prompt, tokenizer: PreTrainedTokenizerBase, options: Options
 ) -> list[Example]:
-    """Examples of ordinary fine-tuning, each also with the answer to reject under the same prompt.
+    """Examples of ordinary fine-tuning, each with a second sequence: the same prompt with the rejected answer.
 
     Raises:
-        ValueError: not one sentence has an answer to reject.
+        ValueError: no sentence has a rejected answer.
     """
     texts = list(texts)
     known = said(texts)
@@ -158,7 +158,7 @@ def examples(
 
 
 def preference(own: Answers, other: Answers, options: Options) -> torch.Tensor:
-    """What `form` adds to the loss of every example, in nats: [batch]."""
+    """The term of `form` for every example, in nats: [batch]."""
     import torch
     from torch.nn.functional import cross_entropy, logsigmoid
 
@@ -170,7 +170,7 @@ def preference(own: Answers, other: Answers, options: Options) -> torch.Tensor:
         return whole if options.form == "cpo" else whole / answers.rows.bincount(minlength=rows)
 
     def log_odds(likelihood: torch.Tensor) -> torch.Tensor:
-        # An answer that is certain in float32 has no odds; the difference to this bound has no effect on a loss.
+        # log P / (1 - P), with 1 - P = -expm1(log P); for P = 1 in float32 it is infinite, hence the bound
         likelihood = likelihood.clamp(max=-CERTAIN)
         return likelihood - torch.log(-torch.expm1(likelihood))
 

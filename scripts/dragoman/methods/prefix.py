@@ -1,15 +1,16 @@
-"""Prefix fine-tuning: every target word is an example of its own, after the source that was read when it was due.
+"""Prefix fine-tuning: every target word is an example of its own, with the source that has been read by then.
 
 The data expansion of Simul-LLM (Agostinelli et al. 2024, arXiv 2312.04691; scripts/datasets/prep_functions.py of the
-authors' code), which SimulMask (arXiv 2405.10443) has as its baseline. For each target word t
+authors' code), a baseline of SimulMask (arXiv 2405.10443). For each target word t
 
     [instruction][source words 1..g(t)][mark][target words 1..t]        with a loss on word t
 
-and once the whole source and target, with a loss on what ends it. The mask is causal and positions are plain.
+and the whole source and target once, with a loss on the end-of-sequence token. The mask is causal and positions are
+plain.
 
-Assumption: the template. Simul-LLM's own names "the current translation" in braces; here it is the experiment's prompt,
-which the released decoder of SimulMask's authors uses for all their models. How they sampled prefixes is not published;
-here every prefix is an example.
+Assumptions: Simul-LLM's template has "the current translation" in braces; here the template is the experiment's prompt,
+which the published decoder of SimulMask's authors uses for all their models. Their sampling of prefixes is not
+published; here every prefix is an example.
 """
 
 from __future__ import annotations
@@ -29,19 +30,18 @@ if TYPE_CHECKING:
 
 
 class Options(Reading):
-    """Prefixes are cut where a policy says."""
+    """Options: the policies that define the prefixes."""
 
 
 class Prefixes(Sequence[Example]):
-    """Examples that are made when they are asked for: all of them would take tens of times the room of the text."""
+    """Examples that are made at each access, since all together need tens of times the memory of the text."""
 
     def __init__(self, ids: np.ndarray, cuts: np.ndarray) -> None:
-        """Keep the text once, and where to cut it.
-
+        """
         Args:
-            ids: int32, tokens of whole sentence pairs with their prompt, one after the other.
-            cuts: int64 [examples, 5]. An example is ids[a:b] and ids[c:d]: a prefix of the source, and what follows the
-                source up to the end of a target word. The fifth column counts the tokens at its end with a loss.
+            ids: int32 [tokens], whole sentence pairs with their prompt, one after the other.
+            cuts: int64 [examples, 5], rows (a, b, c, d, n). An example is ids[a:b] + ids[c:d]: a prefix of the source,
+                and the tokens after the source up to the end of a target word. Its last n tokens have a loss.
         """
         self.ids, self.cuts = ids, cuts
 
@@ -59,10 +59,10 @@ def examples(
 ) -> Prefixes:
     """One example per target word, and one for the end, of each sentence pair in turn. Words are units of `units.py`.
 
-    A word without a token of its own, because a token of the word before holds it, too, has no example.
+    A word without a token of its own, since it shares a token with the previous word, has no example.
 
     Raises:
-        ValueError: the tokenizer is a slow one, or an alignment is missing.
+        ValueError: the tokenizer is not a fast one, or an alignment is missing.
     """
     kept, cuts = [np.zeros(0, dtype=np.int32)], [np.zeros((0, 5), dtype=np.int64)]
     start = 0
@@ -74,9 +74,9 @@ def examples(
             count, due, end = len(each.source.source), each.count, start + len(ids)
             response = end - len(each.target)
             g = plan(number, count, due)
-            g[due] = count  # the end is learnt from the whole source, whatever the policy
+            g[due] = count  # with every policy, the end of the sentence is predicted from the whole source
 
-            # units of tokens never decrease: tokens of the first n units are those before unit n + 1
+            # unit numbers of tokens never decrease, so the tokens of the first n units end where unit n + 1 begins
             written = np.append(response + number_of.searchsorted(np.arange(2, due + 2)), end)
             made = np.full((due + 1, 5), start)
             made[:, 1] = start + ends[g]

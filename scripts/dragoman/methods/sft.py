@@ -1,4 +1,4 @@
-"""Ordinary full-sentence fine-tuning: loss on the target and its end-of-sequence token only."""
+"""Ordinary fine-tuning on whole sentences: the loss is on the target and its end-of-sequence token only."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MIXES = True
 
 
 class Options(Strict):
-    """Ordinary fine-tuning has nothing to choose."""
+    """Ordinary fine-tuning has no options."""
 
 
 def examples(

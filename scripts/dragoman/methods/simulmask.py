@@ -1,12 +1,12 @@
-"""SimulMask: ordinary examples, in which a token that predicts target word t sees the source words read by then.
+"""SimulMask: ordinary examples with a mask, in which a token that predicts target word t sees the source read by then.
 
 Raffel, Agostinelli, Chen 2024, arXiv 2405.10443. One pass over each sentence pair trains all its read and write steps,
-under the mask that word-by-word decoding with a kept cache has. `modified` positions are the paper's (ALiBi); `group`
+with the mask of word-by-word decoding that keeps its cache. `modified` positions are the paper's (ALiBi); `group`
 positions do the same for rotary models (arXiv 2505.16983); `plain` is the paper's SM-norec without modified ALiBi.
-`none` removes positions, so that none can differ between training and decoding.
+`none` removes positions, so that they cannot differ between training and decoding.
 
-The paper trains one model per k, on k + 4 for decoding with k: one policy. With several policies every sentence pair is
-read by one of them, and one model serves them all.
+The paper trains one model per k, with the policy wait-(k + 4). With several policies, every sentence pair is read by
+one of them, and one model can decode with all of them.
 """
 
 from __future__ import annotations
@@ -31,32 +31,32 @@ if TYPE_CHECKING:
 
 
 class Options(Reading):
-    """How examples are masked and positions counted."""
+    """Mask and positions."""
 
     positions: Literal["modified", "plain", "group", "none"] = "modified"
-    """`modified`: ALiBi in which hidden source takes no room, the paper's. `group`: rotary positions, source and
-    response counted each from its own origin. `plain`: as if nothing were hidden. `none`: no positions (NoPE, arXiv
-    2305.19466), for models of either kind, which have to learn to do without them."""
+    """`modified`: ALiBi in which hidden source tokens do not count, as in the paper. `group`: rotary positions, with
+    source and response each counted from its own origin. `plain`: positions as if nothing were hidden. `none`: no
+    positions (NoPE, arXiv 2305.19466), for any model, which has to learn to work without them."""
     visibility: Mode = "exact"
     """`exact` mirrors decoding for words of any number of tokens. `official` is the mask of the authors' code, in which
-    all but the last token of a target word see the source of the next one. Their code tokenises each word alone to
-    count its tokens, and so loses count where double or no-break blanks take tokens of their own; here white space is
-    one blank before text is masked, and `official` is their mask of that text."""
+    all tokens of a target word except the last see the source of the next word. Their code tokenises each word alone to
+    count its tokens, which gives wrong counts if double or no-break blanks are tokens of their own; here white space is
+    replaced by single blanks first, and `official` is their mask of that text."""
     origin: NonNegativeInt = 0
     """With `group`, the position of the first token after the source."""
     kernel: Literal["sdpa", "flex"] = "sdpa"
-    """`sdpa` runs everywhere and keeps masks of length x length; `flex` computes them inside FlexAttention, which can
-    train on a GPU only."""
+    """`sdpa` runs everywhere and stores masks of length x length; `flex` computes them inside FlexAttention, which can
+    train only on a GPU."""
 
     @model_validator(mode="after")
     def _origin_of_a_group(self) -> Options:
         if self.origin and self.positions != "group":
-            raise ValueError(f"`origin` belongs to `positions: group`; leave it out with {self.positions!r}")
+            raise ValueError(f"`origin` belongs to `positions: group`; remove it with {self.positions!r}")
         return self
 
 
 def alibi(options: Options) -> bool | None:
-    """Whether the positions need a model with ALiBi (True) or one without (False); None where any will do."""
+    """Whether the positions need a model with ALiBi (True) or without ALiBi (False); None: they work with any model."""
     return {"modified": True, "group": False}.get(options.positions)
 
 
@@ -66,7 +66,7 @@ def examples(
     """One example per sentence pair: ids, labels as in ordinary fine-tuning, and `visible` of each token.
 
     Raises:
-        ValueError: the tokenizer is a slow one, or an alignment is missing.
+        ValueError: the tokenizer is not a fast one, or an alignment is missing.
     """
     made = []
     for text in texts:
@@ -86,7 +86,7 @@ def loss(forward: Forward, batch: dict[str, torch.Tensor], predicted: torch.Tens
     """Cross-entropy of one masked pass, per predicted token of the global batch.
 
     Raises:
-        ValueError: the model cannot have such positions.
+        ValueError: the model does not support these positions.
     """
     from dragoman.models import attention
     from dragoman.training import losses
