@@ -90,7 +90,7 @@ def test_decoder_measures_references_as_lines_of_a_page(
 
 
 def test_bits_need_a_system_that_measures_them(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"metrics.1 = 'bits': no system measures this; .*monolingual: true"):
+    with pytest.raises(ConfigError, match=r"metrics.1 = 'bits': no system computes this; .*monolingual: true"):
         loaded(tmp_path, ("[bleu, offtarget]", "[bleu, bits]"))
     measured = ("ours: {tuning: ours}\n", "ours: {tuning: ours, decoder: {name: offline, monolingual: true}}\n")
     loaded(tmp_path, ("[bleu, offtarget]", "[bleu, bits]"), measured)

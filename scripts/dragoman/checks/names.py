@@ -77,8 +77,8 @@ def pair_in(
 
 
 def into_each(experiment: Experiment, corpora: Mapping[str, Corpus], name: str) -> dict[str, str | None]:
-    """For each language of an experiment's test pairs, a pair with that target of which a corpus has training text: a
-    training pair, or else a test pair, in either direction; None if it has no such text."""
+    """Language -> a pair into this language for which a corpus has training text, for each language of an experiment's
+    test pairs: a training pair, or else a test pair in either direction; None if there is no such pair."""
     test = experiment.test.pairs
     known = pairs_of(corpora[name])
     candidates = [*(experiment.train.pairs if experiment.train else ()), *test, *map(reverse, test)]
@@ -98,7 +98,7 @@ def template_in(
         at: the key that names the prompt.
         prompt: the prompt; None if there is none of that name.
         model: the model; None if there is none of that name.
-        obstacles: features that do not work with a chat template -> whether they are used with this prompt.
+        obstacles: feature that does not work with a chat template -> whether it is used with this prompt.
     """
     if prompt is None or prompt.template is None:
         return

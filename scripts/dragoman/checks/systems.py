@@ -244,7 +244,7 @@ def problems_of_metric(at: KeyPath, spec: str, experiment: Experiment) -> Iterat
     """Mistakes of one metric of an experiment."""
     measured = (getattr(system.decoder, "monolingual", False) for system in experiment.systems.values())
     if spec.partition(":")[0] == "bits" and not any(measured):
-        text = "no system measures this; give a system the decoder {name: offline, monolingual: true}"
+        text = "no system computes this; give a system the decoder {name: offline, monolingual: true}"
         yield Problem(at, text, spec)
     try:
         name, options = metrics.parse(spec)

@@ -75,7 +75,7 @@ class ContrastiveDecoder(DecoderOptions):
 
 
 class Guided(OfflineDecoder, Texts):
-    """Base of decoders that keep the model in the target language by text of each language."""
+    """Base of decoders that keep the model in the target language with the help of text of each language."""
 
     corpus: Name | None = None
     """Instead of files: a corpus whose training text is used, for every language of the experiment's test pairs. It is
@@ -91,18 +91,18 @@ class Guided(OfflineDecoder, Texts):
 
 
 class GatedDecoder(Guided):
-    """Offline decoding in which some tokens are never written: tokens that the other languages' text has and the target
-    language's text has not, and tokens with a letter of a script that the target language's text has not. All other
-    tokens can be written, so a word of another language can still be spelt in pieces that the target language has, too;
-    and words of the target language may be lost if its text is small."""
+    """Offline decoding in which some tokens are never written: tokens that occur only in the text of other languages,
+    and tokens with a letter of a script that does not occur in the target language's text. All other tokens can be
+    written, so a word of another language can still be spelt in pieces that occur in the target language, too; and
+    words of the target language may be lost if its text is small."""
 
     name: Literal["gated"]
     share: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """A token is never written if no more than this share of its uses is in the target language, where all languages
-    count as equally long. 0: only tokens that the target language's text has not."""
+    """A token is never written if at most this share of its uses is in the target language, where all languages count
+    as equally long. 0: only tokens that do not occur in the target language's text."""
     where: Literal["everywhere", "first"] = "everywhere"
-    """`first`: only the first token of the answer is constrained: it must be one with which a line of the target
-    language's text begins. This is a control for prior tokens: it gives the model the language, and nothing else."""
+    """`first`: only the first token of the answer is constrained: it must be the first token of a line of the target
+    language's text. This is a control for prior tokens: it sets the language of the answer, but no word of it."""
 
     @model_validator(mode="after")
     def _share_of_all(self) -> GatedDecoder:
@@ -119,13 +119,13 @@ class SteeredDecoder(Guided):
 
     name: Literal["steered"]
     strength: NonNegativeFloat = 1.0
-    """What the added vector is multiplied by. 0 is offline decoding."""
+    """Factor of the added vector. 0 is offline decoding."""
     source: NonNegativeFloat = 1.0
     """Weight of the source language's vector, which is subtracted."""
     length: Literal["unit", "own"] = "unit"
     """Length of the added vector before it is multiplied. `unit`: 1, as in the authors' runs; the right strength then
-    depends on the length of the model's hidden states. `own`: its own length. What is added after one layer is still
-    there after the next, so strengths well below 1 are enough; choose one on validation text."""
+    depends on the length of the model's hidden states. `own`: its own length. A vector added after one layer stays in
+    the hidden states of later layers, so strengths well below 1 are enough; choose one on validation text."""
     layers: Annotated[list[int], Field(min_length=1)] | None = None
     """Layers after which it is added, counted from 0, or from the end with negative numbers; null: all."""
     lines: PositiveInt = 1000
@@ -166,7 +166,7 @@ class SimultaneousDecoder(DecoderOptions):
     policy: Decoded | None = None
     """Another policy, like `{name: local-agreement, n: [2, 3]}`."""
     recompute: bool = False
-    """true: compute the keys and values of the response again after each word that is read, as models need that were
+    """true: compute the keys and values of the response again after each word that is read, for models that were
     trained on whole sentences or prefixes. false: keep them in the KV cache."""
     positions: Literal["plain", "group", "none"] = "plain"
     """Position ids with rotary positions. `plain`: the response continues after the source read so far. `group`: the
@@ -189,7 +189,7 @@ class SimultaneousDecoder(DecoderOptions):
     @classmethod
     def _different(cls, k: list[int] | None) -> list[int] | None:
         if k is not None and len(set(k)) < len(k):
-            raise ValueError(f"every value must be there once, not {k}")
+            raise ValueError(f"every value may be given only once, not {k}")
         return k
 
     @model_validator(mode="after")
@@ -197,10 +197,10 @@ class SimultaneousDecoder(DecoderOptions):
         if (self.k is None) == (self.policy is None):
             raise ValueError("give either `k`, the values of wait-k, or `policy`, another policy and its values")
         if self.policy is not None and self.stride > 1:
-            raise ValueError("`stride` belongs to `k`; write it into the policy, or leave it out")
+            raise ValueError("`stride` belongs to `k`; write it into the policy, or remove it")
         if self.policy is not None and self.legacy and self.policy.POLICY.adaptive():
-            text = f"the published code has no policy like {self.policy.name!r}, which asks the model"
-            raise ValueError(f"{text}; leave `legacy` out, or take `k`")
+            text = f"the published code has no policy like {self.policy.name!r}, which depends on the model's output"
+            raise ValueError(f"{text}; remove `legacy`, or use `k`")
         return self
 
     @property
@@ -214,7 +214,7 @@ class SimultaneousDecoder(DecoderOptions):
 
     @property
     def settings(self) -> list[str]:
-        """`k=1`, `k=3`, or as the policy names its points."""
+        """`k=1`, `k=3`, or the settings of another policy."""
         return [policy.setting for policy in self.policies]
 
     @property
@@ -223,11 +223,11 @@ class SimultaneousDecoder(DecoderOptions):
         return sum(1 + policy.fewer for policy in self.policies)
 
     def values_of(self, axis: str) -> list[Any] | None:
-        """The values of the policy, where the axis is its own."""
+        """The policy's values on its axis; None for another axis."""
         return [getattr(policy, axis) for policy in self.policies] if axis == self.policies[0].AXIS else None
 
     def at(self, axis: str, value: str) -> Self:
-        """This decoder at one of its points."""
+        """This decoder with one value on its axis."""
         if self.policy is None:
             return super().at(axis, value)
         chosen = [known for known in self.values_of(axis) or [] if str(known) == value]
@@ -311,13 +311,13 @@ def brought() -> dict[str, type[DecoderOptions]]:
         TypeError: a module has no such class, or the class has another name in YAML than in the registry.
     """
     own = {name for options in OWN for name in get_args(options.model_fields["name"].annotation)}
-    found = {}
+    classes = {}
     for name in sorted(registry.REGISTRY["decoder"].keys() - own):
-        found[name] = options = getattr(registry.module_of("decoder", name), "Options", DecoderOptions)
+        classes[name] = options = getattr(registry.module_of("decoder", name), "Options", DecoderOptions)
         if "name" not in options.model_fields or get_args(options.model_fields["name"].annotation) != (name,):
             place = registry.REGISTRY["decoder"][name]
             raise TypeError(f"{place} needs a class `Options(DecoderOptions)` with `name: Literal[{name!r}]`")
-    return found
+    return classes
 
 
 BROUGHT = brought()

@@ -208,7 +208,7 @@ class KnownModel(HubModel):
     alibi: bool | None = False
     licence: str
     gated: bool
-    """Whether the hub asks for an account that has accepted the licence (`HF_TOKEN`)."""
+    """Whether the download needs an account that has accepted the licence (`HF_TOKEN`)."""
     languages: str
     """For the table in config/README.md."""
 

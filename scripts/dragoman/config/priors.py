@@ -10,7 +10,7 @@ from dragoman.config.base import Language, Name, Pair, Strict, Texts
 
 Unit = Literal["token", "word", "character"]
 LONGEST = 5
-"""Most prior tokens, words or characters that a decoding may be given."""
+"""Maximum number of prior tokens, words or characters."""
 
 
 class NoPrior(Strict):
@@ -52,7 +52,7 @@ class RefinedPrior(Strict):
     hypotheses: str | None = None
     """Path of a hypotheses.jsonl of this project, decoded from the same sources; may hold {pair}."""
     setting: str = ""
-    """Which setting of `hypotheses` to use."""
+    """The setting of `hypotheses` to use."""
     system: Name | None = None
     """Another system of the experiment, whose hypotheses are used."""
 
@@ -73,7 +73,7 @@ class PseudoPrior(Strict):
     """Instead of files: a corpus whose training text has word alignments. The entry of a word is the word that it is
     most often aligned with; the dictionary is sorted by frequency, frequent words first."""
     word: Literal["first_known", "first", "keyword"] = "first_known"
-    """Which source word is looked up. `first_known`: the first with an entry. `first`: the first of all (for tags).
+    """The source word that is looked up. `first_known`: the first with an entry. `first`: the first of all (for tags).
     `keyword`: the word with an entry that has the highest product of its count in the source and the logarithm of its
     rank in the dictionary, which begins with the most frequent words."""
     words: PositiveInt = 1

@@ -1,18 +1,19 @@
-"""Tunings that are trained several times with one key varied, written out: one tuning and one system for each value.
+"""Sweeps, written out: a tuning that is trained with several values of one key becomes one tuning and one system per
+value.
 
-What they are called, `name,axis=value`, no configuration can call anything itself, so the two never meet.
+Their names have the form `name,axis=value`. Names in a configuration have no comma or `=`, so they are never the same.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:  # scoring texts reads names only, and the models of configurations take longer to load than to score
+if TYPE_CHECKING:  # scoring texts needs only names, and importing the typed models takes longer than scoring
     from dragoman.config import Experiment, System, Tuning
 
 
 def variant(name: str, axis: str, value: str) -> str:
-    """What a tuning or system is called at one point of its sweep."""
+    """The name of a tuning or system at one point of its sweep."""
     return f"{name},{axis}={value}"
 
 
@@ -23,27 +24,27 @@ def split(name: str) -> tuple[str, str]:
 
 
 def joined(*settings: str) -> str:
-    """Settings of model and decoder as one: each once, in order."""
+    """Settings of model and decoder as one text, without duplicates and empty ones, in order."""
     return ", ".join(dict.fromkeys(filter(None, settings)))
 
 
 def at(tuning: Tuning, value: str) -> Tuning:
-    """A swept tuning at one of its values.
+    """A swept tuning with one of its values.
 
     Raises:
-        KeyError: the tuning has no such key.
+        KeyError, IndexError, TypeError, ValueError: the tuning has no such key.
         ValidationError: the key cannot have that value.
     """
     from dragoman.config import Tuning
 
     assert tuning.sweep is not None
-    whole = tuning.model_dump(exclude_unset=True, exclude={"sweep"})
+    copied = tuning.model_dump(exclude_unset=True, exclude={"sweep"})
     *path, last = tuning.sweep.key.split(".")
-    place: Any = whole
+    holder: Any = copied
     for step in path:
-        place = place[int(step)] if isinstance(place, list) and step.isdecimal() else place[step]
-    place[int(last) if isinstance(place, list) else last] = tuning.sweep.values[value]
-    return Tuning.model_validate(whole)
+        holder = holder[int(step)] if isinstance(holder, list) and step.isdecimal() else holder[step]
+    holder[int(last) if isinstance(holder, list) else last] = tuning.sweep.values[value]
+    return Tuning.model_validate(copied)
 
 
 def written_out(experiment: Experiment) -> Experiment:

@@ -138,10 +138,10 @@ def links(pharaoh: str) -> list[Link]:
     Raises:
         ValueError: the line is not in Pharaoh format.
     """
-    found = []
+    pairs = []
     for item in pharaoh.split():
         source, dash, target = item.partition("-")
         if not (dash and source.isdecimal() and target.isdecimal()):
             raise ValueError(f"a word alignment is like '0-0 1-2', not {pharaoh!r}")
-        found.append((int(source), int(target)))
-    return found
+        pairs.append((int(source), int(target)))
+    return pairs

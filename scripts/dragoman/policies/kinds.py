@@ -31,7 +31,7 @@ def _listed(value: Any) -> Any:
 
 def _different(values: list[Any]) -> list[Any]:
     if len(set(values)) < len(values):
-        raise ValueError(f"every value must be there once, not {values}")
+        raise ValueError(f"every value may be given only once, not {values}")
     return values
 
 
@@ -54,11 +54,11 @@ def registered() -> dict[str, type[Policy]]:
     Raises:
         TypeError: a policy is registered under another name than its own.
     """
-    found = {name: registry.module_of("policy", name) for name in registry.names("policy")}
-    for name, policy in found.items():
+    policies = {name: registry.module_of("policy", name) for name in registry.names("policy")}
+    for name, policy in policies.items():
         if get_args(policy.model_fields["name"].annotation) != (name,):
             raise TypeError(f"registry.py calls {policy.__name__} {name!r}, so its `name` must be Literal[{name!r}]")
-    return found
+    return policies
 
 
 POLICIES = registered()
