@@ -422,13 +422,13 @@ FAULTS: list[tuple[str, Callable[[Hub], object], str, list[str]]] = [
         "500",
         lambda hub: hub.fail("/api/", status=500, times=9),
         DOWNLOAD,
-        ["answers with status 500", "run again later"],
+        ["responds with status 500", "run again later"],
     ),
     (
         "503 of the bytes",
         lambda hub: hub.fail("/cdn/", status=503, times=9),
         DOWNLOAD,
-        ["answers with status 503", "the download continues where it stopped"],
+        ["responds with status 503", "the download continues where it stopped"],
     ),
     (
         "stalls",

@@ -227,7 +227,7 @@ def test_no_network(tmp_path: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch) -
 
 def test_not_a_hub(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hub_server._Handler._answer", lambda self, *_: self._send(200, b"<html>", {}))
-    refused("does not answer like a hub", folder=tmp_path / "m")
+    refused("does not respond like a hub", folder=tmp_path / "m")
 
 
 def test_offline_switch(hub: Hub, tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
-"""Fetch files of the Hugging Face hub: one commit, only the files asked for, each one checked, never a program.
+"""Downloads from the Hugging Face hub: only the requested files of one commit, each one checked, never a program.
 
-The hub's own library finds the commit, knows the token and forms the addresses. The bytes are streamed here, because
-its downloads into a folder start a broken file again from its first byte, and these files are gigabytes.
+The hub's own library resolves the commit, reads the token and builds the addresses. The bytes are streamed here, since
+that library's downloads into a folder restart an interrupted file at its first byte, and these files are gigabytes.
 """
 
 from __future__ import annotations
@@ -40,13 +40,14 @@ MODEL_FILES = [
     "model-*.safetensors",
     "model.safetensors.index.json",
 ]
-"""What a causal language model needs. `consolidated.safetensors` and the like hold the same weights a second time."""
+"""Files of a causal language model. `consolidated.safetensors` and the like are left out, since they hold the same
+weights a second time."""
 
 PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 
 
 class File(NamedTuple):
-    """A file as the hub lists it. `sha256` is known of large files (LFS), `blob` is git's name of small ones."""
+    """A file as the hub lists it. `sha256` is given for large files (LFS); `blob` is the git hash of small files."""
 
     name: str
     size: int | None
@@ -55,7 +56,7 @@ class File(NamedTuple):
 
 
 def matches(name: str, patterns: Iterable[str]) -> bool:
-    """Whether a file's path fits a glob. `*` stays within one folder, so `*.json` means the top folder only."""
+    """Whether a file's path matches a glob. `*` does not match `/`, so `*.json` matches in the top folder only."""
     parts = name.split("/")
     return any(
         len(parts) == len(globs) and all(map(fnmatchcase, parts, globs))
@@ -64,13 +65,13 @@ def matches(name: str, patterns: Iterable[str]) -> bool:
 
 
 def fetch(kind: Kind, repo: str, revision: str, patterns: Sequence[str], folder: Path) -> dict[str, Any]:
-    """Bring the files of a repository that match `patterns` into `folder`, and return the manifest written there.
+    """Download the files of a repository that match `patterns` into `folder`, and return the manifest written there.
 
-    A folder that is complete for this repository, revision and patterns is taken as it is, without network. What an
-    interrupted call had fetched, to the last byte, is kept beside the folder and taken up.
+    A folder that is complete for this repository, revision and patterns is used without network. The bytes that an
+    interrupted call has fetched are kept next to the folder, and the next call continues after them.
 
     Raises:
-        HubError: with what to do about it.
+        HubError: the files cannot be fetched; the message says what to do.
     """
     folder = Path(folder)
     asked = {"kind": kind, "repo": repo, "patterns": sorted(patterns)}
@@ -89,7 +90,7 @@ def fetch(kind: Kind, repo: str, revision: str, patterns: Sequence[str], folder:
 
     (folder / MANIFEST).unlink(missing_ok=True)
     names = {file.name for file in chosen}
-    for file in listed:  # whole files that an earlier call was asked for stay
+    for file in listed:  # complete files of an earlier call with other patterns are kept
         if file.name not in names and any(_is_right(where / file.name, file) for where in (work, folder)):
             names.add(file.name)
     for name in set(old) - names:
@@ -103,7 +104,7 @@ def fetch(kind: Kind, repo: str, revision: str, patterns: Sequence[str], folder:
     return read_manifest(folder)
 
 
-# ------------------------------------------------------------------------------------------------------- what is there
+# ------------------------------------------------------------------------------------------------------ files and list
 
 
 def _complete(folder: Path, asked: dict[str, Any], revision: str) -> dict[str, Any] | None:
@@ -116,7 +117,7 @@ def _complete(folder: Path, asked: dict[str, Any], revision: str) -> dict[str, A
 
 
 def _files_of_ours(folder: Path, patterns: Sequence[str]) -> list[str]:
-    """Files an earlier fetch left in `folder`, which may be removed; any other file there is an error."""
+    """Files of an earlier fetch in `folder`, which may be removed; any other file there is an error."""
     listed: set[str] = set()
     if (folder / MANIFEST).is_file():
         try:
@@ -151,7 +152,7 @@ def _list(place: Place) -> tuple[str, list[File]]:
     except HFValidationError as error:
         raise HubError(f"{place.repo!r} is not a repository id like `owner/name`: {error}") from None
     except (ValueError, TypeError, KeyError) as error:
-        raise HubError(f"{place.endpoint} does not answer like a hub ({error}); check HF_ENDPOINT") from None
+        raise HubError(f"{place.endpoint} does not respond like a hub ({error}); check HF_ENDPOINT") from None
     if not info.sha:
         raise HubError(f"{place.endpoint} names no commit for {place.repo}; check HF_ENDPOINT")
     files = []
@@ -162,7 +163,7 @@ def _list(place: Place) -> tuple[str, list[File]]:
 
 
 def _choose(place: Place, listed: list[File], patterns: Sequence[str]) -> list[File]:
-    """The files to fetch, or an error that says what is missing and what is there instead."""
+    """The files to fetch. The error for a missing file lists the files that the repository has."""
     names = [file.name for file in listed]
     chosen = [file for file in listed if matches(file.name, patterns)]
     for name in (file.name for file in chosen):
@@ -188,10 +189,10 @@ def _choose(place: Place, listed: list[File], patterns: Sequence[str]) -> list[F
                 "AutoModelForCausalLM.from_pretrained(ID).save_pretrained(FOLDER) and the same with AutoTokenizer, "
                 "then use `source: local`; or see whether its page offers a `refs/pr/N` revision with safetensors"
             )
-        if found := [name for name in names if name.endswith(".gguf")]:
+        if gguf := [name for name in names if name.endswith(".gguf")]:
             raise HubError(
-                f"{place.page} at {place.revision} has its weights as GGUF: {few(found)}. Name one of them: "
-                f"{{source: gguf, id: {place.repo}, revision: {place.revision}, files: [{found[0]}]}}"
+                f"{place.page} at {place.revision} has its weights as GGUF: {few(gguf)}. Name one of them: "
+                f"{{source: gguf, id: {place.repo}, revision: {place.revision}, files: [{gguf[0]}]}}"
             )
         raise HubError(f"there is no *.safetensors file; {there}")
     if "config.json" not in {file.name for file in chosen}:
@@ -203,7 +204,7 @@ def _choose(place: Place, listed: list[File], patterns: Sequence[str]) -> list[F
 
 
 def _is_right(path: Path, file: File) -> bool:
-    """Whether a file is there with the content the hub states; False where it states none."""
+    """Whether a file exists with the size and hash that the hub lists; False if the hub lists no hash."""
     if not path.is_file() or (file.size is not None and path.stat().st_size != file.size):
         return False
     if file.sha256:
@@ -215,12 +216,12 @@ def _is_right(path: Path, file: File) -> bool:
 
 
 def _download(place: Place, commit: str, file: File, work: Path) -> None:
-    """Stream one file into `work`, going on where its `.part` ends."""
+    """Stream one file into `work`, continuing at the end of its `.part` file."""
     key = file.sha256 or file.blob
     part = work / f"{file.name}.{(key or 'unknown')[:16]}.part"
     part.parent.mkdir(parents=True, exist_ok=True)
     if key is None:
-        part.unlink(missing_ok=True)  # nothing says that its beginning is of the same content
+        part.unlink(missing_ok=True)  # without a hash, its beginning may be from another version
     url = hf_hub_url(place.repo, file.name, repo_type=place.kind, revision=commit, endpoint=place.endpoint)
 
     def size() -> int:
@@ -240,7 +241,7 @@ def _download(place: Place, commit: str, file: File, work: Path) -> None:
 
 
 def _stream(url: str, part: Path, start: int, size: int | None) -> None:
-    # Asked not to compress: a byte range of a compressed answer would be a range of something else.
+    # without compression, since a byte range of a compressed response is not a byte range of the file
     headers = {**build_hf_headers(), "Accept-Encoding": "identity"}
     if start:
         headers["Range"] = f"bytes={start}-"
@@ -249,18 +250,18 @@ def _stream(url: str, part: Path, start: int, size: int | None) -> None:
             part.unlink(missing_ok=True)
             raise Interrupted("the server has no such byte range; starting again")
         hf_raise_for_status(response)
-        goes_on = response.status_code == 206 and response.headers.get("Content-Range", "").startswith(
+        continues = response.status_code == 206 and response.headers.get("Content-Range", "").startswith(
             f"bytes {start}-"
         )
-        with open(part, "ab" if goes_on else "wb") as target:
-            for chunk in response.iter_bytes():  # as they come: larger chunks would be lost with the connection
+        with open(part, "ab" if continues else "wb") as target:
+            for chunk in response.iter_bytes():  # in the size received, since a broken connection loses a partial chunk
                 target.write(chunk)
     if size is not None and part.stat().st_size < size:
         raise Interrupted(f"the connection ended after {part.stat().st_size} of {size} bytes")
 
 
 def _remove(work: Path) -> None:
-    """Remove the folder of unfinished downloads, and in it only what a fetch can have put there."""
+    """Remove the folder of unfinished downloads."""
     for path in sorted(work.rglob("*"), reverse=True):
         path.rmdir() if path.is_dir() else path.unlink()
     if work.is_dir():

@@ -1,6 +1,7 @@
-"""Requests to the Hugging Face hub: where they go, how patiently they are made, and what a failure means.
+"""Requests to the Hugging Face hub: addresses, repeated attempts, and error messages.
 
-The hub's own library knows the token and names its errors. Its patience is not used: it differs from call to call.
+The hub's own library reads the token and classifies errors. Its repeated attempts are not used, since they differ
+between its functions.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from huggingface_hub import constants
 from huggingface_hub.errors import (
     GatedRepoError,
     HfHubHTTPError,
-    HTTPError,  # the base of every error of its HTTP library
+    HTTPError,  # base class of all errors of its HTTP library
     OfflineModeIsEnabled,
     RevisionNotFoundError,
 )
@@ -28,23 +29,24 @@ Kind = Literal["model", "dataset"]
 Result = TypeVar("Result")
 
 PAUSES = (1, 2, 4, 8)
-"""Seconds before each further attempt. Whenever an attempt brought new bytes the count starts again."""
+"""Seconds before each further attempt. After an attempt that brought new bytes, the sequence starts again."""
 LONGEST_PAUSE = 300
-"""The hub counts requests over five minutes; a server that asks us to wait longer is not waited for."""
+"""Maximum pause in seconds. The hub counts requests over five minutes; if a server requests more, the download
+fails."""
 PASSING = {408, 425, 429, 500, 502, 503, 504}
-"""Status codes that another attempt may cure."""
+"""Status codes of errors that may be temporary."""
 
 
 class HubError(ValueError):
-    """Something could not be fetched; the message says what to do about it."""
+    """A download that failed; the message says what to do."""
 
 
-class Interrupted(Exception):  # noqa: N818 - caught and explained, never seen
-    """The stream ended before the file did."""
+class Interrupted(Exception):  # noqa: N818 - always caught in `patiently`
+    """The stream ended before the end of the file."""
 
 
 class Place(NamedTuple):
-    """What is fetched from where, for requests and for messages."""
+    """A repository at a revision, and the folder that it is downloaded into."""
 
     kind: Kind
     repo: str
@@ -53,7 +55,7 @@ class Place(NamedTuple):
 
     @property
     def endpoint(self) -> str:
-        """The hub's address: read now, and not when the hub's library was imported."""
+        """The hub's address, read from the environment at each call, since the hub's library reads it at import."""
         return (os.environ.get("HF_ENDPOINT") or constants.ENDPOINT).rstrip("/")
 
     @property
@@ -62,12 +64,21 @@ class Place(NamedTuple):
 
 
 def timeout() -> float:
-    """Seconds without a byte after which a connection counts as dead."""
+    """Seconds without a byte after which a connection is given up."""
     return float(os.environ.get("HF_HUB_DOWNLOAD_TIMEOUT") or 30)
 
 
 def patiently(action: Callable[[], Result], place: Place, progress: Callable[[], int] = lambda: 0) -> Result:
-    """Call `action`; when it fails of something that may pass, wait and call again, a few times."""
+    """Call `action`; after an error that may be temporary, pause and call it again.
+
+    Args:
+        action: a request.
+        place: for error messages.
+        progress: number of bytes fetched so far.
+
+    Raises:
+        HubError: the error is permanent, or occurred after the last pause.
+    """
     pauses = iter(PAUSES)
     while True:
         before = progress()
@@ -95,7 +106,8 @@ def _may_pass(error: Exception) -> bool:
 
 
 def _asked_pause(error: Exception) -> int:
-    """Seconds the server wants us to wait, by either of the headers in use."""
+    """Seconds to wait according to the response: from Retry-After, or from the rate limit headers; 0 if neither is
+    there."""
     if not isinstance(error, HfHubHTTPError):
         return 0
     value = error.response.headers.get("Retry-After", "")
@@ -109,7 +121,7 @@ def _shown(error: Exception) -> str:
 
 
 def _explained(error: Exception, place: Place) -> HubError:
-    """What happened and what to do. Addresses of requests are left out: they may hold a signature."""
+    """The error with what to do. Addresses of requests are left out, since they may hold a signature."""
     status, token = _status(error), "is set, but" if get_token() else "is not set, and"
     elsewhere = f"or download it on another machine and copy it to {place.folder}"
     if isinstance(error, OfflineModeIsEnabled):
@@ -130,7 +142,7 @@ def _explained(error: Exception, place: Place) -> HubError:
         return HubError(f"{place.endpoint} limits the number of requests (status 429); wait some minutes and run again")
     if status is not None:
         return HubError(
-            f"{place.endpoint} answers with {_shown(error)}; run again later; the download continues where it stopped"
+            f"{place.endpoint} responds with {_shown(error)}; run again later; the download continues where it stopped"
         )
     return HubError(
         f"no network connection to {place.endpoint}, or it was interrupted: {_shown(error)}. Run again to continue "
@@ -139,7 +151,7 @@ def _explained(error: Exception, place: Place) -> HubError:
 
 
 def _revisions(place: Place) -> str:
-    """Branches, tags and converted branches, for a message; asked for directly, with a time limit."""
+    """Branches, tags and converted branches, for a message; from a direct request, which has a time limit."""
     url = f"{place.endpoint}/api/{place.kind}s/{place.repo}/refs"
     try:
         answer = get_session().get(url, headers=build_hf_headers(), timeout=timeout()).json()
@@ -150,6 +162,6 @@ def _revisions(place: Place) -> str:
 
 
 def few(names: Sequence[str], most: int = 12) -> str:
-    """Names for a message: the first of them, and how many more there are."""
+    """The first names for a message, and the number of the others."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return (", ".join(names[:most]) or "nothing") + more

@@ -1,1 +1,1 @@
-"""How jobs run on this machine: locks of a results folder, and a worker that has imported what every job imports."""
+"""Running jobs on this machine: locks of a results folder, and a worker that shares its imports with all jobs."""

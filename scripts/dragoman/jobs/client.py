@@ -1,6 +1,6 @@
-"""Hand a job to the worker (`worker.py`): `python -I -S client.py ADDRESS SCRIPT [ARGUMENT ...]`.
+"""Send a job to the worker (`worker.py`): `python -I -S client.py ADDRESS SCRIPT [ARGUMENT ...]`.
 
-It starts in hundredths of a second, so it imports little.
+It imports few modules, so that it starts in hundredths of a second.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import sys
 
 FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 BYTES = 8
-"""Every message but the request itself is one whole number of this many bytes."""
+"""Every message except the request is one whole number of this many bytes."""
 BUSY, READY = 0, 1
 
 
@@ -26,16 +26,17 @@ def receive(connection: socket.socket) -> int:
     """Wait for one number.
 
     Raises:
-        ConnectionError: the other side has ended.
+        ConnectionError: the other process has ended.
     """
     data = connection.recv(BYTES, socket.MSG_WAITALL)
     if len(data) < BYTES:
-        raise ConnectionError("the other side has ended")
+        raise ConnectionError("the other process has ended")
     return int.from_bytes(data, "big")
 
 
 def main(address: str, *command: str) -> None:
-    """Run `python COMMAND` in a copy of the worker and end as it ends; without a worker, become that command."""
+    """Run `python COMMAND` in a copy of the worker, and exit with its code. Without a worker, the client executes
+    the command in its own process."""
     connection = socket.socket(socket.AF_UNIX)
     try:
         connection.connect(address)
@@ -44,14 +45,14 @@ def main(address: str, *command: str) -> None:
         ready = False
     if not ready:
         os.execv(sys.executable, [sys.executable, *command])
-    folder = os.getcwd()  # noqa: PTH109 (pathlib takes as long to import as all the rest)
+    folder = os.getcwd()  # noqa: PTH109 (importing pathlib takes as long as all other imports)
     request = json.dumps([command, folder, dict(os.environ)]).encode()
     try:
         socket.send_fds(connection, [len(request).to_bytes(BYTES, "big")], [0, 1, 2])
         connection.sendall(request)
         job = receive(connection)
-        for each in FORWARDED:
-            signal.signal(each, lambda number, _: os.kill(job, number))
+        for signal_number in FORWARDED:
+            signal.signal(signal_number, lambda number, _: os.kill(job, number))
         sys.exit(receive(connection))
     except ConnectionError:
         sys.exit("the process that runs the jobs has ended (was there too little memory?); run again")

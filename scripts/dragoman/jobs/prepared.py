@@ -1,7 +1,7 @@
-"""Imports and digests that nearly every job needs. The worker makes them once, by importing this module.
+"""Imports and digests that nearly every job needs. The worker imports this module once, and so all jobs share them.
 
-Configurations are checked with the options of every method and metric, so all that is registered is imported. The
-fingerprint of a job's code needs a digest of every file and the versions of the libraries, which are kept.
+All registered modules are imported, since a configuration is checked with the options of every method and metric. The
+digest of every file and the versions of the libraries are computed, since the fingerprint of a job's code needs them.
 """
 
 from __future__ import annotations

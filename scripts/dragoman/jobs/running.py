@@ -1,9 +1,9 @@
 """Locks of a results folder, so that only one run of the workflow, with its jobs, uses it at a time.
 
-`RESULTS/.running` has a file for each of these processes. The process keeps it locked while it lives, and removes it
-when it ends. The lock is the operating system's, so it ends with its process, also by a kill or a power loss.
-Snakemake's own lock and its marks on incomplete files are files that remain: after a kill it refuses to run until
---unlock and --rerun-incomplete are given.
+`RESULTS/.running` has a file for each of these processes. A process locks its file while it runs, and removes it at the
+end. The operating system releases the lock when the process ends, also after a kill or a power loss. Snakemake's own
+lock and its marks of incomplete files are files that remain: after a kill, Snakemake refuses to run without --unlock
+and --rerun-incomplete.
 """
 
 from __future__ import annotations
@@ -22,22 +22,23 @@ from typing import Any
 log = logging.getLogger(__name__)
 
 RUN = "snakemake"
-"""The file of the run; every other file is a job's."""
+"""Name of the run's file; every other file belongs to a job."""
 
 
 def folder(results: Path) -> Path:
-    """Where the files of the processes are."""
+    """The folder with the files of the processes."""
     return results.absolute() / ".running"
 
 
 def lock(path: Path, wait: bool = False) -> int | None:
-    """Lock a file, which is made if it is not there, and write into it who has it.
+    """Lock a file, which is created if it does not exist, and write this process's number and command into it.
 
     Args:
-        wait: until another process gives it up.
+        path: the file.
+        wait: wait until no other process has the lock.
 
     Returns:
-        Its descriptor, for `unlock`; None where another process has the lock.
+        The file's descriptor, for `unlock`; None if another process has the lock.
 
     Raises:
         OSError: the file cannot be written, or its file system has no locks.
@@ -47,7 +48,7 @@ def lock(path: Path, wait: bool = False) -> int | None:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-            # its last owner may have removed it since it was opened, and then another process could make a new one
+            # its last owner may have removed the file after it was opened; a lock of a removed file protects nothing
             with suppress(FileNotFoundError):
                 if os.path.samestat(os.fstat(descriptor), path.stat()):
                     os.ftruncate(descriptor, 0)
@@ -63,7 +64,7 @@ def lock(path: Path, wait: bool = False) -> int | None:
 
 
 def unlock(path: Path, descriptor: int) -> None:
-    """Remove a file that `lock` has locked, and give up the lock."""
+    """Remove a file that `lock` has locked, and release the lock."""
     path.unlink(missing_ok=True)
     os.close(descriptor)
 
@@ -82,20 +83,21 @@ def owner(path: Path) -> str:
 
 
 def job(results: Path) -> None:
-    """Count as a job of a results folder until this process ends."""
+    """Register this process as a job of a results folder until it ends."""
     path = folder(results) / f"{socket.gethostname()}-{os.getpid()}"
-    with suppress(OSError):  # without locks there, the run could not see them either
+    with suppress(OSError):  # if the file system has no locks, the run does not use them either
         if (descriptor := lock(path)) is not None:
             atexit.register(unlock, path, descriptor)
 
 
 @contextmanager
 def run(results: Path) -> Iterator[None]:
-    """Be the only run of a results folder. Jobs that a killed run has left behind are waited for: they still write.
+    """Hold the lock of a results folder, so that this is its only run. It first waits for jobs of a killed run, since
+    these jobs still write.
 
     Raises:
-        BlockingIOError: another run is at work; the message names it.
-        OSError: nothing can be locked there.
+        BlockingIOError: another run uses the folder; the message names it.
+        OSError: files cannot be locked there.
     """
     path = folder(results) / RUN
     if (descriptor := lock(path)) is None:
@@ -110,7 +112,7 @@ def run(results: Path) -> Iterator[None]:
 
 
 def _clear(results: Path, wait: bool) -> None:
-    """Remove the files of jobs that have ended, and wait for those that have not, if so asked."""
+    """Remove the files of jobs that have ended. With `wait`, wait for the other jobs, and remove their files, too."""
     for path in sorted(folder(results).iterdir()):
         if path.name == RUN:
             continue
@@ -123,15 +125,15 @@ def _clear(results: Path, wait: bool) -> None:
 
 
 def guard(workflow: Any, results: Path) -> None:
-    """Make a Snakemake workflow the only run of its results folder, let it make incomplete files again by itself, and
-    keep its scheduler from idle work.
+    """Make a Snakemake workflow the only run of its results folder, with --rerun-incomplete, and without Snakemake's
+    default limit of jobs.
 
-    A Snakefile is read before Snakemake puts the settings of the command line into `workflow`, so it cannot change them
-    itself. `workflow.execute` is called next, with all settings in force, and only for runs and dry runs: not for
-    --unlock, --report and the like. So this wraps it.
+    A Snakefile is read before Snakemake puts the settings of the command line into `workflow`, so it cannot change
+    them. Therefore this wraps `workflow.execute`, which is called next, with all settings, and only for runs and dry
+    runs (--unlock, --report and the like do not call it).
 
     Raises:
-        SystemExit: by `workflow.execute`, where another run is at work.
+        SystemExit: raised by `workflow.execute` if another run uses the folder.
     """
     from snakemake_interface_executor_plugins.settings import ExecMode
 
@@ -139,7 +141,7 @@ def guard(workflow: Any, results: Path) -> None:
 
     def guarded(**given: Any) -> None:
         with ExitStack() as held:
-            if workflow.exec_mode == ExecMode.DEFAULT:  # else it is the Snakemake inside a job, and its run is guarded
+            if workflow.exec_mode == ExecMode.DEFAULT:  # else this is Snakemake within a job, whose run has the lock
                 workflow.dag_settings.force_incomplete = True
                 _without_default_limit(workflow.scheduling_settings)
                 if workflow.execution_settings.lock and not given["executor_plugin"].common_settings.dryrun_exec:
@@ -158,11 +160,11 @@ def guard(workflow: Any, results: Path) -> None:
 
 
 def _without_default_limit(settings: Any) -> None:
-    """Remove Snakemake's default limit of 100 jobs a second; another limit, which somebody asked for, stays.
+    """Remove Snakemake's default limit of 100 jobs a second; any other limit was set by the user and stays.
 
-    With a limit, the scheduler of Snakemake 9.27 sets a timer when jobs are waiting, and one more for every job that
-    has ended. Each timer makes it look at all ready jobs once a second. In a run of 700 jobs, that took over 250 CPU
-    seconds for the first 183 jobs.
+    With a limit, the scheduler of Snakemake 9.27 sets a timer when jobs are waiting, and another one for every job that
+    has ended. Each timer checks all ready jobs once a second. In a run of 700 jobs, that took over 250 CPU seconds for
+    the first 183 jobs.
     """
     limit = settings.max_jobs_per_timespan
     if limit is not None and (limit.max_jobs, limit.timespan) == (100, 1):

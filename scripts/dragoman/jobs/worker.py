@@ -1,17 +1,17 @@
-"""One process that has imported what every job imports, and is copied for each job.
+"""A worker: one process that has imported the libraries that jobs need, and forks for each job.
 
 A job spends 3 CPU seconds on importing torch, transformers and the like, often more than on its work. So on one
 machine the workflow starts a worker, which imports them once (`start`). A job's command is then a small client
-(`client.py`): it hands the worker its arguments, environment, folder and open files. The worker forks. The copy runs
-the script as `python SCRIPT ...` would; the client passes signals on to it, and ends with its exit code.
+(`client.py`), which sends its arguments, environment, folder and open files to the worker. The worker forks. The copy
+runs the script as `python SCRIPT ...` would; the client forwards signals to it, and ends with its exit code.
 
     the client ends early, also by SIGKILL     its job is killed
     the worker ends early                      its jobs are killed, and their clients fail
     Snakemake ends                             the worker ends
     there is no worker, or it is not ready     the client becomes `python SCRIPT ...` itself
-    this library's code changes                the same: the worker takes no more jobs
+    this library's code changes                the same, since the worker accepts no more jobs
 
-Linux only, and only where there is no GPU: the state of its driver does not survive a fork.
+Only on Linux and without a GPU, since the state of a GPU driver does not survive a fork.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from typing import NoReturn
 
 SCRIPTS = Path(__file__).resolve().parents[2]
 if __name__ == "__main__":
-    sys.path[0] = str(SCRIPTS)  # of a script in a package, Python puts the package's folder there
+    sys.path[0] = str(SCRIPTS)  # Python has put the folder of this file there
 
 from dragoman.jobs.client import BUSY, BYTES, READY, send  # noqa: E402
 
@@ -63,17 +63,17 @@ PRELOADED = (
     "dragoman.reporting.page",
     "dragoman.training.loop",
 )
-"""What the worker imports. A job imports by itself what else it needs."""
+"""Modules that the worker imports. A job imports all others itself."""
 
 FEWEST = 6
-"""Jobs that a run must have for a worker to be worth its own start."""
+"""Minimum number of jobs for which a worker saves more time than its own start takes."""
 
 PR_SET_PDEATHSIG = 1
-"""Of prctl: which signal a process gets when its parent ends."""
+"""Operation of prctl: set the signal that a process gets when its parent ends."""
 
 
 def suits(jobs: int) -> bool:
-    """Whether a run of this many jobs is quicker with a worker, and can have one on this machine."""
+    """Whether a run of this many jobs is faster with a worker, and a worker is possible on this machine."""
     accelerators = [*Path("/dev").glob("nvidia[0-9]*"), *Path("/dev").glob("kfd")]
     return jobs >= FEWEST and sys.platform == "linux" and not accelerators
 
@@ -86,11 +86,12 @@ def start(log: Path, threads: int) -> str:
         threads: CPU threads of every job. Libraries read the number when they are imported.
 
     Returns:
-        a bash command that defines functions, one for each file of `scripts/` and named like it, that run the file in
-        the worker. They are in a file, so that Snakemake prints short commands where a job fails; where the worker has
-        ended and taken it along, jobs run without a worker.
+        A bash command that defines one function for each file of `scripts/`, with the file's name, which runs the file
+        in the worker. The functions are in a file, so that Snakemake prints short commands if a job fails. The worker
+        removes the file at its end; later jobs run without a worker.
     """
-    address = Path(tempfile.mkdtemp(prefix="dragoman-")) / "worker"  # of 100 characters at most, so not among results
+    # a socket's path has at most 107 characters, so the results folder may be too deep
+    address = Path(tempfile.mkdtemp(prefix="dragoman-")) / "worker"
     log.parent.mkdir(parents=True, exist_ok=True)
     environment = os.environ | {"OMP_NUM_THREADS": str(threads), "PYTHONDONTWRITEBYTECODE": ""}
     with open(log, "w", encoding="utf-8") as file:
@@ -110,30 +111,30 @@ def start(log: Path, threads: int) -> str:
 
 
 def _state_of_code() -> list[tuple[str, int]]:
-    """Every Python file of this library, and when it was changed."""
+    """Every Python file of this library, with the time of its last change in nanoseconds."""
     return sorted((str(path), path.stat().st_mtime_ns) for path in SCRIPTS.rglob("*.py"))
 
 
 class Worker:
-    """The process that is copied."""
+    """The process that forks for each job."""
 
     def __init__(self, address: Path, owner: int) -> None:
         """
         Args:
-            address: of a socket that does not exist yet.
-            owner: process id of Snakemake, with which the worker ends.
+            address: path of the socket, which does not exist yet.
+            owner: process id of Snakemake; the worker ends when this process ends.
 
         Raises:
             ProcessLookupError: Snakemake has ended already.
         """
         self.selector = selectors.DefaultSelector()
         self.clients: dict[int, socket.socket] = {}
-        """The connection of each job, by its process id."""
+        """Process id of a job -> connection to its client."""
         self._watch(os.pidfd_open(owner), "owner")
         for name in PRELOADED:
             importlib.import_module(name)
         gc.collect()
-        gc.freeze()  # a collection in a copy would touch, and so duplicate, all that was imported
+        gc.freeze()  # a collection in a copy would write to the pages of all imported objects, and so duplicate them
         self.code = _state_of_code()
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(f"{address}.new")
@@ -145,7 +146,8 @@ class Worker:
         self.selector.register(file, selectors.EVENT_READ, (what, job))
 
     def serve(self) -> list[str] | None:
-        """Fork a copy for each request. Returns None when the owner has ended; in a copy, the command it is to run."""
+        """Fork a copy for each request. Returns None in the worker when the owner has ended, and the command to run in
+        a copy."""
         while True:
             for key, _ in self.selector.select():
                 match key.data:
@@ -157,13 +159,13 @@ class Worker:
                         self.selector.unregister(key.fileobj)
                         os.close(key.fd)
                         self._report(job)
-                    case ("client", job) if job in self.clients:  # clients send nothing more: this one has ended
+                    case ("client", job) if job in self.clients:  # clients send nothing more, so this one has ended
                         self.selector.unregister(key.fileobj)
                         _kill(job)
 
     def _request(self) -> list[str] | None:
         connection, _ = self.listener.accept()
-        with connection, contextlib.suppress(ConnectionError, ValueError):  # a client that was killed on the way
+        with connection, contextlib.suppress(ConnectionError, ValueError):  # the client was killed during its request
             current = _state_of_code() == self.code
             send(connection, READY if current else BUSY)
             if not current:
@@ -194,9 +196,9 @@ class Worker:
                     send(connection, code if code >= 0 else 128 - code)
 
     def _become_a_job(self, worker: int, files: list[int], folder: str, environment: dict[str, str]) -> None:
-        os.setsid()  # a group of its own, which can be killed as a whole
+        os.setsid()  # a process group of its own, so that the job can be killed with its children
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != worker:  # the worker ended before that took effect
+        if os.getppid() != worker:  # the worker ended before prctl, so there will be no signal
             os._exit(1)
         self.selector.close()
         self.listener.close()
@@ -213,12 +215,12 @@ class Worker:
 def _kill(job: int) -> None:
     try:
         os.killpg(job, signal.SIGKILL)
-    except ProcessLookupError:  # it was forked a moment ago and has no group of its own yet
+    except ProcessLookupError:  # the job has not called setsid yet
         os.kill(job, signal.SIGKILL)
 
 
 def _run(command: list[str]) -> NoReturn:
-    """Run a script, and leave without taking apart all that was imported, which takes up to 2 seconds."""
+    """Run a script, and exit without the interpreter's finalisation, which takes up to 2 seconds with these imports."""
     sys.argv, code = command, 0
     try:
         runpy.run_path(command[0], run_name="__main__")
