@@ -581,7 +581,7 @@ def test_the_command_writes_what_can_be_read_again_and_the_page_shows_it(world, 
     assert claims.counts(found) == {"holds": 1, "fails": 0, "undecided": 0, "not run": 1}
     text = page.render(world.plan, [])
     assert text == page.render(world.plan, [])
-    assert "What the papers claim" in text and "good &gt; bad" in text and "the role &#39;best&#39;" in text
+    assert "The papers' claims" in text and "good &gt; bad" in text and "the role &#39;best&#39;" in text
     assert "0 of the 1 verdicts are." in text
     (tmp_path / "claims.jsonl").write_text(canonical(asdict(found[0]) | {"near": ["undecided"]}) + "\n")
     text = page.render(world.plan, [])

@@ -183,7 +183,7 @@ def test_variants_are_printed_under_the_tables() -> None:
     assert list(layout.variants) == ["stage 2, all directions"]
     text = markup.markdown(lay_out(tables.cells([], layout), layout))
     reason = layout.variants["stage 2, all directions"]
-    assert f"Variants, not the paper's own systems. stage 2, all directions: {reason}." in text
+    assert f"Variants of the paper's systems. stage 2, all directions: {reason}." in text
     changed = plan.config.model_copy(deep=True)
     changed.experiments["langaware"].systems["ours-all-directions"].__dict__["variant"] = "another reason"
     assert Plan(changed).table_spec("langaware") != plan.table_spec("langaware"), "tables are made again"

@@ -295,7 +295,7 @@ def test_two_worlds_side_by_side(world: World, tmp_path: Path, monkeypatch: pyte
     assert first.count(margin) == 3
     assert "gemma: " in first and "smollm: " in first
     assert "5 of 5 as claimed" in first and "28.9, threshold 8.7" not in first, "the smallest margin of five pairs"
-    assert "no system has the role &#39;prefix-rec&#39;" in second and "there the claim is another one" in second
+    assert "no system has the role &#39;prefix-rec&#39;" in second and "the claim was different then" in second
     for kind in ("csv", "md", "tex"):
         assert f'download="worlds.{kind}"' in text
     assert worlds.rows(found, {}) == [], "no other world, no table"

@@ -216,7 +216,7 @@ def test_numbers_of_latex_carry_their_intervals():
     numbers = re.findall(r"(?:^|& )(?:\\textbf{)?\d+\.\d", text, re.MULTILINE)
     # a row of numbers, a row of intervals below it
     assert len(re.findall(r"{\\scriptsize \[\d+\.\d, \d+\.\d\]}", text)) == len(numbers) > 6
-    assert "Of means over seeds and pairs, the mean of the bounds" in text
+    assert "For means over seeds and pairs, the bounds are averaged" in text
 
 
 def test_assumptions_stand_under_the_table_and_nowhere_else():

@@ -174,7 +174,7 @@ def test_every_model_of_the_tables_is_known_by_its_repositories():
 
 def test_the_page_shows_both_numbers_only_where_they_meet():
     text = page.render(plan(), [record(27.0)])
-    assert "3 numbers beside the paper" in text  # the paper's, its first run's, and those of a user's attempt
+    assert "3 numbers next to the paper" in text  # the paper's, its first run's, and those of a user's attempt
     assert "Not comparable: embedded world" in text and "29.13" in text and "−2.1" in text
     assert "beside the paper" not in page.render(plan(), [record(27.0, setting="k=9")])
 

@@ -1,1 +1,1 @@
-"""What people look at: tables, figures and the page. All of it is a view of records and can be made again."""
+"""Tables, figures and the page. All of them are made from records and other results, and can be made again."""

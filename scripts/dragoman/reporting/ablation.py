@@ -1,4 +1,4 @@
-"""A tuning's swept setting against what it does: one panel a metric and block of pairs, one curve a system."""
+"""Scores against the swept setting of a tuning: one panel per metric and block of pairs, one curve per system."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ if TYPE_CHECKING:
 ACROSS = 3
 """Panels side by side."""
 LEAST = 5.0
-"""Points that an axis spans at least, so that noise looks like noise."""
+"""Minimum range of a score axis, in points of the metric, so that noise does not look like an effect."""
 
 
 @styled
 def curves(frame: pd.DataFrame, layout: Layout, metrics: Sequence[str], swept: Collection[str]) -> Figure | None:
-    """Every metric against the settings of the swept systems; systems without settings are level lines.
+    """Every metric against the settings of the swept systems; systems without settings are horizontal lines.
 
-    Settings stand at even distances, in order, whatever they are: 0.01 and 1, or names.
+    Settings are drawn in order at equal distances, since they may differ by magnitudes or be names.
 
     Args:
-        frame: cells as `reporting.tables.cells` makes them.
-        layout: what the experiment promised.
-        metrics: those to draw.
+        frame: cells from `reporting.tables.cells`.
+        layout: rows and columns of the experiment.
+        metrics: metrics to draw.
         swept: keys of the systems with settings.
 
     Returns:
-        None where no swept system has a number.
+        None if no swept system has a number.
     """
     frame = frame[frame["value"].notna()]
     own = frame[frame["system"].isin(swept)]
@@ -60,7 +60,7 @@ def curves(frame: pd.DataFrame, layout: Layout, metrics: Sequence[str], swept: C
 def _draw(
     axes: Axes, frame: pd.DataFrame, layout: Layout, settings: Sequence[str], swept: Collection[str]
 ) -> list[tuple[str, float, float, dict[str, object]]]:
-    """One panel; (name, x, y, look) of the end of every line in it."""
+    """Draw one panel. Returns (name, x, y, look) of the end of every line."""
     ends: list[tuple[str, float, float, dict[str, object]]] = []
     last = len(settings) - 1
     styles = curved_and_level(layout, swept)
@@ -72,7 +72,7 @@ def _draw(
             places, values = [place for place, _ in points], [row.value for _, row in points]
             describe(*axes.plot(places, values, linewidth=1.6, **style | {"marker": "none"}), series=label)
             for place, row in points:
-                if row.spread == row.spread:
+                if row.spread == row.spread:  # not NaN
                     low_high = [row.value - row.spread, row.value + row.spread]
                     describe(*axes.plot([place, place], low_high, color=style["color"], linewidth=1), series=label)
                 (node,) = axes.plot([place], [row.value], markersize=4.5, color=style["color"], marker=style["marker"])

@@ -1,7 +1,8 @@
-"""A frame of cells as people read it: systems down, metric and pair across, the best value of each column marked.
-With many pairs the means stand there, and the pairs in a table of their own: pairs down, metric and system across.
+"""Tables from a frame of cells: rows are systems, columns are metrics and pairs, and the best value of each column is
+marked. With many pairs, the columns are means over pairs, and another table has pairs as rows and metrics and systems
+as columns.
 
-A number that is missing prints as an en dash with the reason below.
+A missing number is printed as an en dash, with the reason below the table.
 """
 
 from __future__ import annotations
@@ -18,55 +19,58 @@ from dragoman.reporting.tables import Layout, named
 
 MISSING = "–"
 MANY = 8
-"""Pairs that can still stand side by side."""
-ASSUMED = "Assumed, where the paper leaves it open:"
-"""What stands before an experiment's assumptions."""
+"""Maximum number of pairs that are columns of the first table."""
+ASSUMED = "Assumptions where the paper leaves a choice open:"
+"""Text before an experiment's assumptions."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One number as it is shown."""
+    """One number as text."""
 
     text: str
     interval: str = ""
     spread: str = ""
     best: bool = False
     mark: str = ""
-    """Letter of the note below the table."""
+    """Letter of the note below the table; empty if there is none."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """An experiment's numbers, laid out: groups of columns (a metric, its pairs), rows of (label, cells)."""
+    """A table of an experiment: groups of columns (metric, its pairs), and rows (label, cells)."""
 
     title: str
     groups: list[tuple[str, list[str]]]
     rows: list[tuple[str, list[Cell]]]
     notes: list[tuple[str, str]]
-    """(letter, text), in the order they are referred to."""
+    """(letter, text), in the order of their first use."""
     legend: list[str]
-    """How to read the numbers."""
+    """Sentences that explain intervals, marks and dashes."""
     signatures: list[str]
     places: list[tuple[str, str]] = field(default_factory=list)
-    """(system, setting) of each row; the setting is empty where a system has none."""
+    """(system, setting) of each row; the setting is empty if a system has none. By pair: (block, pair)."""
     head: str = "System"
-    """What the rows are."""
+    """Title of the first column."""
     assumptions: list[tuple[str, str]] = field(default_factory=list)
-    """(name, text) of what the experiment had to assume."""
+    """(name, text) of the experiment's assumptions."""
 
 
 def tables_of(frame: pd.DataFrame, layout: Layout) -> list[Table]:
-    """The table of an experiment, and where that has only means, the table of every pair."""
+    """The table of an experiment, and, if that has only means over pairs, a table of every pair."""
     return [lay_out(frame, layout), *([by_pair(frame, layout)] if len(layout.pairs) > MANY else [])]
 
 
 def lay_out(frame: pd.DataFrame, layout: Layout, intervals: str = "") -> Table:
-    """Arrange cells as rows = systems, columns = metric x pair, with the best value of a column marked.
+    """A table with systems as rows, and metrics x pairs as columns, in which the best value of each column is marked.
 
-    `intervals` says what the brackets hold, where they are not those of a score.
+    Within a sweep the best value is chosen per setting, since a larger k always scores higher. The smallest lag at a
+    setting is not marked, since the setting determines the lag.
 
-    Where systems are swept, the best is sought among rows of one setting: the largest k is no achievement. Nor is the
-    least lag at one setting, which stands for how long to wait; so it is not marked.
+    Args:
+        frame: cells from `reporting.tables.cells`.
+        layout: rows and columns.
+        intervals: legend of the brackets; empty: they are intervals of scores.
     """
     pairs = [*(layout.pairs if len(layout.pairs) <= MANY else ()), *layout.means]
     shown, letters, common = _cells(frame, layout, pairs)
@@ -89,7 +93,8 @@ def lay_out(frame: pd.DataFrame, layout: Layout, intervals: str = "") -> Table:
 
 
 def by_pair(frame: pd.DataFrame, layout: Layout) -> Table:
-    """Rows = pairs, block by block, columns = metric x system, the best value of a pair marked; without intervals."""
+    """A table with pairs as rows, block by block, and metrics x systems as columns, in which the best value of each
+    pair is marked; without intervals."""
     labels = list(dict.fromkeys(frame["label"]))
     blocks = layout.blocks or {"": layout.pairs}
     pairs = [pair for own in blocks.values() for pair in own]
@@ -111,7 +116,7 @@ def by_pair(frame: pd.DataFrame, layout: Layout) -> Table:
 def _cells(
     frame: pd.DataFrame, layout: Layout, pairs: list[str]
 ) -> tuple[dict[tuple[str, str, str], Cell], dict[str, str], list[str]]:
-    """(label, metric, pair) -> cell; note -> its letter; and notes on every cell of a metric, which need no letter."""
+    """(label, metric, pair) -> cell; note -> its letter; and sentences for notes that all cells of a metric share."""
     by_key = {(row.label, row.metric, row.pair): row for row in frame.itertuples()}
     labels = list(dict.fromkeys(frame["label"]))
     letters: dict[str, str] = {}
@@ -175,7 +180,9 @@ def _legend(shown: list[Cell], layout: Layout, rivals: str, intervals: str = "")
     elif any(cell.interval for cell in shown):
         legend.append("In brackets: 95 % bootstrap interval over the test sentences.")
         if layout.means or any(len(seeds) > 1 for seeds in layout.seeds.values()):
-            legend.append("Of means over seeds and pairs, the mean of the bounds, rather too wide than too narrow.")
+            legend.append(
+                "For means over seeds and pairs, the bounds are averaged, so the interval is rather too wide."
+            )
     if any(cell.spread for cell in shown):
         legend.append("Mean ± standard deviation over the seeds.")
     if any(cell.best for cell in shown):
@@ -185,8 +192,8 @@ def _legend(shown: list[Cell], layout: Layout, rivals: str, intervals: str = "")
         if look.better == "lower":
             legend.append(f"{look.label}: lower is better.")
     if any(cell.text == MISSING for cell in shown):
-        legend.append(f"{MISSING}: no value; the note says why.")
+        legend.append(f"{MISSING}: no value, for the reason in the note.")
     if layout.variants:
         reasons = "; ".join(f"{label}: {reason}" for label, reason in layout.variants.items())
-        legend.append(f"Variants, not the paper's own systems. {reasons}.")
+        legend.append(f"Variants of the paper's systems. {reasons}.")
     return legend

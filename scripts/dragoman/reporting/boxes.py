@@ -1,4 +1,4 @@
-"""How a number is spread over sentences: one box a system, the median written beside it."""
+"""Distribution of a number over sentences: one box per system, with its median as text."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LOGARITHMIC = 30.0
-"""From this ratio of the longest whisker's end to the shortest's start on, the axis is logarithmic."""
+"""The axis is logarithmic from this ratio of the largest whisker end to the smallest."""
 
 
 class Box(NamedTuple):
-    """Five numbers of a sample, as Tukey draws them."""
+    """Five numbers of a sample (Tukey 1977): the ends of the whiskers, the quartiles and the median."""
 
     low: float
     quarter: float
@@ -27,7 +27,11 @@ class Box(NamedTuple):
 
 
 def box(sample: Sequence[float]) -> Box:
-    """Quartiles (linear between neighbours), and the last values within 1.5 times their distance of them."""
+    """The box of a sample.
+
+    Quartiles are interpolated linearly. Whiskers end at the outermost values within [q1 - 1.5 (q3 - q1),
+    q3 + 1.5 (q3 - q1)], with q1 and q3 the first and third quartile.
+    """
     values = np.sort(np.asarray(sample, dtype=float))
     quarter, median, three_quarters = np.quantile(values, (0.25, 0.5, 0.75))
     reach = 1.5 * (three_quarters - quarter)
@@ -37,11 +41,11 @@ def box(sample: Sequence[float]) -> Box:
 
 @styled
 def boxes(samples: Mapping[str, Sequence[float]], unit: str, colours: Mapping[str, str]) -> Figure:
-    """One line a sample: box, whiskers, median. Values beyond the whiskers are not drawn.
+    """A figure with one row per sample: box, whiskers, median. Values beyond the whiskers are not drawn.
 
     Args:
-        samples: label -> values, at least one each.
-        unit: what the values are, for the axis.
+        samples: label -> values, at least one.
+        unit: title of the axis: quantity and unit.
         colours: label -> colour.
     """
     from matplotlib import ticker
@@ -90,5 +94,5 @@ def _text(label: str, b: Box, count: int, unit: str) -> str:
 
 
 def _short(value: float) -> str:
-    """Three digits, or all before the point where there are more."""
+    """A number with three significant digits, or as a whole number from 100."""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

@@ -1,4 +1,4 @@
-"""Time and memory of a whole run, as its jobs measured them, and the machine. Another run does not repeat them."""
+"""Time and memory of a whole run, as its jobs measured them, and the machine. They differ between runs."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ class Step:
     name: str
     jobs: int
     measured: int
-    """Jobs that left a measurement; sums are over these."""
+    """Jobs with a measurement; sums are over these jobs."""
     hours: float
-    """From each job's start to its end, added up: jobs that ran side by side count one by one."""
+    """Sum of the elapsed times of all jobs, also of jobs that ran at the same time."""
     cpu_hours: float
     memory: float
-    """MB that the largest job held."""
+    """Maximum resident memory of a job, in MB."""
 
     def cells(self) -> list[str]:
-        """As a line of the table, in the order of `HEADER`."""
+        """A row of the table, in the order of `HEADER`."""
         hours = f"{self.hours:.3f}", f"{self.cpu_hours:.3f}", f"{self.memory:,.0f}"
         return [self.name, f"{self.jobs:,}", f"{self.measured:,}", *(hours if self.measured else ("–", "–", "–"))]
 
@@ -69,7 +69,7 @@ def _step(name: str, files: list[Path]) -> Step:
 
 
 def machine() -> str:
-    """The machine that the page was made on: system, processor, cores that this process may use."""
+    """This machine: system, processor, number of cores that this process may use."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     cpuinfo = Path("/proc/cpuinfo")
     text = cpuinfo.read_text(encoding="utf-8", errors="replace") if cpuinfo.is_file() else ""

@@ -1,4 +1,4 @@
-"""Training loss against optimizer steps, each curve named at its end."""
+"""A figure of training losses, and the names at the ends of curves, which other figures use, too."""
 
 from __future__ import annotations
 
@@ -24,7 +24,14 @@ def read_log(path: Path) -> list[tuple[int, float]]:
 
 
 def spread_out(heights: Sequence[float], gap: float, low: float, high: float) -> list[float]:
-    """Move labels apart until each has `gap`, keeping their order and, where it can be, their places."""
+    """Heights of labels, moved apart to a distance of `gap`, in the same order and as little as possible.
+
+    Args:
+        heights: [labels] wanted heights.
+        gap: minimum distance between neighbours; smaller if the labels do not fit.
+        low: smallest height.
+        high: largest height.
+    """
     order = sorted(range(len(heights)), key=lambda i: heights[i])
     placed = [min(max(heights[i], low), high) for i in order]
     for _ in range(200):
@@ -51,8 +58,8 @@ def loss_curves(
     """Training loss against optimizer steps, each curve named at its end.
 
     Args:
-        curves: (label, [(step, loss)]). Curves of one label have one look and one name.
-        families: label -> family, as for `figures.looks`; each its own unless given.
+        curves: (label, [(step, loss in nats per token)]). Curves with the same label share look and name.
+        families: label -> family, as for `figures.looks`; None: each label is a family.
         muted: families that are grey.
     """
     curves = [(label, points) for label, points in curves if points]
@@ -82,10 +89,10 @@ def loss_curves(
 
 
 def name_ends(axes: Axes, ends: Sequence[tuple[str, float, float, Mapping[str, Any]]]) -> None:
-    """Write names right of the axes, one below the other, each joined to the end of its curve.
+    """Write names to the right of the axes, one below the other, each with a line to the end of its curve.
 
     Args:
-        axes: one of `figures.panels`; their limits must be final.
+        axes: one of `figures.panels`, with its final limits.
         ends: (name, x and y of the curve's end, its look).
     """
     from matplotlib.transforms import offset_copy
@@ -106,6 +113,6 @@ def name_ends(axes: Axes, ends: Sequence[tuple[str, float, float, Mapping[str, A
 
 
 def hotspot(axes: Axes, x: float, y: float, text: str, series: str) -> None:
-    """A place on a line that says something when it is pointed at, and is not seen otherwise."""
-    nothing = {"marker": "o", "markersize": 3.5, "color": INK, "linestyle": "none", "alpha": 0, "clip_on": False}
-    describe(*axes.plot([x], [y], **nothing), text, series)
+    """An invisible point on a line, whose text is shown when the pointer is on it."""
+    invisible = {"marker": "o", "markersize": 3.5, "color": INK, "linestyle": "none", "alpha": 0, "clip_on": False}
+    describe(*axes.plot([x], [y], **invisible), text, series)

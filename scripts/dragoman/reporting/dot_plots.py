@@ -1,4 +1,4 @@
-"""Scores as dots with intervals: one panel a language pair, one scale for all panels of a metric."""
+"""Scores as dots with intervals: one panel per language pair, one scale for all panels of a metric."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ if TYPE_CHECKING:
 
 @styled
 def scores(frame: pd.DataFrame, across: int = 6) -> Figure:
-    """Every metric per system and pair: one panel a pair, a dot for the value, a line for its 95 % interval.
+    """Every metric by system and pair: one panel per pair, a dot for the value, a line for its 95 % interval.
 
-    With several seeds the line is the mean plus and minus one standard deviation. The best of a panel is in colour.
+    With several seeds, the line is the mean plus and minus one standard deviation. The best value of a panel is
+    coloured.
 
     Args:
-        frame: cells as `reporting.tables.cells` makes them.
-        across: most panels side by side; the pairs of a metric take as many lines as they need.
+        frame: cells from `reporting.tables.cells`.
+        across: maximum number of panels in a row; a metric with more pairs has several rows.
     """
     own = frame[frame["pair"] != MEAN]
     metrics, pairs, labels = (list(dict.fromkeys(own[column])) for column in ("metric", "pair", "label"))

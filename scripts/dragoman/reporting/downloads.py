@@ -1,4 +1,4 @@
-"""Files inside the page: links that hold what they lead to."""
+"""Files inside the page: links with the file's content (data URLs)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,11 @@ class Download:
 
 
 def download(name: str, content: str | bytes) -> Download:
-    """A file as a link that holds it; what kind it is says its suffix."""
+    """A file as a link with its content; the suffix of its name gives its type.
+
+    Raises:
+        KeyError: the suffix is none of `KINDS`.
+    """
     data = content.encode() if isinstance(content, str) else content
     kind = name.rpartition(".")[2]
     return Download(name, kind, f"data:{KINDS[kind]};base64,{base64.b64encode(data).decode()}")

@@ -1,4 +1,4 @@
-"""Claims and published numbers as the page shows them, and as files to take away."""
+"""Claims and published numbers as rows of the page's tables, and as files to download."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from dragoman.results import verdicts
 
 @dataclass(frozen=True)
 class EvidenceRow:
-    """One comparison behind a claim, as it is shown."""
+    """One comparison of a claim, as text."""
 
     place: str
     value: str
     against: str
-    """The other system's score; empty where the threshold is a number alone."""
+    """The other system's score; empty if the claim compares with a number."""
     threshold: str
     margin: str
     spread: str
@@ -31,16 +31,16 @@ class EvidenceRow:
 
 @dataclass(frozen=True)
 class ClaimRow:
-    """A claim and its verdict, as they are shown."""
+    """A claim and its verdict, as text."""
 
     result: claims.Result
     experiment: str
-    """Where it was tested; empty where it was tested on one experiment only."""
+    """The experiment it was tested on; empty if it was tested on one experiment only."""
     metric: str
     weakest: str
-    """The comparison with the smallest margin, in a line; empty where there is none."""
+    """The comparison with the smallest margin, in a line; empty if there is none."""
     published: str
-    """The same of the paper's own numbers."""
+    """The paper's own numbers, from `published_line`."""
     note: str
     p: str
     evidence: list[EvidenceRow]
@@ -48,7 +48,7 @@ class ClaimRow:
 
 @dataclass(frozen=True)
 class PublishedRow:
-    """A published number and ours, as they are shown."""
+    """A published number and ours, as text."""
 
     system: str
     setting: str
@@ -64,14 +64,15 @@ class PublishedRow:
 
 
 def probability(p: float | None) -> str:
-    """A p-value in three decimals: `0.012`, `< 0.001`."""
+    """A p-value with three decimals: `0.012`, `< 0.001`; empty for None."""
     return "" if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def claim_row(result: claims.Result, several: bool = False) -> ClaimRow:
-    """A claim and its evidence as the page shows them.
+    """A claim and its evidence as text.
 
     Args:
+        result: the verdict on the claim.
         several: whether the claim was tested on other experiments, too.
     """
     rows = evidence_rows(result.metric, result.evidence)
@@ -89,15 +90,16 @@ def claim_row(result: claims.Result, several: bool = False) -> ClaimRow:
 
 
 def claim_rows(results: Sequence[claims.Result]) -> list[ClaimRow]:
-    """All of a page, in their order."""
-    found = claims.by_id(results)
-    return [claim_row(result, len(found[result.id]) > 1) for result in results]
+    """All claims as text, in the same order."""
+    by_id = claims.by_id(results)
+    return [claim_row(result, len(by_id[result.id]) > 1) for result in results]
 
 
 def evidence_rows(metric: str, evidence: Sequence[claims.Evidence]) -> list[EvidenceRow]:
-    """Numbers with the digits that their metric is shown with, and at least three that count."""
+    """Comparisons as text, with the metric's number of decimals, and at least three significant digits."""
     look = presentation(metric)
     largest = max((abs(each.value) for each in evidence), default=0.0)
+    # a number x has floor(log10 x) + 1 digits before the point, so 2 - floor(log10 x) decimals give three digits
     digits = max(look.digits, 2 - math.floor(math.log10(largest))) if largest else look.digits
 
     def signed(value: float) -> str:
@@ -121,7 +123,7 @@ def evidence_rows(metric: str, evidence: Sequence[claims.Evidence]) -> list[Evid
 
 
 def smallest_margin(rows: Sequence[EvidenceRow], evidence: Sequence[claims.Evidence]) -> str:
-    """The comparison with the smallest margin, in a line; empty where there is none."""
+    """The comparison with the smallest margin, in a line; empty if there is none."""
     if not rows:
         return ""
     row = rows[min(range(len(rows)), key=lambda number: evidence[number].margin)]
@@ -129,16 +131,23 @@ def smallest_margin(rows: Sequence[EvidenceRow], evidence: Sequence[claims.Evide
 
 
 def published_line(result: claims.Result) -> str:
-    """The same of the paper's own numbers; empty where it printed none."""
+    """The number of the paper's comparisons that are as claimed, and the one with the smallest margin; empty if it
+    printed no such numbers."""
     if not result.published:
         return ""
-    found = sum(each.margin > 0 for each in result.published)
+    as_claimed = sum(each.margin > 0 for each in result.published)
     line = smallest_margin(evidence_rows(result.metric, result.published), result.published)
-    return f"{found} of {len(result.published)} as claimed; {line}"
+    return f"{as_claimed} of {len(result.published)} as claimed; {line}"
 
 
 def published_rows(judged: Sequence[verdicts.Verdict], experiment: str, labels: dict[str, str]) -> list[PublishedRow]:
-    """The paper's numbers that an experiment has counterparts of."""
+    """The paper's numbers for which an experiment has a number.
+
+    Args:
+        judged: verdicts on published numbers.
+        experiment: the experiment.
+        labels: role of a system -> its name.
+    """
     rows = []
     for verdict in judged:
         number = verdict.published
@@ -169,7 +178,7 @@ def published_rows(judged: Sequence[verdicts.Verdict], experiment: str, labels: 
 
 
 def claims_csv(results: Sequence[claims.Result]) -> str:
-    """One row per comparison, one for a claim that has none, as many digits as there are."""
+    """One row per comparison, or one row for a claim without comparisons, with all digits."""
     facts = ("id", "paper", "statement", "experiment", "metric", "comparison", "verdict", "p", "p_holm", "test", "note")
     rows = []
     for result in results:
@@ -181,7 +190,7 @@ def claims_csv(results: Sequence[claims.Result]) -> str:
 
 
 def published_csv(judged: Sequence[verdicts.Verdict]) -> str:
-    """One row per published score and counterpart."""
+    """One row per published number and our number."""
     rows = []
     for verdict in judged:
         ours = {name: getattr(verdict, name) for name in ("experiment", "value", "low", "high", "spread", "difference")}
@@ -191,7 +200,7 @@ def published_csv(judged: Sequence[verdicts.Verdict]) -> str:
 
 
 def claims_downloads(results: Sequence[claims.Result], name: str = "claims") -> list[Download]:
-    """All claims in every format; none where none was tested."""
+    """All claims as CSV, Markdown and LaTeX; empty if there are none."""
     if not results:
         return []
     header = ("Claim", "Experiment", "Statement", "Verdict", "p", "p (Holm)", "Smallest margin")
@@ -200,7 +209,7 @@ def claims_downloads(results: Sequence[claims.Result], name: str = "claims") -> 
         own = row.result
         facts = (own.id, own.experiment, own.statement, own.verdict)
         rows.append((*facts, row.p, probability(own.p_holm), row.weakest))
-    title, columns = "What the papers claim", r"@{}llp{0.3\linewidth}lllp{0.25\linewidth}@{}"
+    title, columns = "The papers' claims", r"@{}llp{0.3\linewidth}lllp{0.25\linewidth}@{}"
     return [
         download(f"{name}.csv", claims_csv(results)),
         download(f"{name}.md", markdown_rows(title, header, rows)),
@@ -209,7 +218,7 @@ def claims_downloads(results: Sequence[claims.Result], name: str = "claims") -> 
 
 
 def published_downloads(name: str, title: str, rows: Sequence[PublishedRow]) -> list[Download]:
-    """An experiment's numbers beside the paper's in the formats that texts are written in."""
+    """An experiment's numbers next to the paper's, as CSV, Markdown and LaTeX; empty if there are none."""
     if not rows:
         return []
     header = ("System", "Setting", "Pair", "Metric", "Published", "Ours", "Difference", "Verdict")

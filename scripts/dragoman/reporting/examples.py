@@ -1,5 +1,5 @@
-"""Sentences to look at: which ones are shown, which of a hypothesis's words the reference does not have, and, where the
-source was read word by word, when each word was written."""
+"""Example sentences on the page: their selection, the words in which a hypothesis differs from the reference, and, for
+simultaneous systems, the time at which each word was written."""
 
 from __future__ import annotations
 
@@ -26,51 +26,53 @@ class Span:
 
 @dataclass(frozen=True)
 class Output:
-    """What a system at one setting made of a test set."""
+    """The hypotheses of a system at one setting for a test set."""
 
     system: str
     setting: str
     rows: Sequence[Row]
-    """As the decoder wrote them."""
+    """Rows as the decoder wrote them."""
     folded: bool = False
-    """Not among those that are compared at first sight."""
+    """Whether its hypotheses are folded on the page."""
     astray: Sequence[str] = ()
-    """The language each row is in, where that is not the one asked for; nothing at all where nobody looked."""
+    """[rows] Language of each hypothesis that is not in the target language, "" for the others; empty if the languages
+    were not identified."""
 
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """What a system at one setting made of a sentence."""
+    """The hypothesis of a system at one setting for a sentence."""
 
     system: str
     setting: str
     folded: bool
     spans: list[Span] | None
-    """None where the system has not translated this sentence."""
+    """None if the system has not translated this sentence."""
     astray: str = ""
     words: Sequence[str] = ()
-    """As the decoder parted them, which `spans` need not show: a line separator becomes a visible sign."""
+    """Target units as the decoder divided them. They may differ from the words in `spans`, since control characters
+    are shown as symbols."""
     delays: list[int] | None = None
-    """Source words (or characters) read before each word was written; None where the whole source was."""
+    """[words] Source words (or characters) read before each word was written; None if the decoder stored none."""
     unit: Unit = "word"
-    """What a delay is for."""
+    """Unit of `words`."""
 
     @property
     def name(self) -> str:
-        """As tables name it."""
+        """The system's name in tables, with its setting."""
         return named(self.system, self.setting)
 
     def columns(self, width: int) -> list[str]:
-        """[width] The words written once the first, the second, ... of `width` source words had been read."""
-        found: list[list[str]] = [[] for _ in range(width)]
+        """[width] The words that were written after 1, 2, ... `width` source words had been read."""
+        columns: list[list[str]] = [[] for _ in range(width)]
         for word, delay in zip(self.words, self.delays or (), strict=True):
-            found[max(delay, 1) - 1].append(word)
-        return [joined(own, self.unit) for own in found]
+            columns[max(delay, 1) - 1].append(word)
+        return [joined(words, self.unit) for words in columns]
 
 
 @dataclass(frozen=True)
 class Example:
-    """One sentence: its source, its reference, and what each system made of it."""
+    """One sentence: its source, its reference, and the hypothesis of each system."""
 
     pair: str
     number: int
@@ -81,22 +83,23 @@ class Example:
     gap: float
     """chrF2 points between the best and the worst hypothesis that is not folded."""
     words: Sequence[str]
-    """Of the source, as the decoders read them: characters where its language writes no blanks."""
+    """Words of the source as the decoders read them: characters if its language writes no blanks."""
 
     @property
     def timed(self) -> bool:
-        """Whether a system wrote before it had read everything."""
+        """Whether a system wrote a word before it had read the whole source."""
         width = len(self.words)
         return any(min(each.delays, default=width) < width for each in self.hypotheses if each.delays)
 
     @property
     def astray(self) -> bool:
-        """Whether a system answered in another language than asked."""
+        """Whether a hypothesis is not in the target language."""
         return any(hypothesis.astray for hypothesis in self.hypotheses)
 
 
 def visible(text: str) -> str:
-    """Control and direction-changing characters as symbols: what a page shows must not be able to rearrange it."""
+    """The text with symbols for control characters and characters that change the direction of text, since these could
+    rearrange a page."""
     out = []
     for letter in text:
         if letter < " " or letter == "\x7f":
@@ -118,14 +121,14 @@ _OVERRIDES = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
 
 
 def marked(reference: str, hypothesis: str) -> list[Span]:
-    """A hypothesis, cut into spans that are in the reference, in the same order, and spans that are not."""
+    """A hypothesis as a list of spans that are also in the reference, in the same order, and spans that are not."""
     expected, written = tokens(reference), tokens(hypothesis)
     matcher = difflib.SequenceMatcher(None, expected, written, autojunk=False)
     shared = [False] * len(written)
     for block in matcher.get_matching_blocks():
         shared[block.b : block.b + block.size] = [True] * block.size
     for place in range(len(written)):
-        # a blank is coloured like the word before it, so that a run of differing words is one mark without a tail
+        # a blank is marked only between two differing words, so that such words are one span without a blank at its end
         if written[place].isspace():
             inside = 0 < place < len(written) - 1 and not shared[place - 1] and not shared[place + 1]
             shared[place] = not inside
@@ -139,17 +142,17 @@ def marked(reference: str, hypothesis: str) -> list[Span]:
 
 
 def spread(total: int, wanted: int) -> list[int]:
-    """`wanted` places spread evenly over `total`, always the same ones."""
-    wanted = min(wanted, total)
+    """`wanted` places (or fewer) spread evenly over `total`; the same arguments give the same places."""
+    wanted = min(wanted, total)  # the middles of `wanted` equal parts: (i + 1/2) total / wanted
     return [(2 * i + 1) * total // (2 * wanted) for i in range(wanted)]
 
 
 def choose(decodes: Mapping[str, Sequence[Output]], wanted: int, asked: Sequence[str] = ()) -> list[Example]:
-    """Examples from every pair in turn, each pair's in the order of its test set.
+    """Examples from every pair in turn, with each pair's in the order of its test set.
 
     Args:
-        decodes: pair -> what each system made of it.
-        wanted: how many examples in all.
+        decodes: pair -> outputs of the systems.
+        wanted: number of examples for all pairs together.
         asked: units of source and target, as for `units.of_pair`.
     """
     share = -(-wanted // max(1, len(decodes)))
@@ -169,7 +172,7 @@ def _of_pair(pair: str, counted: Units, outputs: Sequence[Output], wanted: int) 
         if not output.folded:
             for row, score in zip(output.rows, _sentence_scores(output.rows), strict=True):
                 scores[row["id"]].append(score)
-    gaps = [max(found) - min(found) if found else 0.0 for found in scores.values()]
+    gaps = [max(values) - min(values) if values else 0.0 for values in scores.values()]
     places = [{row["id"]: place for place, row in enumerate(output.rows)} for output in outputs]
     shown = []
     for place in pick(gaps, [*astray.values()], wanted):
@@ -210,13 +213,13 @@ def _sentence_scores(rows: Sequence[Row]) -> Sequence[float]:
 
 
 def pick(gaps: Sequence[float], astray: Sequence[bool], wanted: int) -> list[int]:
-    """Places of a test set: half of them spread evenly over it, up to a quarter over those that went astray, and the
-    rest where systems differ most.
+    """Places in a test set: half of them spread evenly over it, up to a quarter spread over sentences with a hypothesis
+    in another language, and the rest where systems differ most.
 
     Args:
-        gaps: [sentences] how much systems differ.
-        astray: [sentences] whether one answered in another language than asked.
-        wanted: how many places.
+        gaps: [sentences] difference between the best and the worst hypothesis.
+        astray: [sentences] whether a hypothesis is not in the target language.
+        wanted: number of places.
     """
     chosen = dict.fromkeys(spread(len(gaps), -(-wanted // 2)))
     strays = [place for place, away in enumerate(astray) if away and place not in chosen]

@@ -1,7 +1,7 @@
-"""Every figure by name: what it shows, which experiments have it, how it is drawn.
+"""Every kind of figure by name: its title and caption, the experiments that have it, and the function that draws it.
 
-Snakemake needs the names before any job, so they follow from a plan alone, and nothing heavy is imported until a figure
-is drawn. Another figure is a module that turns numbers into a matplotlib figure, and one entry of `FIGURES`.
+Snakemake needs the names before any job, so they depend on the plan alone, and large libraries are imported only when a
+figure is drawn. A new kind of figure needs a module that makes a matplotlib figure, and an entry in `FIGURES`.
 """
 
 from __future__ import annotations
@@ -25,37 +25,37 @@ if TYPE_CHECKING:
     from dragoman.results.records import Record
 
 LATENCY = ("laal", "yaal", "al", "dal", "atd", "ap")
-"""Metrics of lag, the one that curves are drawn against first."""
+"""Latency metrics; curves are drawn against the first of them that an experiment has."""
 COST = "gflops"
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A figure that experiments may have."""
+    """A kind of figure."""
 
     title: str
     caption: str
     absent: str
-    """The text of the file where there is nothing to draw yet."""
+    """Text of the figure's file if there are no numbers to draw."""
     wanted: Callable[[Plan, str], bool]
-    """Whether an experiment has it."""
+    """Whether an experiment has this figure."""
     draw: Callable[[Plan, str, Sequence[Record]], Figure | None]
-    """None where there is nothing to draw."""
+    """Returns None if there are no numbers to draw."""
 
 
 def qualities(metrics: Sequence[str]) -> list[str]:
-    """Those of an experiment's metrics that measure neither lag nor cost."""
+    """The metrics that are not metrics of latency or cost, without duplicates."""
     return [spec for spec in dict.fromkeys(metrics) if parse(spec)[0] not in (*LATENCY, COST)]
 
 
 def lag(metrics: Sequence[str]) -> str | None:
-    """The metric that an experiment's curves are drawn against, if it has one."""
-    found = {parse(spec)[0]: spec for spec in reversed(metrics)}
-    return next((found[name] for name in LATENCY if name in found), None)
+    """The latency metric that an experiment's curves are drawn against; None if it has none."""
+    specs = {parse(spec)[0]: spec for spec in reversed(metrics)}
+    return next((specs[name] for name in LATENCY if name in specs), None)
 
 
 def swept(plan: Plan, experiment: str) -> set[str]:
-    """Systems of an experiment, by key, that have several settings or could have."""
+    """Keys of an experiment's systems whose decoder or tuning can have several settings."""
     plan.experiment(experiment)
     spec = plan.config.experiments[experiment]
     return {
@@ -67,7 +67,7 @@ def swept(plan: Plan, experiment: str) -> set[str]:
 
 
 def twin_system(plan: Plan, experiment: str) -> str | None:
-    """Key of the system that is the fine-tuned twin by itself, if the experiment has one."""
+    """Key of the system that decodes with the fine-tuned twin, without a prior; None if there is none."""
     spec = plan.experiment(experiment)
     for key, system in spec.systems.items():
         alone = isinstance(system.decoder, OfflineDecoder) and not isinstance(system.decoder, PrefilledDecoder)
@@ -77,14 +77,14 @@ def twin_system(plan: Plan, experiment: str) -> str | None:
 
 
 def _prefilled(plan: Plan, experiment: str) -> dict[str, bool]:
-    """Systems with the prefilled decoder, by key, and whether they have a prior."""
+    """Key of each system with the prefilled decoder -> whether it has a prior."""
     systems = plan.experiment(experiment).systems
     decoders = {key: each.decoder for key, each in systems.items() if isinstance(each.decoder, PrefilledDecoder)}
     return {key: not isinstance(decoder.prior, NoPrior) for key, decoder in decoders.items()}
 
 
 def has_twin(plan: Plan, experiment: str) -> bool:
-    """Whether scores of an experiment are read against a fine-tuned twin's."""
+    """Whether an experiment has scores relative to a fine-tuned twin's."""
     return any(_prefilled(plan, experiment).values()) and bool(twin_system(plan, experiment))
 
 
@@ -94,7 +94,7 @@ def _wants_latency(plan: Plan, experiment: str) -> bool:
 
 
 def _wants_ablation(plan: Plan, experiment: str) -> bool:
-    """A sweep of training, where decoding has no lag to draw it against."""
+    """Whether the experiment has a swept tuning and no latency metric."""
     tunings = plan.config.experiments[experiment].tunings.values()
     return any(tuning.sweep for tuning in tunings) and not lag(plan.experiment(experiment).metrics)
 
@@ -108,7 +108,7 @@ def _draw_ablation(plan: Plan, experiment: str, records: Sequence[Record]) -> Fi
 
 
 def _wants_scores(plan: Plan, experiment: str) -> bool:
-    """The curves against latency or a swept setting show the same numbers and more."""
+    """False if there is a figure of curves, which shows the same numbers and more."""
     curved = _wants_latency(plan, experiment) or _wants_ablation(plan, experiment)
     return bool(qualities(plan.experiment(experiment).metrics)) and not curved
 
@@ -126,9 +126,9 @@ def _draw_scores(plan: Plan, experiment: str, records: Sequence[Record]) -> Figu
 def _draw_loss(plan: Plan, experiment: str, records: Sequence[Record]) -> Figure | None:
     from dragoman.reporting import curves, gather
 
-    found = gather.tuning_curves(plan, experiment)
-    families = gather.families(plan.config.experiments[experiment], {label: tuning for label, tuning, _ in found})
-    shown = [(label, points) for label, _, points in found]
+    curves_of = gather.tuning_curves(plan, experiment)
+    families = gather.families(plan.config.experiments[experiment], {label: tuning for label, tuning, _ in curves_of})
+    shown = [(label, points) for label, _, points in curves_of]
     return curves.loss_curves(shown, families, gather.BASELINES) if any(points for _, points in shown) else None
 
 
@@ -186,10 +186,10 @@ def _wants_languages(plan: Plan, experiment: str) -> bool:
 FIGURES = {
     "latency": Kind(
         "Quality against latency",
-        "Quality against latency in source words (or characters): further left is sooner, higher is better. A line "
-        "joins the settings of one system; the number at a point is its setting. Thin bars: 95 % intervals of both "
+        "Quality against latency in source words (or characters): further left is earlier, higher is better. A line "
+        "connects the settings of one system; the number at a point is its setting. Thin bars: 95 % intervals of both "
         "numbers over the test sentences (with several seeds: mean ± standard deviation; a mean over pairs of one seed "
-        "has none). Grey: baselines, dashed where they read the whole sentence before they write. Systems tuned by "
+        "has none). Grey: baselines, dashed if they read the whole sentence before they write. Systems tuned by "
         "one method share a colour.",
         "Nothing was scored here.",
         _wants_latency,
@@ -197,60 +197,60 @@ FIGURES = {
     ),
     "relative": Kind(
         "Scores relative to the fine-tuned twin",
-        "The foundation model's score, in per cent of its fine-tuned twin's, against the number of tokens it was "
-        "given; a line for each source of these tokens, all from the score without any. Thin bars: the 95 % interval "
-        "of the ratio, by paired bootstrap (with several seeds: mean ± standard deviation).",
+        "The foundation model's score, in per cent of its fine-tuned twin's, against the number of given tokens; one "
+        "line for each source of these tokens, starting at the score without given tokens. Thin bars: the 95 % "
+        "interval of the ratio, by paired bootstrap (with several seeds: mean ± standard deviation).",
         "Nothing was scored here.",
         has_twin,
         _draw_relative,
     ),
     "divergence": Kind(
         "Foundation model and fine-tuned twin, position by position",
-        "How often what the twin expects most is among what the foundation model expects most, and the "
-        "Kullback-Leibler divergence of their expectations, at each position of the answer. On the twin's text both "
-        "read what the twin wrote; otherwise each reads what it wrote itself, after tokens of the twin's answer that "
-        "both were given. Bands: 95 % intervals over the answers. Only positions that a quarter of the answers "
-        "reaches.",
+        "Agreement: how often the twin's most likely token is among the foundation model's most likely tokens (top 1, "
+        "top 5). Divergence: the Kullback-Leibler divergence of both distributions. Both at each position of the "
+        "answer. On the twin's text, both models read the twin's answer; otherwise each reads its own answer after the "
+        "given tokens of the twin's. Bands: 95 % intervals over the answers. Positions that less than a quarter of the "
+        "answers reach are left out.",
         "Nothing was compared here.",
         lambda plan, experiment: plan.experiment(experiment).divergence is not None,
         _draw_divergence,
     ),
     "scores": Kind(
         "Scores",
-        "Scores by language pair, or where there are many, means over those trained on and those not. The line is the "
-        "95 % interval (with several seeds: mean ± standard deviation); colour marks the best of its panel.",
+        "Scores by language pair, or, with many pairs, means over trained pairs and over zero-shot pairs. The line is "
+        "the 95 % interval (with several seeds: mean ± standard deviation); the best value of a panel is coloured.",
         "Nothing was scored here.",
         _wants_scores,
         _draw_scores,
     ),
     "ablation": Kind(
-        "What the setting does",
-        "Scores against the setting that was swept, as means over the pairs trained on and over those not, where there "
-        "are both. With several seeds a thin bar is ± one standard deviation. Dashed: systems without that setting.",
+        "Effect of the setting",
+        "Scores against the swept setting, as means over trained pairs and over zero-shot pairs, if there are both. "
+        "With several seeds, a thin bar is ± one standard deviation. Dashed: systems without this setting.",
         "Nothing was scored here.",
         _wants_ablation,
         _draw_ablation,
     ),
     "languages": Kind(
-        "Languages asked for and answered in",
-        "Percent of the lines asked for in one language (down) that came in another (across), as the identifier of the "
-        "off-target ratio has it: zero-shot pairs where there are any, else all pairs; one panel for each tuning. "
-        "Green: as asked. Other: empty, or none of these languages.",
+        "Target language and language of the answer",
+        "Per cent of the answers for each target language (rows) in each language (columns), according to the "
+        "identifier of the off-target ratio: zero-shot pairs if there are any, else all pairs; one panel for each "
+        "tuning. Green: the target language. Other: empty, or none of these languages.",
         "Nothing was decoded here.",
         _wants_languages,
         _draw_languages,
     ),
     "cost": Kind(
         "Cost of translating",
-        "What translating a sentence costs, over all sentences, pairs and settings. A box holds the middle half, the "
-        "number is the median; whiskers reach the last sentence within one and a half times the box's length.",
+        "Cost of translating one sentence, over all sentences, pairs and settings. A box holds the middle half; the "
+        "number is the median; whiskers end at the outermost sentence within one and a half times the box's length.",
         "No decoding counted its operations.",
         lambda plan, experiment: any(parse(spec)[0] == COST for spec in plan.experiment(experiment).metrics),
         _draw_cost,
     ),
     "loss": Kind(
         "Training loss",
-        "Training loss of the fine-tunings; one colour, one tuning.",
+        "Training loss of the fine-tunings; seeds of one tuning share a name and a colour.",
         "Nothing was trained here.",
         lambda plan, experiment: bool(plan.tunings_of(experiment)),
         _draw_loss,
@@ -259,12 +259,12 @@ FIGURES = {
 
 
 def figures_of(plan: Plan, experiment: str) -> list[str]:
-    """Names of the figures an experiment has, in the order they are shown; no look at results."""
+    """Names of an experiment's figures, in the order of the page; they do not depend on results."""
     return [name for name, kind in FIGURES.items() if kind.wanted(plan, experiment)]
 
 
 def inputs(plan: Plan, experiment: str, name: str) -> list[Path]:
-    """Files that a figure is drawn from, beside the records."""
+    """Files that a figure is drawn from, in addition to the records."""
     if name == "loss":
         return [trained.manifest for trained in plan.tunings_of(experiment).values()]
     if name in ("cost", "languages", "relative"):
@@ -275,7 +275,11 @@ def inputs(plan: Plan, experiment: str, name: str) -> list[Path]:
 
 
 def kind(name: str) -> Kind:
-    """A figure by name; an unknown one is an error that names the nearest."""
+    """A kind of figure by name.
+
+    Raises:
+        UnknownNameError: there is none of that name; the message suggests a similar name.
+    """
     if name not in FIGURES:
         raise registry.UnknownNameError(registry.unknown("figure", name, FIGURES))
     return FIGURES[name]

@@ -1,7 +1,7 @@
-"""Figures as matplotlib draws them, the same bytes for the same numbers: SVG for the page, PNG for slides, PDF for
-papers.
+"""Shared style and file formats of figures: SVG for the page, PNG for slides, PDF for papers. The same numbers give the
+same bytes.
 
-Names stand beside what they name, so there is no legend to look up and no meaning in colour alone.
+Names are written next to lines, so there is no legend, and colour alone has no meaning.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ T = TypeVar("T")
 # Six hues at least 25 degrees apart, most of them those of Okabe and Ito (2008), "Color Universal Design"
 PALETTE = ("#0072b2", "#d1491b", "#009e73", "#b8508a", "#b98600", "#7a52b3")
 MARKERS = ("o", "s", "D", "^", "v", "p")
-"""One for each hue, so that families differ without colour, too."""
+"""One marker for each hue, so that families differ without colour, too."""
 MUTED_MARKER = "h"
 INK, QUIET, RULE, GROUND = "#222222", "#6b6b6b", "#cccccc", "#ffffff"
 THEMED = {INK: "ink", QUIET: "quiet", RULE: "rule", GROUND: "ground"} | {
     colour: f"c{number}" for number, colour in enumerate(PALETTE, 1)
 }
-"""Colour -> the page's variable in its place, light or dark (page.css)."""
+"""Colour -> variable of the page (page.css), whose value depends on its light or dark theme."""
 SUFFIXES = ("svg", "png", "pdf")
 WIDTH = 9.0
-"""Inches at 100 dots: 900 pixels, the width of the page's column."""
+"""Inches. At 100 dots per inch these are 900 pixels, the width of the page's column."""
 STYLE: dict[str, Any] = {
     "svg.hashsalt": "dragoman",
     "svg.fonttype": "none",
-    "pdf.fonttype": 42,  # letters stay letters, as publishers want them
+    "pdf.fonttype": 42,  # TrueType, so that text stays text, as publishers require
     "font.family": ["DejaVu Sans"],
     "font.size": 9.5,
     "text.color": INK,
@@ -59,24 +59,24 @@ STYLE: dict[str, Any] = {
     "ytick.labelcolor": QUIET,
     "grid.color": RULE,
     "grid.linewidth": 0.5,
-    "text.parse_math": False,  # a name with dollar signs in it is a name
+    "text.parse_math": False,  # dollar signs in names are not mathematics
     "figure.facecolor": "none",
     "axes.facecolor": "none",
 }
 
 
 def dashes(number: int) -> Any:
-    """The dashes of the `number`-th line of one colour, counted from 0: no two are the same."""
+    """matplotlib's line style of the `number`-th line of one colour, counted from 0; all are different."""
     start = ("solid", (0, (5, 2)), (0, (1.5, 1.5)))
     return start[number] if number < len(start) else (0, (6, 2) + (1.5, 2) * (number - 2))
 
 
 def looks(families: Mapping[str, str], muted: Collection[str] = ()) -> dict[str, dict[str, Any]]:
-    """Colour, dashes and marker of every line: a family has one hue, and its members differ in their dashes.
+    """Line -> colour, dashes and marker. The lines of a family have one hue and differ in their dashes.
 
     Args:
-        families: line -> its family, in the order they are drawn.
-        muted: families that are grey: the baselines.
+        families: line -> its family, in drawing order.
+        muted: families that are grey (baselines).
     """
     hues = [family for family in dict.fromkeys(families.values()) if family not in muted]
     lines: Counter[str] = Counter()
@@ -90,7 +90,7 @@ def looks(families: Mapping[str, str], muted: Collection[str] = ()) -> dict[str,
 
 
 def styled(draw: Callable[P, T]) -> Callable[P, T]:
-    """Let a function draw in the project's style, which matplotlib reads when it makes a text or a line."""
+    """Decorator: run a function with the project's style, which matplotlib reads when it creates a text or a line."""
 
     @functools.wraps(draw)
     def in_style(*arguments: P.args, **options: P.kwargs) -> T:
@@ -108,7 +108,7 @@ def panels(rows: Sequence[int], height: float) -> tuple[Figure, list[list[Axes]]
 
     Args:
         rows: number of panels in each row.
-        height: of a row, in inches, with its title and axis.
+        height: height of a row with title and axis, in inches.
     """
     from matplotlib.figure import Figure
 
@@ -123,22 +123,22 @@ def panels(rows: Sequence[int], height: float) -> tuple[Figure, list[list[Axes]]
 
 
 def around(numbers: Iterable[float]) -> tuple[float, float]:
-    """Limits of an axis that hold all numbers, with some room."""
-    found = [number for number in numbers if not math.isnan(number)]
-    if not found:
+    """Limits of an axis that contain all numbers (NaN is ignored), with some room; 0 and 1 if there are none."""
+    known = [number for number in numbers if not math.isnan(number)]
+    if not known:
         return 0.0, 1.0
-    low, high = min(found), max(found)
+    low, high = min(known), max(known)
     room = 0.06 * (high - low) or 1.0
     return low - room, high + room
 
 
 EMPTY = "empty"
-"""Of the text in a figure without numbers; the page leaves such a figure out."""
+"""SVG id of the text in a figure without numbers; the page leaves such a figure out."""
 
 
 @styled
 def empty(text: str) -> Figure:
-    """A figure that says why there is nothing to see: a workflow's figure must exist to be declared."""
+    """A figure with only a text, since a figure that a rule declares must exist."""
     figure, ((axes,),) = panels([1], 0.6)
     axes.set_axis_off()
     axes.text(0, 0.5, text, color=QUIET, va="center", gid=EMPTY)
@@ -146,11 +146,12 @@ def empty(text: str) -> Figure:
 
 
 def describe(artist: Artist, text: str = "", series: str = "") -> None:
-    """Attach to an artist what the SVG holds besides its shape.
+    """Attach a text and a series to an artist, which `svg` writes into the document.
 
     Args:
-        text: lines that are shown when it is pointed at; a `<title>`, which browsers show without a script.
-        series: a name shared by the artists that are shown and hidden together; an attribute `data-series`.
+        artist: any artist of the figure.
+        text: lines that are shown when the pointer is on it; a `<title>`, which browsers show without a script.
+        series: name of the artists that are shown and hidden together; an attribute `data-series`.
     """
     artist.set_gid(f"description:{quote(series, safe='')}:{quote(text, safe='')}")
 
@@ -162,13 +163,13 @@ def _group(match: re.Match[str]) -> str:
 
 
 def svg(figure: Figure) -> str:
-    """The figure as an SVG document without a date in it, with the descriptions of its artists."""
+    """The figure as an SVG document without a date, with the descriptions of its artists."""
     document = _saved(figure, format="svg", metadata={"Date": None, "Creator": None}).decode()
     return re.sub(r'<g id="description:([^":]*):([^":]*)">', _group, document)
 
 
 def png(figure: Figure) -> bytes:
-    """The figure on white at 200 dots an inch, in 256 colours: it has few, and takes a third of the bytes."""
+    """The figure on white at 200 dots per inch, in 256 colours, which takes a third of the bytes."""
     from PIL import Image
 
     with Image.open(io.BytesIO(_saved(figure, format="png", dpi=200, facecolor="white"))) as image:
@@ -178,8 +179,8 @@ def png(figure: Figure) -> bytes:
 
 
 def pdf(figure: Figure) -> bytes:
-    """The figure as a page of its size, with its letters in it and no date."""
-    logging.getLogger("fontTools").setLevel(logging.WARNING)  # it tells of every table of every font
+    """The figure as a PDF page of its size, with embedded fonts and without a date."""
+    logging.getLogger("fontTools").setLevel(logging.WARNING)  # it logs every table of every font
     return _saved(figure, format="pdf", metadata={"CreationDate": None, "Creator": None, "Producer": None})
 
 
@@ -191,7 +192,7 @@ def _saved(figure: Figure, **options: Any) -> bytes:
 
 
 def contents(figure: Figure) -> dict[str, bytes]:
-    """The figure's files by suffix."""
+    """Suffix -> content of the figure's file."""
     return {"svg": svg(figure).encode(), "png": png(figure), "pdf": pdf(figure)}
 
 

@@ -1,4 +1,5 @@
-"""Read a run's results folder. A file that is absent is reported as missing; nothing is made up."""
+"""Facts about a run for tables, figures and the page, read from its plan and its results folder. Facts of files that do
+not exist yet are marked as missing."""
 
 from __future__ import annotations
 
@@ -25,14 +26,14 @@ from dragoman.storage import MANIFEST, read_jsonl
 
 UNTUNED = "untuned"
 BASELINES = frozenset({"sft", UNTUNED})
-"""Families of systems that others are compared with."""
+"""Families of baseline systems."""
 SPLITS = ("train", "validation", "test")
 MANY = 12
-"""Curves that can still be named each by itself."""
+"""Maximum number of loss curves with names of their own."""
 EXAMPLES = 60
-"""Sentences of an experiment that the page shows at most."""
+"""Maximum number of example sentences of an experiment."""
 IDENTIFYING = ("identifier", "languages", "model", "empty")
-"""Options of the off-target ratio that decide how a line's language is identified."""
+"""Options of the off-target ratio on which the identified language of a line depends."""
 
 
 @dataclass(frozen=True)
@@ -42,21 +43,22 @@ class ModelFacts:
     name: str
     detail: str
     parameters: int | None
-    """None: not made yet."""
+    """Number of weights; None: not made yet."""
     curve: list[tuple[int, float]]
+    """Loss of the pre-training, as from `curve`."""
     prompts: list[habits.Remark] = field(default_factory=list)
-    """What its prompts begin with; none for models from scratch."""
+    """Remarks on the beginnings of its prompts; none for models from scratch."""
 
 
 @dataclass(frozen=True)
 class SplitFacts:
-    """One split of one pair: lines read, lines kept, why the others were dropped."""
+    """Numbers of lines of one split of one pair: read, kept, and dropped by reason."""
 
     read: int
     kept: int
     dropped: dict[str, int]
     suspect: dict[str, int]
-    """Test lines that would have been dropped from any other split; a test set is never cut."""
+    """Reason -> test lines that would have been dropped from another split; no line of a test set is dropped."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ class CorpusFacts:
 
 
 def layout_from(plan: Plan, experiment: str) -> Layout:
-    """Rows and columns that a configuration promises for an experiment."""
+    """Rows and columns of an experiment's table, from its configuration."""
     spec = plan.experiment(experiment)
     seeds: dict[str, list[int]] = {}
     settings: dict[str, list[str]] = {}
@@ -89,8 +91,8 @@ def layout_from(plan: Plan, experiment: str) -> Layout:
         systems=names,
         pairs=tuple(spec.test.pairs),
         metrics=tuple(dict.fromkeys(spec.metrics)),
-        seeds={key: tuple(found) for key, found in seeds.items()},
-        settings={key: tuple(found) for key, found in settings.items()},
+        seeds={key: tuple(numbers) for key, numbers in seeds.items()},
+        settings={key: tuple(points) for key, points in settings.items()},
         title=visible(spec.title),
         blocks=blocks(spec),
         assumptions={visible(name): visible(text) for name, text in spec.assumptions.items()},
@@ -101,12 +103,12 @@ def layout_from(plan: Plan, experiment: str) -> Layout:
 
 
 def families(experiment: Experiment, tunings: Mapping[str, str | None]) -> dict[str, str]:
-    """What shares a hue in figures: that which was tuned with one method.
+    """System (or curve) -> family, which has one hue in figures: the method of its tuning.
 
-    Baselines are the untuned model and ordinary fine-tuning. Where there is nothing else, each tuning is a family.
+    Baselines are the untuned model and ordinary fine-tuning. If there are only baselines, each tuning is a family.
 
     Args:
-        tunings: whatever is drawn -> its tuning; None for the untuned model.
+        tunings: system (or curve) -> its tuning; None for the untuned model.
     """
     methods = {key: experiment.tunings[tuning].method if tuning else UNTUNED for key, tuning in tunings.items()}
     if set(methods.values()) <= BASELINES:
@@ -115,7 +117,7 @@ def families(experiment: Experiment, tunings: Mapping[str, str | None]) -> dict[
 
 
 def blocks(experiment: Experiment) -> dict[str, tuple[str, ...]]:
-    """Test pairs that were trained on and that were not, where there are both."""
+    """Test pairs that were trained on (`supervised`) and the others (`zero-shot`); empty if there are not both."""
     if experiment.train is None:
         return {}
     trained = set(experiment.train.pairs)
@@ -125,23 +127,23 @@ def blocks(experiment: Experiment) -> dict[str, tuple[str, ...]]:
 
 
 def labels(experiment: Experiment) -> dict[str, str]:
-    """How an experiment's systems, as its configuration has them, are named.
+    """Key -> name in tables, for each system of an experiment in a configuration.
 
-    Two systems with one label get their keys added: rows must not merge.
+    If two systems have the same label, their keys are added, so that their rows do not merge.
     """
-    found = {key: visible(system.label or key) for key, system in experiment.systems.items()}
-    names = list(found.values())
-    return {key: f"{name} ({key})" if names.count(name) > 1 else name for key, name in found.items()}
+    given = {key: visible(system.label or key) for key, system in experiment.systems.items()}
+    names = list(given.values())
+    return {key: f"{name} ({key})" if names.count(name) > 1 else name for key, name in given.items()}
 
 
 def manifest(folder: Path) -> dict[str, Any] | None:
-    """A folder's manifest, or None where there is none."""
+    """A folder's manifest; None if there is none."""
     path = folder / MANIFEST
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
 
 
 def curve(folder: Path) -> list[tuple[int, float]]:
-    """The loss curve of a training; no points where it kept none."""
+    """(step, loss) of a training; empty if it has no log."""
     for name in ("curve.json", "log.jsonl"):
         if (folder / name).is_file():
             return read_log(folder / name)
@@ -149,8 +151,8 @@ def curve(folder: Path) -> list[tuple[int, float]]:
 
 
 def tuning_curves(plan: Plan, experiment: str) -> list[tuple[str, str, list[tuple[int, float]]]]:
-    """(label, tuning, curve) of every fine-tuning of an experiment. Seeds share a label; where there are more than
-    `MANY` labels, the pairs and settings of a tuning do, too."""
+    """(label, tuning, curve) of every fine-tuning of an experiment. Seeds share a label; with more than `MANY` labels,
+    the pairs and settings of a tuning do, too."""
     runs = plan.tunings_of(experiment)
     names = []
     for run in runs:
@@ -192,14 +194,14 @@ def describe(model: Model) -> str:
 
 
 def much(training: Training) -> str:
-    """How long a training is: `250 steps`, `1 epoch`."""
+    """Length of a training: `250 steps`, `1 epoch`."""
     if training.steps:
         return f"{training.steps:,} step{'s' * (training.steps != 1)}"
     return f"{training.epochs:g} epoch{'s' * (training.epochs != 1)}"
 
 
 def corpus_facts(plan: Plan) -> list[CorpusFacts]:
-    """Every corpus and pair in use, with the numbers of lines kept and dropped from its manifest."""
+    """Every corpus and pair in use, with the numbers of kept and dropped lines from its manifest."""
     facts = []
     for text in plan.texts_used:
         place, made = (text.corpus, text.pair, text.config.provider), manifest(text.folder)
@@ -221,7 +223,7 @@ def corpus_facts(plan: Plan) -> list[CorpusFacts]:
 
 
 def decoded(plan: Plan, experiment: str) -> dict[str, list[tuple[str, str, list[Row]]]]:
-    """Pair -> [(system, setting, rows)] of an experiment; of several seeds the first."""
+    """Pair -> [(system, setting, rows)] of an experiment, with the first seed of each system."""
     spec = plan.experiment(experiment)
     names = labels(plan.config.experiments[experiment])
     outputs: dict[str, list[tuple[str, str, list[Row]]]] = {}
@@ -246,8 +248,8 @@ def _first_seeds(plan: Plan, experiment: str, pair: str) -> Iterator[DecodeRun]:
 
 
 def examples(plan: Plan, experiment: str) -> tuple[int, list[Example]]:
-    """How many sentences an experiment was tested on, and those to look at. Folded are all settings of a system but the
-    first, where waiting is shortest, so where systems differ most."""
+    """Number of an experiment's test sentences, and its examples. All settings of a system except the first are folded;
+    systems differ most at the first setting, since it waits least."""
     by_pair = decoded(plan, experiment)
     first: dict[str, str] = {}
     for setting, label in sorted({(s, label) for own in by_pair.values() for label, s, _ in own}, key=_by_setting):
@@ -274,14 +276,15 @@ def _name(metric: str) -> str:
 
 
 def identifier(plan: Plan, experiment: str) -> dict[str, Any]:
-    """Options of `metrics.offtarget.answered`, as the first off-target ratio of an experiment has them."""
+    """Options of `metrics.offtarget.answered` from the first off-target ratio of an experiment."""
     spec = plan.experiment(experiment)
     options = next((own for name, own in map(parse, spec.metrics) if name == "offtarget"), {})
     return plan.metric_options(experiment)["offtarget"] | {k: v for k, v in options.items() if k in IDENTIFYING}
 
 
 def _astray(rows: Sequence[Row], pair: str, identifying: Mapping[str, Any] | None) -> list[str]:
-    """The language of each row that is not in the one asked for; empty where no language was identified."""
+    """[rows] Name of the language of each hypothesis that is not in the target language, "" for the others; empty if
+    `identifying` is None."""
     if identifying is None:
         return []
     from dragoman.metrics.offtarget import answered
@@ -292,7 +295,7 @@ def _astray(rows: Sequence[Row], pair: str, identifying: Mapping[str, Any] | Non
 
 
 def cost_samples(plan: Plan, experiment: str) -> dict[str, list[float]]:
-    """System -> GFLOPs of every sentence, over all settings and pairs; of several seeds the first.
+    """System -> GFLOPs of every sentence, over all settings and pairs, with the first seed.
 
     Systems whose decoder counts no operations (copies, dictionaries) are left out.
     """
@@ -307,7 +310,7 @@ def cost_samples(plan: Plan, experiment: str) -> dict[str, list[float]]:
 
 
 def facts_of(plan: Plan, name: str) -> list[tuple[str, str]]:
-    """What an experiment is, as (term, description)."""
+    """(term, description) of an experiment's parts: model, prompt, text, tunings and seeds."""
     experiment: Experiment = plan.config.experiments[name]
     facts = [("Paper", experiment.paper), ("Model", experiment.model), ("Prompt", experiment.prompt)]
     if experiment.train:

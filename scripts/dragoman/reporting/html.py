@@ -1,4 +1,4 @@
-"""How HTML is written: templates beside this module, everything in them escaped."""
+"""HTML from the templates in this folder, with all values escaped."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from markupsafe import Markup, escape
 
 
 def whole_pairs(text: str) -> Markup:
-    """`text`, escaped, with language pairs kept from being broken at their hyphen."""
+    """`text`, escaped, with language pairs in elements that are not broken at their hyphen."""
     return Markup(re.sub(r"\b[a-z]{2}-[a-z]{2}\b", r'<span class="pair">\g<0></span>', str(escape(text))))
 
 
 def template(name: str) -> jinja2.Template:
-    """A template by its file name; a variable that is not given is an error."""
+    """A template by its file name; rendering without one of its variables is an error."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,

@@ -1,4 +1,4 @@
-"""A table of what a judge said of answers to instructions: wins, ties and losses of systems against one."""
+"""A table of a judge's verdicts on answers to instructions: wins, ties and losses of systems against one system."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ COLUMNS = ("wins", "ties", "losses")
 
 
 def judgements(plan: Plan, experiment: str, records: Sequence[Record]) -> list[arrange.Table]:
-    """The table of an experiment that has answers judged, or would have; none for the others.
+    """The table of an experiment with instructions and at least two systems for them; empty for other experiments.
 
-    A share has its 95 % interval, or with several seeds their standard deviation; where nothing was judged there is a
+    A share has its 95 % interval, or, with several seeds, their standard deviation. If nothing was judged, there is a
     note instead of a number.
     """
     spec = plan.experiment(experiment).instructions
@@ -28,7 +28,7 @@ def judgements(plan: Plan, experiment: str, records: Sequence[Record]) -> list[a
         if run.experiment == experiment:
             seeds[run.system] = (*seeds.get(run.system, ()), run.seed)
     systems = {key: names[key] for key in spec.systems[1:]}
-    title = f"{plan.experiment(experiment).title}: instructions that ask for no translation"
+    title = f"{plan.experiment(experiment).title}: instructions other than translation"
     layout = tables.Layout(experiment, systems, ("all",), metrics, seeds, title=title)
     own = [record for record in records if record.metric in metrics]
     table = arrange.lay_out(tables.cells(own, layout), layout)

@@ -1,6 +1,6 @@
-"""The language that was asked for against the language of the answer, as a heat map for each system.
+"""Target language against the language of the answer, as a heat map for each system.
 
-Zero-shot pairs only, where an experiment has them: in pairs that were trained on, hardly a line is off target.
+If an experiment has zero-shot pairs, only these are shown, since hardly any answer is off target in trained pairs.
 """
 
 from __future__ import annotations
@@ -21,14 +21,15 @@ if TYPE_CHECKING:
     from dragoman.plan import Plan
 
 ELSEWHERE = "other"
-"""Column of lines that are empty or in a language nobody asked for."""
+"""Column of answers that are empty or in none of the experiment's languages."""
 
 Shares = dict[str, dict[str, float]]
-"""Asked language -> answered language -> percent of the lines; each row sums to 100."""
+"""Target language -> language of the answer -> per cent of the answers; each row sums to 100."""
 
 
 def systems(plan: Plan, experiment: str) -> list[str]:
-    """Labels of the systems to show: the first of each tuning and of the untuned model, those without a sweep."""
+    """Labels of the systems to show: the first system of each tuning and of the untuned model, without sweeps and
+    settings."""
     spec = plan.config.experiments[experiment]
     names, chosen = gather.labels(spec), {}
     for key, system in spec.systems.items():
@@ -39,7 +40,7 @@ def systems(plan: Plan, experiment: str) -> list[str]:
 
 
 def decoded_shares(plan: Plan, experiment: str) -> list[tuple[str, Shares]]:
-    """(label, shares) of each of `systems` that was decoded; of several seeds the first."""
+    """(label, shares) of each of `systems` that was decoded, with the first seed."""
     from dragoman.metrics.offtarget import answered
 
     spec = plan.experiment(experiment)
@@ -57,65 +58,66 @@ def decoded_shares(plan: Plan, experiment: str) -> list[tuple[str, Shares]]:
                     hypotheses = [row["hypothesis"] for row in rows]
                     answers.setdefault(target, []).extend(answered(hypotheses, source, target, **options))
         if answers:
-            asked = {code: answers[code] for code in languages if code in answers}
-            by_system.append((label, shares(asked, languages)))
+            ordered = {code: answers[code] for code in languages if code in answers}
+            by_system.append((label, shares(ordered, languages)))
     return by_system
 
 
 def shares(answers: Mapping[str, Sequence[str]], languages: Sequence[str]) -> Shares:
-    """The shares of the languages that came, for each language that was asked for.
+    """The shares of the languages of the answers, for each target language.
 
     Args:
-        answers: asked language -> the language of every line, as `metrics.offtarget.answered` names it.
-        languages: the columns; what is none of them counts as ELSEWHERE.
+        answers: target language -> language of every answer, from `metrics.offtarget.answered`.
+        languages: the columns; all other languages count as ELSEWHERE.
     """
-    found = {}
-    for asked, came in answers.items():
-        counts = Counter(code if code in languages else ELSEWHERE for code in came)
-        found[asked] = {column: 100 * counts[column] / len(came) for column in (*languages, ELSEWHERE)}
-    return found
+    rows = {}
+    for target, languages_of in answers.items():
+        counts = Counter(code if code in languages else ELSEWHERE for code in languages_of)
+        rows[target] = {column: 100 * counts[column] / len(languages_of) for column in (*languages, ELSEWHERE)}
+    return rows
 
 
 @styled
 def heat_maps(shown: Sequence[tuple[str, Shares]], across: int = 3) -> Figure:
-    """One panel a system: rows are asked languages, columns answered ones, numbers are percent of a row.
+    """One panel per system: rows are target languages, columns are languages of the answers, numbers are per cent of a
+    row.
 
     Args:
         shown: (label, shares), all with the same columns.
-        across: most panels side by side.
+        across: maximum number of panels in a row.
     """
-    asked = list(dict.fromkeys(code for _, table in shown for code in table))
+    targets = list(dict.fromkeys(code for _, table in shown for code in table))
     columns = list(next(iter(shown[0][1].values())))
     counts = [min(across, len(shown) - i) for i in range(0, len(shown), across)]
-    figure, rows = panels(counts, 0.32 * len(asked) + 0.85)
+    figure, rows = panels(counts, 0.32 * len(targets) + 0.85)
     for row in rows:
         row[0].set_xlabel("across: the language of the answer", color=QUIET, loc="left")
     for (label, table), axes in zip(shown, chain(*rows), strict=True):
-        _panel(axes, label, table, asked, columns)
+        _panel(axes, label, table, targets, columns)
         axes.set_title(label, loc="left", fontsize=9.5, color=INK, fontweight="bold")
         axes.tick_params(labelleft=any(axes is row[0] for row in rows))
     return figure
 
 
-def _panel(axes: Axes, label: str, found: Shares, asked: Sequence[str], columns: Sequence[str]) -> None:
+def _panel(axes: Axes, label: str, table: Shares, targets: Sequence[str], columns: Sequence[str]) -> None:
     from matplotlib.patches import Rectangle
 
-    for row, language in enumerate(asked):
-        if language not in found:
+    for row, target in enumerate(targets):
+        if target not in table:
             continue
-        for column, came in enumerate(columns):
-            share = found[language][came]
-            colour = PALETTE[2] if came == language else PALETTE[1]
-            strength = 0.04 + 0.9 * share / 100 if share else 0.0
+        for column, answer in enumerate(columns):
+            share = table[target][answer]
+            colour = PALETTE[2] if answer == target else PALETTE[1]
+            strength = 0.04 + 0.9 * share / 100 if share else 0.0  # opacity; even a small share is visible
             cell = Rectangle((column, row), 1, 1, facecolor=colour, alpha=strength, edgecolor="none")
-            wanted, got = NAMES.get(language, language), NAMES.get(came, came)
-            describe(axes.add_patch(cell), f"{label}\n{share:.1f} % of the lines asked for in {wanted} came in {got}")
+            wanted, got = NAMES.get(target, target), NAMES.get(answer, answer)
+            describe(axes.add_patch(cell), f"{label}\n{share:.1f} % of the answers for {wanted} are in {got}")
             if round(share):
                 place = (column + 0.5, row + 0.5)
                 axes.text(*place, f"{share:.0f}", ha="center", va="center", fontsize=8.5, color=INK)
     axes.set_xlim(0, len(columns))
-    axes.set_ylim(len(asked), 0)
-    axes.set_yticks([row + 0.5 for row in range(len(asked))], [NAMES.get(code, code) for code in asked], color=INK)
+    axes.set_ylim(len(targets), 0)
+    axes.set_yticks([row + 0.5 for row in range(len(targets))], [NAMES.get(code, code) for code in targets], color=INK)
     axes.set_xticks([column + 0.5 for column in range(len(columns))], columns, color=QUIET)
     axes.xaxis.tick_top()
     axes.tick_params(length=0, pad=3)
@@ -124,5 +126,5 @@ def _panel(axes: Axes, label: str, found: Shares, asked: Sequence[str], columns:
         spine.set_visible(False)
     for edge in range(len(columns) + 1):
         axes.axvline(edge, color=RULE, linewidth=0.5, clip_on=False)
-    for edge in range(len(asked) + 1):
+    for edge in range(len(targets) + 1):
         axes.axhline(edge, color=RULE, linewidth=0.5, clip_on=False)

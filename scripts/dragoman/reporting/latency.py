@@ -1,4 +1,4 @@
-"""Quality against latency: one panel a language pair, one line a system, through all its settings."""
+"""Quality against latency: one panel per language pair, one line per system through all its settings."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ACROSS = 3
 
 
 class Number(NamedTuple):
-    """A value and the ends of its bar, which are the value itself where it has none."""
+    """A value and the ends of its bar; both ends are the value if it has no bar."""
 
     value: float
     low: float
@@ -37,20 +37,20 @@ class Point(NamedTuple):
     lag: Number
     quality: Number
     text: str
-    """Shown when it is pointed at."""
+    """Text that is shown when the pointer is on it."""
 
 
 @dataclass(frozen=True)
 class Curve:
-    """A system in one panel: points in the order of its settings, or a level."""
+    """A system in one panel: points in the order of its settings, or a horizontal line (`level`)."""
 
     label: str
     look: dict[str, Any]
     points: list[Point | None]
-    """None for a setting that lacks one of its two numbers: no line leads past it."""
+    """None for a setting without one of its two numbers; the line has a gap there."""
     level: Number | None = None
     text: str = ""
-    """Shown when a level is pointed at."""
+    """Text that is shown when the pointer is on a level."""
 
 
 @styled
@@ -62,20 +62,20 @@ def trade_off(
     curved: Collection[str],
     counted: Mapping[str, str] | None = None,
 ) -> Figure | None:
-    """Each quality metric against a latency metric, in a panel for each pair, and one for their mean where there are
-    several pairs. Where that takes more than one line of panels, only the first quality metric is drawn.
+    """Each quality metric against a latency metric, in a panel for each pair, and one for their mean if there are
+    several pairs. If the panels need more than one row, only the first quality metric is drawn.
 
     Args:
-        frame: cells as `reporting.tables.cells` makes them.
-        layout: what the experiment promised.
+        frame: cells from `reporting.tables.cells`.
+        layout: rows and columns of the experiment.
         qualities: metrics to draw.
         against: the latency metric.
         curved: keys of the systems with settings. The others read the whole sentence before they write, so each is
-            a level line.
-        counted: pair -> what of its source a latency counts, `word` or `character`; words unless given.
+            a horizontal line.
+        counted: pair -> source unit of the latency, `word` or `character`; None: words.
 
     Returns:
-        None where no system has a number to draw.
+        None if no system has a number to draw.
     """
     read = {pair: f"{unit}s" for pair, unit in (counted or {}).items()}
     of_all = " or ".join(sorted(set(read.values()), reverse=True)) or "words"
@@ -112,23 +112,23 @@ def trade_off(
             if axes is row[-1]:
                 name_ends(axes, ends)
             else:
-                for label, x, y, style in ends:  # the last panel has no such curve
+                for label, x, y, style in ends:  # curves that the last panel does not have
                     place = {"textcoords": "offset points", "ha": "right", "fontsize": 8}
                     describe(axes.annotate(label, (x, y), (0, 7), color=style["color"], **place), series=label)
     return figure
 
 
 def curved_and_level(layout: Layout, curved: Collection[str]) -> dict[str, dict[str, Any]]:
-    """Key -> look of every system: curves by their families, and grey dashes for the level lines of the others."""
+    """Key -> look of every system: curves by their families, and grey dashes for the horizontal lines of the others."""
     families = {key: layout.families.get(key, key) for key in layout.systems if key in curved}
-    found = looks(families, layout.baselines)
-    grey = max(1, sum(style["color"] == QUIET for style in found.values()))
+    styles = looks(families, layout.baselines)
+    grey = max(1, sum(style["color"] == QUIET for style in styles.values()))
     levels = [key for key in layout.systems if key not in curved]
-    return found | {key: {"color": QUIET, "linestyle": dashes(grey + i)} for i, key in enumerate(levels)}
+    return styles | {key: {"color": QUIET, "linestyle": dashes(grey + i)} for i, key in enumerate(levels)}
 
 
 def _curves(frame: pd.DataFrame, layout: Layout, quality: str, against: str, curved: Collection[str]) -> list[Curve]:
-    """One panel: what of each system can be drawn."""
+    """The curves and levels of one panel: those of all systems with numbers."""
     rows: dict[tuple[str, str], dict[str, Any]] = {}
     for row in frame.itertuples():
         scores = rows.setdefault((row.system, row.setting), {})
@@ -146,11 +146,11 @@ def _curves(frame: pd.DataFrame, layout: Layout, quality: str, against: str, cur
     return curves + levels
 
 
-def _point(found: Mapping[str, Any], quality: str, against: str) -> Point | None:
-    if quality not in found or against not in found:
+def _point(scores: Mapping[str, Any], quality: str, against: str) -> Point | None:
+    if quality not in scores or against not in scores:
         return None
-    high, lag = found[quality], found[against]
-    return Point(high.setting, _number(lag), _number(high), hover_text(high.label, [high, lag]))
+    score, lag = scores[quality], scores[against]
+    return Point(score.setting, _number(lag), _number(score), hover_text(score.label, [score, lag]))
 
 
 def _number(row: Any) -> Number:
@@ -191,8 +191,8 @@ def _draw(axes: Axes, curve: Curve, layer: float) -> None:
             if (across[0], up[0]) != (across[1], up[1]):
                 (bar,) = axes.plot(across, up, color=colour, linewidth=0.8, alpha=0.55, zorder=layer)
                 describe(bar, series=curve.label)
-        text = re.sub(r"\w+=", "", point.setting)
-        inside = len(text) <= 2
+        text = re.sub(r"\w+=", "", point.setting)  # the value of `k=3`
+        inside = len(text) <= 2  # short enough to be written into the marker
         node = {"marker": curve.look["marker"], "markersize": 8.6 if inside else 4.5}
         node |= {"markeredgecolor": colour, "markeredgewidth": 1.2}
         (drawn,) = axes.plot([x], [y], markerfacecolor=GROUND if inside else colour, zorder=layer + 0.1, **node)

@@ -1,4 +1,4 @@
-"""A laid-out table, or rows of text, as Markdown and as LaTeX (booktabs). Names are the user's: all is escaped."""
+"""A `Table`, or rows of text, as Markdown and as LaTeX (booktabs). All text is escaped, since names are the user's."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from collections.abc import Iterable, Sequence
 from dragoman.reporting.arrange import ASSUMED, MISSING, Cell, Table
 
 MAX_LATEX_COLUMNS = 6
-"""Numbers side by side on a page of `article`; a wider table gets one tabular per metric."""
+"""Maximum number of columns on a page of `article`; a wider table gets one tabular per metric."""
 MAX_LATEX_SPREADS = 4
-"""The same, where each has its spread beside it."""
+"""Maximum number of columns with a spread in each cell."""
 NARROW = (r"\footnotesize", r"\setlength{\tabcolsep}{3.5pt}")
-"""How a table says that it has much to hold."""
+"""LaTeX settings of a table: a small font, and little space between columns."""
 MAX_LATEX_LINES = 40
-"""Lines of a list on such a page."""
+"""Maximum number of rows of a `latex_rows` table on a page."""
 MAX_LATEX_ROWS = 10
-"""Systems on such a page, where there are several tabulars; with more, each has a page of its own."""
+"""Maximum number of systems for which several tabulars share a page; with more, each has a page of its own."""
 
 
 def markdown_text(text: str) -> str:
-    """`text` for a cell of a pipe table: in one line, nothing in it read as markup."""
+    """`text` for a cell of a pipe table: in one line, with its markup escaped."""
     text = " ".join(text.split())
     text = re.sub(r"([\\`*_\[\]|#~])", r"\\\1", text)
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
@@ -31,7 +31,8 @@ def pipes(header: Sequence[str], rows: Iterable[Sequence[str]], align: str) -> l
     """The lines of a pipe table.
 
     Args:
-        header: of each column; like the cells, Markdown already.
+        header: [columns] titles, in Markdown.
+        rows: [rows][columns] cells, in Markdown.
         align: `l` or `r` for each column.
     """
     rule = [{"l": "---", "r": "---:"}[each] for each in align]
@@ -48,7 +49,7 @@ def _markdown_cell(cell: Cell) -> str:
 
 
 def markdown(table: Table) -> str:
-    """A heading, a pipe table, and below it the notes, how to read it, the signatures, and what was assumed."""
+    """A heading, a pipe table, and below it notes, legend, signatures and assumptions."""
     columns = [f"{metric} {column}" for metric, columns in table.groups for column in columns]
     header = [table.head, *map(markdown_text, columns)]
     rows = [[markdown_text(label), *map(_markdown_cell, row)] for label, row in table.rows]
@@ -64,7 +65,7 @@ def markdown(table: Table) -> str:
 
 _LATEX = {
     "\\": r"\textbackslash{}",
-    "[": "{[}",  # after a line break it would open an optional argument
+    "[": "{[}",  # after a line break, "[" would begin an optional argument
     "]": "{]}",
     "{": r"\{",
     "}": r"\}",
@@ -95,7 +96,7 @@ _LATEX = {
     "α": r"$\alpha$",
     "\u00a0": "~",
 }
-# the quotation mark of T1 is not in the default encoding
+# \textquotedbl needs the encoding T1, which is not the default
 _LATEX['"'] = r"\char34{}"
 
 
@@ -145,7 +146,7 @@ def _tabular(table: Table, groups: list[tuple[str, list[str]]], start: int) -> l
 
 
 def latex(table: Table) -> str:
-    r"""One or more `table` environments; the preamble needs `\usepackage{booktabs}` and nothing else."""
+    r"""One or more `table` environments; the preamble needs only `\usepackage{booktabs}`."""
     spread = any(cell.spread for _, row in table.rows for cell in row)
     if sum(len(pairs) for _, pairs in table.groups) <= (MAX_LATEX_SPREADS if spread else MAX_LATEX_COLUMNS):
         parts = [(table.groups, 0)]
@@ -180,10 +181,13 @@ def markdown_rows(title: str, header: Sequence[str], rows: Sequence[Sequence[str
 
 
 def latex_rows(title: str, header: Sequence[str], rows: Sequence[Sequence[str]], columns: str) -> str:
-    """Plain text in as many tables as it takes, each a page at most.
+    """Tables of plain text, each at most a page long.
 
     Args:
-        columns: what `tabular` wants to know about them.
+        title: caption of each table.
+        header: [columns] titles.
+        rows: [rows][columns] cells.
+        columns: column specification of `tabular`.
     """
     parts = []
     for start in range(0, len(rows), MAX_LATEX_LINES):

@@ -20,7 +20,7 @@ from dragoman.results import comparable
 from dragoman.results.records import Record
 
 ROWS = 6
-"""Lines of a small figure at most."""
+"""Maximum number of rows of a small figure."""
 WORDS: Mapping[Outcome, str] = {
     "holds": "holds in this run",
     "fails": "fails in this run",
@@ -28,12 +28,12 @@ WORDS: Mapping[Outcome, str] = {
     "not run": "was not tested in this run",
 }
 NO_PAPER = Experiment.model_fields["paper"].default
-"""The `paper` of experiments that reproduce none."""
+"""The `paper` of experiments that reproduce no paper."""
 
 
 @dataclass(frozen=True)
 class Mark:
-    """One line of a small figure; places are per cent of its width, None where there is no such number."""
+    """One row of a small figure. Positions are per cent of its width; None if there is no such number."""
 
     label: str
     value: str
@@ -49,12 +49,12 @@ class Mark:
 
 @dataclass(frozen=True)
 class Drawing:
-    """A small figure: the scores of a system and of the one that it is compared with."""
+    """A small figure: the scores of a system and of the system that it is compared with."""
 
     metric: str
     system: str
     against: str
-    """The other system; empty where there is none."""
+    """The other system; empty if there is none."""
     marks: list[Mark]
     left_out: int
     """Comparisons that are not drawn."""
@@ -62,31 +62,33 @@ class Drawing:
 
 @dataclass(frozen=True)
 class Summary:
-    """A paper on the first screen, or an experiment that reproduces none."""
+    """A paper on the first screen, or an experiment that reproduces no paper."""
 
     title: str
     sentence: str
     drawing: Drawing | None
     counts: dict[str, dict[Outcome, int]] = field(default_factory=dict)
-    """This run, and each other world -> verdicts on the paper's claims; empty where it has no claims."""
+    """This run or other world -> verdict -> number of the paper's claims; empty if it has no claims."""
 
 
 def summaries(
     plan: Plan, records: Sequence[Record], tested: Sequence[Result], others: Mapping[str, Sequence[Result]]
 ) -> list[Summary]:
-    """The papers of a configuration in its order, and then its experiments that reproduce no paper.
+    """The papers of a configuration in its order, then its experiments that reproduce no paper.
 
     Args:
-        tested: verdicts on claims in this run, those of training time left out.
-        others: the same of other worlds.
+        plan: plan of the configuration.
+        records: scores of this run.
+        tested: verdicts on claims in this run, without claims about training time.
+        others: other world -> verdicts on the same claims there.
     """
     named = [experiment.paper for experiment in plan.config.experiments.values()] + [r.paper for r in tested]
     papers = [paper for paper in dict.fromkeys(named) if paper not in (None, NO_PAPER)]
-    found = [_paper(plan, paper, records, [r for r in tested if r.paper == paper], others) for paper in papers]
+    of_papers = [_paper(plan, paper, records, [r for r in tested if r.paper == paper], others) for paper in papers]
     if own := [result for result in tested if result.paper is None]:
-        found.append(_claims(plan, "Claims of no paper", own, others))
+        of_papers.append(_claims(plan, "Claims of no paper", own, others))
     free = [name for name, experiment in plan.config.experiments.items() if experiment.paper == NO_PAPER]
-    return found + [_experiment(plan, name, records) for name in free]
+    return of_papers + [_experiment(plan, name, records) for name in free]
 
 
 def _paper(
@@ -98,39 +100,39 @@ def _paper(
 ) -> Summary:
     known = comparable.load().papers
     title = visible(known[paper].title if paper in known else paper)
-    if results and (found := _claims(plan, title, results, others)).drawing:
-        return found
+    if results and (summary := _claims(plan, title, results, others)).drawing:
+        return summary
     experiments = (name for name, each in plan.config.experiments.items() if each.paper == paper)
     best = next((_experiment(plan, name, records) for name in experiments), None)
-    drawing = best.drawing if best else None  # no claim was compared, so the best systems are drawn
+    drawing = best.drawing if best else None  # no claim has a comparison, so the best systems are drawn
     if results:
-        return replace(found, drawing=drawing)
+        return replace(summary, drawing=drawing)
     return Summary(title, f"No claim of this paper was tested. {best.sentence if best else ''}".strip(), drawing)
 
 
 def _claims(plan: Plan, title: str, results: Sequence[Result], others: Mapping[str, Sequence[Result]]) -> Summary:
-    """The first claim that was tested, which is the paper's main one unless that could not be tested."""
+    """The summary of the first claim that was tested. It is the paper's main claim, unless that was not tested."""
     shown = next((result for result in results if result.verdict != "not run"), results[0])
     counts = {worlds.HERE: claims.counts(results)}
-    for name, found in others.items():
-        verdicts = Counter(entry.verdict for row in worlds.rows(results, {name: found}) for entry in row.cells[1])
+    for name, there in others.items():
+        verdicts = Counter(entry.verdict for row in worlds.rows(results, {name: there}) for entry in row.cells[1])
         counts[name] = {outcome: verdicts[outcome] for outcome in claims.OUTCOMES}
     names = _names(plan, shown)
     return Summary(title, sentence(shown, names), _drawing(shown, names), counts)
 
 
 def _names(plan: Plan, result: Result) -> dict[str, str]:
-    """Role -> the name that tables give the system, in the experiment of a result."""
+    """Role -> name of the system in tables, in the experiment of a result."""
     experiment = plan.config.experiments.get(result.experiment)
     labels = gather.labels(experiment) if experiment else {}
     return {role: labels.get(key, key) for role, key in experiment.roles.items()} if experiment else {}
 
 
 def sentence(result: Result, names: Mapping[str, str]) -> str:
-    """A claim, its verdict, and the numbers that it comes from: those of the comparison that is nearest to another
-    verdict.
+    """A claim, its verdict, and the numbers of its decisive comparison.
 
     Args:
+        result: the verdict on the claim.
         names: role of a system -> its name.
     """
     start = f"“{result.statement.rstrip('.')}” {WORDS[result.verdict]}"
@@ -151,9 +153,10 @@ def sentence(result: Result, names: Mapping[str, str]) -> str:
 
 
 def decisive(result: Result) -> Evidence | None:
-    """The comparison that comes nearest to another verdict; None where nothing was compared.
+    """The comparison that is closest to another verdict; None if there are no comparisons.
 
-    Of a claim that holds where any setting is enough, comparisons that miss the threshold decide nothing.
+    If a claim holds, comparisons that miss the threshold are ignored, since one setting can be enough; if it fails,
+    those that reach it.
     """
     sign = {"holds": 1, "fails": -1}.get(result.verdict, 0)
     deciding = [each for each in result.evidence if each.margin * sign > 0]
@@ -161,7 +164,7 @@ def decisive(result: Result) -> Evidence | None:
 
 
 def place(evidence: Evidence) -> str:
-    """Pair and setting; many pairs are counted."""
+    """Pair and setting of a comparison; of more than two pairs, their number."""
     pairs = evidence.pair.removeprefix("mean of ").split(", ")
     shown = f"mean of {len(pairs)} pairs" if len(pairs) > 2 else evidence.pair
     return ", ".join(filter(None, (shown, evidence.setting)))
@@ -194,12 +197,12 @@ def _drawing(result: Result, names: Mapping[str, str]) -> Drawing | None:
 
 
 def _own(evidence: Evidence) -> float | None:
-    """The threshold, where it is not the other system's score."""
+    """The threshold; None if it is the other system's score."""
     return None if evidence.threshold == evidence.against else evidence.threshold
 
 
 def _placed(rows: Sequence[Sequence[float | None]]) -> Iterator[list[float | None]]:
-    """Numbers as per cent of a width that holds all of them, with some room at both ends."""
+    """[rows][numbers] Positions in per cent of a width: the smallest number of all rows is at 4, the largest at 96."""
     known = [number for row in rows for number in row if number is not None]
     low, high = min(known), max(known)
     scale = 92 / (high - low or 1)
@@ -208,7 +211,7 @@ def _placed(rows: Sequence[Sequence[float | None]]) -> Iterator[list[float | Non
 
 
 def _experiment(plan: Plan, name: str, records: Sequence[Record]) -> Summary:
-    """The best system of an experiment by its first metric, on the mean over its pairs."""
+    """The best system of an experiment in its first quality metric, as mean over its pairs."""
     layout = gather.layout_from(plan, name)
     title = layout.title or name
     metric = next((m for m in figure_kinds.qualities(layout.metrics) if presentation(m).better), None)
@@ -228,7 +231,7 @@ def _experiment(plan: Plan, name: str, records: Sequence[Record]) -> Summary:
 
 def _ranked(frame: pd.DataFrame, metric: str, digits: int, rows: int) -> Drawing:
     own = [*frame.itertuples()]
-    bounds = [[None if number != number else number for number in (row.low, row.high)] for row in own]
+    bounds = [[None if number != number else number for number in (row.low, row.high)] for row in own]  # NaN is None
     placed = _placed([(row.value, *ends) for row, ends in zip(own, bounds, strict=True)])
     marks = [
         Mark(row.label, f"{row.value:.{digits}f}", "", at, low=low, high=high)

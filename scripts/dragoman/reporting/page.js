@@ -1,10 +1,10 @@
-/* What the page can do where scripts run. Without them nothing is missing: figures show their numbers as titles, tables
-   stand in their order, and all examples are there. No library, no request, nothing kept. */
+/* The page's script: tooltips of figures, sorting of tables, filters of examples. Without it, figures show their numbers
+   as titles, and tables and examples are complete. It uses no library, sends no request and stores nothing. */
 "use strict";
 (() => {
   const all = (selector, root = document) => [...root.querySelectorAll(selector)];
 
-  /** An element with attributes and children; attributes that are functions listen. */
+  /** An element with attributes and children; attributes that are functions become event listeners. */
   const make = (tag, attributes = {}, ...children) => {
     const element = document.createElement(tag);
     for (const [name, value] of Object.entries(attributes)) {
@@ -23,16 +23,16 @@
 
   // ---------------------------------------------------------------------------------------------------------- figures
 
-  const REACH = 18; // units of the drawing (points) from which a mark is still meant
+  const REACH = 18; // maximum distance of the pointer from a mark, in units of the drawing (points)
   const bubble = make("div", { id: "bubble", role: "status", hidden: "" });
   document.body.append(bubble);
 
-  /** What is at a place of the drawing, as matplotlib's groups have it: its box, its text, its series. */
+  /** The drawing's marks, from matplotlib's groups with a title: element, text, series, and box (set later). */
   const marksOf = (svg) =>
     all("g > title", svg).map((title) => {
       const element = title.parentNode;
       const text = title.textContent;
-      title.remove(); // or the browser would show a second bubble
+      title.remove(); // the browser would show it as a second bubble
       return { element, text, series: element.dataset.series, box: null };
     });
 
@@ -57,7 +57,7 @@
     return best;
   };
 
-  /** The mark above (-1) or below (1): little to the side counts more than little up or down. */
+  /** The nearest mark above (way = -1) or below (1); a distance to the side counts four times. */
   const beyond = (marks, from, way) => {
     const [x, y] = middle(from);
     const cost = (mark) => {
@@ -69,21 +69,21 @@
 
   const figure = (svg) => {
     const marks = marksOf(svg);
-    const told = all("[data-series]", svg);
-    const series = [...new Set(told.map((element) => element.dataset.series))];
+    const elements = all("[data-series]", svg);
+    const series = [...new Set(elements.map((element) => element.dataset.series))];
     const region = svg.closest(".scroll");
     const ring = svgMake("rect", { class: "ring", hidden: "" });
     svg.append(ring);
     let current = null;
     const hidden = new Set();
     const shown = () => {
-      const found = marks.filter((mark) => !hidden.has(mark.series));
-      for (const mark of found) mark.box ??= mark.element.getBBox();
-      return found;
+      const visible = marks.filter((mark) => !hidden.has(mark.series));
+      for (const mark of visible) mark.box ??= mark.element.getBBox();
+      return visible;
     };
 
     const emphasize = (name) => {
-      for (const element of told) element.classList.toggle("faint", !!name && element.dataset.series !== name);
+      for (const element of elements) element.classList.toggle("faint", !!name && element.dataset.series !== name);
     };
 
     const show = (mark) => {
@@ -106,7 +106,7 @@
       place();
     };
 
-    /** The bubble above the ring, or below where there is no room. */
+    /** Put the bubble above the ring, or below it if there is no room. */
     const place = () => {
       const at = ring.getBoundingClientRect();
       const own = bubble.getBoundingClientRect();
@@ -126,15 +126,15 @@
       region.addEventListener("blur", () => show(null));
       region.addEventListener("keydown", (event) => {
         if (event.target !== region || event.ctrlKey || event.altKey || event.metaKey) return;
-        const found = shown();
-        const at = found.indexOf(current);
+        const visible = shown();
+        const at = visible.indexOf(current);
         const next = {
-          ArrowRight: () => found[at + 1] ?? current ?? found[0],
-          ArrowLeft: () => found[at < 0 ? found.length - 1 : Math.max(0, at - 1)],
-          ArrowUp: () => (current ? beyond(found, current, -1) : found[0]),
-          ArrowDown: () => (current ? beyond(found, current, 1) : found[0]),
-          Home: () => found[0],
-          End: () => found.at(-1),
+          ArrowRight: () => visible[at + 1] ?? current ?? visible[0],
+          ArrowLeft: () => visible[at < 0 ? visible.length - 1 : Math.max(0, at - 1)],
+          ArrowUp: () => (current ? beyond(visible, current, -1) : visible[0]),
+          ArrowDown: () => (current ? beyond(visible, current, 1) : visible[0]),
+          Home: () => visible[0],
+          End: () => visible.at(-1),
           Escape: () => null,
         }[event.key];
         if (!next) return;
@@ -143,16 +143,16 @@
         mark?.element.scrollIntoView({ block: "nearest", inline: "nearest" });
         show(mark ?? null);
       });
-      region.setAttribute("aria-description", "Arrow keys go from point to point and say its numbers.");
+      region.setAttribute("aria-description", "Arrow keys move from point to point and show its numbers.");
       document.addEventListener("scroll", () => current && place(), { passive: true, capture: true });
       document.addEventListener("pointerdown", (event) => svg.contains(event.target) || show(null));
     }
 
     if (series.length < 2) return;
-    const group = make("div", { class: "tools", role: "group", "aria-label": "What the figure shows" });
+    const group = make("div", { class: "tools", role: "group", "aria-label": "Lines of the figure" });
     const everything = make("button", { type: "button", hidden: "", class: "plain" }, "Show all");
     const buttons = series.map((name) => {
-      const own = told.filter((element) => element.dataset.series === name);
+      const own = elements.filter((element) => element.dataset.series === name);
       const line = own.map((element) => element.querySelector(":scope > path")).find((path) => path?.style.stroke);
       const swatch = svgMake("svg", { viewBox: "0 0 24 8", "aria-hidden": "true" });
       const stroke = svgMake("line", { x1: 0, x2: 24, y1: 4, y2: 4 });
@@ -169,7 +169,7 @@
       return button;
     });
     const update = () => {
-      for (const element of told) element.classList.toggle("off", hidden.has(element.dataset.series));
+      for (const element of elements) element.classList.toggle("off", hidden.has(element.dataset.series));
       buttons.forEach((button, at) => button.setAttribute("aria-pressed", String(!hidden.has(series[at]))));
       if (!hidden.size && document.activeElement === everything) buttons[0].focus();
       everything.hidden = !hidden.size;
@@ -187,7 +187,7 @@
 
   // ----------------------------------------------------------------------------------------------------------- tables
 
-  /** What a row is sorted by: a cell's number, or its words; nothing for a dash. What a row is called are words. */
+  /** Sort key of a row: a cell's number or text; null for a dash. The first column is always text. */
   const keyOf = (row, column) => {
     const cell = row.cells[column];
     const copy = cell.cloneNode(true);
@@ -228,7 +228,7 @@
 
     [...head.cells].forEach((cell, column) => {
       const numbers = data.some((row) => typeof keyOf(row, column) === "number");
-      const first = numbers && column ? -1 : 1; // the largest number is looked for more often than the least
+      const first = numbers && column ? -1 : 1; // numbers first sort from the largest
       const button = make("button", { type: "button", class: "sort" }, ...cell.childNodes);
       button.addEventListener("click", () => {
         const now = { ascending: 1, descending: -1 }[cell.getAttribute("aria-sort")] ?? 0;
@@ -242,12 +242,12 @@
 
   // --------------------------------------------------------------------------------------------------------- examples
 
-  const STEP = 5; // examples that come into view at once
+  const STEP = 5; // number of examples that one click adds
 
   const field = (label, control) => make("label", {}, make("span", {}, label), control);
   const choice = (options) => make("select", {}, ...options.map(([value, text]) => make("option", { value }, text)));
 
-  /** All hypotheses of a card in one list, each system's settings together. */
+  /** Put all hypotheses of a card into one list, with each system's settings together. */
   const unfold = (card) => {
     const list = card.querySelector("dl");
     const folded = card.querySelector(".others");
@@ -259,7 +259,7 @@
     folded?.remove();
   };
 
-  /** The lines of a card's timeline, those of the other settings, too, by system and setting. */
+  /** System and setting -> line of a card's timeline, including folded settings. */
   const linesOf = (card) => {
     const lines = [...all(".timeline tbody tr", card)];
     for (const folded of all("template", card)) lines.push(...folded.content.children);
@@ -280,13 +280,13 @@
 
     const pair = choice([["", "all"], ...pairs.map((name) => [name, name])]);
     const setting = choice([["", "each system's first"], ...settings.map((name) => [name, name]), ["*", "all of them"]]);
-    const order = choice([["", "that of the test set"], ["gap", "largest difference first"]]);
+    const order = choice([["", "as in the test set"], ["gap", "largest difference first"]]);
     const astray = make("input", { type: "checkbox" });
     const count = make("p", { class: "quiet", role: "status" });
     const more = make("button", { type: "button", class: "plain" });
     let limit = STEP;
 
-    /** Hypotheses at the chosen setting; of a system that has no such setting, its first. */
+    /** Show the hypotheses at the chosen setting; for a system without this setting, its first. */
     const settle = (card) => {
       const entries = all(".hypothesis", card);
       const has = (system) => entries.some(
@@ -329,7 +329,7 @@
       const last = all(".example:not([hidden])", box).at(-1);
       limit += STEP;
       update();
-      if (more.hidden) { // the focus must not be lost with the button
+      if (more.hidden) { // a hidden button loses the focus
         last.setAttribute("tabindex", "-1");
         last.focus();
       }

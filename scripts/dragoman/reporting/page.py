@@ -1,8 +1,8 @@
-"""The report: one HTML file with everything in it. It loads nothing, so it can be mailed and archived. Where scripts
-are off it is whole; where they run, its own (`page.js`) lets figures answer, tables sort and examples be searched.
+"""The page: one HTML file with all its contents. It loads nothing, so it can be mailed and archived. Without scripts it
+is complete; its script (`page.js`) adds tooltips of figures, sorting of tables, and filters of examples.
 
 Corpus text and model output are untrusted: Jinja escapes them, characters that could rearrange the page are shown as
-symbols, and the page's own security policy forbids every request, and every script but the one whose digest it names.
+symbols, and the page's security policy forbids all requests and all scripts except `page.js` (by its digest).
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from dragoman.storage import sha256
 
 HERE = Path(__file__).parent
 EXAMPLES_OPEN = 3
-"""Examples that are in view before the others are unfolded."""
+"""Number of examples that are not folded."""
 
 
 @dataclass(frozen=True)
@@ -66,17 +66,24 @@ class Section:
     figures: list[Figure]
     table: Markup
     downloads: list[Download]
-    """Of the table."""
+    """Files of the table."""
     sentences: int
-    """Of all its test sets."""
+    """Number of sentences of all its test sets."""
     examples: list[Example]
     published: list[evidence.PublishedRow]
-    """The paper's numbers beside ours, where both exist."""
+    """The paper's numbers for which the experiment has a number."""
     published_downloads: list[Download]
 
 
 def inline_svg(document: str, prefix: str, label: str) -> Markup:
-    """An SVG document as an element of the page: no size of its own, no ids shared with others, the page's colours."""
+    """An SVG document as an element of the page: without a size, with ids that no other figure has, and with the
+    page's colours.
+
+    Args:
+        document: the SVG document.
+        prefix: added to all ids.
+        label: accessible name.
+    """
     text = document[document.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->", "", text, flags=re.DOTALL)
     text = re.sub(r"\n\s+", "\n", text)
@@ -93,12 +100,12 @@ def inline_svg(document: str, prefix: str, label: str) -> Markup:
 
 
 def absent(path: Path, results: Path) -> Markup:
-    """What the page shows in place of a file that is not made yet."""
+    """Text in place of a file that is not made yet."""
     return Markup('<p class="none">Not made yet: <code>%s</code></p>') % path.relative_to(results).as_posix()
 
 
 def section(plan: Plan, name: str, judged: Sequence[verdicts.Verdict] = ()) -> Section:
-    """Everything the page shows of one experiment; tables and figures are the files that the plan's results have."""
+    """The section of one experiment. Its tables and figures are files of the results folder."""
     title = visible(plan.experiment(name).title)
     sentences, examples = gather.examples(plan, name)
     labels = gather.labels(plan.config.experiments[name])
@@ -121,7 +128,7 @@ def section(plan: Plan, name: str, judged: Sequence[verdicts.Verdict] = ()) -> S
 
 
 def figures_in(plan: Plan, experiment: str, title: str) -> Iterator[Figure]:
-    """An experiment's figures, in the page and as files; those without numbers are left out."""
+    """An experiment's figures, with their files as downloads; figures without numbers are left out."""
     for name in figure_kinds.figures_of(plan, experiment):
         kind, stem = figure_kinds.kind(name), f"{experiment}-{name}"
         files = {suffix: plan.results / "figures" / f"{stem}.{suffix}" for suffix in figures.SUFFIXES}
@@ -133,7 +140,14 @@ def figures_in(plan: Plan, experiment: str, title: str) -> Iterator[Figure]:
 
 
 def embedded(stem: str, title: str, caption: str, contents: Mapping[str, bytes]) -> Figure:
-    """The files of a figure, by suffix, inside the page."""
+    """A figure of the page.
+
+    Args:
+        stem: name of its files without suffix.
+        title: its title.
+        caption: its caption.
+        contents: suffix -> content of the figure's file.
+    """
     inline = inline_svg(contents["svg"].decode(), re.sub(r"[^\w-]", "-", stem), title)
     return Figure(title, caption, inline, [download(f"{stem}.{suffix}", each) for suffix, each in contents.items()])
 
@@ -164,14 +178,14 @@ def corpus_summary(facts: Sequence[gather.CorpusFacts]) -> list[dict[str, Any]]:
 
 
 def corpus_warnings(facts: Sequence[gather.CorpusFacts]) -> list[str]:
-    """What the corpora's manifests warn of, each with its place."""
+    """Warnings in the corpora's manifests, each with its corpus and pair."""
     return [f"{fact.corpus}, {fact.pair}: {fact.warning}" for fact in facts if fact.warning]
 
 
 def render(plan: Plan, records: Sequence[Record]) -> str:
-    """The whole page. The same results give the same page: no clock, no host, no path is in it.
+    """The whole page. The same results give the same page, since it has no time of day, host name or path.
 
-    What trainings took, which no two runs share, stands in the one section `training-cost` and nowhere else.
+    Only the section `training-cost` differs between runs, since it holds time and memory of jobs.
     """
     config = plan.config
     models, facts = gather.model_facts(plan), gather.corpus_facts(plan)
@@ -182,8 +196,8 @@ def render(plan: Plan, records: Sequence[Record]) -> str:
     script = (HERE / "page.js").read_text(encoding="utf-8")
     papers = {experiment.paper for experiment in config.experiments.values()}
     tested, timed = (
-        [each for each in found if each.paper is None or each.paper in papers or each.verdict != "not run"]
-        for found in map(claims.read_if_there, (plan.results / "claims.jsonl", plan.timed_claims))
+        [each for each in results if each.paper is None or each.paper in papers or each.verdict != "not run"]
+        for results in map(claims.read_if_there, (plan.results / "claims.jsonl", plan.timed_claims))
     )
     others = {name: claims.read(path) for name, path in plan.worlds.items()}
     others_timed = {

@@ -1,4 +1,4 @@
-"""What prior tokens do: scores relative to the fine-tuned twin, and how alike both models are at every position."""
+"""Figures of prior tokens: scores relative to the fine-tuned twin, and the divergence of both models by position."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 ACROSS = 3
 """Panels side by side."""
 HEIGHT = 3.6
-"""Inches of a row of panels."""
+"""Height of a row of panels in inches."""
 LEAST_SHARE = 0.25
-"""Positions that a smaller share of the answers reaches are left out: few sentences make a ragged line."""
+"""Minimum share of the answers that must reach a position, since means over few sentences vary a lot."""
 TWIN = {"color": QUIET, "linestyle": dashes(1)}
 """Look of the twin's line."""
 SHOWN = {"agreement@1": "Agreement, top 1, %", "agreement@5": "Agreement, top 5, %", "kl_twin": "KL divergence, nats"}
@@ -32,33 +32,34 @@ Means = tuple[float, float, float]
 
 
 class Ratio(NamedTuple):
-    """A score in per cent of the twin's, and the ends of its bar, which are the value itself where it has none."""
+    """A score in per cent of the twin's, and the ends of its bar; both ends are the value if it has no bar."""
 
     n: int
     value: float
     low: float
     high: float
     text: str
-    """Shown when it is pointed at."""
+    """Text that is shown when the pointer is on it."""
 
 
 @styled
 def relative(
     frame: pd.DataFrame, layout: Layout, twin: str, bare: str | None, names: Mapping[str, str]
 ) -> Figure | None:
-    """Scores in per cent of the twin's against the number of given tokens: a line for each kind of prior, a panel for
-    each pair, and one for their mean where there are several; with more pairs than panels fit side by side, of the
-    first metric alone.
+    """Scores in per cent of the twin's against the number of given tokens: one line for each system with prior tokens,
+    one panel for each pair, and one for their mean if there are several pairs. If the panels of a metric need more than
+    one row, only the first metric is drawn.
 
     Args:
-        frame: ratios as `reporting.relative.cells` makes them.
-        layout: what the experiment promised; its metrics are drawn.
-        twin: name of the system that counts as 100.
-        bare: key of the system without prior, if there is one. There, or at any other's n = 0, all lines begin.
+        frame: ratios from `reporting.relative.cells`.
+        layout: rows and columns of the experiment; its metrics are drawn.
+        twin: name of the system whose score is 100.
+        bare: key of the system without a prior; None if there is none. All lines begin at its score, or else at the
+            score of another system at n = 0.
         names: key -> name of the systems with prior tokens.
 
     Returns:
-        None where there is no number to draw.
+        None if there is no number to draw.
     """
     pairs = [*layout.pairs, MEAN] if len(layout.pairs) > 1 else list(layout.pairs)
     lines = [(metric, pairs[i : i + ACROSS]) for metric in layout.metrics for i in range(0, len(pairs), ACROSS)]
@@ -99,13 +100,13 @@ def relative(
 
 
 def _ratios(frame: pd.DataFrame, bare: str | None, given: Iterable[str]) -> dict[str, list[Ratio]]:
-    """The ratios of each system, in the order of n."""
+    """Key -> ratios of the system, in the order of n."""
     cells: dict[str, dict[str, Any]] = {}
     for row in frame.itertuples():
         if not math.isnan(row.value) and row.setting.removeprefix("n=").isdecimal():
             cells.setdefault(row.system, {})[row.setting] = row
     own = (cells.get(key or "", {}) for key in (bare, *given))
-    start = next(({"n=0": rows["n=0"]} for rows in own if "n=0" in rows), {})  # without a prior, all are the same
+    start = next(({"n=0": rows["n=0"]} for rows in own if "n=0" in rows), {})  # n = 0 is the same for all systems
     return {key: sorted(map(_ratio, (start | cells.get(key, {})).values())) for key in given}
 
 
@@ -126,14 +127,14 @@ def _ratio(row: Any) -> Ratio:
 
 @styled
 def positions(rows: Sequence[Mapping[str, Any]]) -> Figure | None:
-    """Agreement and divergence at each position of the answer: on the twin's text, and on each model's own with 0, 1
-    and more tokens given.
+    """Agreement and divergence at each position of the answer: on the twin's text, and on each model's own text after
+    0, 1 and more given tokens.
 
     Args:
-        rows: what `scripts/diverge.py` writes, of several pairs and seeds: each sentence counts once at a position.
+        rows: rows of `scripts/diverge.py`, for all pairs and seeds. At each position, all sentences have equal weight.
 
     Returns:
-        None where there is no position to draw.
+        None if there is no position to draw.
     """
     lines = _along(rows)
     if not lines:
@@ -167,9 +168,9 @@ def positions(rows: Sequence[Mapping[str, Any]]) -> Figure | None:
 
 
 def _along(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, dict[str, Any], dict[str, dict[int, Means]]]]:
-    """(name, look, quantity -> position -> mean and its bounds) of each line. Bounds are averaged as means are.
-    Positions count from the answer's start, given tokens included. On the twin's text it makes no difference how many
-    of its tokens are called given: one line is all."""
+    """(name, look, quantity -> position -> mean and its bounds) of each line. Bounds are averaged like means. Positions
+    are counted from the start of the answer, including the given tokens. On the twin's text there is only one line,
+    since the number of given tokens makes no difference there."""
     counts = sorted({row["n"] for row in rows})
     wanted = [("teacher", n) for n in counts[:1]] + [("free", n) for n in counts]
     lines = []
@@ -177,14 +178,14 @@ def _along(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, dict[str, Any],
     for reading, n in wanted:
         own = [row for row in rows if row["reading"] == reading and row["n"] == n]
         answers = sum(row["sentences"] for row in own if row["position"] is None)
-        there: dict[int, list[Mapping[str, Any]]] = {}
+        by_position: dict[int, list[Mapping[str, Any]]] = {}
         for row in own:
             if row["position"] is not None:
-                there.setdefault(row["position"], []).append(row)
-        reached = {at: sum(row["positions"] for row in found) for at, found in sorted(there.items())}
+                by_position.setdefault(row["position"], []).append(row)
+        reached = {at: sum(row["positions"] for row in rows_at) for at, rows_at in sorted(by_position.items())}
         values = {
             quantity: {
-                n + at: _weighted([(row, row["positions"] / total) for row in there[at]], quantity)
+                n + at: _weighted([(row, row["positions"] / total) for row in by_position[at]], quantity)
                 for at, total in reached.items()
                 if total >= LEAST_SHARE * answers
             }
@@ -212,7 +213,7 @@ def _prepare(axes: Axes, title: str, below: str) -> None:
 def _line(
     axes: Axes, points: Sequence[tuple[float, float, str]], style: dict[str, Any], layer: float, series: str
 ) -> None:
-    """A line through the (x, y) of points, each with its text; with markers where there is room for them."""
+    """A line through points (x, y, text); with markers if there are fewer than 12 points."""
     line = [(x, y) for x, y, _ in points]
     marker = style.get("marker", "o") if len(points) < 12 else "none"
     look = style | {"linewidth": 1.5, "zorder": layer, "marker": marker, "markersize": 4}

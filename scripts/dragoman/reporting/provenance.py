@@ -1,4 +1,5 @@
-"""Where numbers come from: the commit, the versions, and the digests of what was read. No clock, no host, no path."""
+"""Provenance of the numbers: commit, versions of packages, and digests of corpora and models, without time of day, host
+name or path."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ PACKAGES = ("torch", "transformers", "tokenizers", "sacrebleu", "numpy", "pandas
 
 
 def commit() -> str:
-    """The commit of this checkout, and whether tracked files differ from it; empty outside a repository of its own."""
+    """The commit of this checkout, with a note if tracked files differ from it; empty if the checkout is not the root
+    of a git repository."""
 
     def git(*arguments: str) -> str:
         command = ["git", "-C", str(REPOSITORY), *arguments]
@@ -32,14 +34,14 @@ def commit() -> str:
 
 
 def versions() -> list[tuple[str, str]]:
-    """Python and the packages that numbers depend on."""
-    found = [("Python", platform.python_version())]
+    """(name, version) of Python and of the packages that numbers depend on."""
+    installed = [("Python", platform.python_version())]
     for package in PACKAGES:
         try:
-            found.append((package, importlib.metadata.version(package)))
+            installed.append((package, importlib.metadata.version(package)))
         except importlib.metadata.PackageNotFoundError:
             continue
-    return found
+    return installed
 
 
 def hashes(plan: Plan) -> list[tuple[str, str]]:

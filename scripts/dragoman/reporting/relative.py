@@ -1,7 +1,9 @@
 """Scores in per cent of the fine-tuned twin's: the relative score of arXiv 2404.16766, as a frame and as a table.
 
-Both scores are of the same sentences, so a bootstrap draws the sentences of both together: an interval is that of the
-ratio.
+    relative score = 100 * score / score of the twin
+
+Both scores are computed on the same sentences, so the bootstrap draws the same sentences for both, and the interval is
+that of the ratio.
 """
 
 from __future__ import annotations
@@ -24,13 +26,13 @@ from dragoman.reporting.tables import CELL_COLUMNS, Layout, named, natural
 from dragoman.results.records import Record
 
 SIGNATURE = f"relative-to-twin|paired-bootstrap|bs:{RESAMPLES}|seed:{SEED}"
-INTERVALS = "In brackets: 95 % interval of the ratio; the sentences of both scores are drawn anew together."
+INTERVALS = "In brackets: 95 % interval of the ratio, by paired bootstrap over the test sentences."
 
 
 def layout_of(plan: Plan, experiment: str) -> tuple[str, Layout]:
-    """The twin's key, and the rows and columns of the others: metrics of which more is better.
+    """The twin's key, and a layout of the other systems with all metrics for which higher is better.
 
-    The experiment must have a twin that is a system by itself.
+    The experiment must have a system that `figure_kinds.twin_system` finds.
     """
     twin, layout = figure_kinds.twin_system(plan, experiment), gather.layout_from(plan, experiment)
     assert twin is not None  # the experiment would have no relative scores
@@ -40,13 +42,14 @@ def layout_of(plan: Plan, experiment: str) -> tuple[str, Layout]:
 
 
 def cells(plan: Plan, experiment: str, records: Sequence[Record]) -> pd.DataFrame:
-    """One row per system, setting, pair (and mean over pairs) and metric, as `reporting.tables.cells` has them.
+    """One row per system, setting, pair (and mean over pairs) and metric, with the columns of `reporting.tables.cells`.
 
-    `value` is 100 x score / score of the twin: of means over pairs, the ratio of both means; over seeds, the mean of
-    the ratios, with their standard deviation as `spread`. `low` and `high` are missing where the hypotheses are.
+    `value` is 100 x score / score of the twin. For a mean over pairs, it is the ratio of both means; with several
+    seeds, it is the mean of the ratios, and `spread` is their standard deviation. Without hypotheses, `low` and `high`
+    are missing.
 
     Raises:
-        MetricError: a score on record is not that of the hypotheses.
+        MetricError: a recorded score differs from the score of the hypotheses.
     """
     twin, layout = layout_of(plan, experiment)
     results = Results(plan, records)
@@ -62,14 +65,14 @@ def cells(plan: Plan, experiment: str, records: Sequence[Record]) -> pd.DataFram
     def cell(system: str, setting: str, pairs: Sequence[str], metric: str) -> dict[str, Any]:
         own, twins = layout.seeds.get(system, ()), layout.seeds.get(twin, ())
         most = max(len(own), len(twins))
-        # a system without training has one seed, which stands beside all of the other's
+        # a system without training has one seed, which is paired with each seed of the other system
         seeds = list(zip(own * most if len(own) == 1 else own, twins * most if len(twins) == 1 else twins, strict=True))
         sides = [
             [(score(system, setting, pair, s, metric), score(twin, "", pair, t, metric)) for pair in pairs]
             for s, t in seeds
         ]
         if not sides or any(None in both for row in sides for both in row):
-            return {"note": "not scored, or the twin is not"}
+            return {"note": "this system or the twin was not scored"}
         wholes = [statistics.fmean(both[1] for both in row) for row in sides]
         if 0 in wholes:
             return {"note": "the twin scores 0"}
@@ -89,7 +92,7 @@ def cells(plan: Plan, experiment: str, records: Sequence[Record]) -> pd.DataFram
         with np.errstate(divide="ignore", invalid="ignore"):
             samples = np.mean(100 * np.asarray(above) / np.asarray(below), axis=0)
         if not np.isfinite(samples).all():
-            return ratio | {"note": "no interval: in some samples the twin scores 0"}
+            return ratio | {"note": "no interval: the twin scores 0 in some samples"}
         ratio["low"], ratio["high"] = interval(samples.tolist())
         return ratio
 
@@ -107,7 +110,7 @@ def cells(plan: Plan, experiment: str, records: Sequence[Record]) -> pd.DataFram
 
 
 def table(plan: Plan, experiment: str, frame: pd.DataFrame) -> arrange.Table:
-    """The ratios of `cells` as people read them."""
+    """The ratios of `cells` as a table."""
     twin, layout = layout_of(plan, experiment)
     laid = arrange.lay_out(frame, replace(layout, assumptions={}), INTERVALS)
     name = gather.labels(plan.config.experiments[experiment])[twin]

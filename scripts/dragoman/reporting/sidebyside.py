@@ -1,4 +1,4 @@
-"""Two results folders side by side, for the terminal, and as CSV, Markdown and a page."""
+"""A comparison of two results folders, for the terminal, and as CSV, Markdown and a page."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from dragoman.results.comparison import ALPHA, Change, ClaimChange, counts
 
 HEADER = ("Experiment", "System", "Pair", "Metric", "A", "B", "B - A", "p", "Verdict")
 WIDTH = 110
-"""Columns of running text on a terminal."""
+"""Width of running text on a terminal, in characters."""
 
 
 @dataclass(frozen=True)
 class Sides:
-    """What is shown of a comparison."""
+    """A comparison of the results folders `a` and `b`."""
 
     a: Path
     b: Path
@@ -33,23 +33,23 @@ class Sides:
 
     @property
     def shown(self) -> list[Change]:
-        """What differs and is in both, in the order of the verdicts, the surest first."""
+        """Numbers that are in both folders and differ, in the order of the verdicts, the smallest p first."""
         order = list(counts(()))
         shown = [change for change in self.changes if not change.verdict.startswith(("only", "same"))]
         return sorted(shown, key=lambda c: (order.index(c.verdict), 2.0 if c.p is None else c.p))
 
     @property
     def alone(self) -> list[tuple[str, str, int]]:
-        """(name, where it is, how many numbers) of what one folder lacks: an experiment, or one of its systems."""
+        """(name, verdict, number of scores) of each experiment, or system of an experiment, that one folder lacks."""
         verdicts: dict[str, set[str]] = {}
         for change in self.changes:
             verdicts.setdefault(change.place.experiment, set()).add(change.verdict)
-        found: Counter[tuple[str, str]] = Counter()
+        numbers: Counter[tuple[str, str]] = Counter()
         for change in self.changes:
             if change.verdict.startswith("only"):
                 whole = len(verdicts[change.place.experiment]) == 1
-                found[" / ".join(change.place[: 1 if whole else 2]), change.verdict] += 1
-        return [(name, verdict, number) for (name, verdict), number in found.items()]
+                numbers[" / ".join(change.place[: 1 if whole else 2]), change.verdict] += 1
+        return [(name, verdict, number) for (name, verdict), number in numbers.items()]
 
     @property
     def equal(self) -> bool:
@@ -58,33 +58,33 @@ class Sides:
 
     @property
     def summary(self) -> str:
-        """Numbers by verdict, or that none differs."""
+        """One sentence with the number of scores by verdict, or that nothing differs."""
         if self.equal:
             return f"Nothing differs between {self.a} and {self.b} ({len(self.changes)} numbers compared)."
-        said = [f"{number} {verdict}" for verdict, number in counts(self.changes).items() if number]
-        return f"{len(self.changes)} numbers: {', '.join(said)}."
+        parts = [f"{number} {verdict}" for verdict, number in counts(self.changes).items() if number]
+        return f"{len(self.changes)} numbers: {', '.join(parts)}."
 
     @property
     def caution(self) -> str:
-        """What to know before believing a verdict; empty where nothing was tested."""
+        """The expected number of chance results among the tests; empty if nothing was tested."""
         tested = [change for change in self.changes if change.p is not None]
         if not tested:
             return ""
         chance, sure = len(tested) * ALPHA, sum(map(is_sure, tested))
         return (
-            f"Tested: {len(tested)}, each at the level of {100 * ALPHA:g} %. Were there nothing but chance, "
-            f"about {chance:.1f} of them would still come out as changes. After Holm's correction for their number, "
-            f"{sure} do: an asterisk marks them. In brackets: 95 % interval of the difference."
+            f"{len(tested)} numbers were tested, each at the level of {100 * ALPHA:g} %. If nothing had changed, about "
+            f"{chance:.1f} of them would be called changes by chance. After Holm's correction, {sure} of them are "
+            "changes; an asterisk marks these. In brackets: 95 % interval of the difference."
         )
 
 
 def is_sure(change: Change) -> bool:
-    """Whether a change is beyond chance even among all that were tested."""
+    """Whether a change is significant after Holm's correction for the number of tests."""
     return change.p_holm is not None and change.p_holm < ALPHA
 
 
 def cells(change: Change) -> list[str]:
-    """A change as a line of `HEADER`."""
+    """A change as a row of the table, in the order of `HEADER`."""
     place, digits = change.place, presentation(change.place.metric).digits
 
     def shown(value: float | None, sign: str = "") -> str:
@@ -101,16 +101,16 @@ def cells(change: Change) -> list[str]:
 
 
 def notes(changes: Sequence[Change]) -> list[tuple[str, int]]:
-    """What is to be said about numbers, and of how many of them."""
-    found: dict[str, int] = {}
+    """(note, number of changes with it), the most frequent first."""
+    numbers: dict[str, int] = {}
     for change in changes:
         if change.note:
-            found[change.note] = found.get(change.note, 0) + 1
-    return sorted(found.items(), key=lambda item: -item[1])
+            numbers[change.note] = numbers.get(change.note, 0) + 1
+    return sorted(numbers.items(), key=lambda item: -item[1])
 
 
 def text(sides: Sides) -> str:
-    """For a terminal; one line where nothing differs."""
+    """The comparison for a terminal; one line if nothing differs."""
     if sides.equal:
         return f"{sides.summary}\n"
     lines = [f"A  {sides.a}", f"B  {sides.b}", "", *textwrap.wrap(sides.summary, WIDTH)]
@@ -136,7 +136,7 @@ def text(sides: Sides) -> str:
 
 
 def csv(sides: Sides) -> str:
-    """Every number, also those that are the same, with as many digits as it has."""
+    """Every number, including equal ones, with all digits."""
     file = io.StringIO()
     writer = comma_separated.writer(file, lineterminator="\n")
     values = ("a", "b", "difference", "low", "high", "spread", "p", "p_holm", "seeds", "test", "note")
@@ -148,7 +148,7 @@ def csv(sides: Sides) -> str:
 
 
 def markdown(sides: Sides) -> str:
-    """What differs, as a pipe table."""
+    """The differences as a pipe table."""
     lines = ["# Side by side", "", f"- A: {markdown_text(str(sides.a))}", f"- B: {markdown_text(str(sides.b))}"]
     lines += ["", sides.summary]
     if sides.shown:
@@ -168,7 +168,7 @@ def markdown(sides: Sides) -> str:
 
 
 def html(sides: Sides) -> str:
-    """The same as a page that loads nothing and runs nothing."""
+    """The differences as a page without scripts and links to other files."""
     loader = jinja2.FileSystemLoader(Path(__file__).parent)
     environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     template = environment.get_template("sidebyside.html.j2")

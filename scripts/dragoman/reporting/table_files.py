@@ -18,7 +18,7 @@ SUFFIXES = ("csv", "md", "tex", "html")
 
 
 def tables_of(plan: Plan, experiment: str, records: Sequence[Record]) -> tuple[list[arrange.Table], str]:
-    """An experiment's tables in the order they are shown, and its cells as CSV, with ratios as metrics of their own."""
+    """An experiment's tables in the order of the page, and its cells as CSV, in which ratios are further metrics."""
     layout = gather.layout_from(plan, experiment)
     frame = tables.cells(records, layout)
     laid = arrange.tables_of(frame, layout)

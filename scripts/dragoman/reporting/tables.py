@@ -1,7 +1,7 @@
-"""Tables are views of records: one long frame of an experiment's cells. `arrange.py` arranges it for people to read.
+"""The cells of an experiment's tables, computed from records, as one long frame. `arrange.py` makes tables of it.
 
-A number that is missing stays missing, with the reason beside it: no mean over pairs is taken without it. Where a seed
-is missing, the mean over the others stands, and the note says which is not in it.
+A missing number stays missing, with the reason as a note, and there is no mean over pairs without it. If a seed is
+missing, the cell is the mean over the other seeds, with a note.
 """
 
 from __future__ import annotations
@@ -26,37 +26,37 @@ CELL_COLUMNS = (
 
 @dataclass(frozen=True)
 class Layout:
-    """What an experiment promised: its rows and columns, whether or not they have been computed."""
+    """Rows and columns of an experiment's tables, whether or not their numbers have been computed."""
 
     experiment: str
     systems: dict[str, str]
-    """Key -> how tables name it, in the order of the rows."""
+    """Key -> name in tables, in the order of the rows."""
     pairs: tuple[str, ...]
     metrics: tuple[str, ...]
     seeds: dict[str, tuple[int, ...]] = field(default_factory=dict)
-    """Seeds each system should have; those it has, where this says nothing."""
+    """Key -> expected seeds of the system; by default, the seeds of its records."""
     settings: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    """Settings each swept system should have, besides those it has."""
+    """Key -> expected settings of a swept system, in addition to the settings of its records."""
     title: str = ""
     blocks: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    """Some of the pairs that get a mean of their own, by name."""
+    """Name -> pairs of each block of pairs with a mean of its own."""
     assumptions: dict[str, str] = field(default_factory=dict)
-    """What the experiment had to assume, by a short name."""
+    """Short name -> text of the experiment's assumptions."""
     variants: dict[str, str] = field(default_factory=dict)
-    """Systems that are not the paper's own, as tables name them, and in what they differ from it."""
+    """Name in tables -> difference from the paper's system, for systems that are variants."""
     families: dict[str, str] = field(default_factory=dict)
-    """Key -> family of systems that share a hue in figures; a system that is not here is its own."""
+    """Key -> family of systems that share a hue in figures; a system without an entry is a family by itself."""
     baselines: frozenset[str] = frozenset()
     """Families that are grey."""
 
     @property
     def means(self) -> dict[str, tuple[str, ...]]:
-        """Name -> pairs of every mean: the blocks', and that of all pairs where there are several."""
+        """Name -> pairs of every mean: the blocks, and all pairs if there are several."""
         return self.blocks | ({MEAN: self.pairs} if len(self.pairs) > 1 else {})
 
 
 def named(label: str, setting: str) -> str:
-    """How a system is named at one of its settings: `label, k=3`."""
+    """A system's name in tables, with its setting: `label, k=3`."""
     return f"{label}, {setting}" if setting else label
 
 
@@ -69,13 +69,13 @@ def natural(text: str) -> list[tuple[int, float, str]]:
 def cells(records: Iterable[Record], layout: Layout) -> pd.DataFrame:
     """One row per system, setting, pair (and mean over pairs) and metric, at full precision.
 
-    With one seed a cell holds the record's value and 95 % interval over test sentences. With several, `value` is the
-    mean over seeds and `spread` their standard deviation (n - 1). Bounds are averaged like values, over seeds and over
-    pairs: seeds share their test sentences, pairs often do; where scores do not rise and fall together, an average is
-    surer than these bounds say. A mean over pairs stands only where every pair has every seed.
+    With one seed, a cell holds the record's value and 95 % interval over test sentences. With several seeds, `value` is
+    their mean and `spread` their standard deviation (with n - 1). Bounds are averaged like values, over seeds and over
+    pairs; this is exact if all scores rise and fall together from sample to sample, and too wide otherwise. There is a
+    mean over pairs only if every pair has every seed.
 
     Raises:
-        ValueError: two records for the same number.
+        ValueError: there are two records for the same number.
     """
     by_place: dict[tuple[str, str, str, str], dict[int, Record]] = {}
     for record in records:
@@ -105,9 +105,9 @@ def cells(records: Iterable[Record], layout: Layout) -> pd.DataFrame:
     return frame.astype({**dict.fromkeys(("value", "low", "high", "spread"), "float64"), "n": "Int64"})
 
 
-def _seeds_seen(found: dict[tuple[str, str, str, str], dict[int, Record]], *key: str) -> tuple[int, ...]:
+def _seeds_seen(by_place: dict[tuple[str, str, str, str], dict[int, Record]], *key: str) -> tuple[int, ...]:
     system, setting, metric = key
-    return tuple(sorted({s for k, v in found.items() if (k[0], k[1], k[3]) == (system, setting, metric) for s in v}))
+    return tuple(sorted({s for k, v in by_place.items() if (k[0], k[1], k[3]) == (system, setting, metric) for s in v}))
 
 
 def _cell(by_seed: dict[int, Record], seeds: Sequence[int]) -> dict[str, object]:
@@ -147,7 +147,7 @@ def _mean(per_pair: Sequence[dict[int, Record]], seeds: Sequence[int]) -> dict[s
 
 
 def _bounds(records: Sequence[Record]) -> dict[str, float | None]:
-    """The interval of an average: the average of the intervals, where all have one."""
+    """The averages of the lower and of the upper bounds; None if a record has no interval."""
     lows, highs = ([getattr(record, name) for record in records] for name in ("low", "high"))
     if None in (*lows, *highs):
         return {"low": None, "high": None}
@@ -166,11 +166,11 @@ def shown_value(row: Any) -> str:
 
 
 def hover_text(title: str, rows: Sequence[Any]) -> str:
-    """What a point of a figure says: its name, the pair, its numbers, and how to compute them again."""
+    """The text of a point of a figure: name, pair, numbers, and their signatures."""
     signatures = dict.fromkeys(row.signature for row in rows if isinstance(row.signature, str) and row.signature)
     return "\n".join([f"{title} · {rows[0].pair}", *map(shown_value, rows), *signatures])
 
 
 def csv(frame: pd.DataFrame) -> str:
-    """The cells as CSV: one row per number, as many digits as it has."""
+    """The cells as CSV: one row per number, with all digits."""
     return frame.to_csv(index=False, lineterminator="\n")

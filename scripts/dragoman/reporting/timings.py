@@ -1,4 +1,4 @@
-"""Seconds, speed and memory of fine-tunings: the only numbers of a report that another run does not repeat."""
+"""Seconds, speed and memory of fine-tunings, which differ between runs."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ NAME = "training-cost"
 MEASURED = ("seconds", "steps", "tokens", "tokens_per_second", "peak_memory_mb", "examples", "threads", "device")
 HEADER = ("Tuning", "Models", "Seconds", "Relative", "Steps", "Tokens/s", "Peak memory, MB", "Device")
 LEGEND = (
-    "Means over the models of a tuning (pairs, settings, seeds); memory is the most that one of them took. "
-    f"Relative: seconds against the cheapest tuning of the experiment on the same device. {MISSING}: not measured, or "
-    "not for every model."
+    "Means over the models of a tuning (pairs, settings, seeds); memory is the maximum over its models. "
+    f"Relative: seconds divided by those of the fastest tuning of the experiment on the same device. {MISSING}: not "
+    "measured, or not for every model."
 )
 
 
 @dataclass(frozen=True)
 class Cost:
-    """A tuning, over all its models. None where not every model has the number."""
+    """Cost of a tuning, over all its models. A number is None if a model lacks it."""
 
     experiment: str
     tuning: str
@@ -37,20 +37,20 @@ class Cost:
     tokens_per_second: float | None
     peak_memory_mb: float | None
     device: str
-    """Device and threads; several, where its models were trained on several."""
+    """Device and threads; separated by semicolons if its models were trained on several."""
 
     def cells(self) -> list[str]:
-        """As a line of the table, in the order of `HEADER`."""
+        """A row of the table, in the order of `HEADER`."""
         shown = [_shown(self.seconds, 1), _shown(self.relative, 2, "×"), _shown(self.steps, 0)]
         shown += [_shown(self.tokens_per_second, 0), _shown(self.peak_memory_mb, 0)]
         return [self.tuning, str(self.models), *shown, self.device or MISSING]
 
 
 def read(plan: Plan) -> pd.DataFrame:
-    """One row per planned fine-tuning, in the order of the plan; what was not measured is empty.
+    """One row per planned fine-tuning, in the order of the plan; missing measurements are NaN.
 
     Raises:
-        ValueError: a file that is no measurement; the message names it.
+        ValueError: a file lacks a number; the message names it.
     """
     return pd.DataFrame([_row(run) for run in plan.tuning_runs], columns=[*_KEYS, *MEASURED])
 
@@ -69,7 +69,7 @@ def _row(run: TuningRun) -> dict[str, Any]:
 
 
 def costs(rows: pd.DataFrame) -> list[Cost]:
-    """The tunings of every experiment. Nothing is averaged over models that were not measured.
+    """Cost of every tuning of every experiment. There is a mean only if all models of the tuning were measured.
 
     Args:
         rows: from `read`.
@@ -98,7 +98,7 @@ def _mean(values: pd.Series) -> float | None:
 
 
 def _rate(own: pd.DataFrame) -> float | None:
-    """Tokens of all models per second of all models."""
+    """Tokens of all models divided by the seconds of all models."""
     if own["tokens"].isna().any() or own["seconds"].isna().any() or not own["seconds"].sum():
         return None
     return float(own["tokens"].sum() / own["seconds"].sum())
@@ -110,10 +110,11 @@ def _device(own: pd.DataFrame) -> str:
     return "; ".join(dict.fromkeys(names))
 
 
-def _related(cost: Cost, found: Sequence[Cost]) -> Cost:
+def _related(cost: Cost, tunings: Sequence[Cost]) -> Cost:
+    """A cost with `relative`, unless its models were trained on several devices."""
     rivals = [
         other.seconds
-        for other in found
+        for other in tunings
         if (other.experiment, other.device) == (cost.experiment, cost.device) and other.seconds is not None
     ]
     if cost.seconds is None or ";" in cost.device or not min(rivals):
@@ -126,33 +127,33 @@ def _shown(value: float | None, digits: int, unit: str = "") -> str:
 
 
 def files(rows: pd.DataFrame) -> dict[str, str]:
-    """The tables of all trainings, by suffix.
+    """Suffix -> content of the tables of all fine-tunings.
 
     Args:
         rows: from `read`.
     """
-    found = costs(rows)
-    return {"csv": csv(rows), "md": markdown(found), "tex": latex(found)}
+    tunings = costs(rows)
+    return {"csv": csv(rows), "md": markdown(tunings), "tex": latex(tunings)}
 
 
 def csv(rows: pd.DataFrame) -> str:
-    """Every model by itself, at full precision."""
+    """One row per model, with all digits."""
     return rows.to_csv(index=False, lineterminator="\n")
 
 
-def markdown(found: Sequence[Cost]) -> str:
+def markdown(tunings: Sequence[Cost]) -> str:
     """A table for each experiment."""
     parts = ["### Training cost", ""]
-    for experiment in dict.fromkeys(cost.experiment for cost in found):
-        rows = [[*map(markdown_text, cost.cells())] for cost in found if cost.experiment == experiment]
+    for experiment in dict.fromkeys(cost.experiment for cost in tunings):
+        rows = [[*map(markdown_text, cost.cells())] for cost in tunings if cost.experiment == experiment]
         align = "l" + "r" * (len(HEADER) - 2) + "l"
         parts += [f"#### {markdown_text(experiment)}", "", *pipes(HEADER, rows, align), ""]
     return "\n".join([*parts, LEGEND]) + "\n"
 
 
-def latex(found: Sequence[Cost]) -> str:
+def latex(tunings: Sequence[Cost]) -> str:
     """A table for each experiment."""
-    names = dict.fromkeys(cost.experiment for cost in found)
-    own = {name: [cost.cells() for cost in found if cost.experiment == name] for name in names}
+    names = dict.fromkeys(cost.experiment for cost in tunings)
+    own = {name: [cost.cells() for cost in tunings if cost.experiment == name] for name in names}
     columns = "@{}l" + "r" * (len(HEADER) - 2) + "l@{}"
     return "\n".join(latex_rows(f"Training cost: {name}", HEADER, rows, columns) for name, rows in own.items())

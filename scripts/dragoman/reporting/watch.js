@@ -31,7 +31,7 @@
     seed: (row) => `${row.seed}`,
   };
 
-  /** Fill one list with what `rows` offer; an entry without any model cannot be chosen. */
+  /** Fill one list with the values of `rows`; an entry without any model cannot be chosen. */
   const fill = (kind, rows) => {
     const list = by(kind);
     const before = list.value;
@@ -217,7 +217,7 @@
       result = await translate(row, own.signal);
     } catch (error) {
       if (own.signal.aborted) result = "Stopped.";
-      else fail(error instanceof TypeError ? "The server does not answer. Is scripts/stream.py still running?" : error.message);
+      else fail(error instanceof TypeError ? "The server does not respond. Is scripts/stream.py still running?" : error.message);
     }
     if (own !== running) return; // another translation has begun
     running = null;
@@ -235,8 +235,8 @@
 
   fetch("/systems")
     .then((answer) => (answer.ok ? answer.json() : answer.json().then(({ error }) => Promise.reject(new Error(error)))))
-    .then((found) => {
-      systems = found;
+    .then((rows) => {
+      systems = rows;
       choose();
       showUnmade();
     })

@@ -18,7 +18,7 @@ SECURITY = (
     f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{_DIGEST}'; connect-src 'self'; "
     "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-"""The Content-Security-Policy header: only this script runs, and it reaches only its own server."""
+"""The Content-Security-Policy header: only `watch.js` runs, and it can send requests only to its own server."""
 
 
 def render() -> str:

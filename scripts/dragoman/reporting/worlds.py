@@ -1,4 +1,4 @@
-"""The same claims in several worlds: verdicts of this run and of other results folders, and the papers' numbers."""
+"""Claims in several worlds: the verdicts of this run and of other results folders, and the papers' numbers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Entry:
 
     verdict: str
     shown: str
-    """The comparison with the smallest margin, or why there is none."""
+    """The comparison with the smallest margin, or the reason why there is none."""
 
     def __str__(self) -> str:
         return f"{self.verdict} ({self.shown})" if self.shown else self.verdict
@@ -36,16 +36,16 @@ class Row:
     id: str
     statement: str
     cells: list[list[Entry]]
-    """One for each world, with an entry for each experiment that the claim was tested on."""
+    """[worlds][experiments] The verdicts on the experiments that the claim was tested on."""
     published: str
-    """What the paper's numbers are; where it printed no scores that can be compared, where it says so."""
+    """The paper's numbers, or the source of the claim if it printed no comparable scores."""
 
 
 def rows(results: Sequence[claims.Result], worlds: Mapping[str, Sequence[claims.Result]]) -> list[Row]:
-    """Every claim of this run, in its order; none where there is no other world."""
+    """Every claim of this run, in its order; empty if there is no other world."""
     if not worlds:
         return []
-    others = [claims.by_id(found) for found in worlds.values()]
+    others = [claims.by_id(there) for there in worlds.values()]
     made = []
     for key, own in claims.by_id(results).items():
         first = own[0]
@@ -55,27 +55,29 @@ def rows(results: Sequence[claims.Result], worlds: Mapping[str, Sequence[claims.
 
 
 def _of(key: str, others: Sequence[Mapping[str, list[claims.Result]]]) -> list[list[claims.Result]]:
-    return [found.get(key, []) for found in others]
+    return [by_id.get(key, []) for by_id in others]
 
 
 def _entry(result: claims.Result, first: claims.Result, several: bool) -> Entry:
     if result.statement != first.statement:
-        return Entry("not run", "there the claim is another one; run that configuration again")
+        return Entry("not run", "the claim was different then; run that configuration again")
     row = claim_row(result, several)
     return Entry(result.verdict, ": ".join(filter(None, (row.experiment, row.weakest or row.note))))
 
 
-def downloads(found: Sequence[Row], names: Sequence[str], stem: str) -> list[Download]:
-    """The table in every format; nothing where there is none.
+def downloads(claim_rows: Sequence[Row], names: Sequence[str], stem: str) -> list[Download]:
+    """The table as CSV, Markdown and LaTeX; empty if there are no rows.
 
     Args:
-        names: of the other worlds.
+        claim_rows: from `rows`.
+        names: names of the other worlds.
+        stem: name of the files without suffix.
     """
-    if not found:
+    if not claim_rows:
         return []
     header = ("Claim", "Statement", HERE, *names, PUBLISHED)
     cells = [
-        (row.id, row.statement, *("; ".join(map(str, cell)) for cell in row.cells), row.published) for row in found
+        (row.id, row.statement, *("; ".join(map(str, cell)) for cell in row.cells), row.published) for row in claim_rows
     ]
     columns = r"@{}l" + r"p{0.2\linewidth}" * (len(header) - 1) + "@{}"
     return [
