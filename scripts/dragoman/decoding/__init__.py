@@ -1,15 +1,15 @@
-"""Decoding: from sources to hypotheses, batch by batch, stoppable at any moment.
+"""Decoding: from sources to hypotheses, batch by batch. It can be interrupted and continued at any time.
 
 A decoder is a module with
 
-    Decoder(context, options)   holds the model, and has
-      .batches(items)           lists of item indices that are decoded together
-      .decode(items)            per item, its rows
+    Decoder(context, options)   loads the model, and has
+      .batches(items)           lists of indices of items that are decoded together
+      .decode(items)            [items][settings] rows
 
-A row is a mapping with at least `hypothesis`, and `setting` where one decoding sweeps an axis (every k, every n). A row
-that had to end before its time has a `note`, which says why; the others are decoded all the same.
-Batches are cut from the whole test set before the first is decoded, so a decoding that goes on after an interruption
-forms the very batches an undisturbed one would, and writes the same bytes.
+A row is a mapping with at least `hypothesis`, and `setting` if one decoding has several settings (every k, every n). A
+row whose answer was cut short has the reason as its `note`. The whole test set is divided into batches before the first
+batch is decoded, so a decoding that continues after an interruption forms the same batches, and writes the same bytes,
+as an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -40,29 +40,29 @@ class Item(NamedTuple):
     reference: str
     alignment: str = ""
     before: str = ""
-    """The reference before this one in the test set; of the first, the last."""
+    """The previous reference of the test set; for the first item, the last reference."""
 
 
 def noted(note: str) -> Row:
-    """What a note adds to a row."""
+    """The keys of a row with a note; none if the note is empty."""
     return {"note": note} if note else {}
 
 
 def cut_short(rows: Sequence[Row]) -> str:
-    """How many of `rows` have a note, and the first of their notes; empty where none has one."""
+    """A sentence with the number of rows with a note, and the first note; empty if there are none."""
     notes = [row["note"] for row in rows if row.get("note")]
     return f"{len(notes)} of {len(rows)} answers were cut short: {notes[0]}" if notes else ""
 
 
 @dataclass(frozen=True)
 class Context:
-    """What a decoder works with: the model's folder (None where it needs none), the pair, the prompt."""
+    """Model folder (None if the decoder uses no model), pair and prompt of a decoding."""
 
     model: Path | None
     pair: str
     prompt: Any
     asked: Sequence[str] = ()
-    """Units of source and target: `word`, `character` or `auto`; nothing is `auto` for both."""
+    """Units of source and target: `word`, `character` or `auto`; empty: `auto` for both."""
 
     @property
     def counted(self) -> Units:
@@ -71,9 +71,10 @@ class Context:
 
 
 class Journal:
-    """Rows of finished batches, appended and flushed; the next attempt takes them up.
+    """A file with the rows of finished batches, with which an interrupted decoding continues.
 
-    The first line holds a key of all the result depends on: another key is refused. A torn last line is cut.
+    The first line holds a digest of everything that the rows depend on; a file with another digest is refused. An
+    incomplete last line is removed.
     """
 
     def __init__(self, path: Path, key: str) -> None:
@@ -108,12 +109,12 @@ class Journal:
         os.fsync(self.file.fileno())
 
     def add(self, batch: int, rows: list[list[Row]]) -> None:
-        """Keep the rows of a finished batch."""
+        """Append the rows of a finished batch, and write them to the disk."""
         self.done[batch] = rows
         self._append({"batch": batch, "rows": rows})
 
     def close(self) -> None:
-        """Close the file; it stays, until the finished result makes it needless."""
+        """Close the file, without removing it."""
         self.file.close()
 
 
@@ -124,14 +125,14 @@ def run(
     journal: Journal,
     label: str,
 ) -> list[Row]:
-    """Decode every batch that the journal lacks; rows of all items, in the order of `items`.
+    """Decode every batch that the journal lacks. Returns the rows of all items, in the order of `items`.
 
     Args:
         items: the test set.
-        batches: indices into `items`; each index in exactly one batch.
-        decode: rows of each of the given items.
-        journal: where finished batches are kept.
-        label: what to call the run in progress lines.
+        batches: indices into `items`; each index is in exactly one batch.
+        decode: items -> rows of each.
+        journal: file of finished batches.
+        label: name of the run in progress lines.
     """
     began, last = time.monotonic(), time.monotonic()
     todo = [number for number in range(len(batches)) if number not in journal.done]
@@ -146,25 +147,25 @@ def run(
             log.info(f"{label} {command.bar(count, len(todo), left)}")
     rows: dict[int, list[Row]] = {}
     for number, batch in enumerate(batches):
-        for index, found in zip(batch, journal.done[number], strict=True):
+        for index, written in zip(batch, journal.done[number], strict=True):
             item = items[index]
             fixed = {"id": item.id, "source": item.source, "reference": item.reference}
-            rows[index] = [fixed | {"setting": ""} | row for row in found]
-    found = [row for index in range(len(items)) for row in rows[index]]
-    if note := cut_short(found):
+            rows[index] = [fixed | {"setting": ""} | row for row in written]
+    in_order = [row for index in range(len(items)) for row in rows[index]]
+    if note := cut_short(in_order):
         log.warning(f"{label}: {note}")
-    return found
+    return in_order
 
 
 def _in_memory(
     decode: Callable[[Sequence[Item]], list[list[Row]]], items: Sequence[Item], label: str
 ) -> list[list[Row]]:
-    """Rows of a batch; of its halves, one after the other, where the card has no room for it: rows do not depend on
-    their neighbours."""
+    """Rows of a batch. If the GPU's memory is too small, its halves are decoded one after the other, since rows do not
+    depend on the other rows of a batch."""
     try:
         return decode(items)
     except RuntimeError as error:
-        # by its name, because not every decoder needs torch
+        # compared by name, since not every decoder imports torch
         if type(error).__name__ != "OutOfMemoryError" or len(items) == 1:
             raise
     half = -(-len(items) // 2)
@@ -173,18 +174,18 @@ def _in_memory(
 
 
 def by_length(lengths: Sequence[int], size: int) -> list[list[int]]:
-    """Indices sorted by length, longest first (what does not fit in memory fails at once), cut into batches."""
+    """Indices sorted by length and divided into batches, the longest first, so that a lack of memory shows at once."""
     order = sorted(range(len(lengths)), key=lambda i: (-lengths[i], i))
     return [order[start : start + size] for start in range(0, len(order), size)]
 
 
 def write(path: Path, rows: Sequence[Row]) -> None:
-    """Write rows as JSON Lines, whole or not at all."""
+    """Write rows as JSON Lines; an interruption leaves no incomplete file."""
     with replacing(path) as file:
         for row in rows:
             file.write(canonical(row) + "\n")
 
 
 def journal_key(spec: Any, items: Sequence[Item], model: str) -> str:
-    """Key of all that hypotheses depend on: decoder and prompt, the sentences, the model's files."""
+    """Digest of everything that hypotheses depend on: decoder and prompt (`spec`), sentences, and the model's files."""
     return digest([spec, [list(item) for item in items], model])

@@ -1,4 +1,4 @@
-"""Translation without a model: the floors that any trained system must leave behind."""
+"""Decoders without a model: copying, and translation with a dictionary, as lower bounds for trained systems."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Decoder:
             own = self.words.get(entry.key, word)
             if word[0].isupper() and own.islower() and entry.key in self.words:
                 own = own.capitalize()
-            # Blanks between words are written as the target language has them, not as the source has.
+            # blanks between words follow the target language instead of the source language
             if last and not between.strip():
                 if not between and (translated or entry.key in self.words) and parted(last, own):
                     between = " "

@@ -1,13 +1,13 @@
-"""Language-contrastive decoding: words that are likely under the right instruction and unlikely under wrong ones.
+"""Language-contrastive decoding: tokens that are likely with the right instruction and unlikely with a wrong one.
 
 Sennrich, Vamvas and Mohammadshahi, arXiv 2309.07098 (EACL 2024). With X the source, l the target language and C the
-languages to keep away from, greedy decoding takes the token y of the largest
+languages to avoid, greedy decoding takes the token y with the largest
 
     log( p(y | X, l)  -  sum_{c in C} lambda_c p(y | X, c) )
 
-Here c is named by the prompt in place of l. The weights of `official` are those of arXiv 2403.14399 (its
-inference_contradecode.sh): they sum to 1 for every target but English, so where all prompts agree the scores of all
-tokens are about 0, and what little they differ by decides. Its rows in that paper's tables are not Sennrich's method.
+where the prompt names c instead of l. The weights of `official` are those of arXiv 2403.14399 (its
+inference_contradecode.sh): they sum to 1 for every target except English, so if all prompts agree, the scores of all
+tokens are about 0, and small differences decide. So that paper's rows for this method are not Sennrich's method.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from dragoman.prompts import encode, joined
 
 
 def contrasts(pair: str, weights: float | Literal["official"]) -> dict[str, float]:
-    """Weight of every language that is to be contrasted with the target of `pair`."""
+    """Language -> weight, for the wrong target languages of `pair`."""
     source, target = split_pair(pair)
     wrong = [language for language in ("en", source) if language != target]
     each = 0.5 if weights == "official" else weights / len(wrong)
@@ -33,21 +33,21 @@ def contrasts(pair: str, weights: float | Literal["official"]) -> dict[str, floa
 
 
 class Contrast(LogitsProcessor):
-    """Gives the rows of a sentence, one per prompt, the same scores, so that they go on with the same token.
+    """Gives the rows of a sentence, one per prompt, the same scores, so that they continue with the same token.
 
-    Scores are the differences themselves, whose logarithms have the same order. Where none is positive (with `official`
-    weights, when all prompts agree to the last bit) the least negative counts; the authors' code then takes token 0.
+    Scores are the differences instead of their logarithms, which have the same order. If no difference is positive
+    (with `official` weights, if all prompts agree exactly), the largest one wins; the authors' code then takes token 0.
     """
 
     def __init__(self, weights: Sequence[float]) -> None:
         """
         Args:
-            weights: of each prompt's probabilities; the right prompt's first.
+            weights: [prompts] weight of each prompt's probabilities; the right prompt is the first.
         """
         self.weights = torch.tensor(weights)
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        """[prompts x sentences, vocabulary], prompt by prompt, twice: logits in, scores out."""
+        """Scores from logits, both [prompts x sentences, vocabulary], prompt by prompt."""
         count = len(self.weights)
         probabilities = scores.float().softmax(-1).unflatten(0, (count, -1))
         mixed = torch.tensordot(self.weights.to(scores.device), probabilities, dims=1)
@@ -55,7 +55,7 @@ class Contrast(LogitsProcessor):
 
 
 class Decoder(offline.Decoder):
-    """A loaded model that translates batches of sentences, each under several prompts at once."""
+    """A loaded model that translates batches of sentences, each with several prompts at once."""
 
     options: ContrastiveDecoder
 
@@ -79,7 +79,7 @@ class Decoder(offline.Decoder):
         written: list[list[int]] = [[] for _ in items]
         for chosen, most in self._alike([self._room(length) for length in longest]):
             prompts = [column[index] for column in each for index in chosen]
-            found = self._generated(prompts, most, logits_processor=contrast)
-            for index, ids in zip(chosen, found[: len(chosen)], strict=True):
+            answers = self._generated(prompts, most, logits_processor=contrast)
+            for index, ids in zip(chosen, answers[: len(chosen)], strict=True):
                 written[index] = self._written(ids)
         return [[self._row(ids) | self._note(length, ids)] for length, ids in zip(longest, written, strict=True)]

@@ -1,8 +1,8 @@
-"""Translation as a conversation (Wang et al. 2024, arXiv 2402.10552): n source words a turn, answered in one go.
+"""Translation as a conversation (Wang et al. 2024, arXiv 2402.10552): each turn is n source words and their answer.
 
-Every turn is the prompt's source segment with the chunk, its mark, and an answer that the end-of-sequence token closes;
-the instruction comes once. The cache is kept: nothing is ever fed twice. It is over when the source is. Words are the
-units of `units.py`.
+A turn consists of the prompt's source segment with the chunk, its mark, and an answer that ends with the
+end-of-sequence token; the instruction occurs once. All keys and values stay in the cache, so no token is fed twice. The
+last chunk of the source is the last turn. Words are the units of `units.py`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from dragoman.prompts import encode, joined
 
 
 class Talk:
-    """A row: one sentence, n words a turn."""
+    """A row: one sentence with n words per turn."""
 
     starting = False
 
@@ -50,12 +50,12 @@ class Talk:
         self.response, self.fed, self.done, self.note = list(turns[0][1]), 0, False, ""
         self.answers: list[list[int]] = [[]]
         self.ended = True
-        """Whether every turn was ended by the model itself."""
+        """Whether the model ended every turn itself."""
         self.work = Work()
         self.work.feed(len(context), 0)
 
     def take(self, best: int, prediction: object = None) -> None:
-        """Go on with the turn, or with the next."""
+        """Add a token to the turn, or begin the next turn, or end."""
         self.work.feed(len(self.response) - self.fed, self.shown + self.fed, predictions=1)
         self.fed = len(self.response)
         if best not in self.ends:
@@ -84,7 +84,7 @@ class Decoder:
         self.price = Price(self.model)
 
     def batches(self, items: Sequence[Item]) -> list[list[int]]:
-        """Sentences of like length, as many as `batch_tokens` allows."""
+        """Sentences of similar length, as many as `batch_tokens` allows."""
         prompts = encode(self.context.prompt, self.tokenizer, self.context.pair, [item.source for item in items])
         lengths = [sum(len(piece.ids) for piece in pieces) for pieces in prompts]
         return list(by_tokens(lengths, len(self.options.chunk), self.options.batch_tokens))
@@ -121,13 +121,13 @@ class Decoder:
         blank = False  # whether white space comes before the next character; between words it always does
         for (read, _), answer in zip(row.turns, row.answers, strict=False):
             text = spelling.text(answer)
-            found = units(text, unit)
-            if found and written and blank:
-                found[0] = f" {found[0]}"
+            new = units(text, unit)
+            if new and written and blank:
+                new[0] = f" {new[0]}"
             if text:
                 blank = unit == "character" and text[-1].isspace()
-            written += found
-            delays += [read] * len(found)
+            written += new
+            delays += [read] * len(new)
         return {
             "setting": f"n={size}",
             "hypothesis": units_joined(written, unit),

@@ -1,8 +1,10 @@
-"""What an inference costs: floating-point operations, counted by formula.
+"""Floating-point operations of decoding, by formula.
 
-Every token that is fed costs two operations per weight of the model's matrices; every key that a query looks at costs
-four per feature and layer (score and weighted sum); every prediction costs the output matrix. Embeddings, norms and
-activations are not counted, as is the custom (and what torch's counter does).
+    operations = 2 W tokens + 4 L H D pairs + 2 O predictions + 2 H D looks
+
+with W the weights of all matrices except the output matrix, O those of the output matrix, L layers, H heads of width D,
+and pairs, predictions and looks as in `Work`. A layer with a sliding window counts only the pairs within its window.
+Embeddings, norms and activations are not counted, as in torch's counter.
 """
 
 from __future__ import annotations
@@ -15,37 +17,43 @@ from transformers import PreTrainedModel
 
 @dataclass
 class Work:
-    """What one translation took, whatever else was in its batch."""
+    """Work for one translation, independent of the other rows of its batch."""
 
     tokens: int = 0
-    """Tokens fed, again and again where they were fed again."""
+    """Tokens fed; a token that is fed again counts again."""
     pairs: int = 0
     """(query, key) pairs in which the query may see the key."""
     predictions: int = 0
-    """Times that next-token logits were asked for."""
+    """Number of next-token logits that were computed."""
     looks: int = 0
-    """(query, key) pairs whose attention weight in one layer was computed for the policy, besides the pass."""
+    """(query, key) pairs whose attention weight in one layer was computed a second time, for the policy."""
     feeds: list[tuple[int, int]] = field(default_factory=list)
-    """The arguments of every `feed`: tokens, and keys before them."""
+    """(tokens, before) of every `feed`."""
 
     def feed(self, tokens: int, before: int, predictions: int = 0) -> None:
-        """`tokens` queries in a row, each of which sees `before` keys, itself and those of the row before it."""
+        """Count one pass.
+
+        Args:
+            tokens: number of queries. Each sees the `before` keys, itself, and the queries before it in this pass.
+            before: number of keys before the pass.
+            predictions: number of predictions.
+        """
         self.tokens += tokens
         self.pairs += tokens * before + tokens * (tokens + 1) // 2
         self.predictions += predictions
         self.feeds.append((tokens, before))
 
     def near(self, window: int) -> int:
-        """Pairs as above, where a query sees the `window` keys up to its own at most."""
+        """The number of pairs if a query sees only the last `window` keys, including its own (sliding windows)."""
         pairs = 0
         for tokens, before in self.feeds:
-            early = min(tokens, max(0, window - before))  # queries that have no more keys than that
+            early = min(tokens, max(0, window - before))  # queries with at most `window` keys
             pairs += early * before + early * (early + 1) // 2 + (tokens - early) * window
         return pairs
 
 
 class Price:
-    """Operations of a model's parts."""
+    """Operations per unit of work for a model."""
 
     def __init__(self, model: PreTrainedModel) -> None:
         head = model.get_output_embeddings()

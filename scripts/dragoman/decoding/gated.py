@@ -1,17 +1,17 @@
 """Offline decoding that holds back tokens of other languages than the target language.
 
-Tokens are counted in text of each language, as they would stand in an answer. With n(v, l) the uses of token v in the
-text of language l, and N(l) the tokens of that text, the share of v in target language t is
+Tokens are counted in text of each language, encoded like an answer. With n(v, l) the uses of token v in the text of
+language l, and N(l) the tokens of that text, the share of v in target language t is
 
     n(v, t) / N(t)  /  sum over languages l of  n(v, l) / N(l)
 
-and v is held back if its share is no more than `share`. A token that no text has is held back if it has a letter of a
-script that the target language's text does not have. All other tokens can be written: those without a letter, pieces
-that languages share, and tokens that end an answer. So text in another language of the same script becomes unlikely,
-but not impossible.
+and v is held back if its share is at most `share`. A token that occurs in no text is held back if it has a letter of a
+script that does not occur in the target language's text. All other tokens can be written: tokens without a letter,
+pieces that languages share, and tokens that end an answer. So text in another language of the same script becomes
+unlikely, but not impossible.
 
-The Language Confusion Gate (arXiv 2510.17555) has the same place in decoding, but decides by a trained network when to
-hold back which family of scripts. Here nothing is trained, and languages of one script are told apart by counts.
+The Language Confusion Gate (arXiv 2510.17555) holds back tokens in the same way, but a trained network chooses the
+families of scripts at each step. Here nothing is trained, and counts distinguish languages of one script.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ log = logging.getLogger(__name__)
 
 
 def foreign(uses: Mapping[str, Counter[int]], target: str, share: float) -> set[int]:
-    """Tokens with no more than a share of their uses in the target language.
+    """Tokens with at most a share of their uses in the target language.
 
     Args:
-        uses: of every language, how often its text has each token.
+        uses: language -> token -> number of its uses in the text of the language.
         target: one of these languages.
-        share: from 0; languages count as equally long.
+        share: 0 to 1, where texts of all languages count as equally long.
     """
     rates: dict[str, dict[int, float]] = {}
     for language, counts in uses.items():
@@ -56,9 +56,9 @@ def foreign(uses: Mapping[str, Counter[int]], target: str, share: float) -> set[
 
 
 def scripts(text: str) -> set[str]:
-    """The scripts of a text's letters, as Unicode's names of letters begin: LATIN, CYRILLIC, CJK, HIRAGANA.
+    """The scripts of a text's letters, from the first words of their Unicode names: LATIN, CYRILLIC, CJK, HIRAGANA.
 
-    Letters are read in their plain form (NFKC), so that a full-width A and an ordinal sign are Latin.
+    Letters are normalised first (NFKC), so that a full-width A and an ordinal sign are Latin.
     """
     letters = {each for each in unicodedata.normalize("NFKC", text) if each.isalpha()}
     return {unicodedata.name(letter, "").partition(" ")[0].partition("-")[0] for letter in letters}
@@ -71,7 +71,7 @@ class Gate(LogitsProcessor):
         """
         Args:
             held: bool [vocabulary], True for tokens that are held back.
-            only: hold them back only when a row has this many tokens, like the longest prompt; None: always.
+            only: hold them back only if rows have this many tokens, the length of the longest prompt; None: always.
         """
         self.held, self.only = held, only
 

@@ -1,7 +1,7 @@
-"""Which attention heads point at the source word that the next token translates; the policy AlignAtt depends on it.
+"""A ranking of attention heads by how often they point at the source word that the next token translates, for AlignAtt.
 
 For every head and every token of a reference, the source word with the largest attention weight is compared with the
-word alignment. The head's share is the share of tokens for which the two agree.
+word alignment. The head's share is the share of tokens for which they agree.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from dragoman.policies import Link
 
 
 class Head(NamedTuple):
-    """An attention head, or a layer's mean over heads."""
+    """An attention head, or the mean of a layer's heads."""
 
     layer: int
     head: int | None
-    """From 0; None: the mean of the weights of all heads of the layer."""
+    """Number of the head from 0; None: the mean of the weights of all heads of the layer."""
     share: float
     """Share of target tokens whose largest weight is on an aligned source word, 0 to 1."""
 
@@ -50,10 +50,10 @@ class EveryWeight(TorchFunctionMode):
 def ranked(
     model: PreTrainedModel, pairs: Iterable[tuple[Spelled, Sequence[Link]]], positions: Positions = "plain"
 ) -> list[Head]:
-    """All heads, and the mean of each layer, the largest share first.
+    """All heads and the mean of each layer, sorted by share, the largest first.
 
-    A token is predicted from the whole source and the tokens before it, as in one pass of training. Tokens of target
-    words that are aligned with nothing are left out.
+    Each token is predicted from the whole source and the tokens before it, as in training. Tokens of unaligned target
+    words are left out.
 
     Args:
         model: in evaluation mode, with `attn_implementation="sdpa"`.
@@ -84,15 +84,16 @@ def ranked(
         predicting = slice(first - 1, first - 1 + len(units))
         weights = torch.stack([layer[0, :, predicting, :context] for layer in every.layers]).cpu()
         weights = torch.cat([weights, weights.mean(1, keepdim=True)], 1)  # [layers, heads + 1, tokens, context]
+        # weight of each source word, [layers, heads + 1, tokens, words]: the sum over its tokens ends[i] to ends[i + 1]
         sums = functional.pad(weights.cumsum(-1), (1, 0))[..., ends].diff(dim=-1)
         hits = hits + aligned[units, sums.argmax(-1)][..., chosen].sum(-1)
         tokens += int(chosen.sum())
     if not tokens:
         raise ValueError("no word of these sentence pairs is aligned")
     shares = (hits / tokens).tolist()
-    found = [
+    heads = [
         Head(layer, None if head == len(row) - 1 else head, share)
         for layer, row in enumerate(shares)
         for head, share in enumerate(row)
     ]
-    return sorted(found, key=lambda each: -each.share)
+    return sorted(heads, key=lambda each: -each.share)

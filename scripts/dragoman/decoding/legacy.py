@@ -1,9 +1,9 @@
-"""Where words end, and what is fed again, in the published code of SimulMask: faults included, to measure them.
+"""Ends of words and repeated feeds as in the published code of SimulMask, with its faults, to measure their effect.
 
-github.com/OSU-STARLAB/Simul-LLM, examples/simulmask (agent and stopping criteria, commit fffb78a). It differs from
-`simultaneous` where that changes the score: a blank stands before the mark; a word ends at any of `.,:;?!`, so that
-"3.5" becomes two words; when the sentence ends after a word without such a mark, the word is lost; the response is
-tokenised anew from its text, blanks between words, before each word; the first token of a word may be any.
+github.com/OSU-STARLAB/Simul-LLM, examples/simulmask (agent and stopping criteria, commit fffb78a). The differences from
+`simultaneous` change the score: there is a blank before the mark; a word ends at each of `.,:;?!`, so that "3.5"
+becomes two words; if the sentence ends after a word without one of these, the word is lost; before each word, the
+response is tokenised again from its text, with blanks between words; any token can begin a word.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ PUNCTUATION = frozenset(".,:;?!")
 
 
 def prompt_of(prompt: Prompt) -> Prompt:
-    """The prompt as the agent writes it, with a blank before its mark."""
+    """The agent's form of a prompt, with a blank before the mark."""
     segments = [
         segment.model_copy(update={"text": f" {segment.text}"}) if segment.role == "mark" else segment
         for segment in prompt.segments
@@ -52,12 +52,12 @@ class LegacySentence:
             ends: tokens of the context after 0, 1, ... source words.
             mark: token ids between source and response.
             tokenizer: of the model.
-            lead: what the prompt's target segment has before the target.
+            lead: text of the prompt's target segment before the target.
             needs: source words to read before target word t = 1, 2, ...
-            recompute: feed the whole response anew before every word.
+            recompute: feed the whole response again before every word.
             max_lag: stop when this many more words are written than read.
             max_word_tokens: a word ends after this many tokens.
-            over: tokens that end the sentence; the end-of-sequence token unless given.
+            over: tokens that end the sentence; None: the end-of-sequence token.
         """
         self.context, self.ends, self.tokenizer, self.lead = context, ends, tokenizer, lead
         self.needs, self.recompute = needs, recompute
@@ -69,7 +69,7 @@ class LegacySentence:
         self.group: list[int] = []
         self.target: list[str] = []
         self.at: list[int] = []
-        """Source words read at each of `target`, which holds empty words, too."""
+        """Source words read at each word of `target`, which also holds empty words."""
         self.read = min(needs(1), len(ends) - 1)
         self.work = Work()
         self.work.feed(self.shown, 0)
@@ -81,7 +81,7 @@ class LegacySentence:
 
     @property
     def words(self) -> list[str]:
-        """Words that were sent."""
+        """Words that were written."""
         return [word for word in self.target if word]
 
     @property
@@ -90,7 +90,7 @@ class LegacySentence:
         return [read for word, read in zip(self.target, self.at, strict=True) if word]
 
     def take(self, best: int, prediction: object = None) -> None:
-        """Take any token; see whether the word is over, and prepare the next."""
+        """Add a token to the word; if the word is complete, prepare the next word."""
         self.work.feed(len(self.response) - self.fed, self.shown + self.fed, predictions=1)
         self.fed = len(self.response)
         self.group.append(best)
@@ -108,9 +108,9 @@ class LegacySentence:
         self._complete(kept)
 
     def _complete(self, kept: int) -> None:
-        found = self.tokenizer.decode(self.group).split()
+        words = self.tokenizer.decode(self.group).split()
         self.group = []
-        self.target.append(found[0] if found else "")
+        self.target.append(words[0] if words else "")
         self.at.append(self.read)
         if self.read - len(self.target) < -self.max_lag:
             self.target.pop()

@@ -1,6 +1,6 @@
-"""The systems of a configuration that translate while they read: which there are, and one of them, ready to read.
+"""The systems of a configuration that decode word by word: a list of them, and an interpreter for one of them.
 
-It imports no torch before a model is loaded.
+torch is imported only when a model is loaded.
 """
 
 from __future__ import annotations
@@ -56,8 +56,8 @@ def chosen(plan: Plan, experiment: str, system: str, pair: str, seed: int, setti
     """A system by its names.
 
     Args:
-        system: its name; that of a system with one model for each k may be without the k that `setting` gives.
-        setting: `k=3`, `threshold=0.6`; may be one that the configuration does not have. Empty: the system's first.
+        system: its name. For a system with one model for each k, it may lack the k, which `setting` then gives.
+        setting: `k=3`, `threshold=0.6`; also one that the configuration does not have. Empty: the system's first.
 
     Raises:
         ValueError: there is no such system, it does not decode word by word, or it cannot have the setting.
@@ -79,7 +79,7 @@ def at(policy: Policy, setting: str) -> Policy:
     """A policy at another point of its curve.
 
     Raises:
-        ValueError: the setting is not of its axis, or not a value that it can have.
+        ValueError: the setting has another axis, or a value that the policy cannot have.
     """
     axis, _, value = setting.partition("=")
     if axis != policy.AXIS:
@@ -119,16 +119,16 @@ def check(run: DecodeRun, config: Path) -> None:
 
 
 def interpreter(plan: Plan, point: Point, config: Path, model: PreTrainedModel | None = None) -> Interpreter:
-    """A system, ready to read.
+    """An interpreter for a system.
 
     Args:
         config: the file that the plan was read from.
-        model: the system's, if it is in memory already.
+        model: the system's model, if it is in memory already.
 
     Raises:
-        ValueError: its model is not made yet; the message holds the command that makes it.
+        ValueError: the model does not exist yet; the message holds the command that makes it.
     """
-    from dragoman.decoding.streaming import Interpreter  # brings torch
+    from dragoman.decoding.streaming import Interpreter  # imports torch
 
     run = point.run
     check(run, config)

@@ -1,11 +1,11 @@
-"""Many sentences, one batch: the rows of a simultaneous decoding, which advance in lock-step.
+"""Many sentences in one batch: the rows of a simultaneous decoding, which advance together.
 
-Source tokens never look at the response, so keys and values of a whole source are computed once, for all rows that
-translate it (one for each policy); reading a word merely unhides them. The keys of a response token have a place of
-their own, so feeding a token again, when source has been read since, overwrites them.
+Source tokens never attend to the response, so keys and values of a whole source are computed once for all rows that
+translate it (one for each policy), and reading a word only makes them visible. Each response token has a place of its
+own in the cache. If a token is fed again because more source has been read, its keys and values are overwritten.
 
-A row is one translation in progress: it says which of its tokens to feed next and takes what the model predicts after
-them. Rows whose next feed is short go first: the others wait for company.
+A row is one translation in progress. It gives the tokens to feed next, and receives the model's prediction. Rows that
+feed one token go first; the others wait until no such row is left, so that they are fed together.
 """
 
 from __future__ import annotations
@@ -30,48 +30,48 @@ class Row(Protocol):
     context: Sequence[int]
     """Token ids before the response: instruction and whole source. Rows of one sentence hold the same object."""
     shown: int
-    """How many tokens of `context` the next tokens may look at."""
+    """Number of tokens of `context` that the next tokens may attend to."""
     response: list[int]
     """Token ids after the context; grows."""
     fed: int
-    """How many tokens of `response` have keys; those after are fed next, one at least until it is done."""
+    """Number of tokens of `response` with keys. The tokens after them are fed next, at least one until `done`."""
     starting: bool
     """Whether the next token has to begin a word, or end the sentence."""
     done: bool
     note: str
-    """Why it ended before its time; empty where it did not."""
+    """Reason why the translation was cut short; empty if it was not."""
 
     def take(self, best: int, prediction: Prediction) -> None:
-        """Take the likeliest token after the last of `response`, and the pass that gave it."""
+        """Receive the likeliest token after `response`, and the prediction that it comes from."""
 
 
 def outgrown(shown: int, response: int, positions: Positions, room: int | None) -> str:
-    """Why a translation has to end before its next token: its tokens need more positions than the model has; else "".
+    """A note if a translation has to end because its next token needs more positions than the model has; else "".
 
     Args:
         shown: tokens of the context that have been read.
         response: tokens after the context.
-        positions: how they are counted.
-        room: positions of the model, from `models.positions`.
+        positions: the way positions are counted.
+        room: number of positions of the model, from `models.positions`; None: no limit.
     """
     needed = max(shown, response) if positions == "group" else shown + response
     return "" if room is None or needed <= room else f"needs {needed} positions; the model has {room}"
 
 
 class Places(Cache):
-    """Keys and values [rows, heads, places, width] of every layer, written where `write` says."""
+    """Keys and values [rows, heads, places, width] of every layer, written at the places given to `write`."""
 
     def __init__(self, source: Cache, owner: torch.Tensor, room: int) -> None:
         """
         Args:
             source: keys and values [contexts, heads, context tokens, width].
             owner: int64 [rows], the context of each row.
-            room: places for the response to begin with; more are added when they are full.
+            room: initial number of places for the response; more are added if they are full.
         """
         super().__init__(layers=[])
         self.tables = []
         for layer in source.layers:
-            # place 0 takes what nobody wants to keep
+            # place 0 is for blanks, whose keys and values are not used
             self.tables.append([functional.pad(kept[owner], (0, 0, 1, room)) for kept in (layer.keys, layer.values)])
         self.size = len(owner)
         self.rows: torch.Tensor | None = None
@@ -79,7 +79,13 @@ class Places(Cache):
         self.used = 0
 
     def write(self, rows: torch.Tensor | None, where: torch.Tensor, used: int) -> None:
-        """Where the next feed goes: [rows] (None: all), [rows, tokens], and how many places its queries may look at."""
+        """Set the places of the next feed.
+
+        Args:
+            rows: [rows]; None: all rows.
+            where: [rows, tokens] place of each token.
+            used: number of places that the queries may attend to.
+        """
         self.rows, self.where, self.used = rows, where, used
         self.every = torch.arange(self.size, device=where.device) if rows is None else rows
         size = self.tables[0][0].shape[2]
@@ -88,7 +94,7 @@ class Places(Cache):
             self.tables = [[functional.pad(table, (0, 0, 0, more)) for table in pair] for pair in self.tables]
 
     def close_up(self, gaps: torch.Tensor, movers: torch.Tensor, size: int) -> None:
-        """Move the rows `movers` to `gaps`, and forget all from `size` on."""
+        """Copy the rows `movers` to the rows `gaps`, and keep only the first `size` rows."""
         for table in (table for pair in self.tables for table in pair):
             table[gaps] = table[movers]
         self.size = size
@@ -96,11 +102,11 @@ class Places(Cache):
     def update(
         self, keys: torch.Tensor, values: torch.Tensor, layer_idx: int, *args: Any, **kwargs: Any
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        found = []
+        cached = []
         for table, new in zip(self.tables[layer_idx], (keys, values), strict=True):
             table[self.every[:, None], :, self.where] = new.transpose(1, 2)
-            found.append((table[: self.size] if self.rows is None else table[self.rows])[:, :, : self.used])
-        return found[0], found[1]
+            cached.append((table[: self.size] if self.rows is None else table[self.rows])[:, :, : self.used])
+        return cached[0], cached[1]
 
     def get_seq_length(self, layer_idx: int = 0) -> int:
         return 0
@@ -122,13 +128,13 @@ class Batch:
         """
         Args:
             model: in evaluation mode, with `attn_implementation="sdpa"`.
-            vocabulary: of its tokenizer.
-            rows: all with a context of one token at least.
-            positions: how rotary positions count: `plain` (the response after the source read so far) or `group` (from
-                an origin of its own); with ALiBi these make no difference here, where no hidden token takes room. Or
-                `none`.
+            vocabulary: vocabulary of its tokenizer.
+            rows: rows, each with a context of at least one token.
+            positions: rotary positions: `plain` (the response after the source read so far), `group` (the response from
+                an origin of its own), or `none`. With ALiBi, `plain` and `group` are the same here, since hidden tokens
+                do not count.
             pad: any token id.
-            watched: the layer whose attention rows may look at.
+            watched: layer whose attention weights the rows' policy uses; None: none.
         """
         attention.check_positions(model, positions)
         self.model, self.positions, self.pad, self.rows = model, positions, pad, list(rows)
@@ -163,14 +169,14 @@ class Batch:
             self._end_outgrown(turn)
 
     def _end_outgrown(self, turn: Iterable[int]) -> None:
-        """End the rows of `turn` that have no position for their next token, and close up."""
+        """End the rows of `turn` that have no position for their next token, and remove finished rows."""
         for row in (self.rows[index] for index in turn):
             if not row.done and (note := outgrown(row.shown, len(row.response), self.positions, self.room)):
                 row.note, row.done = note, True
         self._close_up()
 
     def _close_up(self) -> None:
-        """Fill the gaps that finished rows leave with rows from the end."""
+        """Remove finished rows, and move rows from the end to their places."""
         size = sum(not row.done for row in self.rows)
         gaps = [index for index, row in enumerate(self.rows[:size]) if row.done]
         movers = [index for index, row in enumerate(self.rows) if index >= size and not row.done]
@@ -182,19 +188,19 @@ class Batch:
         )
 
     def _step(self, turn: Sequence[int], queries: int) -> Iterator[tuple[int, int, Prediction]]:
-        """Feed the tokens that the rows of `turn` have to feed; (row, best token, the pass that gave it) of each.
+        """Feed the next tokens of some rows. Yields (row, likeliest token, prediction) of each.
 
         Args:
-            turn: rows.
-            queries: tokens that the row with the most tokens feeds.
+            turn: indices of the rows.
+            queries: maximum number of tokens that one of these rows feeds.
         """
         whole = 2 * len(turn) > len(self.rows)  # copying out a few rows is cheaper than computing them all
         indices = range(len(self.rows)) if whole else turn
         chosen, ids, number, shown, starting = set(turn), [], [], [], []
         for index in indices:
             row = self.rows[index]
-            # feeds are aligned on the right, so that the last query of every row predicts its next token; a row that
-            # has fewer tokens, or is computed only because all are, has blanks (numbered -1) before them
+            # tokens are aligned on the right, so that the last query of every row predicts its next token; rows with
+            # fewer tokens, and rows that are computed only because all are, have blanks (numbered -1) before them
             new = row.response[row.fed :] if index in chosen else []
             blank = queries - len(new)
             ids.append([self.pad] * blank + new)
@@ -208,12 +214,12 @@ class Batch:
         rows = None if whole else torch.tensor(list(turn), device=self.device)
         self.places.write(rows, torch.where(numbers < 0, 0, first + numbers), used)
 
-        # token n of the response sees its own place and those before it, and the context tokens that have been read; a
-        # blank sees place 0, because a query that sees nothing would give no number
+        # token n of the response sees its own place, those before it, and the context tokens that have been read; a
+        # blank sees place 0, since the softmax of a query without any key is not a number
         j = torch.arange(used, device=self.device)
         own = (j >= first) & (j - first <= numbers[:, :, None])
         seen = own | ((j > 0) & (j <= read[:, None]))[:, None] | ((j == 0) & (numbers < 0)[:, :, None])
-        # positions count the context tokens that have been read, then the response, as if no unread ones were between
+        # positions count the context tokens that have been read, then the response; unread tokens do not count
         own_place = torch.where(numbers < 0, 0, read[:, None] + numbers)
         place = numbers if self.positions == "group" else own_place
         key_place = torch.where(j < first, j - 1, read[:, None] + j - first)[:, None]

@@ -1,6 +1,6 @@
 """The whole source first, then the target: batched greedy or beam search with a KV cache, by `generate` or by vLLM.
 
-On request it also measures the model as what it was before any instruction, a model of language: see `nats`.
+With `monolingual: true`, it also computes the model's loss on references as plain text, without a prompt (`nats`).
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from dragoman.languages.units import units
 from dragoman.prompts import encode, joined
 
 MEASURED_AT_ONCE = 16
-"""Lines whose logits are kept together: those of a large vocabulary take megabytes each."""
+"""Number of lines in one pass of `nats`; with a large vocabulary, the logits of a line take megabytes."""
 
 
 class Decoder:
     """A loaded model that translates batches of sentences.
 
-    Weights and arithmetic are float32 (but for vLLM's): in lower precision padding changes the last bits, and with
-    them which of two near-equal words wins, so that a sentence's translation would depend on its neighbours.
+    Weights and arithmetic are float32 (except with vLLM). In lower precision, padding changes the last bits of logits,
+    which can change the choice between two tokens, so that a translation would depend on the rest of the batch.
     """
 
     def __init__(self, context: Context, options: OfflineDecoder) -> None:
@@ -47,23 +47,23 @@ class Decoder:
             self.engine = Engine(context.model, options, self.ends)
             return
         self.model = models.load(context.model).to(models.device()).eval()
-        # a checkpoint's own settings (repetition penalties and the like) would change what greedy and beam mean
+        # without a checkpoint's own settings, such as repetition penalties, which change greedy and beam search
         self.model.generation_config = GenerationConfig()
         self.price = Price(self.model)
 
     def prompts(self, items: Sequence[Item]) -> list[list[int]]:
-        """Token ids of every item up to where the model is to go on."""
+        """[items] Token ids of the prompt."""
         pieces = encode(self.context.prompt, self.tokenizer, self.context.pair, [item.source for item in items])
         return [joined(row) for row in pieces]
 
     def batches(self, items: Sequence[Item]) -> list[list[int]]:
-        """Sentences of like prompt length together."""
+        """Sentences with prompts of similar length together."""
         return by_length([len(ids) for ids in self.prompts(items)], self.options.batch_size)
 
     @torch.inference_mode()
     def continuations(self, prompts: Sequence[Sequence[int]]) -> list[list[int]]:
-        """Token ids that the model writes after each of the given ids, up to and with the one that ends them."""
-        found: list[list[int]] = [[] for _ in prompts]
+        """[prompts] Token ids that the model writes after the prompt, including the token that ends the answer."""
+        answers: list[list[int]] = [[] for _ in prompts]
         for chosen, most in self._alike([self._room(len(prompt)) for prompt in prompts]):
             given = [prompts[index] for index in chosen]
             if self.engine is not None:
@@ -72,25 +72,25 @@ class Decoder:
                 how = {"num_beams": self.options.beam, "length_penalty": self.options.length_penalty}
                 written = self._generated(given, most, **how)
             for index, ids in zip(chosen, written, strict=True):
-                found[index] = self._written(ids)
-        return found
+                answers[index] = self._written(ids)
+        return answers
 
     def _room(self, prompt: int) -> int:
-        """Tokens that may be written after a prompt of so many; the last of them needs no position of its own."""
+        """Maximum number of tokens after a prompt of `prompt` tokens; the last token needs no position of its own."""
         most = self.options.max_new_tokens
         return most if self.room is None else min(most, max(0, self.room - prompt + 1))
 
     def _alike(self, rooms: Sequence[int]) -> list[tuple[list[int], int]]:
-        """Rows that may write as much as the options allow, together, and each of the others alone: (indices, tokens).
+        """(indices, maximum of tokens) of groups: rows with room for `max_new_tokens` together, each other row alone.
 
-        Rows that may write nothing are left out.
+        Rows without room are left out.
         """
         most = self.options.max_new_tokens
         whole = [index for index, room in enumerate(rooms) if room == most]
         return [(whole, most)] * bool(whole) + [([i], room) for i, room in enumerate(rooms) if 0 < room < most]
 
     def _generated(self, prompts: Sequence[Sequence[int]], most: int, **how: Any) -> list[list[int]]:
-        """What `generate` writes after prompts, `most` tokens at most, with whatever it puts after an end."""
+        """Token ids that `generate` writes after each prompt, at most `most`, with padding after the end."""
         padded = self.tokenizer.pad({"input_ids": prompts}, return_tensors="pt").to(self.model.device)
         output = self.model.generate(
             **padded,
@@ -103,13 +103,13 @@ class Decoder:
         return output[:, padded["input_ids"].shape[1] :].tolist()
 
     def _note(self, prompt: int, written: Sequence[int]) -> Row:
-        """What to add to a row whose answer ended because the model has no further position."""
+        """The note of a row whose answer was cut short because the model has no further position; else nothing."""
         cut = self._room(prompt) < self.options.max_new_tokens and not self._ended(written)
         return noted(f"the prompt has {prompt} tokens, and the model {self.room} positions" if cut else "")
 
     def decode(self, items: Sequence[Item]) -> list[list[Row]]:
-        """One row per item: hypothesis, delays (every word comes after the whole source), number of tokens, whether it
-        ended by itself, and, of greedy search by `generate`, what it cost."""
+        """One row per item: hypothesis, delays (every word comes after the whole source), number of tokens, whether the
+        model ended it, and GFLOPs if it is greedy search by `generate`."""
         rows, prompts = [], self.prompts(items)
         for item, prompt, ids in zip(items, prompts, self.continuations(prompts), strict=True):
             row = self._row(ids) | self._note(len(prompt), ids)
@@ -125,14 +125,14 @@ class Decoder:
 
     @torch.inference_mode()
     def nats(self, items: Sequence[Item]) -> list[float]:
-        """Minus the log probability of each item's reference, as the line after the one before it in the test set.
+        """[items] Negative log-probability of the reference as a line of text after the previous reference.
 
-        Both are lines of the target language, one after the other, and nothing else; what ends the line is not counted.
+        The model reads only these two lines, without a prompt. The end of the line is not counted.
         """
         shape = [Segment(role="source", text="{source}\n"), Segment(role="target", text="{target}")]
         page = Prompt(segments=shape, bos=self.context.prompt.bos)
         lines = [[item.before for item in items], [item.reference for item in items]]
-        found: list[float] = []
+        losses: list[float] = []
         pieces = encode(page, self.tokenizer, self.context.pair, *lines)
         for start in range(0, len(items), MEASURED_AT_ONCE):
             rows = [(before.ids, line.ids[:-1]) for before, line in pieces[start : start + MEASURED_AT_ONCE]]
@@ -143,8 +143,8 @@ class Decoder:
             for row, (before, line) in zip(logits, rows, strict=True):
                 predicting = row[len(before) - 1 : len(before) + len(line) - 1].float()
                 wanted = torch.tensor(line, dtype=torch.long, device=ids.device)
-                found.append(float(torch.nn.functional.cross_entropy(predicting, wanted, reduction="sum")))
-        return found
+                losses.append(float(torch.nn.functional.cross_entropy(predicting, wanted, reduction="sum")))
+        return losses
 
     @staticmethod
     def _work(prompt: int, written: int) -> Work:
@@ -161,7 +161,7 @@ class Decoder:
 
     def _row(self, ids: list[int]) -> Row:
         written = self._written(ids)
-        # a token that ends the answer with a line break may carry text before the break
+        # a token that ends the answer with a line break may also hold text before the break
         text = self._text(written)
         if self.options.stop_at_newline:
             text = text.lstrip("\n").split("\n")[0] if text.strip() else ""

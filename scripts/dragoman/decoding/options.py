@@ -1,4 +1,4 @@
-"""The base of all decoders' options. Its module is light, since a configuration is checked without torch."""
+"""The base class of all decoders' options, in a module without torch, since checking a configuration imports it."""
 
 from __future__ import annotations
 
@@ -8,27 +8,26 @@ from dragoman.strict import Strict
 
 
 class DecoderOptions(Strict):
-    """Base of all decoders' options. A subclass has `name`, a literal: the decoder's name in YAML."""
+    """Base of all decoders' options. A subclass has a literal `name`, the decoder's name in YAML."""
 
     USES_MODEL: ClassVar[bool] = True
-    """Whether the decoder runs a model; one that does not can have no tuning."""
+    """Whether the decoder uses a model. A decoder without a model can have no tuning."""
 
     @property
     def settings(self) -> list[str]:
-        """How records name the points that one decoding gives (`k=1`, `k=3`); a single empty one if there is no
-        sweep."""
+        """Settings of one decoding in records (`k=1`, `k=3`); one empty setting if nothing is swept."""
         return [""]
 
     @property
     def predictions(self) -> int:
-        """How often each target token is predicted, over all points of one decoding; for estimates of time."""
+        """Number of predictions of each target token, over all settings of one decoding; for estimates of time."""
         return len(self.settings)
 
     def values_of(self, axis: str) -> list[Any] | None:
-        """The values that one decoding gives for an axis of that name; None if it does not sweep it."""
+        """The values of one decoding on an axis of that name; None if it does not sweep this axis."""
         return values if isinstance(values := getattr(self, axis, None), list) else None
 
     def at(self, axis: str, value: str) -> Self:
-        """This decoder at one of `values_of(axis)`, or at a whole number that is not among them."""
+        """This decoder with only one of `values_of(axis)`, or with another whole number."""
         values = [known for known in self.values_of(axis) or [] if str(known) == value]
         return self.model_copy(update={axis: values or [int(value)]})

@@ -1,7 +1,7 @@
 """What a policy may ask about the pass that predicted the next token: probabilities, and the attention of one layer.
 
-SDPA gives no attention weights. So while `LayerWeights` is active, the weights of one layer are computed a second time,
-from the queries and keys that its attention is called with, and for the last query alone.
+SDPA does not return attention weights. While `LayerWeights` is active, the weights of one layer are therefore computed
+a second time, from the queries and keys of its attention, for the last query alone.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ class Prediction:
     """The prediction of one token."""
 
     logits: torch.Tensor
-    """float32 [vocabulary], minus infinity for tokens that cannot come there."""
+    """float32 [vocabulary], minus infinity for tokens that are not possible there."""
     weights: torch.Tensor | None = None
     """float32 [heads, context tokens that the response may look at], where a layer was watched."""
 
     def distribution(self) -> torch.Tensor:
-        """Probabilities float32 [vocabulary] of the next token; 0 for tokens that cannot come there."""
+        """Probabilities float32 [vocabulary] of the next token; 0 for tokens that are not possible there."""
         return self.logits.softmax(-1)
 
     def attention(self) -> torch.Tensor:
@@ -38,12 +38,12 @@ class Prediction:
             ValueError: the policy names no layer to watch.
         """
         if self.weights is None:
-            raise ValueError("a policy that looks at attention must say at which layer: `watched`")
+            raise ValueError("a policy that uses attention must set its layer: `watched`")
         return self.weights
 
 
 def check_attention(model: PreTrainedModel) -> None:
-    """Refuse a model whose attention weights cannot be computed, since it does not call SDPA.
+    """Refuse a model that does not call SDPA, since its attention weights cannot be computed.
 
     Raises:
         ValueError: it is such a model.
@@ -53,7 +53,7 @@ def check_attention(model: PreTrainedModel) -> None:
 
 
 class LayerWeights(TorchFunctionMode):
-    """While active, keeps the attention weights of one layer: those of the last query of each row."""
+    """While active, stores the attention weights of one layer, for the last query of each row."""
 
     def __init__(self, layer: int) -> None:
         super().__init__()
@@ -63,7 +63,8 @@ class LayerWeights(TorchFunctionMode):
 
     @classmethod
     def of(cls, model: PreTrainedModel, layer: int | None) -> AbstractContextManager[LayerWeights | None]:
-        """For a layer of the model, counted from 0, or from the end with negative numbers; for None, nothing.
+        """A context manager for a layer of the model, counted from 0, or from the end with negative numbers; for None,
+        one that does nothing.
 
         Raises:
             ValueError: the model has no such layer.
@@ -102,7 +103,7 @@ def attention_weights(
         query: [rows, heads, queries, width].
         key: [rows, key heads, keys, width]; a key head may serve several heads in a row.
         mask: [rows, heads or 1, queries, keys]: boolean, or added to the scores.
-        scale: factor of the products; 1 / sqrt(width) unless given.
+        scale: factor of the products; None: 1 / sqrt(width).
     """
     key = key.repeat_interleave(query.shape[1] // key.shape[1], 1)
     scores = (query @ key.mT).float() * (scale or query.shape[-1] ** -0.5)

@@ -1,4 +1,4 @@
-"""Offline decoding of answers whose first tokens are given: prior ids follow the prompt's, and the model goes on."""
+"""Offline decoding of answers with given first tokens: the model continues after the ids of prompt and prior."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dragoman.languages.words import parted
 
 
 class Decoder(offline.Decoder):
-    """A model that goes on with what it is given, for every n of a sweep."""
+    """A loaded model that continues after given tokens, for every n of a sweep."""
 
     options: PrefilledDecoder
 
@@ -20,7 +20,7 @@ class Decoder(offline.Decoder):
         self.make = priors.maker(options, context, self.tokenizer)
 
     def prompts(self, items: Sequence[Item]) -> list[list[int]]:
-        """Token ids of every item up to where the answer begins; sources begin with the prior's words for them."""
+        """[items] Token ids of the prompt. A prior with `sources` puts its words before every source."""
         words = priors.before_source(self.options.prior, self.context.pair)
         blank = [" " * parted(words, item.source) if words else "" for item in items]
         longer = [item._replace(source=words + gap + item.source) for item, gap in zip(items, blank, strict=True)]
@@ -29,9 +29,9 @@ class Decoder(offline.Decoder):
     def decode(self, items: Sequence[Item]) -> list[list[Row]]:
         """One row per item and n.
 
-        Besides the keys of offline decoding, which speak of what the model wrote: `prior` (decoded: a token may be a
-        blank or a part of a character), `prior_ids`, `prior_tokens` (their number, below n where the source of the
-        prior had no more), and `continuation`, which is `hypothesis` without the prior.
+        In addition to the keys of offline decoding, which describe the tokens that the model wrote, a row has `prior`
+        (as text; a token may be a blank or a part of a character), `prior_ids`, `prior_tokens` (their number, which is
+        below n if the prior is shorter), and `continuation` (`hypothesis` without the prior).
         """
         prompts, made = self.prompts(items), self.make(items)
         rows: list[list[Row]] = [[] for _ in items]
@@ -47,7 +47,7 @@ class Decoder(offline.Decoder):
         row = self._row(written)
         head, whole = self._text(prior), self._text([*prior, *written])
         if prior:
-            # decoded together, since the prior may end inside a character, which then belongs to the continuation
+            # decoded together, since the prior may end within a character, which then belongs to the continuation
             same = (a == b for a, b in zip(head, whole, strict=False))
             length = sum(takewhile(bool, same))
             head, tail = whole[:length], whole[length:]

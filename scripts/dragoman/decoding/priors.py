@@ -1,24 +1,24 @@
-"""Prior tokens: what an answer is made to begin with, so that a foundation model goes on in its twin's way.
+"""Prior tokens: the given first tokens of an answer, after which a foundation model may continue like its twin.
 
-A prior is a list of token ids that stand after the prompt (arXiv 2404.16766). Where they come from:
+A prior is a list of token ids after the prompt (arXiv 2404.16766). Its kinds are:
 
     sft         the fine-tuned twin's greedy answer
     refined     the answer of a model made for the task
     pseudo      a dictionary: one word of the source translated, a keyword of it, the first word's most frequent tag
     gold        the reference
     random, wrong-language    tokens drawn from text of the target language, or of another one
-    fixed       a text for each target language; maybe also one for each source language, before the source
+    fixed       a text for each target language; optionally also one for each source language, before the source
     preamble    an English text
-    none        nothing
+    none        no tokens
 
-The paper's body is not public, so what it leaves open is an assumption, A1 to A6, each an option here:
+The paper's full text is not public, so its open choices are assumptions, A1 to A6, each with an option:
 
-    A1  `unit`            what n counts
-    A2  `refined`         which model, and how it answers
-    A3  `pseudo`          which dictionary, which word, what to do without one
-    A4  `seam`            how a prior that is text becomes ids; ids are joined, never text
-    A5  `stop_at_newline`, `max_new_tokens`    when the answer ends
-    A6  `score_prior`     whether the given tokens count in `hypothesis`
+    A1  `unit`            the unit of n
+    A2  `refined`         the task model, and its generation settings
+    A3  `pseudo`          the dictionary, the word, and the prior without an entry
+    A4  `seam`            the encoding of a prior that is text; its ids follow the prompt's ids
+    A5  `stop_at_newline`, `max_new_tokens`    the end of the answer
+    A6  `score_prior`     whether `hypothesis` includes the given tokens
 """
 
 from __future__ import annotations
@@ -62,13 +62,13 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 Maker = Callable[[Sequence[Item]], list[list[int]]]
-"""Gives each item's prior, as long as it can be needed."""
+"""Items -> [items] token ids of the prior, at least as long as the largest n needs (or shorter, if it has no more)."""
 
 # ------------------------------------------------------------------------------------------------------------- cutting
 
 
 def cut(ids: list[int], n: int | str, unit: Unit, decode: Callable[[list[int]], str]) -> list[int]:
-    """The first `n` units of a prior: fewer where it has fewer, and never a token more than they need."""
+    """The tokens of the first `n` units of a prior (fewer if it has fewer), without tokens that they do not need."""
     if n == "all":
         return ids
     assert isinstance(n, int)
@@ -82,8 +82,8 @@ def cut(ids: list[int], n: int | str, unit: Unit, decode: Callable[[list[int]], 
 def encode_answers(
     prompt: Prompt, tokenizer: PreTrainedTokenizerBase, pair: str, texts: Sequence[str], seam: str = "target"
 ) -> list[list[int]]:
-    """Ids of answers as they would stand after the prompt, without what the prompt says after an answer. Nothing for an
-    empty one."""
+    """Ids of answers as they follow the prompt, without the prompt's text after the answer; no ids for an empty answer.
+    With `seam="bare"`, ids of the texts alone."""
     if seam == "bare":
         return [tokenizer(text, add_special_tokens=False)["input_ids"] if text else [] for text in texts]
     head = prompt.segments[-1].text.partition("{target}")[0]
@@ -98,15 +98,15 @@ def encode_answers(
 
 
 def maker(options: PrefilledDecoder, context: Context, tokenizer: PreTrainedTokenizerBase) -> Maker:
-    """What makes the priors of a decoding.
+    """The function that makes the priors of a decoding.
 
     Args:
-        options: the decoder's; `prior` says which kind.
+        options: options of the decoder, with the prior.
         context: pair and prompt of the foundation model.
-        tokenizer: the foundation model's.
+        tokenizer: tokenizer of the foundation model.
 
     Raises:
-        ValueError: a dictionary, text or fixed prefix for the pair is missing, or the twin's tokenizer is another one.
+        ValueError: a dictionary, text or fixed prefix for the pair is missing, or the twin has another tokenizer.
     """
     match options.prior:
         case NoPrior():
@@ -144,7 +144,7 @@ def before_source(prior: Prior, pair: str) -> str:
     """Words that a prior puts before every source of a pair; "" if it puts none there.
 
     Raises:
-        ValueError: it has words for other languages only.
+        ValueError: it has no words for the source language.
     """
     if not isinstance(prior, FixedPrior) or not prior.sources:
         return ""
@@ -187,7 +187,7 @@ def _of_twin(options: PrefilledDecoder, folder: Path, context: Context, tokenize
 
 def _of_hypotheses(prior: RefinedPrior) -> Callable[[Sequence[Item]], list[str]]:
     path = Path(str(prior.hypotheses))
-    found: dict[int, tuple[str, str]] = {}
+    hypotheses: dict[int, tuple[str, str]] = {}
     for number, row in objects(path):
         if row.get("setting", "") != prior.setting:
             continue
@@ -195,16 +195,16 @@ def _of_hypotheses(prior: RefinedPrior) -> Callable[[Sequence[Item]], list[str]]
             if not isinstance(row.get(key), kind):
                 problem = f"{key!r} holds {row[key]!r}" if key in row else f"no {key!r}"
                 raise ValueError(f"{path}:{number}: {problem} in this row; give a hypotheses.jsonl of this project")
-        found[row["id"]] = row["source"], row["hypothesis"]
+        hypotheses[row["id"]] = row["source"], row["hypothesis"]
 
     def texts(items: Sequence[Item]) -> list[str]:
         for item in items:
-            if found.get(item.id, ("",))[0] != item.source:
+            if hypotheses.get(item.id, ("",))[0] != item.source:
                 raise ValueError(
                     f"{path} has no hypothesis with setting {prior.setting!r} for sentence {item.id} "
                     f"({item.source!r}); decode the same test set"
                 )
-        return [found[item.id][1] for item in items]
+        return [hypotheses[item.id][1] for item in items]
 
     return texts
 
@@ -253,7 +253,8 @@ def _of_task_model(prior: RefinedPrior, pair: str) -> Callable[[Sequence[Item]],
 
 
 def pseudo(prior: PseudoPrior, words: Dictionary, source: str) -> str:
-    """What a dictionary gives for a source, or ""; `prior` says for which of its words, and for how many."""
+    """The dictionary entries of the words of a source that `prior` chooses, as one text; `prior.otherwise` or "" if
+    there are none."""
     present = [entry.key for entry in words.cut(source)]
     if prior.word == "first":
         present = present[: prior.words]
@@ -270,8 +271,8 @@ def pseudo(prior: PseudoPrior, words: Dictionary, source: str) -> str:
 
 
 def most_aligned(path: Path, pair: str) -> Dictionary:
-    """A dictionary of aligned text: of every source unit (see `units.py`) the one it is most often aligned with, the
-    first in the alphabet among equals; frequent units come first.
+    """A dictionary from aligned text: the entry of a source unit (see `units.py`) is the target unit that it is most
+    often aligned with, the alphabetically first of equals. Frequent units come first.
 
     Args:
         path: a split of a prepared corpus.
@@ -289,9 +290,9 @@ def most_aligned(path: Path, pair: str) -> Dictionary:
         for link in alignment.split():
             i, j = map(int, link.split("-"))
             if (word := sides[0][i]) and (other := sides[1][j]):
-                entry = other.group()  # tags are capitals, and stay so
-                found = links.setdefault(folded(word.group(), language), Counter())
-                found[entry if entry.isupper() else entry.lower()] += 1
+                entry = other.group()  # tags are in capitals and keep them
+                entries = links.setdefault(folded(word.group(), language), Counter())
+                entries[entry if entry.isupper() else entry.lower()] += 1
     if not links:
         raise ValueError(f"{path} has no word alignments to make a dictionary of; give `files` instead of `corpus`")
     often = sorted(links, key=lambda word: (-links[word].total(), word))
@@ -317,10 +318,10 @@ def _drawn(prior: RandomPrior, pair: str, tokenizer: PreTrainedTokenizerBase) ->
 
 
 def _tokens_of(path: Path, tokenizer: PreTrainedTokenizerBase) -> list[int]:
-    """Distinct tokens of a text that have a letter, in the order of their ids."""
+    """Ids of the distinct tokens of a text that have a letter, in ascending order."""
     text = language_text(path)
     ids = {token for row in tokenizer(text, add_special_tokens=False)["input_ids"] for token in row}
-    found = [token for token in sorted(ids) if has_letter(tokenizer.decode([token]))]
-    if not found:
+    lettered = [token for token in sorted(ids) if has_letter(tokenizer.decode([token]))]
+    if not lettered:
         raise ValueError(f"{path} has no token with a letter to draw; give text of the language")
-    return found
+    return lettered

@@ -1,6 +1,6 @@
-"""An interpreter behind a pipe, for programs whose packages do not go with ours.
+"""A server for an interpreter over a pipe, for programs whose packages conflict with ours.
 
-`scripts/simuleval_agent.py` describes the protocol and is its first user.
+`scripts/simuleval_agent.py` describes the protocol and uses it.
 """
 
 from __future__ import annotations
@@ -15,31 +15,31 @@ from dragoman.languages.units import Units, units
 
 
 class Interpreter(Protocol):
-    """What translates word by word, one sentence after the other."""
+    """An object that translates word by word, one sentence after the other."""
 
     units: Units
-    """What a word is, on either side."""
+    """Units of source and target."""
 
     def reset(self) -> None:
-        """Forget the sentence and wait for another."""
+        """Begin a new sentence."""
 
     def read(self, word: str) -> list[str]:
-        """Take in a source word; the target words written because of it."""
+        """Read a source word. Returns the target words that are due after it."""
 
     def finish(self) -> list[str]:
-        """The source is over; the rest of the translation."""
+        """End the source. Returns the rest of the translation."""
 
     @property
     def done(self) -> bool:
-        """Whether the translation is over, which it may be before its source is."""
+        """Whether the translation has ended; it can end before the source."""
 
 
 def serve(interpreter: Interpreter, stdin: Iterable[str], stdout: TextIO) -> None:
-    """Answer requests, one JSON object a line, until they end. What libraries print goes to standard error.
+    """Answer requests, one JSON object per line, until the input ends. Output of libraries goes to standard error.
 
     Raises:
-        ValueError: a request that is none, comes at the wrong time, or is refused by the interpreter; it has been
-            answered with the same message, which holds its number and its text.
+        ValueError: a request is invalid, out of order, or refused by the interpreter. The message, with the number and
+            text of the request, has also been sent as the answer.
     """
     over = False
     with redirect_stdout(sys.stderr):
@@ -75,12 +75,12 @@ def serve(interpreter: Interpreter, stdin: Iterable[str], stdout: TextIO) -> Non
 
 
 def _request(line: str) -> dict[str, Any] | None:
-    """The object of a line; None if it is something else, or has not exactly one key."""
+    """The JSON object of a line; None if it is no object with exactly one key."""
     try:
-        found = json.loads(line)
+        request = json.loads(line)
     except json.JSONDecodeError as error:
         raise ValueError(f"no JSON ({error})") from None
-    return found if isinstance(found, dict) and len(found) == 1 else None
+    return request if isinstance(request, dict) and len(request) == 1 else None
 
 
 def _answer(stdout: TextIO, answer: dict[str, Any]) -> None:

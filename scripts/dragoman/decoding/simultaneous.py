@@ -1,8 +1,8 @@
-"""Simultaneous translation of a whole test set: every sentence under every policy is a row of one batch.
+"""Simultaneous translation of a whole test set: every sentence with every policy is a row of one batch.
 
-Greedy, as in SimulMask (arXiv 2405.10443). The response keeps the keys it was computed with, or, with `recompute`, is
-fed again whenever source has been read: the paper's "norec" and "rec". Each word and delay is what word-by-word
-decoding (`streaming.py`) gives.
+Decoding is greedy, as in SimulMask (arXiv 2405.10443). The response keeps its keys and values, or, with `recompute`, is
+fed again after each source word that is read (the paper's "norec" and "rec"). Words and delays are the same as with
+word-by-word decoding (`streaming.py`).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from dragoman.prompts import render
 
 
 class Sentence:
-    """A row: one sentence under one policy."""
+    """A row: one sentence with one policy."""
 
     def __init__(self, item: Cut, context: list[int], writer: Writer, recompute: bool) -> None:
         self.context, self.writer, self.recompute = context, writer, recompute
@@ -37,11 +37,11 @@ class Sentence:
         self.read = 0
         self._read()
         self.asked = self.writer.shown(self.read, self.over)
-        """Source words that the model is asked with: those read, or fewer, as the policy has it."""
+        """Number of source words for the next prediction: all words read, or fewer, depending on the policy."""
 
     @property
     def shown(self) -> int:
-        """Tokens of the context that the response may look at."""
+        """Number of tokens of the context that the response may attend to."""
         return self.ends[self.asked]
 
     @property
@@ -60,7 +60,7 @@ class Sentence:
         return self.writer.starting
 
     def take(self, best: int, prediction: Prediction | None = None) -> None:
-        """Write, read, ask again, or end, as the policy has it."""
+        """Write a token, read a word, predict again, or end, depending on the policy."""
         self.work.feed(len(self.response) - self.fed, self.shown + self.fed, predictions=1)
         if self.writer.policy.watched is not None:
             self.work.looks += self.shown + len(self.response)
@@ -76,8 +76,9 @@ class Sentence:
         asked, self.asked = self.asked, self.writer.shown(self.read, self.over)
         if action == "write" and asked == self.asked:
             return
-        # keys that saw another source are computed again: all of them, or that of the last token, from which the next
-        # one is predicted; before a word is written the whole mark, as in training (see `visibility.fill`)
+        # keys that were computed with another source are computed again: all of them with `recompute`, else those of
+        # the last token, from which the next one is predicted; before the first word those of the whole mark, as in
+        # training (see `visibility.fill`)
         if self.recompute or (asked != self.asked and not self.writer.tokens):
             self.fed = 0
         elif action != "write":
@@ -85,7 +86,7 @@ class Sentence:
 
 
 class Decoder:
-    """A loaded model that translates sentences while it reads them, many at once."""
+    """A loaded model that translates many sentences while it reads them."""
 
     def __init__(self, context: Context, options: SimultaneousDecoder) -> None:
         assert context.model is not None
@@ -103,13 +104,13 @@ class Decoder:
         return cut(self.prompt, self.tokenizer, self.pair, [item.source for item in items], self.counted.source)
 
     def batches(self, items: Sequence[Item]) -> list[list[int]]:
-        """Sentences of like length, as many as `batch_tokens` allows."""
+        """Sentences of similar length, as many as `batch_tokens` allows."""
         return list(
             by_tokens([len(c.context) for c in self._cuts(items)], len(self.policies), self.options.batch_tokens)
         )
 
     def decode(self, items: Sequence[Item]) -> list[list[Result]]:
-        """One row per item and policy: hypothesis, delays, whether it ended by itself, and what it cost."""
+        """One row per item and policy: hypothesis, delays, whether the model ended it, and GFLOPs."""
         per_item = []
         for item, each in zip(items, self._cuts(items), strict=True):
             context, source = each.context, units(item.source, self.counted.source)
@@ -140,9 +141,13 @@ class Decoder:
 
 
 def by_tokens(lengths: Sequence[int], copies: int, budget: int) -> Iterator[list[int]]:
-    """Indices sorted by length, longest first, cut into batches of `copies` rows each that keep `budget` keys at most.
+    """Indices sorted by length, the longest first, divided into batches with at most `budget` cached tokens.
 
-    A row is reckoned to need as many keys for its response as for its context; one sentence alone may need more.
+    Args:
+        lengths: [sentences] tokens of the context.
+        copies: number of rows per sentence.
+        budget: maximum of 2 * length * rows, since a response is assumed to be as long as its context. A single
+            sentence may exceed it.
     """
     batch: list[int] = []
     for index in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):

@@ -1,18 +1,19 @@
 """Offline decoding with language vectors added to hidden states (ReCoVeR, Sterz et al. 2025, arXiv 2509.14814).
 
-With h a hidden state after layer i, m_i(l) the mean of h over text of language l (of the means of its lines, without
-the first token of a line), t the target and s the source language, the language vectors and the step at decoding are
+With h a hidden state after layer i, m_i(l) the mean of h over text of language l (the mean of the means of its lines,
+without the first token of a line), t the target and s the source language, the language vectors and the step at
+decoding are
 
     v_i(l) = m_i(l) - mean over languages of m_i
     d_i    = v_i(t) - source * v_i(s)
     h'     = h + strength * d_i / |d_i|          with `length: own`, h + strength * d_i
     h     <- h' |h| / |h'|
 
-for every token of prompt and answer but the first, which many models use as a sink of attention. As published
-(github.com/hSterz/recover): `strength`, `source`, length 1 and the restored |h|. Two things differ: m_i is taken where
-the vector is added, also after the last layer, where the authors' code takes it after the final normalisation; and the
-first token is the first of the prompt, also where prompts are padded on the left. In the paper s is the language of the
-prompt; here it is that of the sentence to translate.
+for every token of prompt and answer except the first, which many models use as an attention sink. `strength`, `source`,
+length 1 and the restored |h| are as published (github.com/hSterz/recover). Three things differ: m_i of the last layer
+is computed before the final normalisation, where the vector is added, and not after it, as in the authors' code; the
+first token is the first of the prompt, also if prompts are padded on the left; and s is the language of the sentence to
+translate, whereas in the paper it is the language of the prompt.
 """
 
 from __future__ import annotations
@@ -32,22 +33,22 @@ from dragoman.languages import split_pair
 from dragoman.prompts import encode, joined
 
 AT_ONCE = 64
-"""Lines whose hidden states are kept together."""
+"""Number of lines in one pass of `mean_states`."""
 
 Change = Callable[[int, torch.Tensor], torch.Tensor | None]
-"""(layer, hidden states [rows, tokens, width]) -> what replaces them, or None."""
+"""(layer, hidden states [rows, tokens, width]) -> new hidden states; None: unchanged."""
 
 
 def layers(model: PreTrainedModel) -> torch.nn.ModuleList:
     """The layers of a model, in order."""
     count = model.config.get_text_config().num_hidden_layers
     lists = (module for module in model.modules() if isinstance(module, torch.nn.ModuleList))
-    return next(found for found in lists if len(found) == count)
+    return next(modules for modules in lists if len(modules) == count)
 
 
 @contextmanager
 def after_layers(model: PreTrainedModel, change: Change) -> Iterator[None]:
-    """Call a function with the hidden states after each layer, in every pass."""
+    """Context in which `change` is applied to the hidden states after each layer, in every pass."""
 
     def hook(index: int) -> Callable[..., Any]:
         def called(module: torch.nn.Module, inputs: Any, result: Any) -> Any:
@@ -68,13 +69,14 @@ def after_layers(model: PreTrainedModel, change: Change) -> Iterator[None]:
 
 @torch.inference_mode()
 def mean_states(model: PreTrainedModel, rows: Sequence[Sequence[int]]) -> torch.Tensor:
-    """Mean hidden state after each layer, float64 [layers, width]: of the means of rows, without their first tokens.
+    """Mean hidden state after each layer, float64 [layers, width]: the mean over the means of rows, without their first
+    tokens.
 
     Args:
         model: in evaluation mode.
-        rows: token ids, two at least in each row.
+        rows: token ids, at least two per row.
     """
-    found: dict[int, torch.Tensor] = {}
+    sums: dict[int, torch.Tensor] = {}
     for start in range(0, len(rows), AT_ONCE):
         texts = [torch.tensor(row) for row in rows[start : start + AT_ONCE]]
         ids = torch.nn.utils.rnn.pad_sequence(texts, True).to(model.device)
@@ -83,30 +85,30 @@ def mean_states(model: PreTrainedModel, rows: Sequence[Sequence[int]]) -> torch.
 
         def add(layer: int, hidden: torch.Tensor, counted: torch.Tensor = counted) -> None:
             means = (hidden[:, 1:].float() * counted).sum(1) / counted.sum(1)
-            found[layer] = found.get(layer, 0) + means.double().sum(0)
+            sums[layer] = sums.get(layer, 0) + means.double().sum(0)
 
         with after_layers(model, add):
             model.base_model(input_ids=ids, attention_mask=real, use_cache=False)  # no logits are needed
-    return torch.stack([found[layer] for layer in sorted(found)]) / len(rows)
+    return torch.stack([sums[layer] for layer in sorted(sums)]) / len(rows)
 
 
 def directions(means: dict[str, torch.Tensor], pair: str, source: float, unit: bool) -> torch.Tensor:
-    """What is added after each layer, [layers, width].
+    """The vector that is added after each layer, before it is multiplied by `strength`, [layers, width].
 
     Args:
-        means: of every language, [layers, width].
-        pair: its languages are among them.
+        means: language -> mean hidden states, [layers, width].
+        pair: source and target language, with entries in `means`.
         source: weight of the source language's vector.
-        unit: whether each vector gets length 1; one of length 0 stays as it is.
+        unit: whether each vector is scaled to length 1; a vector of zeros stays the same.
     """
     content = torch.stack([*means.values()]).mean(0)
     own, other = (means[language] - content for language in reversed(split_pair(pair)))
-    found = own - source * other
-    return torch.nn.functional.normalize(found, dim=-1) if unit else found
+    difference = own - source * other
+    return torch.nn.functional.normalize(difference, dim=-1) if unit else difference
 
 
 def steered(hidden: torch.Tensor, added: torch.Tensor) -> torch.Tensor:
-    """Hidden states [..., width] plus a vector, each with its own length; with a vector of zeros, as they were."""
+    """Hidden states [..., width] plus a vector, scaled back to their own lengths."""
     moved = hidden + added
     length, new = hidden.norm(dim=-1, keepdim=True), moved.norm(dim=-1, keepdim=True)
     return moved * (length / new.clamp(min=torch.finfo(new.dtype).tiny))  # padding may have states of length 0
@@ -129,8 +131,8 @@ class Decoder(offline.Decoder):
             if language not in options.files:
                 raise ValueError(f"no text of the language {language!r} among `files`; add a file of it")
         means = {language: self._mean(Path(path)) for language, path in options.files.items()}
-        found = directions(means, context.pair, options.source, unit=options.length == "unit")
-        self.added = (options.strength * found).to(self.model.dtype)
+        vectors = directions(means, context.pair, options.source, unit=options.length == "unit")
+        self.added = (options.strength * vectors).to(self.model.dtype)
 
     def _mean(self, path: Path) -> torch.Tensor:
         page = Prompt(

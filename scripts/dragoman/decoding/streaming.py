@@ -1,16 +1,15 @@
-"""Word by word: one sentence, one cache, nothing computed twice.
+"""Word-by-word decoding of one sentence with one cache.
 
-Source words come in as they are read, target words go out as they are written. Keys and values are kept in the order
-in which they arrived, source and response mingled; masks and positions tell them apart. Source tokens never look at
-the response, so they are right forever. Response tokens keep the keys they had when they were fed, computed with the
-source read by then, which is what a model trained under `visibility: exact` expects. Only the last one is fed again
-when source has been read since: it has to look at that source to predict the next word. (So is the whole mark while
-nothing has been written.)
+Keys and values are cached in the order in which source and response tokens are fed; masks and positions distinguish
+both. Source tokens never attend to the response, so their keys and values stay valid. Response tokens keep the keys and
+values that were computed with the source read by then, as in training with `visibility: exact`. Only the last response
+token is fed again after more source has been read, since the prediction of the next word depends on that source. Before
+the first word is written, the whole mark is fed again.
 
     stream = Stream(model, instruction_ids, mark_ids)
     for t in count(1):
         while words_read < g(t): stream.read(ids of the next source word)
-        write tokens, stream.write(token), as stream.logits() says, until the next one would begin another word
+        stream.write(the likeliest token of stream.logits()), until that token begins another word
 """
 
 from __future__ import annotations
@@ -48,21 +47,21 @@ class Stream:
         recompute: bool = False,
         watched: int | None = None,
     ) -> None:
-        """Nothing is computed before the first logits are asked for.
+        """The model is first called in `logits`.
 
         Args:
             model: in evaluation mode, with `attn_implementation="sdpa"`.
             instruction: token ids before the source.
-            mark: token ids between source and target, one at least.
-            positions: `group` or `plain` with rotary positions; `group`, which training can mirror, unless given. With
-                ALiBi, `modified` and `plain` are the same here: no key in the cache is hidden, all stand side by side.
-                `none` with either.
+            mark: token ids between source and target, at least one.
+            positions: `group` or `plain` with rotary positions; `modified` or `plain` with ALiBi, which are the same
+                here, since no token in the cache is hidden; `none` with either. None: the positions that training can
+                mirror, from `attention.mirroring`.
             origin: with `group`, the position of the first token of the mark.
             recompute: feed the whole response again after source was read, for models trained without visibility.
-            watched: the layer whose attention is kept in `weights`.
+            watched: layer whose attention is stored in `weights`; None: none.
 
         Raises:
-            ValueError: there is no mark, or the model cannot have such positions.
+            ValueError: there is no mark, or the model does not support these positions.
         """
         if not mark:
             raise ValueError("a prompt for word-by-word decoding needs a mark between source and target")
@@ -73,7 +72,7 @@ class Stream:
         self.response, self.mark = list(mark), len(mark)
         self.fed_context = self.fed_response = 0
         self.shown = 0
-        """Tokens of the context that the response looked at in the last pass."""
+        """Number of tokens of the context that the response attended to in the last pass."""
         self.weights: torch.Tensor | None = None
         """float32 [heads, shown], attention of the last token of the response in the watched layer."""
         self.cache = attention.new_cache()
@@ -81,7 +80,7 @@ class Stream:
         self.number = torch.zeros(0, dtype=torch.long, device=model.device)
 
     def read(self, tokens: Sequence[int]) -> None:
-        """Take in the tokens of the next source word; they are fed with the next response token."""
+        """Add the tokens of the next source word, which are fed with the next response token."""
         self.context += tokens
 
     def write(self, token: int) -> None:
@@ -89,7 +88,8 @@ class Stream:
         self.response.append(token)
 
     def _forget(self, tokens: int) -> None:
-        """Drop the last response tokens from the cache. No source came after them, or they would be gone already."""
+        """Remove the last response tokens from the cache, where they are the last tokens: `logits` removes them before
+        it feeds more source."""
         attention.crop(self.cache, tokens)
         kept = len(self.number) - tokens
         self.is_response, self.number = self.is_response[:kept], self.number[:kept]
@@ -97,7 +97,7 @@ class Stream:
 
     @property
     def outgrown(self) -> str:
-        """Why there can be no further token; empty where there can."""
+        """A note if the model has no position for the next token; else empty."""
         room = None if self.positions == "none" else models.positions(self.model.config)
         return outgrown(len(self.context), len(self.response), self.positions, room)
 
@@ -106,13 +106,13 @@ class Stream:
         """Logits [vocabulary] of the token after the response so far, given the source read so far.
 
         Args:
-            hidden: how many tokens at the end of that source the response does not look at.
+            hidden: number of tokens at the end of that source that the response does not attend to.
         """
         shown = len(self.context) - hidden
         if shown != self.shown and (self.recompute or len(self.response) == self.mark):
             self._forget(self.fed_response)
         elif self.fed_response and self.fed_response == len(self.response):
-            self._forget(1)  # it looks at other source now, or is asked for again
+            self._forget(1)  # its source differs now, or its logits are needed again
         self.shown = shown
         context, response = self.context[self.fed_context :], self.response[self.fed_response :]
         device = self.model.device
@@ -123,7 +123,7 @@ class Stream:
         self.is_response, self.number = torch.cat([self.is_response, new]), torch.cat([self.number, number])
         self.fed_context, self.fed_response = len(self.context), len(self.response)
 
-        # keys come in the order in which each side was written; source looks at source only
+        # [queries, keys] a query sees keys up to its own; source sees only source, the response no hidden source
         keys, queries = len(self.number), len(number)
         order = torch.arange(keys, device=device)
         seen = (order <= order[-queries:, None]) & (new[:, None] | ~self.is_response)
@@ -144,8 +144,8 @@ class Stream:
 
 
 class Interpreter:
-    """Translates one sentence after the other while it is read, word by word (character by character, where the source
-    is counted so)."""
+    """Translates one sentence after the other, word by word (or character by character, depending on the source's
+    unit)."""
 
     def __init__(
         self,
@@ -157,8 +157,8 @@ class Interpreter:
         """
         Args:
             context: the model's folder, the pair and the prompt.
-            options: how to decode.
-            policy: one of `options.policies`; the first unless given.
+            options: options of the decoder.
+            policy: one of `options.policies`; None: the first.
             model: the model of that folder in evaluation mode, if it is in memory already.
         """
         assert context.model is not None
@@ -173,7 +173,7 @@ class Interpreter:
         self.reset()
 
     def reset(self) -> None:
-        """Forget the sentence and wait for another."""
+        """Begin a new sentence."""
         self.source: list[str] = []
         self.bounds: list[int] = []
         """Tokens of the context up to source word 0, 1, ..."""
@@ -181,17 +181,17 @@ class Interpreter:
         self.writer = Writer(self.vocabulary, self.tokenizer, self.policy, *limits, self.units.target, *read)
         self.stream: Stream | None = None
         self.note = ""
-        """Why the translation ended before its time."""
+        """Reason why the translation was cut short."""
         self.done = False
 
     def take(self, word: str) -> None:
-        """Take in a source word; `writing` gives the target words that are due because of it.
+        """Add a source word, without translating; see `writing`.
 
         Args:
-            word: with white space before it or without, which for characters makes a difference.
+            word: a word, or a character with the white space before it.
 
         Raises:
-            ValueError: it is not one word, or character.
+            ValueError: it is not exactly one word or character.
         """
         unit = self.units.source
         if len(word.split()) != 1 or len(units(word, unit)) != 1:
@@ -213,19 +213,19 @@ class Interpreter:
         self.stream.read(seen.source[-1])
 
     def read(self, word: str) -> list[str]:
-        """Take in a source word; the target words written because of it. Errors as of `take`."""
+        """Read a source word. Returns the target words that are due after it. Errors are those of `take`."""
         self.take(word)
         return [*self.writing()]
 
     def finish(self) -> list[str]:
-        """The source is over; the rest of the translation."""
+        """End the source. Returns the rest of the translation."""
         return [*self.writing(over=True)]
 
     def writing(self, over: bool = False) -> Iterator[str]:
-        """The target words that are due now, each as soon as it is complete.
+        """Yields the target words that are due now, each as soon as it is complete.
 
         Args:
-            over: whether the source is over.
+            over: whether the whole source has been read.
         """
         read = len(self.source)
         while not self.done and self.stream is not None and (over or self.writer.want <= read):
@@ -245,7 +245,8 @@ class Interpreter:
 
 
 class Decoder:
-    """The interpreter as a decoder of whole test sets: what `simultaneous` gives, a sentence and a policy at a time."""
+    """A decoder of whole test sets with an interpreter, one sentence and policy at a time; the words are those of
+    `simultaneous`."""
 
     def __init__(self, context: Context, options: SimultaneousDecoder) -> None:
         self.options = options
@@ -256,7 +257,7 @@ class Decoder:
         return [[index] for index in range(len(items))]
 
     def decode(self, items: Sequence[Item]) -> list[list[Row]]:
-        """One row per item and policy: hypothesis, delays, and whether it ended by itself."""
+        """One row per item and policy: hypothesis, delays, and whether the model ended it."""
         return [[self._translate(item, policy) for policy in self.options.policies] for item in items]
 
     def _translate(self, item: Item, policy: Policy) -> Row:

@@ -1,15 +1,16 @@
-"""Translations that are watched: what is read and written, event by event, and the latency so far.
+"""Events of a translation for a page on which it can be watched: words read and written, and the latency so far.
 
 `scripts/stream.py --page` shows these events on a page (`watch_server.py`, `reporting/watch.html.j2`). In them, symbols
-replace control characters and characters that change the direction of text. Each is an object with one of these keys:
+replace control characters and characters that change the direction of text. An event is an object with one of these
+keys:
 
     waiting   true: another translation is running
     loading   true: the model is not in memory yet
-    source    the source words (characters), as `units.units` gives them; `units` holds what is counted on either side
-    read      how many source words have been read
+    source    the source words (characters) from `units.units`; `units` holds the units of source and target
+    read      number of source words that have been read
     word      a target word; `read` source words had been read when it was complete, and `laal` is the latency so far
     end       `laal` and `signature` (null if no word was written), `ended`: whether the model ended the sentence, and
-              `note`: why the translation was cut short
+              `note`: the reason why the translation was cut short
 """
 
 from __future__ import annotations
@@ -42,35 +43,35 @@ if TYPE_CHECKING:
 
 Event = dict[str, Any]
 LONGEST = 400
-"""Units of a source. A longer text is more than a sentence, and a page with a line for each target word is no use."""
+"""Maximum number of source units. The page has a line for each target word, which is unreadable for longer texts."""
 KEPT = 3
-"""Models in memory. Another one replaces the one that was used least recently."""
+"""Maximum number of models in memory. A further model replaces the one that was used least recently."""
 
 
 class Request(Strict):
-    """A sentence to translate, and by which system."""
+    """A sentence to translate, and the system that translates it."""
 
     experiment: str
     system: str
-    """As `live.Point.system`."""
+    """Its name, from `live.Point.system`."""
     pair: str
     seed: int
     setting: str
-    """Empty: the system's first, or it has none."""
+    """Empty: the system's first setting, or none if it has none."""
     text: str
-    """Line breaks count as blanks."""
+    """The source; line breaks count as blanks."""
     pause: float = Field(ge=0, le=5)
     """Seconds between two source words; 0: as fast as the model translates."""
 
 
 def laal(delays: list[int], read: int, counted: Units) -> Score | None:
-    """LAAL of what has been written so far, as if the source ended with the last word read. There is no reference, so
-    the length of the hypothesis takes the place of its length.
+    """LAAL of the words written so far, as if the source ended with the last word read. There is no reference, so the
+    length of the hypothesis is used instead of the reference's.
 
     Args:
         delays: source units read when each target unit was complete.
-        read: source units.
-        counted: what the units are.
+        read: number of source units read.
+        counted: units of source and target.
 
     Returns:
         None if nothing has been written.
@@ -79,18 +80,18 @@ def laal(delays: list[int], read: int, counted: Units) -> Score | None:
         return None
     names = {unit: name for name, unit in UNITS.items()}
     options: Any = {"unit": names[counted.target], "source_unit": names[counted.source]}
-    found = scores(timing([delays], [read], None), ["laal"], reference_length=False, bootstrap=0, **options)["laal"]
-    assert isinstance(found, Score)  # every sentence with a word has a LAAL
-    return found
+    score = scores(timing([delays], [read], None), ["laal"], reference_length=False, bootstrap=0, **options)["laal"]
+    assert isinstance(score, Score)  # every sentence with a word has a LAAL
+    return score
 
 
 def translate(interpreter: Interpreter, source: list[str], pause: float = 0) -> Iterator[Event]:
-    """Events of a sentence, each as soon as it is known.
+    """Yields the events of a sentence, each as soon as it is known.
 
     Args:
         interpreter: it is reset first.
-        source: units.
-        pause: seconds between two of them.
+        source: the source units.
+        pause: seconds between two source units.
     """
     interpreter.reset()
     counted, delays = interpreter.units, list[int]()
@@ -107,7 +108,7 @@ def translate(interpreter: Interpreter, source: list[str], pause: float = 0) -> 
         interpreter.take(unit)
         yield {"read": number}
         yield from written(over=False)
-        if interpreter.done:  # it may end before its source does
+        if interpreter.done:  # it can end before the source
             break
         if number < len(source):
             time.sleep(pause)
@@ -119,22 +120,22 @@ def translate(interpreter: Interpreter, source: list[str], pause: float = 0) -> 
 
 
 class Desk:
-    """Translates one sentence at a time, and keeps the models that it used last in memory."""
+    """Translates one sentence at a time, and keeps the models that were used last in memory."""
 
     def __init__(self, plan: Plan, config: Path) -> None:
         """
         Args:
-            plan: of the configuration.
-            config: its file.
+            plan: plan of the configuration.
+            config: file of the configuration.
         """
         self.plan, self.config = plan, config
         self.busy = threading.Lock()
         """Held by the translation that is running."""
         self.models: OrderedDict[tuple[Path, str], PreTrainedModel] = OrderedDict()
-        """By folder and digest of its manifest, so that a model that is made again is read again."""
+        """(folder, digest of its manifest) -> model. With the digest, a model that is made again is loaded again."""
 
     def systems(self) -> list[dict[str, Any]]:
-        """Every system, pair, seed and setting, with the command that makes its model if there is none yet."""
+        """Every system, pair, seed and setting, with the command that makes its model if that does not exist yet."""
         found = []
         for point in live.points(self.plan):
             run, (source, target) = point.run, split_pair(point.run.pair)
@@ -146,10 +147,11 @@ class Desk:
         return found
 
     def translate(self, request: Request) -> Iterator[Event]:
-        """Events of a translation; an empty event from time to time while another translation is running.
+        """Yields the events of a translation, and empty events while it waits for another translation.
 
         Raises:
-            ValueError: the request cannot be served; before the first event, unless a file of the model is broken.
+            ValueError: the request cannot be served. It is raised before the first event, unless a file of the model is
+                broken.
         """
         names = (request.experiment, request.system, request.pair, request.seed)
         point = live.chosen(self.plan, *names, request.setting)

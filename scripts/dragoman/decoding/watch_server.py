@@ -36,15 +36,15 @@ log = logging.getLogger(__name__)
 
 HOST = "127.0.0.1"
 NAMES = frozenset({HOST, "localhost"})
-"""Host names by which a reader reaches the server."""
+"""Allowed host names of the server."""
 LARGEST = 2**16
-"""Bytes of a request."""
+"""Maximum number of bytes of a request."""
 PATIENCE = 60
-"""Seconds until a client that sends nothing, or takes nothing, is given up."""
+"""Seconds after which a connection without data is closed."""
 
 
 class RefusedError(Exception):
-    """A request that is not served, and why."""
+    """A request that is not served, with the reason."""
 
     def __init__(self, status: HTTPStatus, why: str) -> None:
         super().__init__(why)
@@ -52,10 +52,10 @@ class RefusedError(Exception):
 
 
 def check_host(headers: Mapping[str, str]) -> None:
-    """Refuse requests for another host name, which would make this server a part of another site.
+    """Refuse requests for another host name, with which another site could read this server's answers.
 
     Raises:
-        RefusedError: the name is not ours.
+        RefusedError: the host name is not one of `NAMES`.
     """
     host = headers.get("Host", "")
     try:
@@ -67,10 +67,10 @@ def check_host(headers: Mapping[str, str]) -> None:
 
 
 def check_origin(headers: Mapping[str, str]) -> None:
-    """Refuse requests that a page of another origin sends. Programs without origins, like curl, are served.
+    """Refuse requests that a page of another origin sends. Programs without an origin, like curl, are served.
 
     Raises:
-        RefusedError: the page is not ours.
+        RefusedError: the request is from a page of another origin.
     """
     own = (None, f"http://{headers.get('Host', '')}")
     if headers.get("Origin") not in own or headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
@@ -85,11 +85,11 @@ class Handler(BaseHTTPRequestHandler):
     server_version, sys_version = "dragoman", ""
 
     def do_GET(self) -> None:
-        """The page, or the systems."""
+        """Send the page, or the systems."""
         self._answer({"/": self._page, "/systems": self._systems})
 
     def do_POST(self) -> None:
-        """A translation."""
+        """Send the events of a translation."""
         self._answer({"/translate": self._translate})
 
     def _answer(self, paths: Mapping[str, Any]) -> None:
@@ -127,7 +127,7 @@ class Handler(BaseHTTPRequestHandler):
     def _request(self) -> Request:
         """
         Raises:
-            RefusedError, ValueError: it is no request; the message says why.
+            RefusedError, ValueError: the request is invalid; the message gives the reason.
         """
         if self.headers.get_content_type() != "application/json":  # a form of another site cannot send JSON
             raise RefusedError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "a request is JSON")
@@ -167,17 +167,18 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(text.encode())
 
     def log_message(self, format: str, *values: Any) -> None:
-        """Keep requests out of the terminal, unless all messages are wanted."""
+        """Log requests at the level DEBUG, so that they are not printed by default."""
         log.debug(format, *values)
 
 
 class Server(ThreadingHTTPServer):
-    """Serves the page of a desk."""
+    """The server of the page, with the `Desk` that translates."""
 
     def __init__(self, desk: Desk, port: int) -> None:
         """
         Args:
-            port: 0: any that is free.
+            desk: the desk that translates.
+            port: number of the port; 0: any free port.
 
         Raises:
             ValueError: another program uses the port, or it cannot be used.
@@ -195,18 +196,18 @@ class Server(ThreadingHTTPServer):
             raise
 
     def server_bind(self) -> None:
-        """Bind without a look-up of the machine's name, which can take seconds without a network."""
+        """Bind without looking up the machine's name, which can take seconds without a network."""
         TCPServer.server_bind(self)
         self.server_name, self.server_port = HOST, self.server_address[1]
 
     @property
     def address(self) -> str:
-        """Where the page is."""
+        """Address of the page."""
         return f"http://{HOST}:{self.server_port}/"
 
 
 def told(events: Iterator[Event]) -> Iterator[Event]:
-    """The events, and an error in place of an exception."""
+    """The events, with an `error` event instead of an exception."""
     try:
         yield from events
     except Exception as error:

@@ -1,12 +1,11 @@
-"""When a word is complete, and what to do then: the decisions of simultaneous decoding, without any arithmetic.
+"""The decisions of simultaneous decoding: ends of words, and reading, writing or ending after each prediction.
 
-A target word is complete when the model would continue with a token that begins another word, or end the sentence.
-Then, if the policy wants more source, that token is not written: source is read first, and the model is asked again. An
-adaptive policy may want more source inside a word, too. What has been written stays: the word after a complete one
-begins with a token that can begin a word.
+A target word is complete when the likeliest next token begins another word, or ends the sentence. If the policy then
+needs more source, this token is not written: source is read first, and the token is predicted again. An adaptive policy
+may also need more source within a word. Written words stay, so the next word begins with a token that can begin a word.
 
-Words are units of `units.py`, characters where the target language writes no blanks; `spelling.py` decides which token
-begins one, as it does for training.
+Words are units of `units.py` (characters if the target language writes no blanks); `spelling.py` defines the tokens
+that begin a word, as in training.
 """
 
 from __future__ import annotations
@@ -23,12 +22,12 @@ from dragoman.policies import Policy, Prediction, State
 
 Action = Literal["write", "read", "ask", "end"]
 LONG = {"word": 1, "character": 6}
-"""Units of a target that count as one against `max_lag`. Thai, Khmer and Lao have five or six characters where English
-has a word, Chinese and Japanese fewer."""
+"""Number of target units that count as one word for `max_lag`. An English word corresponds to five or six characters of
+Thai, Khmer and Lao, and to fewer of Chinese and Japanese."""
 
 
 class Writer:
-    """The words of one sentence as they are written."""
+    """Writes the words of one sentence, token by token."""
 
     def __init__(
         self,
@@ -43,12 +42,12 @@ class Writer:
     ) -> None:
         """
         Args:
-            vocabulary: of the tokenizer.
-            tokenizer: turns tokens into words.
-            policy: decides when source is read.
+            vocabulary: vocabulary of the tokenizer.
+            tokenizer: tokenizer of the model.
+            policy: read/write policy.
             max_lag: stop when this many more words are written than read.
-            max_word_tokens: a word of this many tokens is complete.
-            unit: what a word is.
+            max_word_tokens: a word ends after this many tokens.
+            unit: unit of the target.
             source: the source units, for adaptive policies; may grow.
             bounds: tokens of the context up to source unit 0, 1, ..., for policies that look at attention; may grow.
         """
@@ -57,11 +56,11 @@ class Writer:
         self.spelling = Spelling.of(tokenizer, unit)
         self.max_lag, self.max_word_tokens = max_lag * LONG[unit], max_word_tokens
         self.word: list[int] = []
-        """Tokens of the word that is being written. White space alone is no word yet."""
+        """Tokens of the word that is being written, or of white space before it."""
         self.tokens: list[int] = []
         """Tokens of all words, without the end of the sentence."""
         self.words: list[str] = []
-        """As `units.units` gives them: characters have a blank before them where one was written."""
+        """Complete words, as from `units.units`: characters include a blank before them."""
         self.delays: list[int] = []
         """Source words read when each of `words` was complete."""
         self.ended = False
@@ -69,7 +68,7 @@ class Writer:
         self._last = ""
         """The last character of `words`, and the white space after it."""
         self._predicted: dict[int, int] = {}
-        """Source words -> the likeliest token after `tokens`, given so many of them."""
+        """Number of source words -> the likeliest token after `tokens`, given that many source words."""
         self._due = 0
         """Source words that the policy wanted when it last decided to read."""
 
@@ -79,34 +78,33 @@ class Writer:
         return max(int(self.policy.needs(len(self.words) + 1)), self._due)
 
     def shown(self, read: int, over: bool) -> int:
-        """How many source words the model has to be asked with next: all that are read, unless the policy compares with
-        what fewer of them predict, which is not known yet.
+        """Number of source words for the next prediction: all that have been read, or fewer if the policy compares
+        predictions and one with fewer words is missing.
 
-        The predictions with fewer words come first, so that the last pass over a token is the one with all words, whose
-        keys are kept.
+        Predictions with fewer words come first, so that the last pass over a token is the one with all words, whose
+        keys are cached.
         """
         fewer = 0 if over else self.policy.fewer
         return next((count for count in range(max(1, read - fewer), read) if count not in self._predicted), read)
 
     @property
     def starting(self) -> bool:
-        """Whether the next token has to begin a word, or end the sentence: words before it are not taken back. After
-        white space, and among characters, every token begins one."""
+        """Whether the next token has to begin a word, or end the sentence, since the word before it is complete. False
+        after white space and for characters, where every token can begin a word."""
         return not self.word and self.unit == "word" and bool(self._last) and not self._last[-1].isspace()
 
     def take(self, best: int, read: int, over: bool, prediction: Prediction | None = None) -> Action:
         """Decide on the next token.
 
         Args:
-            best: the likeliest token given `shown(read, over)` source words; where `starting`, of those that may come
-                there.
-            read: source words read.
+            best: the likeliest token given `shown(read, over)` source words, of the tokens that are possible there.
+            read: number of source words read.
             over: whether that is the whole source.
-            prediction: the pass that gave `best`, for adaptive policies.
+            prediction: the prediction of `best`, for adaptive policies.
 
         Returns:
-            `write`: the token is now the last of `tokens`. `read`: ask again once `want` words, or all, are read.
-            `ask`: ask again with another `shown`. `end`: nothing more is written.
+            `write`: the token was added to `tokens`. `read`: predict again after `want` source words (or all) have been
+            read. `ask`: predict again with the new value of `shown`. `end`: the translation has ended.
         """
         shown = self.shown(read, over)
         self._predicted[shown] = best
@@ -117,10 +115,10 @@ class Writer:
         begins = all(token in self.vocabulary.ends or self.spelling.begins(self.word, token) for token in tokens)
         if self.word and (begins or len(self.word) == self.max_word_tokens):
             if not self._complete(read) and not begins:
-                return "end"  # nothing but white space, for as long as a word may be
+                return "end"  # `max_word_tokens` tokens of white space
             if self._lags(read):
                 return "end"
-            if not begins:  # the next token has to begin a word, so other tokens are possible than before
+            if not begins:  # the next token has to begin a word, which excludes the predicted one
                 self._predicted.clear()
                 return "read"
             if not over and self.want > read:
@@ -144,9 +142,9 @@ class Writer:
 
     def _complete(self, read: int) -> bool:
         text = self._last + self.spelling.text(self.word)
-        found = units(text, self.unit)[bool(self._last) :]
-        self.words += found
-        self.delays += [read] * len(found)
+        new = units(text, self.unit)[bool(self._last) :]
+        self.words += new
+        self.delays += [read] * len(new)
         self.word = []
         self._last = text[len(text.rstrip()) - 1 :] if text.strip() else ""
-        return bool(found)
+        return bool(new)
