@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Compare two results folders: which numbers differ, and whether by more than chance."""
+"""Compare two results folders: list the numbers that differ, and test whether they differ by more than chance."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dragoman.storage import replacing
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Read the command line, compare, and print what differs."""
+    """Read the command line, compare, and print the differences."""
     parser = command.parser(
         f"{__doc__} Differences are B minus A.",
         "python scripts/compare.py results ../theirs/results --csv changes.csv",

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Bring a foundation model into the results: from the Hugging Face hub, a local folder, or a GGUF file, which may also
-come in Python packages."""
+"""Put a foundation model into the results folder: from the Hugging Face hub, a local folder, or a GGUF file, which may
+be in Python packages."""
 
 from __future__ import annotations
 
@@ -55,11 +55,10 @@ def parameters_in(folder: Path) -> int:
 
 
 def check_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
-    """The tokenizer of a checkpoint, unless its answers could not end or its ids have no weights: such a one is refused
-    before anything is trained.
+    """The tokenizer of a checkpoint, after checks of its end-of-sequence token and its ids.
 
     Raises:
-        ValueError: that, or a tokenizer or configuration that cannot be read.
+        ValueError: it has no end-of-sequence token, an id without weights, or it cannot be read.
     """
     tokenizer = models.load_tokenizer(folder)
     if tokenizer.eos_token_id is None:
@@ -73,7 +72,7 @@ def check_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
         and (beyond := max(tokenizer.vocab_size - 1, tokenizer.eos_token_id, tokenizer.bos_token_id or 0)) >= known
     ):
         raise ValueError(
-            f"the tokenizer in {folder} has a token {beyond}, but the model's vocabulary ends at {known - 1}; take the "
+            f"the tokenizer in {folder} has a token {beyond}, but the model's vocabulary ends at {known - 1}; use the "
             "tokenizer and the config.json of one model"
         )
     return tokenizer
@@ -83,7 +82,7 @@ def check_masks(foundation: Foundation, folder: Path) -> None:
     """Refuse, before anything is trained, a model that takes no mask of ours where an experiment needs one.
 
     Raises:
-        ValueError: that, or a configuration that cannot be read.
+        ValueError: an experiment needs a mask that the model does not accept, or its configuration cannot be read.
     """
     described = models.described(folder).to_dict()
     for experiment_name, experiment in foundation.plan.config.experiments.items():
@@ -94,7 +93,7 @@ def check_masks(foundation: Foundation, folder: Path) -> None:
 
 
 def link_or_copy(source: Path, target: Path) -> None:
-    """A hard link where the file system allows it, since nobody changes what we downloaded; else a copy."""
+    """Make a hard link, since downloaded files do not change; a copy if the file system does not allow links."""
     try:
         os.link(source.resolve(), target)
     except OSError:
@@ -115,7 +114,7 @@ def bring(foundation: Foundation, spec: HubModel | LocalModel) -> None:
     with building(foundation.folder, facts) as place:
         for path in sorted(source.iterdir()):
             if path.suffix in CHECKPOINT and path.name != "manifest.json":
-                # a folder of the user's is copied: he may train on in it
+                # files of the user's folder are copied, since their content may change
                 (link_or_copy if isinstance(spec, HubModel) else shutil.copyfile)(path, place / path.name)
         models.quicken(tokenizer, place)
 
@@ -124,8 +123,8 @@ def accepted(foundation: Foundation, folder: Path) -> PreTrainedTokenizerBase:
     """The tokenizer of a checkpoint, after a check that every experiment with the model can be done with it.
 
     Raises:
-        ValueError: tokenizer or model cannot be used, or a prompt asks for a chat template that is not there or cannot
-            be cut up.
+        ValueError: tokenizer or model cannot be used, or a prompt needs a chat template that does not exist or cannot
+            be divided into segments.
     """
     name, tokenizer = foundation.name, check_tokenizer(folder)
     check_masks(foundation, folder)
@@ -179,7 +178,7 @@ def convert(foundation: Foundation, spec: GgufModel | PackageModel) -> None:
             head = header.read(path)
             model.check(path, head)
             tokenizer.check(path, head)
-        except ValueError as error:  # the joined file is gone by now; its parts are what the user knows
+        except ValueError as error:  # the joined file is temporary, so the message names its parts
             raise ValueError(f"{error}".replace(str(path), " + ".join(map(str, parts)))) from None
         room.check_disk(foundation.plan.results, model.FLOAT32 * head.weights, f"the checkpoint of {name}")
         facts |= {
@@ -206,7 +205,7 @@ def convert(foundation: Foundation, spec: GgufModel | PackageModel) -> None:
 
 
 def joined(parts: Sequence[Path], folder: Path) -> Path:
-    """One file, or the file that several parts make, in `folder`.
+    """The single file of `parts`, or a file in `folder` that joins all parts.
 
     Raises:
         ValueError: a part is missing.

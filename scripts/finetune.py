@@ -61,7 +61,7 @@ def tune(run: TuningRun) -> None:
         loss=losses.of_method(method, options),
         tensorboard=plan.tensorboard_folder(run.folder),
     )
-    if fitted is None:  # one of several processes, and not the one that writes
+    if fitted is None:  # another one of several processes writes the model
         return
     facts = {
         "run": run.names,

@@ -35,7 +35,7 @@ README = REPOSITORY / "config" / "README.md"
 MARK = "<!-- keys -->"
 MODELS = ("<!-- models -->", "<!-- end of models -->")
 POLICY, DECODER = "policy-", "decoder-"
-"""How the anchors of the tables of policies, and of decoders that bring their own options, begin."""
+"""Beginnings of the anchors of the tables of policies, and of decoders with their own `Options`."""
 PYTHON = "3.11"
 
 
@@ -56,20 +56,21 @@ class Described(GenerateJsonSchema):
 
 
 def schema() -> str:
-    """JSON Schema of everything a configuration may say, for editors."""
-    found = Config.model_json_schema(schema_generator=Described)
-    _add_options(found["$defs"])
-    found = {"$schema": "https://json-schema.org/draft/2020-12/schema", **found}
-    return json.dumps(found, indent=1, ensure_ascii=False) + "\n"
+    """JSON Schema of configurations, for editors."""
+    described = Config.model_json_schema(schema_generator=Described)
+    _add_options(described["$defs"])
+    described = {"$schema": "https://json-schema.org/draft/2020-12/schema", **described}
+    return json.dumps(described, indent=1, ensure_ascii=False) + "\n"
 
 
 def _options() -> dict[str, type[BaseModel]]:
-    """Method -> the model of what its `options` may say, in alphabetical order."""
+    """Method -> model of its `options`, in alphabetical order."""
     return {name: registry.module_of("method", name).Options for name in registry.names("method")}
 
 
 def _add_options(definitions: dict[str, Any]) -> None:
-    """Let a tuning's `options` be those of its method; what a sweep puts in may be missing."""
+    """Make the schema of a tuning's `options` depend on its method. In a swept tuning, required options may be missing,
+    since the sweep may set them."""
     tuning = definitions[Tuning.__name__]
     tuning["properties"]["method"]["enum"] = registry.names("method")
     default, cases = Tuning.model_fields["method"].get_default(), []
@@ -89,9 +90,9 @@ def _add_options(definitions: dict[str, Any]) -> None:
 
 
 def conda(name: str) -> str:
-    """A conda environment with what `envs/<name>.lock` pins, and what `envs/<name>.txt` asks for beyond that.
+    """A conda environment with the pins of `envs/<name>.lock` and the other requirements of `envs/<name>.txt`.
 
-    Everything comes through pip, from the same pins as the ordinary environment, so that both hold the same.
+    All packages are installed by pip, with the pins of the ordinary environment, so that both have the same packages.
     """
     needs, pins = (_requirements(ENVIRONMENTS / f"{name}.{ending}") for ending in ("txt", "lock"))
     pinned = set(map(_package, pins))
@@ -114,12 +115,12 @@ def _requirements(path: Path) -> list[str]:
 
 
 def _package(requirement: str) -> str:
-    """Its name as package indexes compare names: `PyYAML==6` is `pyyaml`."""
+    """The normalised name of a package: `PyYAML==6` is `pyyaml`."""
     return re.sub(r"[-_.]+", "-", re.split(r"[^\w.-]", requirement)[0]).lower()
 
 
 def _shown(annotation: Any) -> str:
-    """A type as a reader of YAML would say it."""
+    """A type in words for readers of YAML."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         return _shown(arguments[0])
@@ -147,10 +148,12 @@ def _link(method: str) -> str:
 
 
 def _sections(model: type[BaseModel], seen: dict[str, str], title: str | None = None) -> None:
-    """The tables of a model's keys and of all models below it, into `seen`, outermost first.
+    """Add the tables of a model's keys and of all models below it to `seen`, outermost first.
 
     Args:
-        title: of the model's section; its name otherwise.
+        model: typed model.
+        seen: title of a section -> its text.
+        title: title of the model's section; None: its name.
     """
     title = title or model.__name__
     if title in seen:
@@ -185,12 +188,14 @@ def _sections(model: type[BaseModel], seen: dict[str, str], title: str | None = 
 
 
 def _uses(policy: type[Policy]) -> list[str]:
-    """Where a policy can be used, in sentences."""
+    """Sentences about the use of a policy in training and decoding."""
     if not policy.decodes():
         return ["Only for training."]
-    said = ["Only for decoding: nothing can be trained under it."] if policy.adaptive() else []
+    sentences = ["Only for decoding."] if policy.adaptive() else []
     axis = policy.AXIS
-    return said + ([f"A decoder takes a list for `{axis}`: the points of a curve, named `{axis}=...`."] if axis else [])
+    return sentences + (
+        [f"A decoder takes a list for `{axis}`: the points of a curve, named `{axis}=...`."] if axis else []
+    )
 
 
 def _models(base: type[BaseModel]) -> list[type[BaseModel]]:
@@ -213,7 +218,7 @@ def models() -> str:
 
 
 def readme() -> str:
-    """config/README.md with its tables of models and keys made again."""
+    """config/README.md with new tables of models and keys."""
     text = README.read_text(encoding="utf-8")
     begin, end = MODELS
     text = f"{text[: text.index(begin)]}{begin}\n\n{models()}\n\n{text[text.index(end) :]}"

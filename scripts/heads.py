@@ -16,6 +16,7 @@ from dragoman.prompts import shots
 from dragoman.reporting.markup import markdown_rows
 
 SHOWN = 12
+"""Number of heads in the table."""
 
 
 def rank(run: DecodeRun, split: str, sentences: int) -> str:
@@ -36,11 +37,12 @@ def rank(run: DecodeRun, split: str, sentences: int) -> str:
     texts = ([row[side] for row in rows] for side in ("source", "target"))
     spelled = pairs(shots.asked(run), tokenizer, run.pair, *texts, of_pair(run.pair, experiment.asked))
     aligned = zip(spelled, (links(row["alignment"]) for row in rows), strict=True)
-    found = ranked(model, aligned, decoder.positions)
+    ranking = ranked(model, aligned, decoder.positions)
     cells = [
-        (str(each.layer), "mean" if each.head is None else str(each.head), f"{100 * each.share:.1f}") for each in found
+        (str(each.layer), "mean" if each.head is None else str(each.head), f"{100 * each.share:.1f}")
+        for each in ranking
     ]
-    best = found[0]
+    best = ranking[0]
     heads = "" if best.head is None else f", heads: [{best.head}]"
     title = f"Tokens whose largest attention weight is on an aligned source word, %: {len(rows)} sentences of {split}"
     return f"""{markdown_rows(title, ("Layer", "Head", "Aligned, %"), cells[:SHOWN])}
@@ -53,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = command.parser(__doc__ or "", example)
     command.add_run(parser, "experiment", "system", "pair")
     parser.add_argument("--split", choices=corpora.SPLITS, default="validation", help="(default: validation)")
-    parser.add_argument("--sentences", type=int, default=200, help="how many sentence pairs are used (default: 200)")
+    parser.add_argument("--sentences", type=int, default=200, help="number of sentence pairs (default: 200)")
     arguments = parser.parse_args(argv)
     plan = Plan(load_config(arguments.config))
     run = plan.decode_run(arguments.experiment, arguments.system, arguments.pair, arguments.seed)

@@ -4,30 +4,30 @@ It runs in an environment of its own (`make env-neural`) and imports nothing of 
 
     .venv-neural/bin/python -I scripts/neural_scorer.py comet Unbabel/wmt22-comet-da
 
-Protocol. Each message is one line with one JSON object. When the model is found, which may mean that it is fetched,
-or is not, the first one says so; nothing is loaded yet:
+Protocol. Each message is one line with one JSON object. The first message is the result of finding (or downloading) the
+model, before anything is loaded:
 
     {"found": {"name": "Unbabel/wmt22-comet-da", "version": "revision:2760a223",
                "packages": {"comet": "2.2.7", ...}}}
     {"error": "why"}     after which the process ends with exit code 1
 
-Scores that are known for a model of that version need no more of it. Else the next request is to load it:
+If the scores of this version are stored already, there is no further request. Otherwise the next request loads it:
 
     {"load": true}
 
     {"loaded": {"references": "required"}}     or "optional", or "unused"
     {"error": "why"}     after which the process ends with exit code 1
 
-Each request for scores is then answered by its progress and by them:
+The answer to each request for scores is its progress, and then the scores:
 
     {"segments": [{"src": "...", "mt": "...", "ref": "..."}, ...], "batch": 16}
 
     {"done": 16}
     {"scores": [0.81, ...], "cut": 0}
 
-`cut` counts segments as long as the model can read, whose rest it may not have seen. A request that cannot be served is
-answered with {"error": "why"}, and the process lives on. It ends with exit code 0 when its input does. Whatever
-libraries print goes to standard error.
+`cut` counts segments of the model's maximum length, whose end may have been cut. The answer to a request that cannot be
+served is {"error": "why"}, and the process continues. It ends with exit code 0 when its input ends. Output of libraries
+goes to standard error.
 """
 
 from __future__ import annotations
@@ -50,11 +50,11 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 warnings.filterwarnings("ignore", message="pkg_resources is deprecated")
 
 ENCODER_FILES = ["config.json", "tokenizer.json", "tokenizer_config.json", "sentencepiece.bpe.model", "vocab.txt"]
-"""What COMET reads of the encoder that its checkpoint was made from; none has all of them."""
+"""Files of COMET's encoder that are read; no encoder has all of them."""
 
 
 class ModelError(Exception):
-    """What cannot be done, and what the user can do about it."""
+    """A model that cannot be used; the message says what to do."""
 
 
 class Model(Protocol):
@@ -63,25 +63,25 @@ class Model(Protocol):
     packages: tuple[str, ...]
     patterns: tuple[str, ...]
     weights: list[Path]
-    """Known before it is loaded."""
+    """Files of the weights, set before loading."""
     references: str
-    """Known when it is."""
+    """`required`, `optional` or `unused`, set by `load`."""
 
     def load(self) -> None:
-        """Load onto a GPU, where there is one."""
+        """Load onto the GPU, or onto the CPU if there is no GPU."""
 
     def score(self, segments: list[dict[str, str]]) -> tuple[list[float], int]:
-        """Scores of a batch, and how many of its segments may have been cut."""
+        """[segments] Scores of a batch, and the number of its segments that may have been cut."""
 
 
 # ---------------------------------------------------------------------------------------------------------------- where
 
 
 def find(model: str, revision: str | None, patterns: list[str]) -> tuple[Path, str | None]:
-    """The folder (or file) of a model, and its commit where it comes from the hub.
+    """The folder (or file) of a model, and its commit if it is from the hub.
 
     Raises:
-        ModelError: the hub does not have it, does not give it, or does not answer.
+        ModelError: the hub does not have it, refuses it, or does not respond.
     """
     if Path(model).exists():
         return Path(model), None
@@ -110,14 +110,14 @@ def in_cache(encoder: str) -> bool:
     from huggingface_hub import errors, try_to_load_from_cache
 
     try:
-        found = {name for name in ENCODER_FILES if isinstance(try_to_load_from_cache(encoder, name), str)}
-    except errors.HFValidationError:  # a folder of another machine
+        cached = {name for name in ENCODER_FILES if isinstance(try_to_load_from_cache(encoder, name), str)}
+    except errors.HFValidationError:  # the path of a folder on another machine
         return False
-    return "config.json" in found and len(found) > 1
+    return "config.json" in cached and len(cached) > 1
 
 
 def sha256(paths: Iterable[Path]) -> str:
-    """Hash of files, one after the other."""
+    """SHA-256 of the concatenated files."""
     whole = hashlib.sha256()
     for path in paths:
         with path.open("rb") as file:
@@ -127,7 +127,7 @@ def sha256(paths: Iterable[Path]) -> str:
 
 
 def loading_failed(path: Path, error: Exception) -> ModelError:
-    """One line from whatever a library raises over files that it cannot use."""
+    """An error in one line from any exception of a library about its files."""
     if os.environ.get("DRAGOMAN_DEBUG"):
         traceback.print_exception(error)
     return ModelError(f"{path} cannot be loaded ({type(error).__name__}: {' '.join(str(error).split())[:600]})")
@@ -183,7 +183,7 @@ class Comet:
         plain = CometModel.load_state_dict
 
         def load_all(model: Any, state: dict[str, Any], *arguments: Any, **options: Any) -> Any:
-            """COMET leaves what a checkpoint lacks at random; then it would score at random, too."""
+            """Refuse a checkpoint without some weights, which COMET would leave random."""
             if lacking := [name for name, _ in model.named_parameters() if name not in state]:
                 raise ModelError(f"{checkpoint} lacks {len(lacking)} of the model's weights ({lacking[0]}, ...)")
             return plain(model, state, *arguments, **options)
@@ -205,7 +205,8 @@ class Comet:
         self.references = "required" if self.model.requires_references() else "optional" if optional else "unused"
 
     def score(self, segments: list[dict[str, str]]) -> tuple[list[float], int]:
-        """As `CometModel.predict`, without Lightning's trainer, which takes the model off the GPU after every call."""
+        """The same as `CometModel.predict`, without Lightning's trainer, which moves the model off the GPU after each
+        call."""
         inputs = self.model.prepare_for_inference(segments)
         parts = inputs if isinstance(inputs, tuple) else (inputs,)
         masks = [mask for part in parts for name, mask in part.items() if name.endswith("attention_mask")]
@@ -313,7 +314,7 @@ class Labse:
         self.limit = self.model.config.max_position_embeddings
 
     def score(self, segments: list[dict[str, str]]) -> tuple[list[float], int]:
-        """Cosines; padding is masked, so a neighbour changes nothing but the last bits."""
+        """Cosines of hypothesis and reference. Padding is masked, so the batch changes only the last bits."""
         import torch
 
         sides, cut = [], torch.zeros(len(segments), dtype=torch.bool)
@@ -334,7 +335,7 @@ class Labse:
 
 
 def score(model: Model, segments: list[dict[str, str]], batch: int, out: TextIO) -> dict[str, Any]:
-    """Score segments of like length together, the longest first: memory runs out at once or not at all."""
+    """Score segments of similar length together, the longest first, so that a lack of memory shows at once."""
     import torch
 
     order = sorted(range(len(segments)), key=lambda i: -sum(map(len, segments[i].values())))
@@ -367,7 +368,7 @@ def main() -> None:
     parser.add_argument("model", help="a folder, a COMET checkpoint, or a name on the Hugging Face hub")
     parser.add_argument("--revision", help="commit, tag or branch on the hub (default: the newest)")
     arguments = parser.parse_args()
-    # the pipe is for answers; libraries, those in C too, print to standard error
+    # standard output is for answers only; output of libraries, also of those in C, goes to standard error
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     kind = {"comet": Comet, "bleurt": Bleurt, "labse": Labse}[arguments.kind]
@@ -377,12 +378,12 @@ def main() -> None:
     except ModelError as error:
         say(out, {"error": str(error)})
         sys.exit(1)
-    found = {
+    facts = {
         "name": arguments.model if commit else path.resolve().name,
         "version": f"revision:{commit}" if commit else f"sha256:{sha256(model.weights)}",
         "packages": {name: version(name).split("+")[0] for name in kind.packages},
     }
-    say(out, {"found": found})
+    say(out, {"found": facts})
     for line in sys.stdin:
         request = json.loads(line)
         if "load" in request:

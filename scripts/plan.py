@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Estimate the jobs, GPU hours, disk space and downloads of a configuration before it runs, and check limits.
 
-Nothing is trained, fetched or written. The exit code is 1 where a budget is given and does not hold, or cannot be told.
+Nothing is trained, fetched or written. The exit code is 1 if a budget is exceeded or the need is not known.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ def report(estimate: Forecast, table: resources.Resources) -> list[str]:
         hours = f"{effort.gpu_seconds / 3600:,.2f}" if effort.gpu_seconds else ""
         if effort.unknown:
             hours = f"{hours} + ?" if known else "unknown"
-        said = [f"{effort.measured} of {effort.jobs} measured by an earlier run"] if effort.measured else []
-        said += [f"{effort.unknown} of {effort.jobs} unknown"] if effort.unknown and known else []
-        lines.append(f"{rule:<20}{effort.jobs:>7}{hours:>12}  {'; '.join(said)}".rstrip())
+        notes = [f"{effort.measured} of {effort.jobs} measured by an earlier run"] if effort.measured else []
+        notes += [f"{effort.unknown} of {effort.jobs} unknown"] if effort.unknown and known else []
+        lines.append(f"{rule:<20}{effort.jobs:>7}{hours:>12}  {'; '.join(notes)}".rstrip())
     total = sum(effort.jobs for effort in estimate.rules.values())
     lines.append(f"{'together':<20}{total:>7}{estimate.gpu_hours:>12,.1f}{' + ?' if _open(estimate) else ''}")
     for name, sizes in (("disk", estimate.disk), ("download", estimate.download)):
@@ -48,24 +48,24 @@ def _open(estimate: Forecast) -> bool:
 
 
 def verdicts(estimate: Forecast, budgets: dict[str, float | None]) -> tuple[list[str], bool]:
-    """One line for each budget that is given, and whether all of them hold."""
-    asked = {
+    """One line for each budget that is given, and whether all needs are within their budgets."""
+    needs = {
         "GPU hours": (estimate.gpu_hours, _open(estimate)),
         "GB of disk": (sum(estimate.disk.values()) / 1e9, bool(estimate.unknown)),
         "GB of downloads": (sum(estimate.download.values()) / 1e9, bool(estimate.unknown)),
     }
     lines, fine = [], True
-    for (name, (need, unknown)), budget in zip(asked.items(), budgets.values(), strict=True):
+    for (name, (need, unknown)), budget in zip(needs.items(), budgets.values(), strict=True):
         if budget is None:
             continue
         if need > budget:
-            said = f"does not fit: at least {need:,.1f} of {budget:,g} {name}"
+            verdict = f"does not fit: at least {need:,.1f} of {budget:,g} {name}"
         elif unknown:
-            said = f"cannot be told: {need:,.1f} of {budget:,g} {name}, and what is unknown"
+            verdict = f"unknown: {need:,.1f} of {budget:,g} {name}, and unknown parts"
         else:
-            said = f"fits: {need:,.1f} of {budget:,g} {name}"
-        fine &= said.startswith("fits")
-        lines.append(said)
+            verdict = f"fits: {need:,.1f} of {budget:,g} {name}"
+        fine &= verdict.startswith("fits")
+        lines.append(verdict)
     return lines, fine
 
 

@@ -16,7 +16,7 @@ from dragoman.storage import building, read_manifest, write_json
 from dragoman.training import launch
 
 SAMPLE = 40
-"""Pages shown in the model's folder, for the eye."""
+"""Number of sample pages in the model's folder, for reading."""
 
 
 def pretrain(foundation: Foundation, spec: ScratchModel) -> None:
@@ -54,7 +54,7 @@ def pretrain(foundation: Foundation, spec: ScratchModel) -> None:
             label=f"pre-training {name}",
             tensorboard=plan.tensorboard_folder(foundation.folder),
         )
-        if fitted is None:  # one of several processes, and not the one that writes
+        if fitted is None:  # another one of several processes writes the model
             return
         model, curve = fitted.model, fitted.curve
     with building(foundation.folder, facts) as place:

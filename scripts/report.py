@@ -16,7 +16,7 @@ from dragoman.storage import replacing
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Read the command line and write the page, in which the files that table.py and plot.py wrote are embedded."""
+    """Read the command line and write the page, with the files that table.py and plot.py have written."""
     parser = command.parser(
         __doc__ or "", "python scripts/report.py --config config/config.yaml --out results/report/index.html"
     )

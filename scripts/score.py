@@ -19,18 +19,18 @@ from dragoman.storage import replacing
 
 LATENCY = [name for name, place in registry.REGISTRY["metric"].items() if place.startswith("dragoman.metrics.latency:")]
 
-SENTENCES = "also print what each sentence has: a line of JSON with `sentence`, its line in the file, and `value`"
+SENTENCES = "also print the value of each sentence: a line of JSON with `sentence` (its line in the file) and `value`"
 
 
 def text(arguments: argparse.Namespace) -> None:
-    """Score plain text files; records go to standard output and nothing else does."""
+    """Score plain text files. Only records are written to standard output."""
     given = {} if arguments.bootstrap is None else {"bootstrap": arguments.bootstrap}
     options = {parse(metric)[0]: dict(given) for metric in arguments.metric}
     score_cache.use(arguments.keep)
     if arguments.tokenize:
-        asked = [written for name, written in map(parse, arguments.metric) if name == "bleu"]
-        if all("tokenize" in written for written in asked):
-            why = "each bleu of --metric names its own" if asked else "BLEU is not asked for"
+        bleus = [own for name, own in map(parse, arguments.metric) if name == "bleu"]
+        if all("tokenize" in own for own in bleus):
+            why = "each bleu in --metric has its own" if bleus else "--metric has no bleu"
             raise MetricError(f"--tokenize is for BLEU, but {why}; add bleu without options to --metric, or remove it")
         options["bleu"]["tokenize"] = arguments.tokenize
     scored = score_files(
@@ -47,8 +47,8 @@ def text(arguments: argparse.Namespace) -> None:
 
 
 def instances(arguments: argparse.Namespace) -> None:
-    """Score the latency of simultaneous translations; records go to standard output and nothing else does."""
-    from dragoman.metrics.instances import score_logs  # numpy comes with it, which texts are scored without
+    """Score the latency of simultaneous translations. Only records are written to standard output."""
+    from dragoman.metrics.instances import score_logs  # imports numpy, which scores of texts do not need
 
     results = score_logs(
         arguments.log,
@@ -83,7 +83,7 @@ def talks(arguments: argparse.Namespace) -> None:
 
 
 def hypotheses(arguments: argparse.Namespace) -> None:
-    """Score what a system of a configuration wrote."""
+    """Score the hypotheses of a system of a configuration."""
     from dragoman.configfile import load_config
     from dragoman.plan import Plan
 
@@ -104,7 +104,7 @@ def hypotheses(arguments: argparse.Namespace) -> None:
 
 
 def requisites(arguments: argparse.Namespace) -> None:
-    """Fetch or load whatever the metrics of an experiment need, and write down what it is."""
+    """Fetch or load the files and models of an experiment's metrics, and write a list of them."""
     from dragoman.configfile import load_config
     from dragoman.plan import Plan
 

@@ -1,30 +1,31 @@
-"""A SimulEval agent that runs our systems: SimulEval feeds the words and keeps the time, our own process translates.
+"""A SimulEval agent for our systems: SimulEval sends words and measures times, and a process of ours translates.
 
 SimulEval has an environment of its own (`make env-simuleval`), without torch. So this agent, which runs there, starts
-`python scripts/stream.py --serve` with the Python of the main environment and asks it over two pipes:
+`python scripts/stream.py --serve` with the Python of the main environment, and sends requests over two pipes:
 
     .venv-simuleval/bin/simuleval --agent scripts/simuleval_agent.py --source SRC --target REF --output DIR
         --config config/config.yaml --experiment NAME --system-name NAME --pair en-fr --k 3
 
-The option is `--system-name` because SimulEval takes `--system` for an abbreviation of two of its own. Into languages
-without blanks (zh, ja, th) it needs `--eval-latency-unit char`. SRC is plain text in any language: SimulEval would feed
-what stands between blanks, so the agent divides sources itself, into characters where the language has no blanks.
+The option is `--system-name`, since SimulEval reads `--system` as an abbreviation of two of its own options. For target
+languages without blanks (zh, ja, th), SimulEval needs `--eval-latency-unit char`. SRC is plain text in any language.
+SimulEval divides sources only at blanks, so the agent divides them itself, into characters if the language has no
+blanks.
 
-Protocol. Each request is one line with one JSON object, and is answered by one such line.
+Protocol. Each request is one line with one JSON object, and so is its answer.
 
-    {"reset": true}      forget the sentence, expect another; not needed before the first
-    {"source": "word"}   the next word of the source has been read; a character has the blank before it
-    {"end": true}        the source is over; only `reset` may follow
+    {"reset": true}      begin a new sentence; not needed before the first sentence
+    {"source": "word"}   the next word of the source has been read; a character includes the blank before it
+    {"end": true}        the source has ended; only `reset` may follow
 
     {"words": ["deux", "mots"], "done": false}
 
-    {"units": true}      is answered by {"source": "word", "target": "character"}: what a word is, on either side
-    {"divide": "text"}   is answered by {"units": ["text"]}: the source words of a text
+    {"units": true}      has the answer {"source": "word", "target": "character"}: units of source and target
+    {"divide": "text"}   has the answer {"units": ["text"]}: the source words of a text
 
-`words` are the target words written because of that request, none or more. `done` says that the translation is over;
-that may happen before the source is, and whatever is read then adds no word. After `end` it is always true. The answer
-to a request that cannot be served is {"error": "why"}, and the server ends with exit code 1. It ends with exit code 0
-when its input does. Messages for people go to standard error.
+`words` are the target words that are due after the request. `done` is true if the translation has ended, which can be
+before the end of the source; further source words then add no words. After `end`, it is always true. The answer to a
+request that cannot be served is {"error": "why"}, and the server ends with exit code 1. It ends with exit code 0 when
+its input ends. Messages for the user go to standard error.
 """
 
 from __future__ import annotations
@@ -44,12 +45,12 @@ from simuleval.utils import entrypoint
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 LATENCY_UNITS = {"word": "word", "character": "char"}
-"""What SimulEval calls our units."""
+"""Our units -> SimulEval's names."""
 
 
 @entrypoint
 class Agent(TextToTextAgent):
-    """Passes words on, in both directions."""
+    """Passes words between SimulEval and the translator."""
 
     @staticmethod
     def add_args(parser: ArgumentParser) -> None:
@@ -66,10 +67,10 @@ class Agent(TextToTextAgent):
         )
 
     def __init__(self, args: Namespace) -> None:
-        """Start the translator and wait until it answers.
+        """Start the translator and wait for its first answer.
 
         Raises:
-            SystemExit: it cannot be started or does not answer, or SimulEval counts the target otherwise than it does.
+            SystemExit: it cannot be started or does not respond, or SimulEval counts the target in another unit.
         """
         options = {"config": args.config, "experiment": args.experiment, "system": args.system_name}
         options |= {"pair": args.pair, "seed": args.seed, "k": args.k, "setting": args.setting}
@@ -109,15 +110,15 @@ class Agent(TextToTextAgent):
         self._ask({"reset": True})
 
     def to(self, device: str, fp16: bool = False) -> None:
-        """SimulEval hands over `--device` and `--dtype`, "cpu" and float32 unless they are given."""
+        """Refuse SimulEval's options `--device` and `--dtype` (by default "cpu" and float32)."""
         if device != "cpu" or fp16:
             raise SystemExit("the translator chooses its device itself; remove --device, --dtype and --fp16")
 
     def policy(self) -> Action:
-        """Write all that is due now, in one action: before the next one, SimulEval reads a word.
+        """Write all words that are due now in one action, since SimulEval reads a word before the next action.
 
-        SimulEval divides what is written into words, or characters without blanks, and gives each the same delay, the
-        number of source words read.
+        SimulEval divides the written text into words, or into characters without blanks, and gives all of them the same
+        delay, the number of source words read.
         """
         words, done = [], False
         for word in self.states.source[self.read :]:
@@ -129,12 +130,12 @@ class Agent(TextToTextAgent):
         return WriteAction(self.blank.join(words), finished=done) if words or done else ReadAction()
 
     def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Send a request, wait for its answer.
+        """Send a request, and wait for its answer.
 
         Raises:
-            SystemExit: there is none, or it reports an error.
+            SystemExit: there is no answer, or it is an error.
         """
-        with suppress(BrokenPipeError):  # the translator is gone, but may have said why
+        with suppress(BrokenPipeError):  # the translator has ended, but may have sent an error before
             print(json.dumps(request), file=self.translator.stdin, flush=True)
         line = self.translator.stdout.readline()
         command = shlex.join(self.command)

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Translate while you type: words go in at standard input, their translation comes out as soon as it can be written.
+"""Translate standard input word by word; each target word is printed as soon as it is complete.
 
-A line is a sentence. From a terminal, a word is taken when the line is sent; from a pipe, when a blank follows it.
-Sources in languages that write no blanks are taken character by character. `--page` shows the same on a web page.
+A line is a sentence. From a terminal, words are read when the line is sent; from a pipe, when a blank follows them.
+Sources in languages that write no blanks are read character by character. `--page` shows translations on a web page.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 
 def words(stream: TextIO, unit: Unit = "word") -> Iterator[tuple[str, bool]]:
-    """(word, whether its line ends with it) of a text, each as soon as what follows it is known; ("", True) where a
-    line ends after a blank or holds nothing. A character is known at once, and comes with the blank before it."""
+    """Yields (word, whether it is the last of its line), as soon as the next character is known; ("", True) if a line
+    is empty or ends with a blank. Characters are yielded at once, each with the blank before it."""
     word, begun = "", False
     while character := stream.read(1):
         if character == "\n":
@@ -49,10 +49,10 @@ def words(stream: TextIO, unit: Unit = "word") -> Iterator[tuple[str, bool]]:
 
 
 def interpreter_of(arguments: argparse.Namespace) -> Interpreter:
-    """The system that the command line names, ready to read.
+    """An interpreter for the system that the command line names.
 
     Raises:
-        ValueError: it is not decoded while it is read, or its model is not made yet.
+        ValueError: the system does not decode word by word, or its model does not exist yet.
     """
     plan = Plan(load_config(arguments.config))
     setting = f"k={arguments.k}" if arguments.k else arguments.setting
@@ -61,7 +61,7 @@ def interpreter_of(arguments: argparse.Namespace) -> Interpreter:
 
 
 def translate(interpreter: Interpreter, source: TextIO, target: TextIO) -> Iterator[instances.Instance]:
-    """Translate lines as they come in; what was read and written, and when, of each."""
+    """Translate lines as they come in. Yields the words, delays and elapsed times of each line."""
     units = interpreter.units
     read: list[str] = []
     elapsed: list[float] = []
@@ -69,8 +69,8 @@ def translate(interpreter: Interpreter, source: TextIO, target: TextIO) -> Itera
     began = time.monotonic()
     count = 0
 
-    def put(found: Sequence[str]) -> None:
-        for word in found:
+    def put(new: Sequence[str]) -> None:
+        for word in new:
             target.write((" " if written and units.target == "word" else "") + word)
             written.append(word)
             elapsed.append(round(1000 * (time.monotonic() - began), 3))
@@ -134,7 +134,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--page", action="store_true", help="show translations on a web page of this machine, where a system is chosen"
     )
-    parser.add_argument("--port", type=int, help="of the page; 0: any that is free (8765)")
+    parser.add_argument("--port", type=int, help="port of the page (default: 8765); 0: any free port")
     arguments = parser.parse_args(argv)
     named = {f"--{name}": getattr(arguments, name) for name in ("experiment", "system", "pair")}
     if arguments.page:
@@ -152,9 +152,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     if arguments.serve:
         serve(interpreter, sys.stdin, sys.stdout)
         return
-    found = list(translate(interpreter, sys.stdin, sys.stdout))
+    logged = list(translate(interpreter, sys.stdin, sys.stdout))
     if arguments.log:
-        instances.write(arguments.log, found)
+        instances.write(arguments.log, logged)
 
 
 if __name__ == "__main__":

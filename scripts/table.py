@@ -23,9 +23,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     parser = command.parser(__doc__ or "", example)
     command.add_config(parser)
-    what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--experiment", help="its name in the configuration")
-    what.add_argument("--training-cost", action="store_true", help="seconds, speed and memory of every training")
+    choice = parser.add_mutually_exclusive_group(required=True)
+    choice.add_argument("--experiment", help="its name in the configuration")
+    choice.add_argument("--training-cost", action="store_true", help="seconds, speed and memory of every training")
     parser.add_argument("--records", type=Path, help="JSON Lines of records, for --experiment")
     parser.add_argument("--results", type=Path, help="folder with timings/ (default: the configuration's)")
     parser.add_argument("--out-dir", type=Path, required=True, help="folder for the table")
@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     elif given.records is None:
         parser.error("--experiment needs --records")
     else:
-        plan.experiment(given.experiment)  # an unknown one is named before anything is read
+        plan.experiment(given.experiment)  # refuses an unknown name before the records are read
         table_files.save(plan, given.experiment, records.read(given.records), given.out_dir)
 
 

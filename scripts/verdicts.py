@@ -19,11 +19,11 @@ from dragoman.results.published import Published
 
 
 def table(listed: Sequence[Prospect]) -> str:
-    """Scores by paper, version, table and model: how many there are, and how many can get a verdict."""
+    """A table by paper, version, table and model: number of scores, and of scores that can get a verdict."""
     places: dict[tuple[str, str, str, str], list[bool]] = {}
     for each in listed:
         number = each.published
-        name = re.sub(r", [a-z]{2}-[a-z]{2}$", "", number.table)  # a figure for each pair
+        name = re.sub(r", [a-z]{2}-[a-z]{2}$", "", number.table)  # figures have one name per pair
         place = (number.paper, number.version, name, number.model)
         places.setdefault(place, []).append(not each.reason)
     rows = [(*place, str(len(can)), str(sum(can))) for place, can in places.items()]
@@ -34,11 +34,13 @@ def table(listed: Sequence[Prospect]) -> str:
 
 
 def reasons(listed: Sequence[Prospect]) -> list[str]:
-    """Why the others cannot, the most frequent first, and of which systems, pairs and metrics that is so."""
+    """The reasons why the other scores cannot, the most frequent first, each with its systems, pairs and metrics."""
     kinds: dict[tuple[str, str, str], list[Published]] = {}
     for each in listed:
         if each.reason:
-            reason = re.sub(r"(other signature): .*, (without)", r"\1, \2", each.reason)  # it differs from pair to pair
+            reason = re.sub(
+                r"(other signature): .*, (without)", r"\1, \2", each.reason
+            )  # signatures differ between pairs
             kinds.setdefault((each.published.paper, each.published.version, reason), []).append(each.published)
     lines = []
     for (paper, version, reason), numbers in sorted(kinds.items(), key=lambda item: -len(item[1])):

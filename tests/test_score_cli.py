@@ -191,7 +191,7 @@ ROWS = [
                 "a tokenizer for nothing",
                 TWO,
                 "--metric bleu:tokenize=char chrf --tokenize none",
-                "--tokenize is for BLEU, but each bleu of --metric names its own",
+                "--tokenize is for BLEU, but each bleu in --metric has its own",
             ),
             ("negative resamples", TWO, "--bootstrap -1", "resamples cannot be negative: -1"),
         ]
