@@ -218,11 +218,11 @@ def with_known_models(data: Mapping[str, Any]) -> Mapping[str, Any]:
         return data  # a mistake, which validation explains
     named = [each.get("model") for each in experiments.values() if isinstance(each, Mapping)]
     wanted = [name for name in named if isinstance(name, str) and name not in own]
-    found = {name: known_models()[name] for name in wanted if name in known_models()}
-    if not found:
+    models = {name: known_models()[name] for name in wanted if name in known_models()}
+    if not models:
         return data
     fields = {*HubModel.model_fields}
-    return {**data, "models": {**own, **{name: model.model_dump(include=fields) for name, model in found.items()}}}
+    return {**data, "models": {**own, **{name: model.model_dump(include=fields) for name, model in models.items()}}}
 
 
 def parse(data: Mapping[str, Any], files: Sequence[Path] = ()) -> Config:

@@ -96,8 +96,8 @@ def field(entry: dict[str, Any] | text.TextError, key: str, place: str, default:
         raise entry
     value = entry.get(key, default)
     if not isinstance(value, str):
-        found = "is missing" if key not in entry else f"holds {value!r}, not text"
-        raise text.TextError(f"{place}: {key!r} {found}; it has: {', '.join(entry) or 'nothing'}")
+        fault = "is missing" if key not in entry else f"holds {value!r}, not text"
+        raise text.TextError(f"{place}: {key!r} {fault}; it has: {', '.join(entry) or 'nothing'}")
     return value.strip()
 
 

@@ -94,8 +94,8 @@ def names(kind: str) -> list[str]:
 
 def nearest(name: str, allowed: Iterable[str]) -> str | None:
     """The allowed name most like `name`, or None when none is near."""
-    found = difflib.get_close_matches(str(name), [str(a) for a in allowed], n=1, cutoff=0.5)
-    return found[0] if found else None
+    matches = difflib.get_close_matches(str(name), [str(a) for a in allowed], n=1, cutoff=0.5)
+    return matches[0] if matches else None
 
 
 def unknown(kind: str, name: str, allowed: Iterable[str]) -> str:
@@ -117,8 +117,8 @@ def module_of(kind: str, name: str) -> Any:
         raise UnknownNameError(unknown(kind, name, REGISTRY[kind]))
     module, _, attribute = REGISTRY[kind][name].partition(":")
     try:
-        found = importlib.import_module(module)
-        return getattr(found, attribute) if attribute else found
+        imported = importlib.import_module(module)
+        return getattr(imported, attribute) if attribute else imported
     except (ModuleNotFoundError, AttributeError) as error:
         if error.name not in (module, attribute):
             raise  # something that the module itself needs

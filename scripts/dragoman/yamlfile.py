@@ -137,8 +137,8 @@ def _mark(node: yaml.Node, path: KeyPath, marks: Marks, loader: _StrictLoader) -
                 continue
             here, place = (*path, key.value), key.start_mark.line + 1
             marks[here] = Mark(place, key.value, "")
-            if not key.style and (found := _read(key, loader)) not in ("", "a number"):
-                yield f"{place}: {key_of(here)}: {misread(Mark(place, key.value, found))}"
+            if not key.style and (misreading := _read(key, loader)) not in ("", "a number"):
+                yield f"{place}: {key_of(here)}: {misread(Mark(place, key.value, misreading))}"
             yield from _mark(value, here, marks, loader)
     elif isinstance(node, yaml.SequenceNode):
         for index, value in enumerate(node.value):

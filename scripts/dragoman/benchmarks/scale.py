@@ -96,11 +96,11 @@ def simultaneous(tiny: bool) -> Iterator[Timing]:
                 name="simultaneous", k=K, recompute=not kept, max_word_tokens=2, max_lag=2, batch_tokens=100_000
             )
             _forget_peak()
-            found = batched_and_alone(context, options, items)
-            share = 1e9 * found.gflop / found.batched / peak
-            same = f"{found.others} of {len(K) * found.sentences} translations are others"
+            timing = batched_and_alone(context, options, items)
+            share = 1e9 * timing.gflop / timing.batched / peak
+            same = f"{timing.others} of {len(K) * timing.sentences} translations are others"
             what = f"simultaneous {'kept' if kept else 'recomputed'}"
-            yield from found.lines(what, f", {share:.1%} of the peak, {same}{_memory()}")
+            yield from timing.lines(what, f", {share:.1%} of the peak, {same}{_memory()}")
 
 
 def prefilling(tiny: bool) -> Iterator[Timing]:
@@ -120,8 +120,8 @@ def prefilling(tiny: bool) -> Iterator[Timing]:
             decoder, chosen = kind(context, options), items[::every]
 
             def work(decoder: Any = decoder, chosen: Any = chosen) -> int:
-                found = [decoder.decode([chosen[i] for i in batch]) for batch in decoder.batches(chosen)]
-                return sum(row["tokens"] for batch in found for rows in batch for row in rows)
+                decoded = [decoder.decode([chosen[i] for i in batch]) for batch in decoder.batches(chosen)]
+                return sum(row["tokens"] for batch in decoded for rows in batch for row in rows)
 
             _forget_peak()
             count, seconds = timed(work)

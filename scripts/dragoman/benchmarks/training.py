@@ -51,7 +51,7 @@ def in_turn(model: models.PreTrainedModel, work: Work) -> dict[str, list[Step]]:
     for number in range(WARM + STEPS):
         for how, (loss, batches) in work.items():
             steps[how].append(_step(model, optimizer, loss, batches[number % len(batches)]))
-    return {how: found[WARM:] for how, found in steps.items()}
+    return {how: measured[WARM:] for how, measured in steps.items()}
 
 
 def _step(model: models.PreTrainedModel, optimizer: torch.optim.Optimizer, loss: losses.Loss, batch: Batch) -> Step:
@@ -62,8 +62,8 @@ def _step(model: models.PreTrainedModel, optimizer: torch.optim.Optimizer, loss:
     wait()
     began = time.perf_counter()
     with torch.autocast(model.device.type, torch.bfloat16, enabled=models.use_bfloat16("auto")):
-        found = loss(model, given, (given["labels"] != IGNORE).sum())
-    found.backward()
+        mean = loss(model, given, (given["labels"] != IGNORE).sum())
+    mean.backward()
     torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
     optimizer.step()
     optimizer.zero_grad()

@@ -161,12 +161,12 @@ def read_pair(text: str) -> tuple[Language, Language]:
         raise LanguageError(f"a pair is two language codes joined by '-', like 'en-fr', not {text!r}")
     if len(sides) == 1:
         return read(sides[0][0]), read(sides[0][1])
-    found = {each: both for each in sides if (both := _both(*each))}
-    usual = {each: both for each, both in found.items() if all(map(_in_usual_case, each))}
-    readings = found if len(found) == 1 else usual
+    possible = {each: both for each in sides if (both := _both(*each))}
+    usual = {each: both for each, both in possible.items() if all(map(_in_usual_case, each))}
+    readings = possible if len(possible) == 1 else usual
     if len(readings) != 1:
-        ways = " and as ".join(f"{source!r} to {target!r}" for source, target in found)
-        why = f"can be read as {ways}" if found else "is no pair of languages that are known"
+        ways = " and as ".join(f"{source!r} to {target!r}" for source, target in possible)
+        why = f"can be read as {ways}" if possible else "is no pair of languages that are known"
         raise LanguageError(f"{text!r} {why}; join a region or script with '_', like 'pt_BR-zh'")
     return next(iter(readings.values()))
 

@@ -206,11 +206,11 @@ def lingua_languages() -> dict[str, tuple[Language, ...]]:
     """The languages of lingua by code; both written standards of Norwegian stand under `no`."""
     from lingua import Language
 
-    found: dict[str, tuple[Language, ...]] = {}
+    by_code: dict[str, tuple[Language, ...]] = {}
     for language in sorted(Language.all(), key=str):
         key = code(language.iso_code_639_1.name)
-        found[key] = (*found.get(key, ()), language)
-    return found
+        by_code[key] = (*by_code.get(key, ()), language)
+    return by_code
 
 
 @cache
@@ -224,8 +224,8 @@ def _lingua(languages: frozenset[str] | None) -> Identifier:
 
     def answers(lines: Sequence[str]) -> list[str]:
         # one line after another: the parallel call would take every core of a node that other jobs share
-        found = (detector.detect_language_of(composed(line)) for line in lines)
-        return [UNDETERMINED if language is None else by_language[language] for language in found]
+        detected = (detector.detect_language_of(composed(line)) for line in lines)
+        return [UNDETERMINED if language is None else by_language[language] for language in detected]
 
     def confidence(lines: Sequence[str], wanted: str) -> list[float]:
         def chance(line: str) -> float:
@@ -254,8 +254,8 @@ def _fasttext(name: str, languages: frozenset[str] | None, path: str) -> Identif
         return [(labels[label], chance) for chance, label in _predicted(path, line, most)]
 
     def answer(line: str) -> tuple[str, float]:
-        found = ranked(line, -1 if languages else 1)
-        return next((each for each in found if each[0] in chosen), (UNDETERMINED, 0.0))
+        labelled = ranked(line, -1 if languages else 1)
+        return next((each for each in labelled if each[0] in chosen), (UNDETERMINED, 0.0))
 
     def answers(lines: Sequence[str]) -> list[str]:
         return [answer(line)[0] for line in lines]

@@ -37,11 +37,11 @@ def of_pair(pair: str, asked: Sequence[str] = ()) -> Units:
         asked: `word`, `character` or `auto` for source and target; nothing is `auto` for both. `auto` follows the
             language.
     """
-    found: list[Unit] = []
+    both: list[Unit] = []
     for language, unit in zip(read_pair(pair), asked or ("auto", "auto"), strict=True):
         by_language: Unit = "word" if language.spaced else "character"
-        found.append(by_language if unit == "auto" else unit)  # type: ignore[arg-type]
-    return Units(*found)
+        both.append(by_language if unit == "auto" else unit)  # type: ignore[arg-type]
+    return Units(*both)
 
 
 def units(text: str, unit: Unit) -> list[str]:
@@ -52,13 +52,13 @@ def units(text: str, unit: Unit) -> list[str]:
     words = text.split()
     if unit == "word":
         return words
-    found: list[str] = []
+    characters: list[str] = []
     for word in words:
         first, *others = word
-        found += [f" {first}" if found else first, *others]
-    return found
+        characters += [f" {first}" if characters else first, *others]
+    return characters
 
 
-def joined(found: Sequence[str], unit: Unit) -> str:
+def joined(parts: Sequence[str], unit: Unit) -> str:
     """The text of successive units, blanks between words and none at the ends."""
-    return " ".join(found) if unit == "word" else "".join(found).strip()
+    return " ".join(parts) if unit == "word" else "".join(parts).strip()

@@ -62,8 +62,8 @@ def folded(word: str, language: str = "") -> str:
 
 def solid(text: str) -> str:
     """A text without the signs around it, from its first to its last letter or digit; "" where it has none."""
-    found = _SOLID.search(text)
-    return found.group() if found else ""
+    word = _SOLID.search(text)
+    return word.group() if word else ""
 
 
 def has_letter(text: str) -> bool:

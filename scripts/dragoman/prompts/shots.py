@@ -60,9 +60,9 @@ def with_shots(prompt: Prompt, pair: str, demonstrations: Sequence[tuple[str, st
     """
     shots = []
     for source, target in demonstrations:
-        if found := re.search(r"{\w+}", source + target):
+        if placeholder := re.search(r"{\w+}", source + target):
             raise ValueError(
-                f"the demonstration {source!r} holds {found[0]}, which a prompt would fill in; take another"
+                f"the demonstration {source!r} holds {placeholder[0]}, which a prompt would fill in; take another"
             )
         shots += [Segment(role="instruction", text=text) for _, text in render(prompt, pair, source, target)]
         shots.append(Segment(role="instruction", text="\n"))

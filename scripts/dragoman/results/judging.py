@@ -118,30 +118,30 @@ def without_keys(text: str) -> str:
 
 
 def records(
-    place: dict[str, Any], found: Sequence[str], asked: int, signature: str, made_from: dict[str, str]
+    place: dict[str, Any], outcomes: Sequence[str], asked: int, signature: str, made_from: dict[str, str]
 ) -> list[Record]:
     """Shares of wins, ties and losses in percent, with 95 % bootstrap intervals over the instructions.
 
     Raises:
         MetricError: no instruction was judged.
     """
-    if not found:
+    if not outcomes:
         raise MetricError(f"{PROGRAM} gave no preference for any of {asked} instructions in both orders")
-    table = np.asarray([[outcome == name for name in OUTCOMES] for outcome in found], dtype=np.float64)
+    table = np.asarray([[outcome == name for name in OUTCOMES] for outcome in outcomes], dtype=np.float64)
     samples = np.array([*resampled_sums(table, RESAMPLES)])
-    note = "" if len(found) == asked else f"{asked - len(found)} of {asked} instructions have no verdict"
+    note = "" if len(outcomes) == asked else f"{asked - len(outcomes)} of {asked} instructions have no verdict"
     made = []
     for column, outcome in enumerate(OUTCOMES):
-        low, high = (100 * bound / len(found) for bound in interval(samples[:, column].tolist()))
+        low, high = (100 * bound / len(outcomes) for bound in interval(samples[:, column].tolist()))
         made.append(
             Record(
                 **place,
                 metric=metric(outcome),
-                value=100 * float(table[:, column].sum()) / len(found),
+                value=100 * float(table[:, column].sum()) / len(outcomes),
                 low=low,
                 high=high,
                 signature=f"{signature}|orders:2|tie:split|bs:{RESAMPLES}|seed:{SEED}",
-                n=len(found),
+                n=len(outcomes),
                 made_from=made_from,
                 note=note,
             )

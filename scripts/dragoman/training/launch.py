@@ -78,9 +78,9 @@ def _said(program: str, *arguments: str) -> str:
 
 
 def _program(name: str) -> str:
-    if (found := shutil.which(name)) is None:
+    if (path := shutil.which(name)) is None:
         raise ValueError(f"SLURM_JOB_ID is set, but there is no {name} on the PATH; add the folder of SLURM's programs")
-    return found
+    return path
 
 
 def world() -> tuple[int, int]:
