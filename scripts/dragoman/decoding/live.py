@@ -38,8 +38,7 @@ class Point(NamedTuple):
 
     @property
     def system(self) -> str:
-        """The system as `chosen` takes it together with the setting: without the value of a sweep that is the
-        setting."""
+        """The system's name for `chosen`, without the value of a sweep if that is the setting."""
         return self.run.base if self.run.setting == self.policy.setting else self.run.system
 
 
@@ -93,13 +92,13 @@ def at(policy: Policy, setting: str) -> Policy:
 
 
 def folder(run: DecodeRun) -> Path:
-    """The folder of the model of a system that decodes word by word; it may not be made yet."""
+    """The model folder of a system that decodes word by word; it may not exist yet."""
     assert run.model is not None  # only copying and dictionaries have no model
     return run.model.folder
 
 
 def missing(run: DecodeRun, config: Path) -> str:
-    """The command that makes the model of a system; empty if it is made.
+    """The command that makes the model of a system; empty if the model exists.
 
     Args:
         config: the file that the plan was read from.
@@ -112,7 +111,11 @@ def missing(run: DecodeRun, config: Path) -> str:
 
 
 def check(run: DecodeRun, config: Path) -> None:
-    """Raise ValueError, with the command that makes it, if the model of a system is not made yet."""
+    """Check that the model of a system exists.
+
+    Raises:
+        ValueError: it does not; the message holds the command that makes it.
+    """
     if command := missing(run, config):
         where = folder(run)
         raise ValueError(f"the system {run.system!r} has no model yet, since {where} is not made; run `{command}`")

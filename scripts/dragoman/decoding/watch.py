@@ -136,15 +136,15 @@ class Desk:
 
     def systems(self) -> list[dict[str, Any]]:
         """Every system, pair, seed and setting, with the command that makes its model if that does not exist yet."""
-        found = []
+        choices = []
         for point in live.points(self.plan):
             run, (source, target) = point.run, split_pair(point.run.pair)
             label = run.system_config.label
             row = run.names | {"system": point.system, "label": "" if label in (None, point.system) else label}
             row |= {"setting": point.policy.setting, "title": run.experiment_config.title}
             row |= {"source": source, "target": target, "languages": f"{NAMES[source]} to {NAMES[target]}"}
-            found.append(row | {"missing": live.missing(run, self.config)})
-        return found
+            choices.append(row | {"missing": live.missing(run, self.config)})
+        return choices
 
     def translate(self, request: Request) -> Iterator[Event]:
         """Yields the events of a translation, and empty events while it waits for another translation.

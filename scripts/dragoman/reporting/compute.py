@@ -35,17 +35,17 @@ class Step:
 
 
 def steps(plan: Plan) -> list[Step]:
-    """What each rule with a benchmark took, and all of them together; nothing where nothing was measured."""
-    found = [_step(name, files) for name, files in _files(plan).items()]
-    found = [step for step in found if step.jobs]
-    if not any(step.measured for step in found):
+    """Time and memory of each rule with a benchmark, and their sum as the last row; empty if nothing was measured."""
+    rules = [_step(name, files) for name, files in _files(plan).items()]
+    rules = [step for step in rules if step.jobs]
+    if not any(step.measured for step in rules):
         return []
-    sums = (sum(getattr(step, name) for step in found) for name in ("jobs", "measured", "hours", "cpu_hours"))
-    return [*found, Step("all", *sums, memory=max(step.memory for step in found))]
+    sums = (sum(getattr(step, name) for step in rules) for name in ("jobs", "measured", "hours", "cpu_hours"))
+    return [*rules, Step("all", *sums, memory=max(step.memory for step in rules))]
 
 
 def _files(plan: Plan) -> dict[str, list[Path]]:
-    """Benchmark files of the jobs of a plan."""
+    """Rule -> benchmark files of its jobs."""
     return {
         "pretrain": [model.benchmark for model in plan.models_used],
         "finetune": [run.benchmark for run in plan.tuning_runs],

@@ -171,8 +171,8 @@ def model_facts(plan: Plan) -> list[ModelFacts]:
     for model in plan.models_used:
         made = manifest(model.folder) or {}
         prompts = habits.remarks(model) if made else []
-        what = "; ".join(filter(None, [describe(model.config), made.get("weights"), made.get("licence")]))
-        facts.append(ModelFacts(model.name, what, made.get("parameters"), curve(model.folder), prompts))
+        detail = "; ".join(filter(None, [describe(model.config), made.get("weights"), made.get("licence")]))
+        facts.append(ModelFacts(model.name, detail, made.get("parameters"), curve(model.folder), prompts))
     return facts
 
 

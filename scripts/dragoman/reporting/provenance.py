@@ -45,7 +45,7 @@ def versions() -> list[tuple[str, str]]:
 
 
 def hashes(plan: Plan) -> list[tuple[str, str]]:
-    """(what, digest of its files) of every corpus and model that is there; equal digests are equal files."""
+    """(folder, digest of its files) of every corpus and model that exists; equal digests mean equal files."""
     folders = [made.folder for made in (*plan.texts_used, *plan.models_used, *plan.tuning_runs)]
     return [
         (folder.relative_to(plan.results).as_posix(), digest(made["files"]))
