@@ -20,7 +20,7 @@ rule download:
     conda:
         "../../envs/main.yaml"
     params:
-        code=code("download", *(("provider", name) for name in ("hub", "sacrebleu", "archive", "ud", "instructions"))),
+        code=text("code_of_download"),
         spec=text("digest"),
         folder=subpath(output.manifest, parent=True),
     shell:

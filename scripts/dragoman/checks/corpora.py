@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from dragoman.checks.names import named, page_pairs, pair_in, pairs_of
+from dragoman.checks.names import named, page_pairs, pair_in
 from dragoman.command import located
 from dragoman.config import (
     ArchiveCorpus,
@@ -114,7 +114,7 @@ def _joined(config: Config, at: KeyPath, corpus: PivotCorpus) -> Iterator[Proble
         return
     for index, pair in enumerate(corpus.pairs):
         for base in corpus.bases(pair):
-            if base not in pairs_of(fitting[corpus.corpus]):
+            if base not in fitting[corpus.corpus].served:
                 text = f"needs the pair {base} of the corpus {corpus.corpus!r}, which does not have it; add it there"
                 yield Problem((*at, "pairs", index), text, pair)
 

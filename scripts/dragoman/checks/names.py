@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from itertools import combinations, permutations
+from itertools import combinations
 from typing import Any
 
 from dragoman import registry
-from dragoman.config import Corpus, Experiment, Model, Pages, Prompt
+from dragoman.config import Corpus, Experiment, Model, Pages, PivotCorpus, Prompt, Split
 from dragoman.configfile import KeyPath, Problem
 from dragoman.languages import reverse, split_pair
 from dragoman.prompts import render
-
-DEMO_LANGUAGES = ("en", "fr", "de", "nl", "it", "ro")
 
 
 def named(kind: str, at: KeyPath, name: str | None, allowed: Any) -> Iterator[Problem]:
@@ -21,56 +19,34 @@ def named(kind: str, at: KeyPath, name: str | None, allowed: Any) -> Iterator[Pr
         yield Problem(at, registry.unknown(kind, name, allowed), name)
 
 
-def pairs_of(corpus: Corpus) -> set[str]:
-    """Every pair that a corpus has."""
-    if corpus.provider == "demo":
-        return {f"{source}-{target}" for source, target in permutations(DEMO_LANGUAGES, 2)}
-    if corpus.provider == "files":
-        return {name for pair in corpus.pairs for name in (pair, reverse(pair))}
-    if corpus.provider == "instructions":
-        return set()
-    return set(corpus.pairs)
-
-
 def page_pairs(pages: Pages, corpus: Corpus) -> list[str]:
     """Pairs whose training text becomes pages: the listed pairs, or every pair of the languages, in a direction that
     the corpus has."""
     pairs = pages.pairs or ["-".join(both) for both in combinations(sorted(set(pages.languages or ())), 2)]
-    return [
-        pair if pair in pairs_of(corpus) or reverse(pair) not in pairs_of(corpus) else reverse(pair) for pair in pairs
-    ]
+    served = corpus.served
+    return [pair if pair in served or reverse(pair) not in served else reverse(pair) for pair in pairs]
 
 
-def has_split(corpora: Mapping[str, Corpus], name: str, pair: str, split: str) -> bool:
+def has_split(corpora: Mapping[str, Corpus], name: str, pair: str, split: Split) -> bool:
     """Whether the configuration defines any sentences for that split of a corpus."""
     corpus = corpora[name]
-    if corpus.provider == "pivot":  # a missing corpus or pair is another mistake, which another check reports
-        other = corpora.get(corpus.corpus)
-        bases = [] if other is None or other.provider == "pivot" else corpus.bases(pair)
-        return all(
-            base not in pairs_of(corpora[corpus.corpus]) or has_split(corpora, corpus.corpus, base, split)
-            for base in bases
-        )
-    if corpus.provider == "demo":
-        return getattr(corpus, split) > 0
-    if corpus.provider == "files":
-        return getattr(corpus.pairs.get(pair) or corpus.pairs[reverse(pair)], split) is not None
-    if corpus.provider in ("hub", "archive"):
-        return split in corpus.files
-    if corpus.provider == "ud":
+    if not isinstance(corpus, PivotCorpus):
+        return corpus.defines(pair, split)
+    other = corpora.get(corpus.corpus)
+    if other is None or isinstance(other, PivotCorpus):  # another check reports this mistake, and a missing pair
         return True
-    return bool(getattr(corpus, split))
+    return all(base not in other.served or other.defines(base, split) for base in corpus.bases(pair))
 
 
 def pair_in(
-    at: KeyPath, key: str | int, corpora: Mapping[str, Corpus], name: str, pair: str, split: str
+    at: KeyPath, key: str | int, corpora: Mapping[str, Corpus], name: str, pair: str, split: Split
 ) -> Iterator[Problem]:
     """Checks that a corpus has text of a pair in a split; a corpus that does not exist passes."""
     if (corpus := corpora.get(name)) is None:
         return
-    if pair not in pairs_of(corpus):
+    if pair not in corpus.served:
         yield Problem(
-            (*at, key), f"corpus {name!r} has no such pair; " + registry.unknown("pair", pair, pairs_of(corpus)), pair
+            (*at, key), f"corpus {name!r} has no such pair; " + registry.unknown("pair", pair, corpus.served), pair
         )
     elif not has_split(corpora, name, pair, split):
         yield Problem((*at, key), f"corpus {name!r} has no {split} split for {pair}; add one", pair)
@@ -80,7 +56,7 @@ def into_each(experiment: Experiment, corpora: Mapping[str, Corpus], name: str) 
     """Language -> a pair into this language for which a corpus has training text, for each language of an experiment's
     test pairs: a training pair, or else a test pair in either direction; None if there is no such pair."""
     test = experiment.test.pairs
-    known = pairs_of(corpora[name])
+    known = corpora[name].served
     candidates = [*(experiment.train.pairs if experiment.train else ()), *test, *map(reverse, test)]
     fitting = [pair for pair in candidates if pair in known and has_split(corpora, name, pair, "train")]
     languages = sorted({language for pair in test for language in split_pair(pair)})

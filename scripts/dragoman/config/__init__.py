@@ -18,6 +18,7 @@ from dragoman.config.corpora import (
     PivotCorpus,
     SacrebleuCorpus,
     Sides,
+    Split,
     UdCorpus,
 )
 from dragoman.config.decoders import (
@@ -131,6 +132,7 @@ __all__ = [
     "Shots",
     "Sides",
     "SimultaneousDecoder",
+    "Split",
     "SteeredDecoder",
     "Strict",
     "Sweep",

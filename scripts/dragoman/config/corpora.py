@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from itertools import permutations
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from dragoman.config.base import Language, Name, Pair, Strict
+from dragoman.languages import reverse
 
 Split = Literal["train", "validation", "test"]
+DEMO_LANGUAGES = ("en", "fr", "de", "nl", "it", "ro")
+"""Languages of the embedded grammar."""
 TABLES = (".tsv", ".jsonl", ".parquet")
 EXCHANGED = (".tmx", ".xlf", ".xliff", ".po")
 """Endings of files with both sides: tables, and the formats in which translators exchange texts."""
@@ -61,7 +65,25 @@ class Limits(Strict):
     blanks), as is usual for summarization; null keeps all words. A truncated line loses its word alignment."""
 
 
-class DemoCorpus(Strict):
+class Source(Strict):
+    """A source of parallel text."""
+
+    @property
+    def needs_network(self) -> bool:
+        """Whether the text is downloaded."""
+        return True
+
+    @property
+    def served(self) -> set[str]:
+        """Every language pair of which it has text."""
+        return set(self.pairs)  # type: ignore[attr-defined]
+
+    def defines(self, pair: str, split: Split) -> bool:
+        """Whether it has any sentences of a served pair in a split, as far as the configuration tells."""
+        return split in self.files  # type: ignore[attr-defined]
+
+
+class DemoCorpus(Source):
     """Parallel text from the embedded grammar: no download, gold word alignments."""
 
     provider: Literal["demo"]
@@ -92,6 +114,17 @@ class DemoCorpus(Strict):
         if isinstance(data, dict) and "align" in data:
             raise ValueError("text of the embedded grammar already has gold word alignments; remove `align`")
         return data
+
+    @property
+    def needs_network(self) -> bool:
+        return False
+
+    @property
+    def served(self) -> set[str]:
+        return {f"{source}-{target}" for source, target in permutations(DEMO_LANGUAGES, 2)}
+
+    def defines(self, pair: str, split: Split) -> bool:
+        return getattr(self, split) > 0
 
 
 class FileSet(Strict):
@@ -143,7 +176,7 @@ class FilePair(Strict):
     all). If an .xlf or .po file does not name its languages, it is `source` or `target`, or `msgid` or `msgstr`."""
 
 
-class FilesCorpus(Strict):
+class FilesCorpus(Source):
     """Your own parallel text."""
 
     provider: Literal["files"]
@@ -153,8 +186,23 @@ class FilesCorpus(Strict):
     align: Align = False
     limits: Limits = Limits()
 
+    @property
+    def needs_network(self) -> bool:
+        return False
 
-class HubCorpus(Strict):
+    @property
+    def served(self) -> set[str]:
+        return {name for pair in self.pairs for name in (pair, reverse(pair))}
+
+    def of(self, pair: str) -> FilePair:
+        """The files of a pair or of its reverse."""
+        return self.pairs.get(pair) or self.pairs[reverse(pair)]
+
+    def defines(self, pair: str, split: Split) -> bool:
+        return getattr(self.of(pair), split) is not None
+
+
+class HubCorpus(Source):
     """A data set of the Hugging Face hub, read from its parquet files at a pinned revision."""
 
     provider: Literal["hub"]
@@ -179,7 +227,7 @@ class HubCorpus(Strict):
     limits: Limits = Limits()
 
 
-class SacrebleuCorpus(Strict):
+class SacrebleuCorpus(Source):
     """Test sets that sacrebleu provides by name; several sets are concatenated in the given order."""
 
     provider: Literal["sacrebleu"]
@@ -195,6 +243,9 @@ class SacrebleuCorpus(Strict):
     align: Align = False
     limits: Limits = Limits()
 
+    def defines(self, pair: str, split: Split) -> bool:
+        return bool(getattr(self, split))
+
 
 class Sides(Strict):
     """Paths of the two sides of one split inside an archive."""
@@ -205,7 +256,7 @@ class Sides(Strict):
     target: str
 
 
-class ArchiveCorpus(Strict):
+class ArchiveCorpus(Source):
     """Parallel text in a published .tar, .tar.gz or .zip file: plain text, or the XML or SGML of an evaluation
     campaign."""
 
@@ -224,7 +275,7 @@ class ArchiveCorpus(Strict):
     limits: Limits = Limits()
 
 
-class PivotCorpus(Strict):
+class PivotCorpus(Source):
     """Pairs made from another corpus of this configuration, through a pivot language: a French and a German line become
     a pair if they have the same English line."""
 
@@ -240,6 +291,10 @@ class PivotCorpus(Strict):
     align: Align = False
     limits: Limits = Limits()
 
+    @property
+    def needs_network(self) -> bool:
+        return False
+
     def bases(self, pair: str) -> list[str]:
         """Pairs of the other corpus from which `pair` is made: `pair` itself if it has the pivot language, or else the
         pivot language with each language, in alphabetical order."""
@@ -247,7 +302,7 @@ class PivotCorpus(Strict):
         return [pair] if self.through in languages else [f"{self.through}-{code}" for code in sorted(languages)]
 
 
-class UdCorpus(Strict):
+class UdCorpus(Source):
     """Words and UPOS tags from treebanks of Universal Dependencies, for `task: tagging`. A corpus has the splits that
     the treebank has."""
 
@@ -269,8 +324,11 @@ class UdCorpus(Strict):
                 raise ValueError(f"`treebanks` has no entry for {language!r}, the first language of {pair}; add one")
         return self
 
+    def defines(self, pair: str, split: Split) -> bool:
+        return True
 
-class InstructionsCorpus(Strict):
+
+class InstructionsCorpus(Source):
     """Instructions and answers in Alpaca's format (`instruction`, `input`, `output`), to `mix` into fine-tuning: a file
     of your own, or a data set of the hub."""
 
@@ -296,6 +354,14 @@ class InstructionsCorpus(Strict):
         if not (path.endswith(".parquet") or path.removesuffix(".gz").endswith((".json", ".jsonl"))):
             raise ValueError(f"`path` must end in .json, .jsonl (or one of them and .gz) or .parquet, not {path!r}")
         return self
+
+    @property
+    def needs_network(self) -> bool:
+        return self.path is None
+
+    @property
+    def served(self) -> set[str]:
+        return set()
 
 
 Corpus = Annotated[

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import mean
-from typing import Any, Literal
+from typing import Any
 
 from dragoman.config import (
     ArchiveCorpus,
@@ -28,6 +28,7 @@ from dragoman.config import (
     PivotCorpus,
     SacrebleuCorpus,
     ScratchModel,
+    Split,
     Training,
     UdCorpus,
 )
@@ -38,7 +39,6 @@ from dragoman.plan import AnswerRun, DecodeRun, DivergenceRun, Foundation, Plan,
 from dragoman.reporting import figure_kinds
 from dragoman.storage import read_manifest
 
-Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 WEIGHT = 4
 """Bytes of a parameter of a finished model, and of one of AdamW's moments."""

@@ -13,7 +13,6 @@ from dragoman.config import (
     Corpus,
     FilesCorpus,
     GgufModel,
-    InstructionsCorpus,
     LocalModel,
     Model,
     PackageModel,
@@ -72,9 +71,7 @@ class Text:
     @property
     def is_downloaded(self) -> bool:
         """Whether the text comes from the network."""
-        return self.config.provider in ("hub", "sacrebleu", "archive", "ud") or (
-            isinstance(self.config, InstructionsCorpus) and not self.config.path
-        )
+        return self.config.needs_network
 
     @property
     def made_from(self) -> list[Text]:
@@ -89,10 +86,15 @@ class Text:
         corpus's text. `spec` covers instructions and the example files of the checkout."""
         if not isinstance(self.config, FilesCorpus):
             return [base.manifest.as_posix() for base in self.made_from]
-        splits = self.config.pairs.get(self.pair) or self.config.pairs[reverse(self.pair)]
+        splits = self.config.of(self.pair)
         sets = [splits.train, splits.validation, splits.test]
         paths = [path for files in sets if files for path in files.files.values()]
         return [path for path in paths if located(path) == Path(path)]
+
+    @property
+    def code_of_download(self) -> str:
+        """A fingerprint of the code that downloads the text."""
+        return code("download", ("provider", self.config.provider))
 
     @property
     def code(self) -> str:
