@@ -30,8 +30,8 @@ def read(corpus: DemoCorpus, pair: str, split: str, folder: Path) -> Iterator[Ro
     source_language, target_language = split_pair(pair)
     if corpus.task == "summary":
         for document in grammar.documents(corpus.seed, split, getattr(corpus, split)):
-            told = (grammar.realise(meaning, source_language).text for meaning in document.sentences)
-            yield Row(" ".join(told), grammar.realise(document.summary, target_language).text)
+            sentences = (grammar.realise(meaning, source_language).text for meaning in document.sentences)
+            yield Row(" ".join(sentences), grammar.realise(document.summary, target_language).text)
         return
     for meaning in grammar.meanings(corpus.seed, split, getattr(corpus, split)):
         source = grammar.realise(meaning, source_language)

@@ -57,10 +57,10 @@ def _drawn(sampler: Sampler) -> Document | None:
     person = sampler.echo(subject) if sampler.human(subject) else None
     if person is None:
         return None
-    told: list[Clause] = [first.main]
+    clauses: list[Clause] = [first.main]
     for _ in range(1 + sampler.chance(0.5)):
         clause = sampler.action(person, first.main.tense, bare=True)
-        if clause.verb in {each.verb for each in told}:
+        if clause.verb in {each.verb for each in clauses}:
             return None
-        told.append(clause)
-    return Document((first, *map(Meaning, told[1:])), Meaning(first.main))
+        clauses.append(clause)
+    return Document((first, *map(Meaning, clauses[1:])), Meaning(first.main))
