@@ -11,21 +11,18 @@ parameter `spec` (dragoman/plan). If they were included, a new line in the regis
 
 from __future__ import annotations
 
-import ast
-import hashlib
 import re
 from collections.abc import Iterable
 from functools import cache
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
-from dragoman import registry
+from dragoman import registry, syntax
 from dragoman.command import REPOSITORY
 from dragoman.storage import digest, sha256
+from dragoman.syntax import SCRIPTS
 
-SCRIPTS = REPOSITORY / "scripts"
 EXCLUDED = {
     "checks",
     "command",
@@ -36,6 +33,7 @@ EXCLUDED = {
     "jobs",
     "plan",
     "registry",
+    "syntax",
     "yamlfile",
 }
 """Modules and packages of `dragoman` without influence on the fingerprint. The hub client is one of them, since a
@@ -50,6 +48,7 @@ OTHER = {".j2", ".css", ".js", ".tsv"}
 LIBRARIES = REPOSITORY / "envs" / "main.txt"
 
 
+@cache
 def _file_of(module: str) -> Path | None:
     base = SCRIPTS.joinpath(*module.split("."))
     for path in (base.with_suffix(".py"), base / "__init__.py"):
@@ -59,36 +58,9 @@ def _file_of(module: str) -> Path | None:
 
 
 @cache
-def _tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"))
-
-
-@cache
-def _names(path: Path) -> frozenset[str]:
-    """Modules that a file imports, and the names that it imports from them, which may be modules, too."""
-    modules: set[str] = set()
-    waiting: list[ast.AST] = [_tree(path)]
-    while waiting:
-        node = waiting.pop()
-        for part in (
-            "body",
-            "handlers",
-            "orelse",
-            "finalbody",
-            "cases",
-        ):  # statements alone: expressions import nothing
-            waiting += getattr(node, part, ())
-        if isinstance(node, ast.Import):
-            modules.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-            modules |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    return frozenset(modules)
-
-
-@cache
 def _imported(path: Path) -> list[tuple[str, Path]]:
     """Modules of `dragoman` that a file imports, each as (name within `dragoman`, file)."""
-    ours = [name for name in _names(path) if name.partition(".")[0] == "dragoman"]
+    ours = [name for name in syntax.found(path).imports if name.partition(".")[0] == "dragoman"]
     files = [(name.partition(".")[2], _file_of(name)) for name in ours]
     return [(name, file) for name, file in files if file is not None]
 
@@ -107,39 +79,7 @@ def fingerprint(paths: Iterable[Path]) -> str:
 
 def content(path: Path) -> str:
     """A digest of a Python file's syntax tree without docstrings, or of the bytes of any other file."""
-    return _code_of(path) if path.suffix == ".py" else sha256(path)
-
-
-@cache
-def _code_of(path: Path) -> str:
-    parts: list[str] = []
-    _write(_tree(path), parts)
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
-
-
-def _write(node: Any, parts: list[str]) -> None:
-    """Append a syntax tree to a list. The list is the same for Python 3.11 to 3.13."""
-    if isinstance(node, ast.AST):
-        parts.append(type(node).__name__)
-        for name in node._fields:
-            value = getattr(node, name, None)
-            if isinstance(node, ast.JoinedStr):  # Python 3.12 puts empty texts into some f-strings
-                value = [each for each in value if not (_is_text(each) and each.value == "")]
-            if value is not None and value != []:  # fields that a newer Python has added are empty
-                parts.append(name)
-                _write(value, parts)
-        parts.append(")")
-    elif isinstance(node, list):
-        for each in node:
-            if not (isinstance(each, ast.Expr) and _is_text(each.value)):  # a docstring, or one under a field
-                _write(each, parts)
-        parts.append("]")
-    else:
-        parts.append(repr(node))
-
-
-def _is_text(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) and isinstance(node.value, str)
+    return syntax.found(path).code if path.suffix == ".py" else sha256(path)
 
 
 @cache
@@ -164,8 +104,11 @@ def code(script: str, *names: tuple[str, str]) -> str:
     """Fingerprint of all files that `scripts/<script>.py` and the registered `(kind, name)`s use, and their
     libraries."""
     files = closure(script, *names)
-    tops = {name.partition(".")[0] for path in files if path.suffix == ".py" for name in _names(path)}
-    return digest([fingerprint(files), {top: version for top, version in versions().items() if top in tops}])
+    tops = {name.partition(".")[0] for path in files if path.suffix == ".py" for name in syntax.found(path).imports}
+    used = {top: version for top, version in versions().items() if top in tops}
+    result = digest([fingerprint(files), used])
+    syntax.keep()
+    return result
 
 
 def closure(script: str, *names: tuple[str, str]) -> list[Path]:

@@ -6,12 +6,14 @@ digest of every file and the versions of the libraries are computed, since the f
 
 from __future__ import annotations
 
-from dragoman.imports import SCRIPTS, content, versions
+from dragoman import syntax
+from dragoman.imports import content, versions
 from dragoman.registry import REGISTRY, module_of
 
 for kind, names in REGISTRY.items():
     for name in names:
         module_of(kind, name)
-for path in SCRIPTS.rglob("*.py"):
+for path in syntax.SCRIPTS.rglob("*.py"):
     content(path)
+syntax.keep()
 versions()
