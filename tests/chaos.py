@@ -28,21 +28,20 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY / "scripts"))
 
-import test_slurm  # noqa: E402
-import test_workflow  # noqa: E402
 from conftest import copy_checkout  # noqa: E402
+from support import workflow  # noqa: E402
 
 COMMANDS = [["make", "smoke"], ["snakemake", "--cores", "all", "--configfile", "config/smoke.yaml"]]
 """As the README has them."""
 CLUSTER = ["snakemake", "--snakefile", str(REPOSITORY / "Snakefile"), "--configfile", "config.yaml"]
-CLUSTER += ["--workflow-profile", str(test_slurm.PROFILE), *test_slurm.ALONE]
+CLUSTER += ["--workflow-profile", str(workflow.PROFILE), *workflow.ALONE]
 
 
 def prepared(folder: Path, slurm: bool) -> Path:
     """A working directory with the configuration, and what it names."""
     folder.mkdir()
     if slurm:
-        return test_slurm.given(folder)
+        return workflow.given(folder)
     copy_checkout(folder)
     (folder / ".venv").symlink_to(Path(sys.executable).parents[1])
     (folder / ".venv" / ".ready").touch()  # newer than the lists that were copied, so `make` makes no environment
@@ -51,7 +50,7 @@ def prepared(folder: Path, slurm: bool) -> Path:
 
 def results(folder: Path, slurm: bool) -> dict[str, str]:
     """Every result, by name, and its digest."""
-    return test_workflow.contents(folder / ("results" if slurm else "results/smoke"))
+    return workflow.contents(folder / ("results" if slurm else "results/smoke"))
 
 
 def start(folder: Path, slurm: bool, number: int = 0) -> subprocess.Popen[bytes]:
@@ -137,8 +136,8 @@ def main() -> None:
     rng = random.Random(given.seed)
     with tempfile.TemporaryDirectory(prefix="chaos-") as name, contextlib.ExitStack() as stack:
         if given.slurm:
-            subprocess.run([test_slurm.SCRIPT, "start"], check=True)
-            stack.callback(subprocess.run, [test_slurm.SCRIPT, "stop"], check=True)
+            subprocess.run([workflow.SCRIPT, "start"], check=True)
+            stack.callback(subprocess.run, [workflow.SCRIPT, "stop"], check=True)
         quiet = prepared(Path(name) / "quiet", given.slurm)
         began = time.monotonic()
         finish(quiet, given.slurm)

@@ -18,7 +18,8 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")  # no test may reach for a hub; tho
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # as jobs have it; read when the library is imported
 
-pytest_plugins = ["browser", "reports", "hub_server", "small_runs"]
+pytest.register_assert_rewrite("support")  # so that an assertion of a helper shows its values, too
+pytest_plugins = ["browser", "hub_server", "small_runs", "support.identifiers", "support.watching"]
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 DATA = REPOSITORY.parent / "shared" / "data"
@@ -91,7 +92,7 @@ def save_model(
     import torch
 
     from dragoman import models
-    from test_training import spec
+    from support.trainings import spec
 
     tokenizer = models.train_tokenizer(texts, vocabulary)
     model = models.build(spec(architecture), tokenizer)

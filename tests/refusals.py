@@ -45,8 +45,9 @@ class Bad(NamedTuple):
     """Lines of the message; 0: any number, as the command line's own parser prints its usage first."""
 
 
-def over(rows: Sequence[Bad]) -> pytest.MarkDecorator:
-    """Run a test over the rows of a table."""
+def over(rows: Sequence[Bad], least: int = 1) -> pytest.MarkDecorator:
+    """Run a test over the rows of a table, which has `least` rows at least, so that none gets lost when it is moved."""
+    assert len(rows) >= least, f"{len(rows)} rows; there were {least}"
     return pytest.mark.parametrize("bad", rows, ids=[f"{_entry(bad)}: {bad.what}" for bad in rows])
 
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -18,18 +17,15 @@ from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokeni
 from conftest import save_model
 from dragoman import models
 from dragoman.config import SimultaneousDecoder
-from dragoman.configfile import ConfigError, parse, prompts
-from dragoman.decoding import Context, Item, Row, live, simultaneous, streaming
+from dragoman.configfile import ConfigError, parse
+from dragoman.decoding import Context, Item, live, simultaneous
 from dragoman.decoding.streaming import Interpreter
 from dragoman.decoding.vocabulary import Vocabulary
 from dragoman.languages.spelling import Cut, Spelling, cut
 from dragoman.models.attention import masked, mirroring
 from dragoman.plan import Plan
+from support.adaptive import CHINESE, LIMITS, PROMPT, SOURCES, decoded, same_in_streaming, without_cost
 
-PROMPT = prompts()["short"]
-SOURCES = ["My brother wants  to give the\u00a0old dog a name.", "He sleeps."]
-CHINESE = ["买 红车"]
-LIMITS = {"max_lag": 2, "max_word_tokens": 3}
 POLICIES = [
     {"name": "local-agreement", "n": [2, 3]},
     {"name": "confidence", "threshold": "of the model", "k": 2},
@@ -55,25 +51,6 @@ def fitted(policy: dict[str, Any], folder: Path) -> dict[str, Any]:
     found = sorted(float(hand.logits(count, [], starting=False).softmax(-1).max()) for count in counts)
     between = sum(found[len(found) // 2 :][:2]) / 2  # no prediction is so near to it that rounding decides
     return policy | {"threshold": [found[0] / 2, between]}
-
-
-def decoded(module: ModuleType, folder: Path, pair: str = "en-fr", **options: Any) -> list[list[Row]]:
-    """Rows of a few sentences; `streaming` counts no cost."""
-    settings = SimultaneousDecoder(**{"name": module.__name__.rpartition(".")[2]} | LIMITS | options)
-    lines = CHINESE if pair.startswith("zh") else SOURCES
-    items = [Item(number, line, "") for number, line in enumerate(lines)]
-    return module.Decoder(Context(folder, pair, PROMPT), settings).decode(items)
-
-
-def without_cost(rows: Sequence[Sequence[Row]]) -> list[list[Row]]:
-    return [[{key: value for key, value in row.items() if key != "gflops"} for row in each] for each in rows]
-
-
-def same_in_streaming(folder: Path, pair: str = "en-fr", **options: Any) -> list[list[Row]]:
-    """Rows, which are the same one by one."""
-    found = without_cost(decoded(simultaneous, folder, pair, **options))
-    assert found == decoded(streaming, folder, pair, **options)
-    return found
 
 
 # ------------------------------------------------------------------------------------------------- batch and stream

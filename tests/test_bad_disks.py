@@ -16,7 +16,7 @@ import pytest
 
 from conftest import REPOSITORY
 from refusals import Bad, lay, refuse
-from test_bad_input import NONE, RECORD, WORLD
+from support.inputs import NONE, RECORD, WORLD
 
 
 @pytest.fixture

@@ -26,8 +26,8 @@ from dragoman.plan.estimates import forecast
 from dragoman.prompts import chat
 from dragoman.storage import read_manifest
 from dragoman.weights.model import LIBRARIES, READING
-from test_chat import ASKED, CHATML, GEMMA, LLAMA3, QWEN3, SMOLLM3, SPECIAL, messages
-from test_mirror import CLOSE, POLICIES, difference, one_pass, sentences, streamed
+from support.chats import ASKED, CHATML, GEMMA, LLAMA3, QWEN3, SMOLLM3, SPECIAL, messages
+from support.mirrors import CLOSE, POLICIES, difference, one_pass, sentences, streamed
 from tokenizer_kinds import gemma, llama, qwen
 
 SIZES = {

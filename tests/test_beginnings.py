@@ -24,7 +24,7 @@ from dragoman.prompts import added, encode, end, habits, joined, opening
 from dragoman.prompts.shots import with_shots
 from dragoman.storage import write_json
 from refusals import Bad, refuse
-from test_visibility import span
+from support.mirrors import span
 
 TEXTS = ["The old man buys a red car.", "Le vieil homme achète une voiture.", "Two blanks", "x"]
 SEGMENTS = [

@@ -20,30 +20,10 @@ from dragoman.configfile import ConfigError, known_models, load_config, parse
 from dragoman.plan import Plan
 from dragoman.yamlfile import read_yaml
 from refusals import Bad, over, refuse
+from support.configs import GOOD
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
-GOOD = """\
-corpora:
-  demo: {provider: demo, train: 10, test: 5}
-models:
-  tiny:
-    source: scratch
-    architecture: llama
-    text: {corpus: demo, languages: [en, fr], count: 10}
-    pretraining: {steps: 2}
-experiments:
-  first:
-    title: First
-    model: tiny
-    prompt: simulmask
-    train: {corpus: demo, pairs: [en-fr]}
-    test: {corpus: demo, pairs: [en-fr]}
-    tunings:
-      sft: {method: sft, training: {steps: 2}}
-    systems:
-      tuned: {tuning: sft}
-"""
 
 CHECK = "validate.py c.yaml"
 
@@ -349,7 +329,7 @@ ROWS = [
 ]
 
 
-@over(ROWS)
+@over(ROWS, least=109)
 def test_refused(bad: Bad, tmp_path: Path) -> None:
     refuse(bad._replace(lines=0), tmp_path)
 

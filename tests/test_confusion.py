@@ -16,8 +16,7 @@ from dragoman.languages import identify
 from dragoman.metrics import MetricError, NoValueError, confusion, score, significance
 from dragoman.metrics.scoring import score_files, score_hypotheses
 from dragoman.plan import Plan
-from test_claims import config
-from test_identify import glot, published, server  # noqa: F401 - fixtures
+from support.claimed import config
 
 ENGLISH = "The dog sleeps in the garden today."
 GERMAN = "Der Hund schläft heute im Garten."
@@ -138,10 +137,10 @@ def test_a_claim_without_a_value_is_not_run(tmp_path: Path) -> None:
         Results(plan).statistics(run.experiment, run.system, "", run.pair, run.seed, "confusion:of=word")
 
 
-def test_what_it_needs(server, published, words: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+def test_what_it_needs(file_server, glotlid_file, words: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     content = words.read_bytes()
-    server.files["/words"] = content
-    known = confusion.DICTIONARY._replace(url=f"{server.url}/words", sha256=hashlib.sha256(content).hexdigest())
+    file_server.files["/words"] = content
+    known = confusion.DICTIONARY._replace(url=f"{file_server.url}/words", sha256=hashlib.sha256(content).hexdigest())
     monkeypatch.setattr(confusion, "DICTIONARY", known)
     assert metrics.requisites("confusion", ["en-ru"]) == []
     assert metrics.requisites("confusion:of=word", ["en-de", "ru-en"]) == []

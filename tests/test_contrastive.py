@@ -14,15 +14,9 @@ from dragoman.decoding import Context, Item, contrastive, offline
 from dragoman.decoding.contrastive import Contrast, contrasts
 from dragoman.methods import ParallelText, sft
 from dragoman.training import loop
-from test_training import PROMPT, spec
+from support.animals import NAMES, SENTENCES
+from support.trainings import PROMPT, spec
 
-NAMES = {"en": "English", "fr": "French", "de": "German"}
-COLOURS = {"en": ("red", "blue", "green"), "fr": ("rouge", "bleu", "vert"), "de": ("rot", "blau", "grün")}
-ANIMALS = {"en": ("cat", "dog", "bird"), "fr": ("chat", "chien", "oiseau"), "de": ("Katze", "Hund", "Vogel")}
-SENTENCES = {
-    code: [f"{c} {a} " + "o " * n + "." for n in range(3) for c in COLOURS[code] for a in ANIMALS[code]]
-    for code in NAMES
-}
 ITEMS = [Item(i, source, "") for i, source in enumerate(SENTENCES["de"])]
 
 

@@ -16,10 +16,8 @@ import yaml
 
 from conftest import REPOSITORY, pytest_terminal_summary
 from dragoman import registry
+from support.handbook import FILE, SECTIONS
 
-TEXT = (REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8")
-SECTIONS = dict(re.findall(r"^## ([^\n]*)\n(.*?)(?=^## |\Z)", TEXT, flags=re.MULTILINE | re.DOTALL))
-FILE = re.compile(r"^`([\w./-]+)`:\n\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINES = re.compile(r"in `([\w./-]+)`,\sunder\s`([^`\n]+)`[^`]*:\n\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 COMMANDS = re.compile(r"^```bash\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 

@@ -13,7 +13,7 @@ from conftest import REPOSITORY, copy_checkout
 from dragoman.configfile import PROMPTS
 from dragoman.grammar import lexicon
 from opened import seen, watch
-from test_workflow import snakemake
+from support.workflow import snakemake
 
 CONFIG = """
 corpora:

@@ -21,6 +21,7 @@ from dragoman.corpora import CorpusError
 from dragoman.hub import HubError
 from dragoman.text import TextError
 from refusals import Bad, over, refuse
+from support.files import PREPARE, files_config, rows, sides
 
 pytest_plugins = ["hub_server"]
 if TYPE_CHECKING:
@@ -31,11 +32,6 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 
 def files_of(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
-
-
-def sides(folder: Path, split: str) -> list[tuple[str, str]]:
-    table = corpora.load(folder, split)
-    return list(zip(table["source"].to_pylist(), table["target"].to_pylist(), strict=True))
 
 
 def one_file(path: Path, content: bytes, pair: str = "en-fr", **more: Any) -> FilesCorpus:
@@ -50,11 +46,6 @@ def two_files(folder: Path, source: bytes, target: bytes, ending: str = "") -> F
     (folder / f"b{ending}").write_bytes(pack(target))
     both = FileSet(source=str(folder / f"a{ending}"), target=str(folder / f"b{ending}"))
     return FilesCorpus(provider="files", pairs={"en-fr": FilePair(train=both)})
-
-
-def rows(corpus: FilesCorpus, tmp_path: Path, pair: str = "en-fr") -> list[tuple[str, str]]:
-    corpora.prepare(corpus, pair, tmp_path / "none", tmp_path / "out")
-    return sides(tmp_path / "out", "train")
 
 
 def refused(corpus: Any, tmp_path: Path, *said: str, pair: str = "en-fr") -> None:
@@ -187,24 +178,6 @@ def test_columns_by_name_and_alignments_turned_round(tmp_path: Path) -> None:
     assert table["alignment"].to_pylist() == ["0-0 1-1 2-2", "0-0 0-1 1-2", ""]
 
 
-def files_config(**train: Any) -> str:
-    """A configuration whose corpus is one's own files."""
-    return corpus_config({"provider": "files", "pairs": {"en-fr": {"train": train}}})
-
-
-def corpus_config(corpus: dict[str, Any]) -> str:
-    """A configuration with this corpus; whether it can be read is found out when it is."""
-    web = {"corpus": "demo", "languages": ["en", "fr"], "count": 1}
-    experiment = {"title": "t", "model": "m", "prompt": "short", "systems": {"copy": {"decoder": {"name": "copy"}}}}
-    return json.dumps(
-        {
-            "corpora": {"c": corpus, "demo": {"provider": "demo", "train": 2, "test": 2}},
-            "models": {"m": {"source": "scratch", "architecture": "llama", "text": web}},
-            "experiments": {"e": experiment | {"test": {"corpus": "demo", "pairs": ["en-fr"]}}},
-        }
-    )
-
-
 def parquet(**columns: list[Any]) -> bytes:
     sink = pa.BufferOutputStream()
     pq.write_table(pa.table(columns), sink)
@@ -216,7 +189,6 @@ def json_parquet(*translations: str | None) -> bytes:
     return parquet(translation=pa.ExtensionArray.from_storage(pa.json_(), pa.array(translations, pa.string())))
 
 
-PREPARE = "prepare.py --config c.yaml --corpus c --pair en-fr --downloads raw --out out"
 TSV = b"en\tfr\n" + b"".join(b"%d\t%d\n" % (n, n) for n in range(9999))
 GZ = gzip.compress(TSV, mtime=0)
 PARQUET = parquet(en=["a", "b"], fr=["c", "d"])
@@ -306,7 +278,7 @@ ROWS = [
 ]
 
 
-@over(ROWS)
+@over(ROWS, least=48)
 def test_refused(bad: Bad, tmp_path: Path) -> None:
     refuse(bad, tmp_path)
 

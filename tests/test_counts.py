@@ -18,8 +18,8 @@ from dragoman.metrics import Counts, MetricError, Score, score, significance
 from dragoman.metrics.scoring import of_sentences, score_hypotheses, scored
 from dragoman.results.comparison import Place, _statistics
 from dragoman.results.records import Record
-from test_claims import World, config
-from test_contributing import FILE, SECTIONS
+from support.claimed import World, config
+from support.handbook import FILE, SECTIONS
 
 REFERENCE, HYPOTHESIS = ["a b c d e f g", "a b c d e f"], ["a", "a b c d x y"]
 """Errors: 6 of 7 words, 2 of 6."""

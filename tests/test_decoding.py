@@ -14,7 +14,7 @@ from dragoman.config import CopyDecoder, DictionaryDecoder, OfflineDecoder, Prom
 from dragoman.config.decoders import brought
 from dragoman.decoding import Context, Item, Journal, baselines, offline
 from dragoman.methods import ParallelText
-from test_training import PROMPT, train
+from support.trainings import PROMPT, train
 
 COLOURS, ANIMALS = ("red", "blue", "green", "white"), ("cat", "dog", "bird", "horse", "fish")
 SOURCES = [f"{c} {a} " + "so " * n + "here" for n in range(3) for c in COLOURS for a in ANIMALS]

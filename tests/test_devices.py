@@ -26,8 +26,8 @@ from dragoman.config import Training
 from dragoman.methods import sft
 from dragoman.storage import read_manifest
 from dragoman.training import batches, launch, loop, progress
-from test_slurm import CONFIG, given
-from test_training import PROMPT, SENTENCES, TEXT, StoppedError, parameters, spec
+from support.trainings import PROMPT, SENTENCES, TEXT, StoppedError, parameters, spec
+from support.workflow import CONFIG, given
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 

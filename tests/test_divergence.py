@@ -18,7 +18,7 @@ from dragoman.config import OfflineDecoder, Pages, ScratchModel
 from dragoman.decoding import Context, Item, offline
 from dragoman.metrics import MetricError, divergence
 from dragoman.metrics.divergence import Answers, Trace, by_position, summary, traced
-from test_training import PROMPT
+from support.trainings import PROMPT
 
 VOCABULARY = 331  # like no other dimension of the models here
 ROWS = [

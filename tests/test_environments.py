@@ -35,7 +35,7 @@ def imported() -> set[str]:
     """Packages that scripts and tests import by a statement; not those of another environment."""
     other = {"neural_scorer.py", "neural_models.py", "simuleval_agent.py", "test_simuleval.py"}
     files = [path for folder in ("scripts", "tests") for path in (REPOSITORY / folder).rglob("*.py")]
-    own = {"dragoman"} | {path.stem for path in files if path.parent.name in ("scripts", "tests")}
+    own = {"dragoman", "support"} | {path.stem for path in files if path.parent.name in ("scripts", "tests")}
     texts = (path.read_text(encoding="utf-8") for path in files if path.name not in other)
     modules = {name for text in texts for name in IMPORT.findall(text)}
     known = packages_distributions()

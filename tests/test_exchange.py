@@ -15,8 +15,7 @@ from dragoman.config import FilePair, FilesCorpus, FileSet
 from dragoman.corpora import CorpusError
 from dragoman.text import TextError
 from refusals import SCRIPTS, Bad, over, refuse
-from test_corpora import PREPARE, files_config
-from test_odd_rows import Sides, lay
+from support.files import PREPARE, Sides, files_config, lay
 
 
 def prepared(

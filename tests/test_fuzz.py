@@ -38,8 +38,8 @@ from dragoman.reporting.page import render
 from dragoman.results.records import Record
 from dragoman.storage import canonical, digest, read_jsonl
 from small_runs import Checker as Page
-from test_config import GOOD
-from test_training import spec
+from support.configs import GOOD
+from support.trainings import spec
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 LONG = os.environ.get("DRAGOMAN_FUZZ")

@@ -31,8 +31,8 @@ from dragoman.results import judging, records
 from dragoman.results.records import Record
 from dragoman.text import TextError
 from hub_server import Hub, parquet
-from test_langaware_wiring import loaded
-from test_training import PROMPT, SENTENCES, spec
+from support.langaware import loaded
+from support.trainings import PROMPT, SENTENCES, spec
 
 
 @pytest.fixture(scope="module")

@@ -18,8 +18,8 @@ from dragoman.config import Decoder
 from dragoman.configfile import ConfigError, load_config
 from dragoman.decoding import Context, Item, Row, gated, offline, steered
 from dragoman.plan import DecodeRun, Plan
-from test_contrastive import SENTENCES
-from test_training import PROMPT
+from support.animals import SENTENCES
+from support.trainings import PROMPT
 
 LINES = {**SENTENCES, "ru": ["красный кот"] * 9}
 WORDS = " ".join(line for text in SENTENCES.values() for line in text[:6]).split()

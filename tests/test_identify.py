@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import http.server
 import sys
-import threading
 import unicodedata
 from importlib.metadata import version
 
@@ -19,8 +17,9 @@ from dragoman.known_files import FetchError, KnownFile
 from dragoman.languages import identify
 from dragoman.metrics import MetricError, offtarget, score, score_cache
 from dragoman.plan import Plan
-from test_offtarget import ENGLISH, FRENCH, GERMAN
-from test_spbleu_ter import config
+from support.claimed import config
+from support.identifiers import GLOT, VOTES
+from support.spoken import ENGLISH, FRENCH, GERMAN
 
 AS_PUBLISHED = "offtarget:identifier=fasttext,languages=all,empty=asked"
 PLAIN = f"{AS_PUBLISHED},bootstrap=0"
@@ -163,24 +162,6 @@ def test_identifiers_and_the_table_of_languages_agree():
     assert {three: languages.BY_CODE[three] for three in known} == known
 
 
-GLOT = ("ast_Latn", "eng_Latn", "deu_Latn", "zxx_Latn", "mlt_Latn")
-VOTES = {
-    "</s>": {"eng_Latn": 0.1},
-    "The": {"eng_Latn": 9, "ast_Latn": 6},
-    "Der": {"deu_Latn": 9, "ast_Latn": 6},
-    "Los": {"ast_Latn": 9, "deu_Latn": 6},
-    "Il-kelb": {"mlt_Latn": 9},
-    "@": {"zxx_Latn": 9},
-}
-
-
-@pytest.fixture
-def glot(tmp_path):
-    path = tmp_path / "glot.bin"
-    fasttext_files.write(path, GLOT, VOTES)
-    return path
-
-
 def test_a_model_of_labels_like_glotlids(glot):
     lines = ["Der Hund", "The dog", "Los perros", "@ @", ""]
     spec = f"offtarget:identifier=glotlid,model={glot},bootstrap=0"
@@ -274,92 +255,43 @@ class Counted:
 # --------------------------------------------------------------------------------------------------- files are fetched
 
 
-@pytest.fixture
-def server():
-    """A web server: path -> bytes, which may be cut off once; and the headers of what it was asked."""
-    files, asked = {}, []
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        cut = None
-
-        def do_GET(self):
-            asked.append((self.path, self.headers.get("Range")))
-            content = files.get(self.path)
-            if content is None:
-                return self.send_error(404)
-            start = int((self.headers.get("Range") or "bytes=0-")[6:-1])
-            if start > len(content):
-                return self.send_error(416)
-            self.send_response(206 if start else 200)
-            self.send_header("Content-Length", str(len(content) - start))
-            self.end_headers()
-            sent, Handler.cut = content[start : Handler.cut], None
-            self.wfile.write(sent)
-
-        def log_message(self, *_):
-            pass
-
-    running = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=running.serve_forever, args=(0.02,), daemon=True).start()
-    running.files, running.asked, running.handler = files, asked, Handler
-    running.url = f"http://127.0.0.1:{running.server_address[1]}"
-    yield running
-    running.shutdown()
-    running.server_close()
-
-
-@pytest.fixture
-def published(server, tmp_path, glot, monkeypatch):
-    """The small model, as if it were GlotLID's published one."""
-    content = glot.read_bytes()
-    path = "/cis-lmu/glotlid/resolve/85cd6716494360367b75f642b5bc78667605d0b4/model_v3.bin"
-    server.files[path] = content
-    known = identify.MODELS["glotlid"]["model_v3.bin"]
-    assert known.url == f"{known_files.HUB}{path}"
-    file = known._replace(sha256=hashlib.sha256(content).hexdigest())
-    monkeypatch.setitem(identify.MODELS, "glotlid", {file.name: file})
-    monkeypatch.setenv("DRAGOMAN_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("HF_ENDPOINT", f"{server.url}/")
-    return file
-
-
-def test_glotlid_is_fetched_once(server, published):
+def test_glotlid_is_fetched_once(file_server, glotlid_file):
     spec = "offtarget:identifier=glotlid,languages=all,bootstrap=0"
     [find] = metrics.requisites(spec, ["en-de"])
-    assert server.asked == []
-    assert find() == f"the model {published.path} of the language identifier glotlid, sha256:{published.sha256}"
+    assert file_server.asked == []
+    assert find() == f"the model {glotlid_file.path} of the language identifier glotlid, sha256:{glotlid_file.sha256}"
     assert score(spec, ["Der Hund", "The dog"], [], pair="en-de").segments == (0, 100)
     assert metrics.requisites("lase:identifier=glotlid", ["en-de"])[1]() == find()
-    assert len(server.asked) == 1
-    assert sorted(path.name for path in published.path.parent.iterdir()) == ["model_v3.bin", "model_v3.bin.lock"]
-    server.files.clear()
+    assert len(file_server.asked) == 1
+    assert sorted(path.name for path in glotlid_file.path.parent.iterdir()) == ["model_v3.bin", "model_v3.bin.lock"]
+    file_server.files.clear()
     assert score(spec, ["The dog"], [], pair="en-de").value == 100
 
 
-def test_an_interrupted_download_continues(server, published):
-    server.handler.cut = 60
-    size = len(next(iter(server.files.values())))
+def test_an_interrupted_download_continues(file_server, glotlid_file):
+    file_server.handler.cut = 60
+    size = len(next(iter(file_server.files.values())))
     with pytest.raises(FetchError, match=f"ended after 60 of {size} bytes; run again to continue"):
-        known_files.fetched(published)
-    assert not published.path.exists()
-    assert known_files.fetched(published).stat().st_size == size
-    assert [ranged for _, ranged in server.asked] == [None, "bytes=60-"]
+        known_files.fetched(glotlid_file)
+    assert not glotlid_file.path.exists()
+    assert known_files.fetched(glotlid_file).stat().st_size == size
+    assert [ranged for _, ranged in file_server.asked] == [None, "bytes=60-"]
 
 
-def test_what_cannot_be_fetched_says_so(server, published, monkeypatch):
-    url = next(iter(server.files))
-    content = server.files[url]
-    server.files[url] = content[:-1] + b"!"
-    with pytest.raises(FetchError, match=f"another SHA-256 than {published.sha256}, so it was removed"):
-        known_files.fetched(published)
-    part = published.path.with_name("model_v3.bin.part")
-    assert not part.exists() and not published.path.exists()
+def test_what_cannot_be_fetched_says_so(file_server, glotlid_file, monkeypatch):
+    url = next(iter(file_server.files))
+    content = file_server.files[url]
+    file_server.files[url] = content[:-1] + b"!"
+    with pytest.raises(FetchError, match=f"another SHA-256 than {glotlid_file.sha256}, so it was removed"):
+        known_files.fetched(glotlid_file)
+    part = glotlid_file.path.with_name("model_v3.bin.part")
+    assert not part.exists() and not glotlid_file.path.exists()
     part.write_bytes(content + b"longer")
     with pytest.raises(FetchError, match="416"):
-        known_files.fetched(published)
-    server.files.clear()
+        known_files.fetched(glotlid_file)
+    file_server.files.clear()
     with pytest.raises(FetchError, match=r"404.*or put the file there by hand, as .*model_v3\.bin"):
-        known_files.fetched(published)
+        known_files.fetched(glotlid_file)
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     with pytest.raises(FetchError, match=r"127\.0\.0\.1:9/cis-lmu.*run again where there is a network"):
         score("offtarget:identifier=glotlid", [GERMAN], [], pair="en-de")
@@ -394,7 +326,7 @@ def test_the_papers_ratios_are_asked_as_the_papers_asked(name):
         assert all(each == asked for each in ratios)
 
 
-def test_a_signature_needs_no_model(published, server, monkeypatch):
+def test_a_signature_needs_no_model(glotlid_file, file_server, monkeypatch):
     monkeypatch.setattr(identify, "_load", lambda path: pytest.fail(f"{path} was loaded"))
     build = f"version:fasttext-predict-{version('fasttext-predict')}"
     published_as = {"identifier": "fasttext", "model": "lid.176.bin", "languages": "all", "empty": "asked"}
@@ -402,9 +334,9 @@ def test_a_signature_needs_no_model(published, server, monkeypatch):
         f"OTR|id:fasttext|{build}|model:lid.176.bin(7e69ec5451bc)|langs:all|empty:asked|into:any|bs:1000|seed:12345"
     )
     glotlid = offtarget.signature("en-de", identifier="glotlid", languages="en+de", into="english", bootstrap=0)
-    digest = published.sha256[:12]
+    digest = glotlid_file.sha256[:12]
     assert glotlid == f"OTR|id:glotlid|{build}|model:model_v3.bin({digest})|langs:de+en|empty:off-target|into:english"
-    assert server.asked == []
+    assert file_server.asked == []
     monkeypatch.undo()
     assert (
         offtarget.signature("en-fr", languages="en+fr+de")
@@ -412,10 +344,10 @@ def test_a_signature_needs_no_model(published, server, monkeypatch):
     )
 
 
-def test_a_configuration_is_checked_without_a_model(published, server, monkeypatch):
+def test_a_configuration_is_checked_without_a_model(glotlid_file, file_server, monkeypatch):
     monkeypatch.setattr(identify, "_load", lambda path: pytest.fail(f"{path} was loaded"))
     plan = configured("offtarget:identifier=glotlid,languages=all,empty=asked", "offtarget:identifier=glotlid")
     assert len(plan.requisites("simulmask")) == 2
-    assert server.asked == []
+    assert file_server.asked == []
     with pytest.raises(ConfigError, match=r"metrics\.1.*no file 'x.bin'"):
         configured("bleu", "offtarget:identifier=glotlid,model=x.bin")

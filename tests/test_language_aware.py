@@ -18,7 +18,7 @@ from dragoman.instructions import PAIR, asked, parts
 from dragoman.methods import IGNORE, Example, ParallelText, consistency, language_aware, paired, sft
 from dragoman.training import batches, loop, losses
 from dragoman.training.losses import Forward
-from test_training import PROMPT, same, spec
+from support.trainings import PROMPT, same, spec
 
 IWSLT = ["en-it", "it-en", "en-nl", "nl-en", "en-ro", "ro-en"]
 LENGTHS = {"en": "see", "it": "vedi un po' di gatti", "nl": "zie de kat", "ro": "vezi"}

@@ -14,7 +14,7 @@ from transformers import tokenization_utils_tokenizers as library
 
 from dragoman import models, prompts
 from dragoman.decoding.vocabulary import texts, with_newline
-from test_priors import TOKENIZERS
+from support.priors import TOKENIZERS
 
 SENTENCES = ["The cat sleeps.", " a\n\nb  c\t", "<turn>le chat</turn> <bos>", "猫 é 🙂", ""]
 

@@ -427,7 +427,7 @@ ROWS = [
 ]
 
 
-@over(ROWS)
+@over(ROWS, least=33)
 def test_refused(bad, tmp_path):
     refuse(bad, tmp_path)
 

@@ -16,7 +16,7 @@ from dragoman.metrics.log_units import source_type
 from dragoman.metrics.scoring import score_hypotheses
 from dragoman.metrics.timing import timing
 from refusals import Bad, over, refuse
-from test_claims import config
+from support.claimed import config
 
 HOUSE = {
     "index": 0,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,7 @@ from dragoman import corpora
 from dragoman.config import FilePair, FilesCorpus, FileSet, InstructionsCorpus
 from dragoman.corpora import CorpusError
 from dragoman.text import TextError
-
-Sides = list[tuple[str, str]]
+from support.files import Sides, lay
 
 
 def prepared(path: Path, split: str = "train", **more: Any) -> tuple[Sides, dict[str, Any], list[dict[str, Any]]]:
@@ -27,11 +25,6 @@ def prepared(path: Path, split: str = "train", **more: Any) -> tuple[Sides, dict
     table = corpora.load(out, split)
     listed = [json.loads(line) for line in (out / "dropped.jsonl").read_text(encoding="utf-8").splitlines()]
     return list(zip(table["source"].to_pylist(), table["target"].to_pylist(), strict=True)), counts, listed
-
-
-def lay(path: Path, content: str) -> Path:
-    path.write_bytes(gzip.compress(content.encode()) if path.suffix == ".gz" else content.encode())
-    return path
 
 
 def between(row: str) -> str:

@@ -11,14 +11,9 @@ import pytest
 from dragoman import grammar, metrics, text
 from dragoman.languages import identify
 from dragoman.metrics import MetricError, offtarget, score
+from support.spoken import ENGLISH, FRENCH, GERMAN, ITALIAN
 
 SCRIPTS = Path(identify.__file__).parents[2]
-ENGLISH, FRENCH, GERMAN, ITALIAN = (
-    "The dog sleeps in the garden.",
-    "Le chien dort dans le jardin.",
-    "Der Hund schläft im Garten.",
-    "Il cane dorme nel giardino.",
-)
 ANSWERS = [GERMAN, ENGLISH, FRENCH, "  ", ITALIAN, GERMAN, GERMAN, ENGLISH]
 FOUR = "languages=en+fr+de+it"
 

@@ -23,9 +23,9 @@ from dragoman.models import attention
 from dragoman.models.attention import mirroring
 from dragoman.pages import examples as page_examples
 from dragoman.training import batches, loop, losses
-from test_claims import config
-from test_mirror import ARCHITECTURES, CLOSE, END, FAR, POLICIES, build, elementwise, sentences
-from test_training import PROMPT, SENTENCES, spec
+from support.claimed import config
+from support.mirrors import ARCHITECTURES, CLOSE, END, FAR, POLICIES, build, elementwise, sentences
+from support.trainings import PROMPT, SENTENCES, spec
 
 SOURCES = [" ".join(["the", *["red"] * (5 * i % 7), f"cat number {i} sleeps here"]) for i in range(12)]
 PAIRS = {

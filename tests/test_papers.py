@@ -16,7 +16,7 @@ from dragoman.reporting import gather, markup, tables
 from dragoman.reporting.arrange import lay_out
 from dragoman.results import published as numbers
 from dragoman.yamlfile import read_yaml
-from test_workflow import planned, snakemake
+from support.workflow import planned, snakemake
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SIMULMASK = REPOSITORY / "config" / "papers" / "simulmask.yaml"

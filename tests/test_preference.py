@@ -16,7 +16,7 @@ from dragoman.methods import IGNORE, ParallelText, preference, sft
 from dragoman.methods.paired import Answers
 from dragoman.training import batches, loop, losses
 from dragoman.training.losses import Forward
-from test_training import PROMPT, spec
+from support.trainings import PROMPT, spec
 
 WORDS = {"en": "see the cat", "fr": "vois le chat noir", "de": "sieh die Katze", "it": "vedi il gatto che dorme"}
 PAIRS = ["en-fr", "fr-en", "en-de", "de-en", "en-it", "it-en"]

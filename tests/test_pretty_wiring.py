@@ -28,7 +28,7 @@ from dragoman.reporting import figure_kinds, prior_tokens, relative
 from dragoman.reporting.table_files import tables_of
 from dragoman.results.records import Record
 from dragoman.storage import building, canonical, read_jsonl
-from test_priors import TOKENIZERS, save
+from support.priors import TOKENIZERS, save
 
 EXPERIMENT = """\
 corpora:

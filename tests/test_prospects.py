@@ -13,8 +13,8 @@ from dragoman.configfile import load_config
 from dragoman.metrics.comet import COMET
 from dragoman.plan import Plan
 from dragoman.results import comparable, prospects, published
-from test_verdicts import FALCON, IWSLT, fourth
-from test_verdicts import plan as small
+from support.verdicts import FALCON, IWSLT, fourth
+from support.verdicts import plan as small
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PLANS = [Plan(load_config(path)) for path in sorted((REPOSITORY / "config" / "papers").glob("*.yaml"))]

@@ -444,7 +444,7 @@ ROWS = [
 ]
 
 
-@over(ROWS)
+@over(ROWS, least=43)
 def test_refused(bad: Bad, tmp_path: Path) -> None:
     refuse(bad, tmp_path)
 

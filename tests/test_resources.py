@@ -21,9 +21,8 @@ from dragoman.metrics import neural
 from dragoman.plan import Plan, resources
 from dragoman.plan.estimates import UNFINISHED, Forecast, forecast, jobs
 from dragoman.storage import write_json
-from test_slurm import CONFIG, given
-from test_training import spec
-from test_workflow import planned, snakemake
+from support.trainings import spec
+from support.workflow import CONFIG, given, planned, snakemake
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 TABLE = resources.load()

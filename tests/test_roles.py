@@ -25,7 +25,7 @@ from dragoman.results.records import Record
 from dragoman.storage import canonical
 from dragoman.yamlfile import read_yaml
 from refusals import Bad, over, refuse
-from test_claims import World, claim, config
+from support.claimed import World, claim, config
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 NAMES = {"good": "mask", "bad": "plain", "offline": "whole"}

@@ -11,7 +11,7 @@ from datasets import Dataset, DatasetDict, Features, Translation, Value
 
 from dragoman.config import FilePair, FilesCorpus, FileSet
 from refusals import Bad, over, refuse
-from test_corpora import PREPARE, corpus_config, rows
+from support.files import PREPARE, corpus_config, rows
 
 SAID = [('He said "no', "Il a dit « non »"), ("a\u2028b\u0085c", "d\u2029e"), ("the  end", "fin, l'été")]
 

@@ -239,7 +239,7 @@ ROWS = [
 ]
 
 
-@over(ROWS)
+@over(ROWS, least=41)
 def test_refused(bad, tmp_path):
     refuse(bad, tmp_path)
 

@@ -20,7 +20,7 @@ import pytest
 
 from dragoman.storage import read_manifest
 from refusals import Bad, lay, refuse
-from test_corpora import corpus_config
+from support.files import corpus_config
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SOURCES = sorted((REPOSITORY / "scripts").rglob("*.py"))

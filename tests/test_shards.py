@@ -15,7 +15,7 @@ from dragoman.configfile import load_config
 from dragoman.plan import Plan
 from dragoman.plan.estimates import jobs
 from dragoman.storage import read_jsonl
-from test_workflow import planned, snakemake
+from support.workflow import planned, snakemake
 
 SYSTEMS = {
     "copy": "{name: copy}",

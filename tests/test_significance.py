@@ -5,21 +5,11 @@ import pytest
 
 from dragoman.metrics import MetricError, score, significance, sums
 from dragoman.metrics.significance import Statistics, randomisation, statistics
+from support.resampling import bootstrap_p, texts
 
 
 def means(values):
     return Statistics(sums.table_of(values), sums.of_sums("mean", sums.mean))
-
-
-WORDS = ["a", "bee", "Sea", "D", "eels", "."]
-
-
-def texts(seed=7, sentences=60):
-    random = np.random.default_rng(seed)
-    references = [" ".join(random.choice(WORDS, 9)) for _ in range(sentences)]
-    good = [" ".join(random.permutation(line.split())) if i % 4 == 0 else line for i, line in enumerate(references)]
-    bad = [" ".join(random.permutation(line.split())) if i % 3 == 0 else line for i, line in enumerate(references)]
-    return good, bad, references
 
 
 def sacrebleu_test(kind, spec, good, bad, references):
@@ -30,13 +20,6 @@ def sacrebleu_test(kind, spec, good, bad, references):
     _, found = PairedTest([("bad", bad), ("good", good)], {"m": metric}, [references], test_type=kind)()
     (_, results), *_ = [(name, r) for name, r in found.items() if name != "System"]
     return results[1].score - results[0].score, results[1].p_value
-
-
-def bootstrap_p(system, against):
-    """As sacrebleu, that is Moses: how far the size of the difference strays from its own mean."""
-    sizes = np.abs(significance.resampled(system[0]) - significance.resampled(against[0]))
-    observed = abs(system[0].value - against[0].value)
-    return (int(np.sum(sizes - sizes.mean() > observed)) + 1) / (len(sizes) + 1)
 
 
 @pytest.mark.parametrize("spec", ["bleu", "chrf", "chrf:word_order=2"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from dragoman import grammar, models
+from dragoman import models
 from dragoman.config import ConversationDecoder, ScratchModel, SimultaneousDecoder, Training
 from dragoman.configfile import prompts
 from dragoman.decoding import Context, Item, conversation, simultaneous, streaming
@@ -27,13 +26,10 @@ from dragoman.policies.wait_k import WaitK
 from dragoman.prompts import encode, joined
 from dragoman.training import loop
 from small_models import small
+from support.simultaneous import ENGLISH, FRENCH, ITEMS, PROMPT, translate, without_cost
 
-MEANT = list(grammar.meanings(1, "train", 200))
-ENGLISH, FRENCH = ([grammar.realise(meaning, code).text for meaning in MEANT] for code in ("en", "fr"))
-ITEMS = [Item(i, *pair) for i, pair in enumerate(zip(ENGLISH, FRENCH, strict=True))]
 ODD = [Item(i, line, "") for i, line in enumerate(["The  cat\u00a0sleeps. ", "\u202fone", "a\tb \u200b c\u2028d"], 200)]
 """Sources with white space of other kinds than single blanks."""
-PROMPT = prompts()["short"]
 
 
 @pytest.fixture(scope="module")
@@ -62,20 +58,6 @@ def falcon(tokenizer: PreTrainedTokenizerBase, tmp_path_factory: pytest.TempPath
 @pytest.fixture(scope="module")
 def llama(tokenizer: PreTrainedTokenizerBase, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build("llama", tokenizer, tmp_path_factory.mktemp("llama"))
-
-
-def translate(module: object, folder: Path, items: Sequence[Item], **options: object) -> list[list[dict[str, object]]]:
-    name = {simultaneous: "simultaneous", streaming: "streaming"}[module]
-    settings = SimultaneousDecoder(**{"name": name, "k": [1, 3, 5, 7], "max_word_tokens": 3, "max_lag": 2} | options)
-    decoder = module.Decoder(Context(folder, "en-fr", PROMPT), settings)
-    found: dict[int, list[dict[str, object]]] = {}
-    for batch in decoder.batches(items):
-        found |= dict(zip(batch, decoder.decode([items[i] for i in batch]), strict=True))
-    return [found[i] for i in range(len(items))]
-
-
-def without_cost(rows: list[list[dict[str, object]]]) -> list[list[dict[str, object]]]:
-    return [[{key: value for key, value in row.items() if key != "gflops"} for row in each] for each in rows]
 
 
 # ------------------------------------------------------------------------------------------------- batch and stream

@@ -16,33 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from conftest import save_model
-from test_workflow import contents, snakemake
+from support.workflow import ALONE, CONFIG, PROFILE, SCRIPT, contents, given, snakemake
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-SCRIPT = REPOSITORY / "tests" / "slurm.sh"
-PROFILE = REPOSITORY / "workflow" / "profiles" / "slurm"
-CONFIG = """
-corpora:
-  demo: {provider: demo, train: 60, test: 8}
-models:
-  tiny: {source: local, path: tiny, parameters: 20000}
-experiments:
-  e:
-    title: Small enough for a test
-    model: tiny
-    prompt: simulmask
-    train: {corpus: demo, pairs: [en-fr]}
-    test: {corpus: demo, pairs: [en-fr]}
-    tunings:
-      sft: {method: sft, training: {steps: 2000, batch_size: 4, log_every: 20, checkpoint_every: 2000}}
-    systems:
-      copy: {decoder: {name: copy}}
-      tuned: {tuning: sft, decoder: {name: offline, max_new_tokens: 8}}
-"""
-
-# no accounting here, so that only squeue knows how a job ended; and all on one machine, so nothing is late
-ALONE = ["--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "5", "--latency-wait", "5"]
 
 
 @pytest.fixture(scope="module")
@@ -61,13 +37,6 @@ def slurm() -> Iterator[None]:
     assert started.returncode == 0, started.stderr
     yield
     subprocess.run([SCRIPT, "stop"], check=True)
-
-
-def given(folder: Path) -> Path:
-    """A working directory with the model that CONFIG names."""
-    save_model(folder / "tiny")
-    (folder / "config.yaml").write_text(CONFIG, encoding="utf-8")
-    return folder
 
 
 def waiting(what: str, found: Callable[[], str | None], process: subprocess.Popen[bytes], seconds: float = 600) -> str:

@@ -13,8 +13,8 @@ from dragoman.configfile import ConfigError, parse
 from dragoman.metrics import MetricError, bleu, score, significance, ter
 from dragoman.plan import Plan
 from dragoman.text import objects
-from test_claims import config
-from test_significance import bootstrap_p, texts
+from support.claimed import config
+from support.resampling import bootstrap_p, texts
 
 SPBLEU = "bleu:tokenize=flores101"
 

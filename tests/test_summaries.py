@@ -12,7 +12,7 @@ import pytest
 from dragoman import languages
 from dragoman.languages.identify import identifier
 from dragoman.metrics import MetricError, lase, neural, rouge, score
-from test_neural import FAKE
+from support.scorers import FAKE
 
 # ------------------------------------------------------------------------------------------------------------- ROUGE
 

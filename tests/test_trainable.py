@@ -18,9 +18,9 @@ from dragoman.prompts import encode, joined
 from dragoman.training import batches, loop, losses
 from dragoman.training.trainable import merged, with_adapter
 from small_models import described
-from test_config import GOOD
-from test_mirror import ARCHITECTURES
-from test_training import PROMPT, SENTENCES, TEXT, parameters, same, spec
+from support.configs import GOOD
+from support.mirrors import ARCHITECTURES
+from support.trainings import PROMPT, SENTENCES, TEXT, parameters, same, spec
 
 READING = {"policies": [{"name": "wait-k", "k": 2}]}
 KINDS = [

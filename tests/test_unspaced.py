@@ -30,8 +30,8 @@ from dragoman.metrics.scoring import score_hypotheses
 from dragoman.plan import Plan
 from dragoman.results import comparison
 from dragoman.storage import read_jsonl
-from test_config import GOOD
-from test_training import spec
+from support.configs import GOOD
+from support.trainings import spec
 
 PROMPT = prompts()["short"]
 ROWS = [row for _, row in text.table(REPOSITORY / "config" / "examples" / "four-scripts.train.tsv")]

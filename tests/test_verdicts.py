@@ -1,48 +1,19 @@
 import re
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import pytest
 import yaml
 
-from dragoman.configfile import ConfigError, parse
+from dragoman.configfile import ConfigError
 from dragoman.plan import DecodeRun, Plan
 from dragoman.reporting import page
 from dragoman.results import comparable, published, verdicts
 from dragoman.results.records import Record
 from dragoman.results.verdicts import judge
+from support.verdicts import FALCON, IWSLT, fourth, plan
 
 KNOWN = comparable.load()
 BLEU = "BLEU|nrefs:1|bs:1000|seed:12345|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0"
-
-
-def plan(model=None, corpus=None, paper="simulmask", variant=None, **test):
-    demo = {"provider": "demo", "train": 10, "test": 5}
-    scratch = {
-        "source": "scratch",
-        "architecture": "falcon-alibi",
-        "text": {"corpus": "demo", "languages": ["en", "nl"], "count": 10},
-    }
-    experiment = {
-        "title": "t",
-        "paper": paper,
-        "model": "m",
-        "prompt": "short",
-        "test": {"corpus": "c", "pairs": ["en-nl"]} | test,
-        "systems": {"sm-norec-mod": {"decoder": {"name": "simultaneous", "k": [1, 5]}, "variant": variant}},
-        "metrics": ["bleu", "laal"],
-    }
-    whole = {"corpora": {"demo": demo, "c": corpus or demo}, "models": {"m": model or scratch}}
-    return Plan(parse(whole | {"experiments": {"e": experiment}}))
-
-
-FALCON = {"source": "hub", "id": "tiiuae/falcon-rw-1b", "revision": "main"}
-IWSLT = {
-    "provider": "hub",
-    "dataset": "IWSLT/iwslt2017",
-    "revision": "refs/convert/parquet",
-    "files": {"test": "test/*.parquet"},
-    "pairs": ["en-nl"],
-}
 
 
 def record(value=29.5, **change):
@@ -306,26 +277,6 @@ def test_both_files_of_the_papers_identifier_count(said, lacking):
 
 
 # ---------------------------------------------------------------------------------------------------- a fourth paper
-
-
-def fourth(folder):
-    """A paper that the library never heard of: a table of numbers, and lines of data."""
-    rows = [
-        ("newton", "v1", "Table 9", "new-1b", "reader", "score", "", "en-nl", "k=5", "tags", "70", "0", "table", "2"),
-        ("newton", "v1", "Table 9", "new-1b", "reader", "score", "", "en-nl", "k=1", "tags", "60", "0", "table", "2"),
-        ("newton", "v1", "Table 9", "new-1b", "reader", "score", "", "mean", "k=5", "tags", "70", "0", "table", "2"),
-    ]
-    header = [field.name for field in fields(published.Published)]
-    lines = [header, *([*row, "its spread", "", "", "p. 9"] for row in rows)]
-    (folder / "newton.tsv").write_text("".join("\t".join(line) + "\n" for line in lines))
-    data = {
-        "papers": {"newton": {"title": "Newton", "tests": [{"table": "Table 9", "set": "apples"}]}},
-        "models": {"new-1b": ["newton/new-1b"]},
-        "test_sets": {"apples": {"title": "Apples 2030", "hub": ["newton/apples"]}},
-        "metrics": {"tags": {"highest": 100, "times": 100, "signature": ["tags", ["of:token", "of:word"]]}},
-    }
-    (folder / "comparison.yaml").write_text(yaml.safe_dump(data))
-    return folder
 
 
 def test_a_fourth_paper_needs_no_change_of_the_library(tmp_path):

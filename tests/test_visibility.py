@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 import torch
@@ -18,6 +16,7 @@ from dragoman.models import visibility
 from dragoman.models.visibility import Words, fill, vectors
 from dragoman.policies.wait_k import WaitK
 from dragoman.policies.wait_k_stride import WaitKStride
+from support.mirrors import alibi_bias, dense, span
 
 PROMPT = Prompt(
     segments=[
@@ -34,36 +33,6 @@ PROMPT = Prompt(
 def sized(sizes: list[int]) -> Words:
     """Words of so many tokens each."""
     return Words(np.repeat(np.arange(len(sizes)) + 1, sizes), np.array([sum(sizes)]), np.array([len(sizes)]))
-
-
-def span(visible: Any) -> tuple[Any, Any]:
-    """First source token, and first token after the source, of each sequence.
-
-    Args:
-        visible: integers [..., length], numpy or torch; padded with 0 on any side.
-
-    Returns:
-        Two arrays [...]; equal where there is no source.
-    """
-    start = (visible > 0).argmax(-1) if isinstance(visible, np.ndarray) else (visible > 0).int().argmax(-1)
-    return start, start + (visible.max(-1) if isinstance(visible, np.ndarray) else visible.amax(-1))
-
-
-def _places(visible: Any) -> Any:
-    """0, 1, ..., length - 1, in the library of `visible` [length]."""
-    return (visible >= 0).cumsum(0) - 1
-
-
-def dense(visible: Any) -> Any:
-    """The mask of one sequence as booleans [length, length], True where row i sees column j."""
-    i = _places(visible)
-    return visibility.sees(i[:, None], i[None, :], visible[:, None], *span(visible))
-
-
-def alibi_bias(visible: Any, slopes: Any) -> Any:
-    """Modified ALiBi [heads, length, length] of one sequence, for slopes [heads], before any 1/sqrt(d)."""
-    places = visibility.position(_places(visible)[None, :], visible[:, None], *span(visible))
-    return slopes[:, None, None] * places
 
 
 # --------------------------------------------------------------------------------------------------- worked example

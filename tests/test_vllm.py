@@ -21,8 +21,8 @@ from dragoman import models
 from dragoman.config import GoldPrior, OfflineDecoder, PrefilledDecoder, SftPrior
 from dragoman.configfile import ConfigError, parse
 from dragoman.decoding import Context, Item, offline, prefilled
-from test_claims import config
-from test_priors import BARE, TOKENIZERS, save
+from support.claimed import config
+from support.priors import BARE, TOKENIZERS, save
 
 ITEMS = [Item(n, source, target) for n, (source, target) in enumerate([("the cat", "le chat"), ("a cat sleeps", "猫")])]
 

@@ -3,12 +3,10 @@ test_watch_page.py."""
 
 from __future__ import annotations
 
-import http.client
 import json
 import re
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,9 +14,7 @@ from typing import Any
 import pytest
 
 import stream
-from conftest import save_model
 from dragoman import models
-from dragoman.config import Config
 from dragoman.decoding import live
 from dragoman.decoding.watch import KEPT, LONGEST, Desk, Request, laal
 from dragoman.decoding.watch_server import LARGEST, Server
@@ -26,98 +22,8 @@ from dragoman.languages.units import WORDS, of_pair, units
 from dragoman.plan import Plan
 from dragoman.reporting import watch_page
 from dragoman.reporting.examples import visible
-from dragoman.storage import building, write_manifest
-
-SOURCES = {
-    "en-fr": "The old man buys a red car today.",
-    "zh-ja": "我爱 Go 猫。",
-    "ar-en": "الرجل العجوز يشتري سيارة",
-}
-CONFIG = Path("c.yaml")
-WHERE = {"seed": 1, "setting": "", "pause": 0}
-PLAIN = WHERE | {"experiment": "sweep", "system": "plain", "pair": "en-fr", "text": SOURCES["en-fr"]}
-
-
-def watched_plan(results: Path) -> Plan:
-    """Systems with a model, which is small and untrained, and systems whose models are not made."""
-    common = {"model": "tiny", "prompt": "short", "metrics": ["bleu"]}
-    limits = {"max_lag": 2, "max_word_tokens": 4, "recompute": True}
-    swept = {"axis": "k", "key": "options.policies.0.k", "values": {1: 5, 3: 7}}
-    options = {"policies": [{"name": "wait-k", "k": 1}], "positions": "plain"}
-    mask = {"method": "simulmask", "training": {"steps": 2, "batch_size": 4}, "options": options, "sweep": swept}
-    sweep = common | {
-        "title": "Word by word",
-        "train": {"corpus": "demo", "pairs": ["en-fr"]},
-        "test": {"corpus": "demo", "pairs": ["en-fr", "en-de"]},
-        "tunings": {"mask": mask},
-        "systems": {
-            "plain": {"decoder": {"name": "simultaneous", "k": [1, 3], **limits}},
-            "sure": {
-                "label": "until sure",
-                "decoder": {"name": "streaming", "policy": {"name": "confidence", "threshold": 0.5}, **limits},
-            },
-            "mask": {"tuning": "mask", "decoder": {"name": "simultaneous", "k": [1, 3]}},
-            "offline": {},
-            "old": {"decoder": {"name": "simultaneous", "k": [1], "legacy": True}},
-        },
-    }
-    far = common | {
-        "title": "Other scripts",
-        "test": {"corpus": "far", "pairs": ["zh-ja", "ar-en"]},
-        "systems": {"plain": {"decoder": {"name": "simultaneous", "k": [2], **limits}}},
-    }
-    text = {"corpus": "demo", "languages": ["en", "fr"], "count": 9}
-    files = {pair: {"test": {"source": "a", "target": "b"}} for pair in ("zh-ja", "ar-en")}
-    config = {
-        "corpora": {"demo": {"provider": "demo", "train": 10, "test": 4}, "far": {"provider": "files", "pairs": files}},
-        "models": {"tiny": {"source": "scratch", "architecture": "llama", "text": text}},
-        "experiments": {"sweep": sweep, "far": far},
-    }
-    plan = Plan(Config.model_validate(config))
-    plan.results = results
-    with building(plan.model("tiny").folder, {}) as folder:
-        save_model(folder, sharpness=10, texts=list(SOURCES.values()))
-    return plan
-
-
-@pytest.fixture(scope="module")
-def plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
-    return watched_plan(tmp_path_factory.mktemp("watch") / "results")
-
-
-@pytest.fixture(scope="module")
-def server(plan: Plan) -> Iterator[Server]:
-    with Server(Desk(plan, CONFIG), 0) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
-
-
-def ask(server: Server, body: Any = None, path: str = "/translate", **headers: str | None) -> tuple[int, str]:
-    """Status and text of an answer; a header that is None is left out."""
-    connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=60)
-    data = None if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
-    given = {"Host": f"localhost:{server.server_port}"}
-    given |= {} if data is None else {"Content-Type": "application/json", "Content-Length": str(len(data))}
-    given |= {name.replace("_", "-"): value for name, value in headers.items()}
-    connection.putrequest("GET" if data is None else "POST", path, skip_host=True)
-    for name, value in given.items():
-        if value is not None:
-            connection.putheader(name, value)
-    connection.endheaders(data)
-    answer = connection.getresponse()
-    text = answer.read().decode()
-    connection.close()
-    return answer.status, text
-
-
-def events_of(server: Server, **change: Any) -> list[dict[str, Any]]:
-    status, text = ask(server, PLAIN | change)
-    assert status == 200, text
-    return [json.loads(line) for line in text.splitlines()]
-
+from dragoman.storage import write_manifest
+from support.watching import CONFIG, PLAIN, SOURCES, ask, events_of, wait_for, watched_plan
 
 # -- events -----------------------------------------------------------------------------------------------------------
 
@@ -134,11 +40,11 @@ def events_of(server: Server, **change: Any) -> list[dict[str, Any]]:
     ],
 )
 def test_events_are_what_the_terminal_shows(
-    plan: Plan, server: Server, experiment: str, system: str, pair: str, setting: str
+    watched: Plan, watch_server: Server, experiment: str, system: str, pair: str, setting: str
 ) -> None:
     source = SOURCES.get(pair, SOURCES["en-fr"])
-    found = events_of(server, experiment=experiment, system=system, pair=pair, setting=setting, text=source)
-    interpreter = live.interpreter(plan, live.chosen(plan, experiment, system, pair, 1, setting), CONFIG)
+    found = events_of(watch_server, experiment=experiment, system=system, pair=pair, setting=setting, text=source)
+    interpreter = live.interpreter(watched, live.chosen(watched, experiment, system, pair, 1, setting), CONFIG)
     rows, written = [], []
     for unit in units(source, of_pair(pair).source):  # as scripts/stream.py feeds it
         rows += [(word, len(interpreter.source)) for word in interpreter.read(unit)]
@@ -179,13 +85,13 @@ def test_latency_by_hand() -> None:
     assert laal([], 3, WORDS) is None
 
 
-def test_text_cannot_rearrange_the_page(server: Server) -> None:
-    begun = next(event for event in events_of(server, text="a\u202eb \x07 c") if "source" in event)
+def test_text_cannot_rearrange_the_page(watch_server: Server) -> None:
+    begun = next(event for event in events_of(watch_server, text="a\u202eb \x07 c") if "source" in event)
     assert begun["source"] == ["a⟨U+202E⟩b", "␇", "c"]
 
 
-def test_a_translation_without_a_word_has_no_latency(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
-    desk = Desk(plan, CONFIG)
+def test_a_translation_without_a_word_has_no_latency(watched: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = Desk(watched, CONFIG)
     monkeypatch.setattr("dragoman.decoding.streaming.Stream.outgrown", "the model has too few positions")
     *_, last = desk.translate(Request(**PLAIN))
     assert last == {"end": {"laal": None, "signature": None, "ended": False, "note": "the model has too few positions"}}
@@ -194,8 +100,8 @@ def test_a_translation_without_a_word_has_no_latency(plan: Plan, monkeypatch: py
 # -- systems ----------------------------------------------------------------------------------------------------------
 
 
-def test_every_system_that_decodes_word_by_word_is_offered(plan: Plan, server: Server) -> None:
-    status, text = ask(server, path="/systems")
+def test_every_system_that_decodes_word_by_word_is_offered(watched: Plan, watch_server: Server) -> None:
+    status, text = ask(watch_server, path="/systems")
     rows = json.loads(text)
     assert status == 200
     found = {(row["experiment"], row["system"], row["pair"], row["setting"]): row for row in rows}
@@ -205,7 +111,7 @@ def test_every_system_that_decodes_word_by_word_is_offered(plan: Plan, server: S
     row = found["sweep", "sure", "en-de", "threshold=0.5"]
     assert (row["title"], row["label"], row["languages"]) == ("Word by word", "until sure", "English to German")
     for (experiment, system, pair, setting), row in found.items():
-        point = live.chosen(plan, experiment, system, pair, row["seed"], setting)
+        point = live.chosen(watched, experiment, system, pair, row["seed"], setting)
         assert (point.system, point.policy.setting) == (system, setting)
         manifest = point.run.model.manifest
         assert bool(row["missing"]) != manifest.is_file()
@@ -213,8 +119,8 @@ def test_every_system_that_decodes_word_by_word_is_offered(plan: Plan, server: S
     assert "/mask,k=3/" in found["sweep", "mask", "en-fr", "k=3"]["missing"]
 
 
-def test_the_default_configuration_needs_no_option(plan: Plan) -> None:
-    run = plan.decode_run("sweep", "mask,k=3", "en-fr", 1)
+def test_the_default_configuration_needs_no_option(watched: Plan) -> None:
+    run = watched.decode_run("sweep", "mask,k=3", "en-fr", 1)
     assert "--configfile" not in live.missing(run, Path("config/config.yaml"))
     assert live.missing(run, Path("my folder/c.yaml")).endswith("--configfile 'my folder/c.yaml'")
 
@@ -222,12 +128,12 @@ def test_the_default_configuration_needs_no_option(plan: Plan) -> None:
 # -- the server -------------------------------------------------------------------------------------------------------
 
 
-def test_the_page_runs_one_script_and_loads_nothing(server: Server) -> None:
-    status, text = ask(server, path="/")
+def test_the_page_runs_one_script_and_loads_nothing(watch_server: Server) -> None:
+    status, text = ask(watch_server, path="/")
     assert status == 200 and text == watch_page.render()
     assert "script-src 'sha256-" in watch_page.SECURITY and text.count("<script>") == 1
     assert not re.search(r"""(src|href)=["'](?!data:)|@import|url\(""", text)
-    assert server.server_address[0] == "127.0.0.1"
+    assert watch_server.server_address[0] == "127.0.0.1"
 
 
 REFUSED = {
@@ -269,60 +175,54 @@ REFUSED = {
 
 @pytest.mark.parametrize(("body", "headers", "status", "message"), REFUSED.values(), ids=REFUSED)
 def test_a_request_is_refused(
-    server: Server, body: Any, headers: dict[str, str | None], status: int, message: str
+    watch_server: Server, body: Any, headers: dict[str, str | None], status: int, message: str
 ) -> None:
-    found, text = ask(server, body, **headers)
+    found, text = ask(watch_server, body, **headers)
     assert (found, [*json.loads(text)]) == (status, ["error"])
     assert message in json.loads(text)["error"]
-    assert not server.desk.busy.locked()
+    assert not watch_server.desk.busy.locked()
 
 
-def test_other_sites_read_no_systems_and_other_paths_are_none(server: Server) -> None:
-    assert ask(server, path="/systems", Origin="https://evil.example")[0] == 403
-    assert ask(server, path="/", Host="evil.example")[0] == 403
-    assert ask(server, path="/", Sec_Fetch_Site="cross-site")[0] == 200  # a link to the page
-    assert [ask(server, path=path)[0] for path in ("/translate", "/c.yaml", "/../c.yaml")] == [404] * 3
-    assert ask(server, PLAIN, path="/systems")[0] == 404
+def test_other_sites_read_no_systems_and_other_paths_are_none(watch_server: Server) -> None:
+    assert ask(watch_server, path="/systems", Origin="https://evil.example")[0] == 403
+    assert ask(watch_server, path="/", Host="evil.example")[0] == 403
+    assert ask(watch_server, path="/", Sec_Fetch_Site="cross-site")[0] == 200  # a link to the page
+    assert [ask(watch_server, path=path)[0] for path in ("/translate", "/c.yaml", "/../c.yaml")] == [404] * 3
+    assert ask(watch_server, PLAIN, path="/systems")[0] == 404
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "LOCALHOST:80", "localhost:9000"])
-def test_a_reader_comes_by_any_port(server: Server, host: str) -> None:
-    assert ask(server, path="/systems", Host=host, Origin=f"http://{host}", Sec_Fetch_Site="same-origin")[0] == 200
+def test_a_reader_comes_by_any_port(watch_server: Server, host: str) -> None:
+    assert (
+        ask(watch_server, path="/systems", Host=host, Origin=f"http://{host}", Sec_Fetch_Site="same-origin")[0] == 200
+    )
 
 
-def test_an_error_in_the_middle_is_the_last_event(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_in_the_middle_is_the_last_event(watch_server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = iter([""] * 3)
     monkeypatch.setattr("dragoman.decoding.streaming.Stream.outgrown", property(lambda self: next(calls)))
-    found = events_of(server)
+    found = events_of(watch_server)
     assert "source" in found[0] and [*found[-1]] == ["error"]
-    assert not server.desk.busy.locked()
+    assert not watch_server.desk.busy.locked()
 
 
-def open_translation(server: Server, **change: Any) -> socket.socket:
+def open_translation(watch_server: Server, **change: Any) -> socket.socket:
     """A connection over which a translation has been asked for."""
     body = json.dumps(PLAIN | change).encode()
     head = (
         f"POST /translate HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
     )
-    found = socket.create_connection(("127.0.0.1", server.server_port), timeout=60)
+    found = socket.create_connection(("127.0.0.1", watch_server.server_port), timeout=60)
     found.sendall(f"{head}\r\n\r\n".encode() + body)
     return found
 
 
-def wait_for(condition: Any) -> None:
-    """Wait until a condition holds; the test fails by its own time limit if it never does."""
-    end = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.01)
-
-
-def test_a_closed_tab_ends_its_translation(server: Server) -> None:
-    tab = open_translation(server, pause=1, text="a " * LONGEST)  # would take minutes
-    wait_for(server.desk.busy.locked)
+def test_a_closed_tab_ends_its_translation(watch_server: Server) -> None:
+    tab = open_translation(watch_server, pause=1, text="a " * LONGEST)  # would take minutes
+    wait_for(watch_server.desk.busy.locked)
     tab.close()
-    wait_for(lambda: not server.desk.busy.locked())
-    assert "end" in events_of(server)[-1]
+    wait_for(lambda: not watch_server.desk.busy.locked())
+    assert "end" in events_of(watch_server)[-1]
 
 
 def lines_of(tab: socket.socket) -> Iterator[dict[str, Any]]:
@@ -334,9 +234,9 @@ def lines_of(tab: socket.socket) -> Iterator[dict[str, Any]]:
         yield json.loads(line)
 
 
-def test_one_translation_at_a_time(server: Server) -> None:
-    with server.desk.busy:
-        tab = open_translation(server)
+def test_one_translation_at_a_time(watch_server: Server) -> None:
+    with watch_server.desk.busy:
+        tab = open_translation(watch_server)
         events = lines_of(tab)
         assert next(events) == {"waiting": True}
     rest = [*events]
@@ -344,10 +244,10 @@ def test_one_translation_at_a_time(server: Server) -> None:
     tab.close()
 
 
-def test_a_closed_tab_gives_up_its_place(server: Server) -> None:
-    with server.desk.busy:
+def test_a_closed_tab_gives_up_its_place(watch_server: Server) -> None:
+    with watch_server.desk.busy:
         others = set(threading.enumerate())  # connections of other tests may still be open
-        tab = open_translation(server)
+        tab = open_translation(watch_server)
         events = lines_of(tab)
         assert next(events) == {"waiting": True}
         answering = [each for each in threading.enumerate() if "process_request" in each.name and each not in others]
@@ -358,10 +258,10 @@ def test_a_closed_tab_gives_up_its_place(server: Server) -> None:
 
 
 def test_a_model_is_read_once_until_it_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    plan, read = watched_plan(tmp_path / "results"), []
+    watched, read = watched_plan(tmp_path / "results"), []
     load = models.load
     monkeypatch.setattr(models, "load", lambda folder: read.append(folder) or load(folder))
-    desk = Desk(plan, CONFIG)
+    desk = Desk(watched, CONFIG)
 
     def loads(**change: Any) -> bool:
         *_, last = events = [*desk.translate(Request(**PLAIN | change))]
@@ -371,30 +271,32 @@ def test_a_model_is_read_once_until_it_changes(tmp_path: Path, monkeypatch: pyte
     assert [loads(), loads(setting="k=3"), loads(system="sure"), loads(pair="en-de")] == [True, False, False, False]
     assert len(read) == 1
     for number in range(KEPT):  # as if it was made again, with other facts
-        write_manifest(plan.model("tiny").folder, {"again": number})
+        write_manifest(watched.model("tiny").folder, {"again": number})
         assert [loads(), loads()] == [True, False]
     assert len(desk.models) == KEPT
 
 
-def test_nothing_is_written(plan: Plan, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_written(
+    watched: Plan, watch_server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
 
     def files() -> dict[Path, int]:
-        return {path: path.stat().st_mtime_ns for root in (plan.results, tmp_path) for path in root.rglob("*")}
+        return {path: path.stat().st_mtime_ns for root in (watched.results, tmp_path) for path in root.rglob("*")}
 
     before = files()
-    ask(server, path="/")
-    ask(server, path="/systems")
-    assert "end" in events_of(server)[-1]
+    ask(watch_server, path="/")
+    ask(watch_server, path="/systems")
+    assert "end" in events_of(watch_server)[-1]
     assert files() == before
 
 
 @pytest.mark.parametrize(
     ("port", "message"), [(None, "is in use; choose another --port"), (70000, "between 0 and 65535")]
 )
-def test_a_port_that_cannot_be_used(server: Server, plan: Plan, port: int | None, message: str) -> None:
+def test_a_port_that_cannot_be_used(watch_server: Server, watched: Plan, port: int | None, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        Server(Desk(plan, CONFIG), server.server_port if port is None else port)
+        Server(Desk(watched, CONFIG), watch_server.server_port if port is None else port)
 
 
 @pytest.mark.parametrize(

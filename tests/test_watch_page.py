@@ -1,4 +1,4 @@
-"""The page on which a translation can be watched, in a browser. Its server and model are those of test_watch.py."""
+"""The page on which a translation can be watched, in a browser. test_watch.py has the same server."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from browser import LOCAL, grave, watch
 from dragoman.decoding.watch import LONGEST
 from dragoman.decoding.watch_server import Server
 from dragoman.plan import Plan
-from test_watch import SOURCES, events_of, plan, server, wait_for  # noqa: F401  (fixtures)
+from support.watching import SOURCES, events_of, wait_for
 
 PHONE = 390
 
@@ -23,7 +23,7 @@ def complaints() -> list[str]:
 
 
 @pytest.fixture
-def opened(chromium: Any, server: Server, complaints: list[str]) -> Iterator[Callable[..., Any]]:  # noqa: F811
+def opened(chromium: Any, watch_server: Server, complaints: list[str]) -> Iterator[Callable[..., Any]]:
     """Open the page; afterwards, nothing may have gone wrong in it."""
     contexts = []
 
@@ -31,8 +31,8 @@ def opened(chromium: Any, server: Server, complaints: list[str]) -> Iterator[Cal
         context = chromium.new_context(**{"viewport": {"width": 1280, "height": 900}} | options)
         contexts.append(context)
         tab = context.new_page()
-        watch(tab, complaints, (*LOCAL, server.address))
-        tab.goto(server.address)
+        watch(tab, complaints, (*LOCAL, watch_server.address))
+        tab.goto(watch_server.address)
         tab.wait_for_selector("#translate:not([disabled])")
         return tab
 
@@ -51,11 +51,11 @@ def translate(tab: Any, text: str, **choices: str) -> None:
     tab.wait_for_selector("#stop", state="hidden")
 
 
-def test_words_are_shown_as_they_were_written(opened: Callable[..., Any], server: Server) -> None:  # noqa: F811
+def test_words_are_shown_as_they_were_written(opened: Callable[..., Any], watch_server: Server) -> None:
     tab, text = opened(), SOURCES["en-fr"]
     for setting in ("k=1", "k=3"):
         translate(tab, text, system="sweep/plain", pair="en-fr", setting=setting)
-        found = events_of(server, setting=setting)
+        found = events_of(watch_server, setting=setting)
         words = [event for event in found if "word" in event]
         end = found[-1]["end"]
         assert tab.locator("#source").inner_text() == text
@@ -73,12 +73,12 @@ def test_words_are_shown_as_they_were_written(opened: Callable[..., Any], server
     assert [tab.locator(f"#{side}").get_attribute("lang") for side in ("source", "target")] == ["en", "fr"]
 
 
-def test_systems_without_a_model_cannot_be_chosen(opened: Callable[..., Any], plan: Plan) -> None:  # noqa: F811
+def test_systems_without_a_model_cannot_be_chosen(opened: Callable[..., Any], watched: Plan) -> None:
     tab = opened()
     mask = tab.locator("#system option", has_text="mask")
     assert mask.is_disabled() and mask.inner_text() == "mask, no model yet"
     tab.get_by_text("2 models are not made yet").click()
-    models = [f"{plan.results}/tunings/sweep/mask,k={k}/all/seed-1/manifest.json" for k in (1, 3)]
+    models = [f"{watched.results}/tunings/sweep/mask,k={k}/all/seed-1/manifest.json" for k in (1, 3)]
     commands = [f"snakemake --cores all {model} --configfile c.yaml" for model in models]
     assert tab.locator("#unmade code").all_inner_texts() == commands
     assert tab.locator("#unmade dt").all_inner_texts() == ["sweep: mask, k=1", "sweep: mask, k=3"]
@@ -105,7 +105,7 @@ def test_other_scripts(opened: Callable[..., Any]) -> None:
     assert "When each character was written" in tab.locator("#result").inner_text()
 
 
-def test_a_translation_by_keyboard_is_stopped(opened: Callable[..., Any], server: Server) -> None:  # noqa: F811
+def test_a_translation_by_keyboard_is_stopped(opened: Callable[..., Any], watch_server: Server) -> None:
     tab = opened()
     tab.locator("#pause").select_option("1")
     tab.get_by_label("Source sentence").focus()
@@ -116,18 +116,18 @@ def test_a_translation_by_keyboard_is_stopped(opened: Callable[..., Any], server
     tab.get_by_role("button", name="Stop").press("Enter")
     tab.get_by_text("Stopped.").wait_for()
     assert tab.evaluate("document.activeElement.id") == "translate"
-    wait_for(lambda: not server.desk.busy.locked())
+    wait_for(lambda: not watch_server.desk.busy.locked())
 
 
-def test_a_closed_tab_ends_its_translation(opened: Callable[..., Any], server: Server) -> None:  # noqa: F811
+def test_a_closed_tab_ends_its_translation(opened: Callable[..., Any], watch_server: Server) -> None:
     tab = opened()
     tab.locator("#pause").select_option("1")
     tab.get_by_label("Source sentence").fill("a " * LONGEST)
     tab.get_by_role("button", name="Translate").click()
     tab.wait_for_selector("#source .read")
-    assert server.desk.busy.locked()
+    assert watch_server.desk.busy.locked()
     tab.close()
-    wait_for(lambda: not server.desk.busy.locked())
+    wait_for(lambda: not watch_server.desk.busy.locked())
 
 
 def test_errors_are_shown(opened: Callable[..., Any], complaints: list[str]) -> None:

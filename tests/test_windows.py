@@ -34,8 +34,8 @@ from dragoman.plan import Plan
 from dragoman.policies.wait_k import WaitK
 from dragoman.training import batches
 from small_models import WINDOWED, small, with_pictures
-from test_config import GOOD
-from test_mirror import (
+from support.configs import GOOD
+from support.mirrors import (
     CLOSE,
     FAR,
     POLICIES,
@@ -48,7 +48,7 @@ from test_mirror import (
     streamed,
     two_caches,
 )
-from test_simultaneous import ITEMS, PROMPT, translate, without_cost
+from support.simultaneous import ITEMS, PROMPT, translate, without_cost
 
 WINDOW = 12
 LENGTHS = [Item(i, " ".join(["the"] * n), "le chat") for i, n in enumerate((4, 12, 40))]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -21,12 +20,12 @@ from dragoman.metrics import instances
 from dragoman.plan import Plan
 from dragoman.results import records
 from dragoman.results.judging import OUTCOMES, metric
-from dragoman.storage import read_jsonl, read_manifest, sha256
+from dragoman.storage import read_jsonl, read_manifest
 from hub_server import Hub
-from test_training import spec
+from support.trainings import spec
+from support.workflow import SMOKE, contents, planned, snakemake
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-SMOKE = (REPOSITORY / "config" / "smoke.yaml").read_text(encoding="utf-8")
 PLAN = Plan(load_config(REPOSITORY / "config" / "smoke.yaml"))
 EVERYTHING = {
     "prepare": sum(text.corpus == "demo" for text in PLAN.texts_used),
@@ -35,39 +34,6 @@ EVERYTHING = {
     "decode": len(PLAN.decode_runs),
     "score": len(PLAN.decode_runs),
 }
-
-
-def snakemake(
-    folder: Path,
-    *arguments: str,
-    config: str = SMOKE,
-    repository: Path = REPOSITORY,
-    variables: Mapping[str, str] | None = None,
-) -> subprocess.CompletedProcess[str]:
-    """Run the workflow of a checkout in `folder`, with `config` as its configuration file."""
-    path = folder / "config.yaml"
-    path.write_text(config, encoding="utf-8")
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(repository / "Snakefile")]
-    command += ["--configfile", str(path)]
-    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "OMP_NUM_THREADS": "1"}
-    environment |= variables or {}
-    return subprocess.run([*command, *arguments], cwd=folder, capture_output=True, text=True, env=environment)
-
-
-def planned(done: subprocess.CompletedProcess[str]) -> dict[str, int]:
-    """Jobs per rule that a dry run announces."""
-    text = done.stdout + done.stderr
-    return {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", text, flags=re.MULTILINE)}
-
-
-APART = ("logs/", "benchmarks/", "timings/", "tensorboard/", "tables/training-cost.", "report/", ".config/")
-"""Where the clock leaves its mark, and dry runs of other configurations theirs."""
-
-
-def contents(results: Path) -> dict[str, str]:
-    """The hash of every result, by name."""
-    names = [path.relative_to(results).as_posix() for path in sorted(results.rglob("*")) if path.is_file()]
-    return {name: sha256(results / name) for name in names if not name.startswith(APART)}
 
 
 Run = tuple[Path, "Future[subprocess.CompletedProcess[str]]"]
