@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from conftest import REPOSITORY
-from dragoman import corpora, imports, languages
+from dragoman import corpora, imports, languages, syntax
 from dragoman.checks import problems_of
 from dragoman.config import OfflineDecoder
 from dragoman.configfile import load_config, parse
@@ -112,6 +115,111 @@ def test_version_of_a_library_counts_where_it_is_imported(monkeypatch: pytest.Mo
     assert changed("torch") == [False, True, False]
     assert changed("pyarrow") == [False, True, True]
     assert changed("ruff") == [False, False, False]
+
+
+# ------------------------------------------------------------------------- what is kept between processes about a file
+
+
+def another_process() -> None:
+    """Forget what is not in a file."""
+    syntax.keep()
+    syntax.found.cache_clear()
+    syntax._kept.cache_clear()
+
+
+@pytest.fixture
+def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A module in a folder of scripts, about which nothing is known; what is found is kept in `tmp_path`."""
+    monkeypatch.setattr(syntax, "SCRIPTS", tmp_path)
+    monkeypatch.setattr(syntax, "KEPT", tmp_path / "__pycache__" / "kept.json")
+    monkeypatch.setattr(syntax, "_new", {})
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    another_process()
+    path = tmp_path / "module.py"
+    path.write_text(SOURCE, encoding="utf-8")
+    yield path
+    syntax._new.clear()
+    another_process()
+
+
+@pytest.fixture
+def parsed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the files that are parsed."""
+    names: list[str] = []
+    real = syntax.read
+
+    def read(path: Path) -> syntax.Found:
+        names.append(path.name)
+        return real(path)
+
+    monkeypatch.setattr(syntax, "read", read)
+    return names
+
+
+def test_a_file_is_parsed_once(module: Path, parsed: list[str]) -> None:
+    first = syntax.found(module)
+    assert first.imports == ["math"]
+    another_process()
+    assert syntax.found(module) == first
+    other = module.with_name("other.py")
+    other.write_text("import os\n", encoding="utf-8")
+    syntax.found(other)
+    another_process()
+    assert [syntax.found(path).imports for path in (module, other)] == [["math"], ["os"]]
+    assert parsed == ["module.py", "other.py"]
+
+
+def test_a_file_that_changed_is_parsed_again(module: Path, parsed: list[str]) -> None:
+    """Of the same size and time, even."""
+    first, times = syntax.found(module), module.stat()
+    another_process()
+    module.write_text(SOURCE.replace("size: int = 3", "size: int = 4"), encoding="utf-8")
+    os.utime(module, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert module.stat().st_size == times.st_size
+    assert syntax.found(module).code != first.code
+    assert parsed == ["module.py"] * 2
+
+
+DAMAGES: dict[str, Callable[[Path], object]] = {
+    "removed": lambda path: path.unlink(),
+    "cut off": lambda path: path.write_text('{"by": "'),
+    "no object": lambda path: path.write_text("[]"),
+    "another version's": lambda path: path.write_text('{"by": "old"}'),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_what_another_version_kept_or_left_damaged_is_not_used(
+    damage: Callable[[Path], object], module: Path, parsed: list[str]
+) -> None:
+    first = syntax.found(module)
+    another_process()
+    damage(syntax.KEPT)
+    for _ in range(2):  # written again, and then used
+        assert syntax.found(module) == first
+        another_process()
+    assert parsed == ["module.py"] * 2
+
+
+@pytest.mark.parametrize("kept", [True, False], ids=["without bytecode", "a folder that cannot be written"])
+def test_nothing_is_kept_where_python_keeps_nothing(
+    kept: bool, module: Path, parsed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if kept:
+        monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    else:
+        syntax.KEPT.parent.write_text("no folder")
+    for _ in range(2):
+        syntax.found(module)
+        another_process()
+    assert not syntax.KEPT.exists()
+    assert parsed == ["module.py"] * 2
+
+
+def test_what_is_kept_about_this_checkout_is_right() -> None:
+    files = sorted((REPOSITORY / "scripts").rglob("*.py"))
+    assert len(files) > 150
+    assert [syntax.found(path) for path in files] == [syntax.read(path) for path in files]
 
 
 PLANS = [Plan(load_config(REPOSITORY / "config" / name)) for name in ("config.yaml", "smoke.yaml")]
