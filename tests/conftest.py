@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -62,7 +63,10 @@ def environment(name: str, program: str) -> Path:
 
 
 def copy_checkout(folder: Path) -> None:
-    """Copy all files that git knows or would take in, wherever the checkout lies and whoever owns it."""
+    """Copy all files that git knows or would take in, wherever the checkout lies and whoever owns it.
+
+    Bytecode comes along, and fits, since files keep their times; compiling takes longer than many tests.
+    """
     listed = ["git", "-c", "safe.directory=*", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
     done = subprocess.run(listed, cwd=REPOSITORY, capture_output=True, text=True)
     if done.returncode:
@@ -70,8 +74,15 @@ def copy_checkout(folder: Path) -> None:
     for name in filter(None, done.stdout.split("\0")):
         if (REPOSITORY / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(REPOSITORY / name, folder / name)  # scripts stay executable
+            shutil.copy2(REPOSITORY / name, folder / name)  # scripts stay executable
             (folder / name).chmod((folder / name).stat().st_mode | stat.S_IWUSR)
+    kept = [path for name in ("scripts", "tests") for path in (REPOSITORY / name).rglob("__pycache__/*.*")]
+    for path in kept:
+        if path.suffix in (".pyc", ".json"):
+            copied = folder / path.relative_to(REPOSITORY)
+            copied.parent.mkdir(parents=True, exist_ok=True)
+            with contextlib.suppress(FileNotFoundError):  # replaced by another process meanwhile
+                shutil.copy2(path, copied)
 
 
 @pytest.fixture

@@ -71,7 +71,8 @@ def test_every_file_of_the_checkout_that_a_step_reads_counts(finished: Path, tmp
     readers: dict[str, set[str]] = {}
     for script, paths in seen(finished / "opened").items():
         for path in paths if script in scripts else ():
-            if path.is_relative_to(REPOSITORY) and path.suffix not in (".py", ".pyc") and path.is_file():
+            code = path.suffix == ".py" or path.parent.name == "__pycache__"
+            if path.is_relative_to(REPOSITORY) and not code and path.is_file():
                 name = path.relative_to(REPOSITORY)
                 if not name.parts[0].startswith(".venv"):  # packages; their versions are in `code`
                     readers.setdefault(name.as_posix(), set()).add(script)
