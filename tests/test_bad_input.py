@@ -70,8 +70,14 @@ LINES = [
         ]
     ),
     Bad("a number that is none", f"{TUNE} --seed one", ["invalid int value: 'one'"], code=2, lines=0),
-    Bad("a seed that is not planned", f"{TUNE} --seed 7", ["'first/sft/all seed 7'; did you mean 'first/sft/all seed 1'?"]),
-    Bad("a scope that is not planned", f"{TUNE} --scope en-fr", ["unknown run", "did you mean 'first/sft/all seed 1'?"]),
+    Bad(
+        "a seed that is not planned",
+        f"{TUNE} --seed 7",
+        ["'first/sft/all seed 7'; did you mean 'first/sft/all seed 1'?"],
+    ),
+    Bad(
+        "a scope that is not planned", f"{TUNE} --scope en-fr", ["unknown run", "did you mean 'first/sft/all seed 1'?"]
+    ),
     Bad("a pair that is not planned", DECODE.replace("en-fr", "en-de"), ["unknown run", "foundation/en-fr seed 1"]),
     Bad(
         "a model from a folder, to train",
