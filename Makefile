@@ -28,7 +28,7 @@ NEURAL ?= 1
 # The environment of envs/ that `make lock` is about.
 LOCK ?= main
 
-.PHONY: help env env-simuleval env-omnisteval env-neural demo smoke real test fuzz chaos lint audit format bench report compare clean lock
+.PHONY: help env env-simuleval env-omnisteval env-neural env-trl demo smoke real test fuzz chaos lint audit format bench report compare clean lock
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -58,6 +58,11 @@ env-omnisteval: $(VENV)-omnisteval/.ready ## make OmniSTEval's environment in .v
 
 $(VENV)-omnisteval/.ready: envs/omnisteval.txt envs/omnisteval.lock
 	$(call install,omnisteval)
+
+env-trl: $(VENV)-trl/.ready ## make TRL's environment in .venv-trl, for `bench.py trl`
+
+$(VENV)-trl/.ready: envs/trl.txt envs/trl.lock
+	$(call install,trl)
 
 env-neural: $(VENV)-neural/.ready ## make the environment of COMET and BLEURT in .venv-neural (1.3 GB)
 
@@ -112,7 +117,7 @@ clean: ## remove results and environments
 	rm -rf results $(VENV) $(VENV)-* .snakemake
 
 # The newest versions that fit together become the lock. torch without its local suffix, so that pip may take any build.
-lock: ## choose new versions for envs/main.lock (or LOCK=simuleval, omnisteval), and write the conda files from them
+lock: ## choose new versions for envs/main.lock (or LOCK=simuleval, omnisteval, trl), and write the conda files from them
 	rm -rf $(VENV)-lock && $(PYTHON) -m venv $(VENV)-lock
 	$(VENV)-lock/bin/python -m pip install --quiet -r envs/$(LOCK).txt
 	( head -n 1 envs/$(LOCK).lock; $(VENV)-lock/bin/python -m pip freeze | sed -E 's/^(torch==[^+]*).*/\1/' ) > $(VENV)-lock/lock

@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 
 from dragoman import command, models, registry
-from dragoman.benchmarks import decoding, divergence, scale, scoring, text, training, vocabulary, workflow
+from dragoman.benchmarks import decoding, divergence, scale, scoring, text, training, trl_training, vocabulary, workflow
 
 BENCHMARKS = {
     "corpora": text.corpora,
@@ -41,14 +42,20 @@ def main(argv: Sequence[str] | None = None) -> None:
         "benchmark",
         nargs="*",
         default=list(BENCHMARKS),
-        help=f"names of benchmarks (default: all except {', '.join(SCALE)}, which need a GPU)",
+        help=f"names of benchmarks (default: all except {', '.join(SCALE)}, which need a GPU, and trl, which needs "
+        "`make env-trl`)",
     )
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--checkpoint", type=Path, help="for `trl`: the model, a folder in Hugging Face format")
+    parser.add_argument("--text", type=Path, help="for `trl`: a TSV file of sentence pairs (default: embedded grammar)")
     parser.add_argument("--tiny", action="store_true", help="use small models in benchmarks that need a GPU")
     arguments = parser.parse_args(argv)
     known = BENCHMARKS | {name: partial(work, arguments.tiny) for name, work in SCALE.items()}
+    known["trl"] = partial(trl_training.compare, arguments.checkpoint, arguments.text, arguments.threads)
     if unknown := set(arguments.benchmark) - set(known):
         raise ValueError(registry.unknown("benchmark", unknown.pop(), known))
+    if "trl" in arguments.benchmark and arguments.checkpoint is None:
+        raise ValueError("trl needs --checkpoint, a model's folder, like results/real-smollm2-embedded/models/base")
     for name in arguments.benchmark:
         if name in SCALE and not arguments.tiny and models.device() == "cpu":
             raise ValueError(f"{name} needs a GPU, but this machine has none; use --tiny for small models")
