@@ -185,11 +185,73 @@ def test_a_model_that_differs_is_trained_apart(tmp_path: Path, old: str, new: st
     assert TuningRun(plan, "other", "ended", "all", 1) in plan.tuning_runs, "what it continues from differs"
 
 
-def test_a_model_without_positions_has_no_offline_decoding(tmp_path: Path) -> None:
+@pytest.mark.parametrize("positions", ["group", "none"])
+@pytest.mark.parametrize(
+    "decoder",
+    [
+        "{name: offline}",
+        "{name: offline, beam: 2}",
+        "{name: contrastive}",
+        "{name: gated, corpus: demo}",
+        "{name: steered, corpus: demo}",
+        "{name: prefilled, prior: {kind: gold}}",
+        "{name: conversation, chunk: [2]}",
+        "{name: simultaneous, k: [1]}",
+        "{name: streaming, k: [1], recompute: true}",
+        "{name: simultaneous, k: [1], positions: OTHER}",
+    ],
+)
+def test_positions_of_a_tuning_are_those_of_its_decoder(tmp_path: Path, decoder: str, positions: str) -> None:
+    """Decoders that read the whole source first have plain positions only."""
+    text = at_positions(positions, decoder.replace("OTHER", {"group": "none", "none": "group"}[positions]))
+    with pytest.raises(ConfigError, match=r"systems.two.decoder.(name|positions) = .*: the tuning has .*positions"):
+        loaded(tmp_path, text)
+    for name in ("streaming", "simultaneous"):
+        loaded(tmp_path, at_positions(positions, f"{{name: {name}, k: [1], positions: {positions}}}"))
+
+
+def at_positions(positions: str, decoder: str) -> str:
+    """The configuration with a tuning of a rotary model that has these positions, and its decoder."""
     old = "method: sft, start: first, training: {steps: 1}"
     assert old in GOOD
-    text = GOOD.replace(old, f"start: first, {NO_POSITIONS}")
-    with pytest.raises(ConfigError, match=r"two.decoder.name = 'offline': the tuning has no positions"):
+    text = GOOD.replace("options: {policies", "options: {positions: plain, policies").replace("falcon-alibi", "llama")
+    text = text.replace(old, f"start: first, {NO_POSITIONS}".replace("none", positions))
+    return text.replace("{tuning: second}", f"{{tuning: second, decoder: {decoder}}}")
+
+
+def test_modified_positions_are_plain_once_the_source_is_over(tmp_path: Path) -> None:
+    old = "method: sft, start: first, training: {steps: 1}"
+    loaded(tmp_path, GOOD.replace(old, f"start: first, {NO_POSITIONS}".replace("none", "modified")))
+
+
+def test_positions_that_are_swept(tmp_path: Path) -> None:
+    swept = at_positions("plain", "{name: offline}").replace("positions: plain}, training", "SWEPT}, training")
+    swept = swept.replace("SWEPT}, training: {steps: 1}", "positions: plain}, training: {steps: 1}, sweep: VALUES")
+    loaded(tmp_path, swept.replace("VALUES", "{axis: seen, key: options.visibility, values: [exact, official]}"))
+    with pytest.raises(ConfigError, match=r"two.decoder.name = 'offline': the tuning has `positions: group`, which"):
+        loaded(tmp_path, swept.replace("VALUES", "{axis: p, key: options.positions, values: [plain, group]}"))
+
+
+def test_twins_have_plain_positions(tmp_path: Path) -> None:
+    text = at_positions("group", "{name: simultaneous, k: [1], positions: group}")
+    prior = "other: {decoder: {name: prefilled, prior: {kind: sft, twin: second}}}"
+    with pytest.raises(ConfigError, match=r"prior.twin = 'second': the tuning has `positions: group`, but a twin"):
+        loaded(tmp_path, text.replace("    systems:\n", f"    systems:\n      {prior}\n"))
+    with pytest.raises(ConfigError, match=r"divergence.twin = 'second': the tuning has `positions: group`, but a twin"):
+        loaded(tmp_path, text.replace("    systems:\n", "    divergence: {twin: second}\n    systems:\n"))
+
+
+@pytest.mark.parametrize(("positions", "fine"), [("group", False), ("none", False), ("plain", True)])
+def test_a_foundation_model_has_plain_positions(tmp_path: Path, positions: str, fine: bool) -> None:
+    """On ALiBi, `group` is the same as `plain`."""
+    text = at_positions("plain", "{name: offline}")
+    system = f"untuned: {{decoder: {{name: simultaneous, k: [1], positions: {positions}}}}}"
+    text = text.replace("    systems:\n", f"    systems:\n      {system}\n")
+    if fine:
         loaded(tmp_path, text)
-    decoder = "{tuning: second, decoder: {name: streaming, k: [1], positions: none}}"
-    loaded(tmp_path, text.replace("{tuning: second}", decoder))
+        return
+    with pytest.raises(ConfigError, match=r"untuned.decoder.positions = .*trained with plain positions; remove this"):
+        loaded(tmp_path, text)
+    alibi = text.replace("architecture: llama", "architecture: falcon-alibi")
+    if positions == "group":
+        loaded(tmp_path, alibi)

@@ -9,7 +9,7 @@ from typing import Any
 
 from dragoman import metrics, registry
 from dragoman.checks.names import into_each, languages_in, named, pair_in, template_in
-from dragoman.checks.tunings import fits, problems_of_twin
+from dragoman.checks.tunings import UNLIKE_OTHERS, each_of, fits, has_alibi, problems_of_twin
 from dragoman.command import located
 from dragoman.config import (
     Config,
@@ -51,6 +51,8 @@ def problems_of(
     if system.shots is not None:
         yield from _shots(config, (*at, "shots"), experiment, system.shots)
     yield from _decoder(at, experiment, system.decoder, system.tuning)
+    if system.tuning is None:
+        yield from _untuned(config, (*at, "decoder", "positions"), experiment, system.decoder)
     if isinstance(system.decoder, PrefilledDecoder):
         yield from _prior(config, (*at, "decoder", "prior"), experiment, name, system.decoder.prior)
     if isinstance(system.decoder, Guided):
@@ -77,7 +79,8 @@ def _decoder(at: KeyPath, experiment: Experiment, decoder: Any, tuning: str | No
         yield Problem((*at, "tuning"), f"the decoder {decoder.name!r} uses no model; remove the tuning", tuning)
     used = experiment.tunings.get(tuning or "")
     if used is not None and used.method in registry.REGISTRY["method"]:
-        yield from fits((*at, "decoder"), decoder, used)
+        found = (list(fits((*at, "decoder"), decoder, each)) for each in each_of(used))
+        yield from next(filter(None, found), [])  # of a sweep, the first value that does not fit
     elif isinstance(decoder, ConversationDecoder):
         yield Problem(
             (*at, "decoder", "name"), "needs a tuning with `method: converse`, which trains turns", decoder.name
@@ -100,6 +103,16 @@ def _decoder(at: KeyPath, experiment: Experiment, decoder: Any, tuning: str | No
             yield from named("pair", (*at, "decoder", "files"), pair, decoder.files)
         for pair, path in decoder.files.items():
             yield from _dictionary((*at, "decoder", "files", pair), path, pair)
+
+
+def _untuned(config: Config, at: KeyPath, experiment: Experiment, decoder: Any) -> Iterator[Problem]:
+    """Checks that a foundation model is decoded with the positions that it was trained with, where we train it."""
+    model, positions = config.models.get(experiment.model), getattr(decoder, "positions", "plain")
+    if model is None or model.source != "scratch" or positions not in UNLIKE_OTHERS:
+        return
+    if positions == "none" or not has_alibi(model):
+        text = "a foundation model is trained with plain positions; remove this key, or give the system a tuning with "
+        yield Problem(at, f"{text}`positions: {positions}`", positions)
 
 
 def _dictionary(at: KeyPath, path: str, pair: str) -> Iterator[Problem]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,10 @@ from dragoman.configfile import KeyPath, Problem, problems_in
 from dragoman.languages.units import of_pair
 from dragoman.methods import packs
 from dragoman.storage import read_json
+
+UNLIKE_OTHERS = ("group", "none")
+"""Positions of a tuning with which no decoder agrees that has plain ones. `modified` does: once the whole source has
+been read, no position is left out."""
 
 
 def problems_of(
@@ -208,6 +213,19 @@ def problems_of_twin(at: KeyPath, experiment: Experiment, name: str) -> Iterator
     tuning = experiment.tunings.get(name)
     if tuning is not None and tuning.sweep is not None:
         yield Problem(at, "this tuning is swept, but a twin must be one model; name a tuning without a sweep", name)
+    elif tuning is not None and (trained := tuning.options.get("positions")) in UNLIKE_OTHERS:
+        text = f"{_own_positions(trained)}, but a twin reads and writes with plain ones; name another tuning"
+        yield Problem(at, text, name)
+
+
+def each_of(tuning: Tuning) -> Iterator[Tuning]:
+    """The tuning, or what it is at each value of its sweep; values that it cannot have, which `_sweep` reports, are left
+    out."""
+    for value in tuning.sweep.values if tuning.sweep else ():
+        with suppress(KeyError, IndexError, TypeError, ValueError):  # a ValidationError is a ValueError
+            yield sweeps.at(tuning, value)
+    if tuning.sweep is None:
+        yield tuning
 
 
 def fits(at: KeyPath, decoder: Any, tuning: Tuning) -> Iterator[Problem]:
@@ -219,17 +237,20 @@ def fits(at: KeyPath, decoder: Any, tuning: Tuning) -> Iterator[Problem]:
         text += "with another decoder, since they are not trained on turns" if turns else "with `conversation`"
         yield Problem((*at, "name"), text, decoder.name)
     trained = tuning.options.get("positions", "plain")
-    if trained == "none" and not isinstance(decoder, SimultaneousDecoder):
-        text = (
-            "the tuning has no positions (`positions: none`), which only `simultaneous` and `streaming` can do without"
-        )
+    wanted = trained if trained in UNLIKE_OTHERS else "plain"
+    if not isinstance(decoder, SimultaneousDecoder):
+        if wanted != "plain" and decoder.USES_MODEL:
+            text = f"{_own_positions(wanted)}, which only `simultaneous` and `streaming` have, and this decoder has "
+            yield Problem((*at, "name"), f"{text}plain ones; decode with one of these, or train `plain`", decoder.name)
+        return
+    if decoder.positions != wanted:
+        differing = decoder.positions if wanted == "plain" else wanted
+        text = f"the tuning has positions {trained!r}; set `positions: {differing}` in both or in neither"
+        yield Problem((*at, "positions"), text, decoder.positions)
+    if given := tuning.options.get("origin", 0):
+        text = f"the tuning has `origin: {given}`, but simultaneous decoders support only 0; remove it there"
         yield Problem((*at, "name"), text, decoder.name)
-    if isinstance(decoder, SimultaneousDecoder):
-        wanted = trained if trained in ("group", "none") else "plain"
-        if decoder.positions != wanted:
-            differing = decoder.positions if wanted == "plain" else wanted
-            text = f"the tuning has positions {trained!r}; set `positions: {differing}` in both or in neither"
-            yield Problem((*at, "positions"), text, decoder.positions)
-        if given := tuning.options.get("origin", 0):
-            text = f"the tuning has `origin: {given}`, but simultaneous decoders support only 0; remove it there"
-            yield Problem((*at, "name"), text, decoder.name)
+
+
+def _own_positions(positions: str) -> str:
+    return "the tuning has " + ("no positions (`positions: none`)" if positions == "none" else "`positions: group`")
