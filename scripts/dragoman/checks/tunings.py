@@ -219,8 +219,7 @@ def problems_of_twin(at: KeyPath, experiment: Experiment, name: str) -> Iterator
 
 
 def each_of(tuning: Tuning) -> Iterator[Tuning]:
-    """The tuning, or what it is at each value of its sweep; values that it cannot have, which `_sweep` reports, are left
-    out."""
+    """The tuning, or what it is at each value of its sweep; values that `_sweep` refuses are left out."""
     for value in tuning.sweep.values if tuning.sweep else ():
         with suppress(KeyError, IndexError, TypeError, ValueError):  # a ValidationError is a ValueError
             yield sweeps.at(tuning, value)
