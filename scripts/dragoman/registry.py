@@ -45,6 +45,7 @@ REGISTRY: dict[str, dict[str, str]] = {
         "confidence": "dragoman.policies.confidence:Confidence",
         "alignatt": "dragoman.policies.alignatt:AlignAtt",
     },
+        "ralcp": "dragoman.policies.ralcp:RALCP",
     "decoder": {
         "offline": "dragoman.decoding.offline",
         "simultaneous": "dragoman.decoding.simultaneous",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Literal, Self, Union, get_args
 
 from pydantic import Field, NonNegativeFloat, PositiveInt, field_validator, model_validator
@@ -219,8 +220,9 @@ class SimultaneousDecoder(DecoderOptions):
 
     @property
     def predictions(self) -> int:
-        """A policy may have a token predicted several times."""
-        return sum(1 + policy.fewer for policy in self.policies)
+        """A policy may have a token predicted several times; candidates are reckoned at their greatest length, after
+        every token that is read."""
+        return sum(1 + policy.fewer + math.prod(policy.beams or (0,)) for policy in self.policies)
 
     def values_of(self, axis: str) -> list[Any] | None:
         """The policy's values on its axis; None for another axis."""

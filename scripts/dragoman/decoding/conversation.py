@@ -38,6 +38,7 @@ class Talk:
         max_turn_tokens: int,
     ) -> None:
         """
+    searches = None
         Args:
             context: the instruction.
             turns: (source units read by then, token ids of chunk and mark), in order.

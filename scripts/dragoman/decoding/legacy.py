@@ -32,6 +32,7 @@ class LegacySentence:
     """A row: one sentence under one k, as the published agent translates it."""
 
     starting = False
+    searches = None
 
     def __init__(
         self,

@@ -10,7 +10,9 @@ feed one token go first; the others wait until no such row is left, so that they
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import copy
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -18,6 +20,7 @@ from torch.nn import functional
 from transformers import Cache, PreTrainedModel
 
 from dragoman import models
+from dragoman.decoding.beams import Candidates, search
 from dragoman.decoding.prediction import LayerWeights, Prediction
 from dragoman.decoding.vocabulary import Vocabulary
 from dragoman.models import attention
@@ -37,6 +40,9 @@ class Row(Protocol):
     """Number of tokens of `response` with keys. The tokens after them are fed next, at least one until `done`."""
     starting: bool
     """Whether the next token has to begin a word, or end the sentence."""
+    searches: tuple[int, int] | None
+    """(number, most tokens) of the candidates that the row wants with the next prediction; all rows that want any want
+    as many."""
     done: bool
     note: str
     """Reason why the translation was cut short; empty if it was not."""
@@ -56,6 +62,14 @@ def outgrown(shown: int, response: int, positions: Positions, room: int | None) 
     """
     needed = max(shown, response) if positions == "group" else shown + response
     return "" if room is None or needed <= room else f"needs {needed} positions; the model has {room}"
+
+
+def longest(most: int, shown: int, response: int, positions: Positions, room: int | None) -> int:
+    """How many tokens a candidate may have, `most` at most: its last token needs no position. Arguments as of
+    `outgrown`, which they are not."""
+    if room is None:
+        return most
+    return min(most, 1 + room - (response if positions == "group" else shown + response))
 
 
 class Places(Cache):
@@ -92,6 +106,19 @@ class Places(Cache):
         if used > size:
             more = max(used - size, size // 2)
             self.tables = [[functional.pad(table, (0, 0, 0, more)) for table in pair] for pair in self.tables]
+
+    def branch(self, rows: torch.Tensor, beams: int) -> Places:
+        """A copy of some rows, each `beams` times in a row, to go on with in several ways."""
+        copied = copy.copy(self)
+        each = rows.repeat_interleave(beams)
+        copied.tables = [[table[each] for table in pair] for pair in self.tables]
+        copied.size = len(each)
+        return copied
+
+    def follow(self, parents: torch.Tensor, start: int) -> None:
+        """Each row goes on from what another one has, from place `start` on; before it, they have the same."""
+        for table in (table for pair in self.tables for table in pair):
+            table[:, :, start:] = table[parents, :, start:]
 
     def close_up(self, gaps: torch.Tensor, movers: torch.Tensor, size: int) -> None:
         """Copy the rows `movers` to the rows `gaps`, and keep only the first `size` rows."""
@@ -209,10 +236,36 @@ class Batch:
             starting.append(row.starting)
         numbers = torch.tensor(number, device=self.device)
         read = torch.tensor(shown, device=self.device)
+        rows = None if whole else torch.tensor(list(turn), device=self.device)
+        with LayerWeights.of(self.model, self.watched) as layer:
+            logits = self._fed(self.places, rows, torch.tensor(ids, device=self.device), numbers, read)
+        possible = self.vocabulary.possible(logits, starting)
+        found = self._searched({index: possible[at] for at, index in enumerate(indices) if index in chosen})
+        for at, (index, token) in enumerate(zip(indices, possible.argmax(-1).tolist(), strict=True)):
+            if index in chosen:
+                weights = None if layer is None else layer.weights[at, :, 1 : 1 + shown[at]]
+                yield index, token, Prediction(possible[at], weights, found.get(index))
+
+    def _fed(
+        self,
+        places: Places,
+        rows: torch.Tensor | None,
+        ids: torch.Tensor,
+        numbers: torch.Tensor,
+        read: torch.Tensor,
+    ) -> torch.Tensor:
+        """Logits [rows, vocabulary] after the last of the tokens that are fed.
+
+        Args:
+            places: keys and values of all rows.
+            rows: int64 [rows], those of `places` that feed; None: all.
+            ids: int64 [rows, tokens].
+            numbers: int64 [rows, tokens], the number of each token in its response; -1 for blanks.
+            read: int64 [rows], tokens of the context that they may look at.
+        """
         first = self.width + 1  # place 0 is for blanks, 1 to `width` for the context, the response begins here
         used = first + 1 + int(numbers.max())
-        rows = None if whole else torch.tensor(list(turn), device=self.device)
-        self.places.write(rows, torch.where(numbers < 0, 0, first + numbers), used)
+        places.write(rows, torch.where(numbers < 0, 0, first + numbers), used)
 
         # token n of the response sees its own place, those before it, and the context tokens that have been read; a
         # blank sees place 0, since the softmax of a query without any key is not a number
@@ -225,10 +278,34 @@ class Batch:
         key_place = torch.where(j < first, j - 1, read[:, None] + j - first)[:, None]
         view = View(seen, place.clamp(min=0), key_place.clamp(min=0), own_place)
         view = attention.unplaced(self.model, view, self.positions)
-        with LayerWeights.of(self.model, self.watched) as layer:
-            logits = attention.forward(self.model, torch.tensor(ids, device=self.device), view, self.places, keep=1)
-        possible = self.vocabulary.possible(logits[:, -1], starting)
-        for at, (index, token) in enumerate(zip(indices, possible.argmax(-1).tolist(), strict=True)):
-            if index in chosen:
-                weights = None if layer is None else layer.weights[at, :, 1 : 1 + shown[at]]
-                yield index, token, Prediction(possible[at], weights)
+        return attention.forward(self.model, ids, view, places, keep=1)[:, -1]
+
+    def _searched(self, possible: Mapping[int, torch.Tensor]) -> dict[int, Candidates]:
+        """The candidates of the rows that want some; all their beams are rows of one batch.
+
+        Args:
+            possible: logits [vocabulary] of the next token, of each row that may want candidates.
+        """
+        wanting = [index for index in possible if self.rows[index].searches is not None]
+        if not wanting:
+            return {}
+        beams, most = self.rows[wanting[0]].searches or (0, 0)
+        places = self.places.branch(torch.tensor(wanting, device=self.device), beams)
+        written = [len(self.rows[index].response) for index in wanting]
+        numbers = torch.tensor(written, device=self.device).repeat_interleave(beams)[:, None]
+        read = torch.tensor([self.rows[index].shown for index in wanting], device=self.device).repeat_interleave(beams)
+        lengths = [
+            longest(most, self.rows[index].shown, count, self.positions, self.room)
+            for index, count in zip(wanting, written, strict=True)
+        ]
+        last = numbers + torch.tensor(lengths, device=self.device).repeat_interleave(beams)[:, None] - 1
+        steps = itertools.count()
+
+        def step(parents: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
+            places.follow(parents, self.width + 1 + min(written))
+            # rows whose search is over stay where the model has positions
+            logits = self._fed(places, None, tokens[:, None], torch.minimum(numbers + next(steps), last), read)
+            return self.vocabulary.possible(logits, [False] * len(tokens))
+
+        first = torch.stack([possible[index] for index in wanting])
+        return dict(zip(wanting, search(first, step, beams, lengths, self.vocabulary.ends), strict=True))

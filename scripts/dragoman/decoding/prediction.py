@@ -1,4 +1,5 @@
-"""What a policy may ask about the pass that predicted the next token: probabilities, and the attention of one layer.
+"""What a policy may ask about the pass that predicted the next token: probabilities, the attention of one layer, and
+likely continuations.
 
 SDPA does not return attention weights. While `LayerWeights` is active, the weights of one layer are therefore computed
 a second time, from the queries and keys of its attention, for the last query alone.
@@ -16,6 +17,7 @@ from torch.overrides import TorchFunctionMode
 from transformers import PreTrainedModel
 
 from dragoman import models
+from dragoman.decoding.beams import Candidates
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,8 @@ class Prediction:
     """float32 [vocabulary], minus infinity for tokens that are not possible there."""
     weights: torch.Tensor | None = None
     """float32 [heads, context tokens that the response may look at], where a layer was watched."""
+    found: Candidates | None = None
+    """Continuations, where a search was asked for."""
 
     def distribution(self) -> torch.Tensor:
         """Probabilities float32 [vocabulary] of the next token; 0 for tokens that are not possible there."""
@@ -40,6 +44,16 @@ class Prediction:
         if self.weights is None:
             raise ValueError("a policy that uses attention must set its layer: `watched`")
         return self.weights
+
+    def candidates(self) -> list[list[int]]:
+        """Token ids of the most likely continuations, the best first.
+
+        Raises:
+            ValueError: the policy does not say how many there are.
+        """
+        if self.found is None:
+            raise ValueError("a policy that looks at candidates must say how many, and of how many tokens: `beams`")
+        return self.found.tokens
 
 
 def check_attention(model: PreTrainedModel) -> None:

@@ -46,8 +46,10 @@ class Sentence:
 
     @property
     def over(self) -> bool:
-        """Whether the whole source has been read."""
-        return self.read == len(self.ends) - 1
+        """Whether the whole source has been read, and is known to be over: a policy that plans what to write plans once
+        more after the last word, since word by word nobody knows that it is the last."""
+        plans = self.writer.policy.beams is not None
+        return self.read == len(self.ends) - 1 and not (plans and self.writer.want <= self.read)
 
     def _read(self) -> None:
         before = self.ends[self.read] if self.read else 0
@@ -59,11 +61,20 @@ class Sentence:
         """Whether the next token has to begin a word."""
         return self.writer.starting
 
+    @property
+    def searches(self) -> tuple[int, int] | None:
+        """Candidates that the policy wants with the next prediction."""
+        return self.writer.searches(self.over)
+
     def take(self, best: int, prediction: Prediction | None = None) -> None:
         """Write a token, read a word, predict again, or end, depending on the policy."""
         self.work.feed(len(self.response) - self.fed, self.shown + self.fed, predictions=1)
         if self.writer.policy.watched is not None:
             self.work.looks += self.shown + len(self.response)
+        if prediction is not None and prediction.found is not None and (searched := self.searches):
+            for number in range(prediction.found.passes):
+                for _ in range(searched[0]):
+                    self.work.feed(1, self.shown + len(self.response) + number, predictions=1)
         self.fed = len(self.response)
         action = self.writer.take(best, self.read, self.over, prediction)
         if action == "end":

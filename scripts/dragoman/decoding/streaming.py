@@ -14,6 +14,7 @@ the first word is written, the whole mark is fed again.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 
 import torch
@@ -22,7 +23,8 @@ from transformers import PreTrainedModel
 from dragoman import models
 from dragoman.config import SimultaneousDecoder
 from dragoman.decoding import Context, Item, Row, noted
-from dragoman.decoding.lockstep import outgrown
+from dragoman.decoding.beams import Candidates, search
+from dragoman.decoding.lockstep import longest, outgrown
 from dragoman.decoding.prediction import LayerWeights, Prediction
 from dragoman.decoding.vocabulary import Vocabulary
 from dragoman.decoding.writer import Writer
@@ -142,6 +144,36 @@ class Stream:
             self.weights = layer.weights[0][:, ~self.is_response][:, :shown]
         return logits
 
+    @torch.inference_mode()
+    def candidates(self, possible: torch.Tensor, vocabulary: Vocabulary, beams: int, most: int) -> Candidates:
+        """How the response may go on, after `logits`, given the whole source read so far: see `beams.search`.
+
+        Args:
+            possible: logits [vocabulary] of the next token, minus infinity for impossible ones.
+            vocabulary: of the tokenizer.
+            beams: number of candidates.
+            most: tokens of a candidate.
+        """
+        cache, before, device = attention.branch(self.cache, beams), len(self.number), self.model.device
+        new = torch.arange(len(self.response), len(self.response) + most, device=device)
+        side_by_side = torch.cat([self.number + self.is_response * self.shown, self.shown + new])
+        steps = itertools.count()
+
+        def step(parents: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
+            cache.reorder_cache(parents)
+            at = before + next(steps)
+            own = side_by_side[at].expand(beams, 1)
+            place = (self.origin + new[at - before]).expand(beams, 1) if self.positions == "group" else own
+            seen = torch.ones((beams, 1, at + 1), dtype=torch.bool, device=device)
+            view = View(seen, place, side_by_side[: at + 1].expand(beams, 1, -1), own)
+            view = attention.unplaced(self.model, view, self.positions)
+            logits = attention.forward(self.model, tokens[:, None], view, cache, keep=1)[:, -1]
+            return vocabulary.possible(logits, [False] * beams)
+
+        room = None if self.positions == "none" else models.positions(self.model.config)
+        length = longest(most, self.shown, len(self.response), self.positions, room)
+        return search(possible[None], step, beams, [length], vocabulary.ends)[0]
+
 
 class Interpreter:
     """Translates one sentence after the other, word by word (or character by character, depending on the source's
@@ -235,7 +267,9 @@ class Interpreter:
             before = len(self.writer.words)
             hidden = self.bounds[read] - self.bounds[self.writer.shown(read, over)]
             (possible,) = self.vocabulary.possible(self.stream.logits(hidden)[None], [self.writer.starting])
-            prediction = Prediction(possible, self.stream.weights)
+            wanted = self.writer.searches(over)
+            found = None if wanted is None else self.stream.candidates(possible, self.vocabulary, *wanted)
+            prediction = Prediction(possible, self.stream.weights, found)
             action = self.writer.take(int(possible.argmax()), read, over, prediction)
             if action == "write":
                 self.stream.write(self.writer.tokens[-1])

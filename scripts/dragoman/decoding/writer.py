@@ -11,6 +11,7 @@ that begin a word, as in training.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import Literal
 
 from transformers import PreTrainedTokenizerBase
@@ -71,6 +72,8 @@ class Writer:
         """Number of source words -> the likeliest token after `tokens`, given that many source words."""
         self._due = 0
         """Source words that the policy wanted when it last decided to read."""
+        self._planned: list[int] | None = None
+        """Tokens to write before source is read, as a policy with candidates has it; None where it has to be asked."""
 
     @property
     def want(self) -> int:
@@ -86,6 +89,10 @@ class Writer:
         """
         fewer = 0 if over else self.policy.fewer
         return next((count for count in range(max(1, read - fewer), read) if count not in self._predicted), read)
+
+    def searches(self, over: bool) -> tuple[int, int] | None:
+        """(number, most tokens) of the candidates that `take` needs next; None where it needs none."""
+        return None if over or self._planned is not None else self.policy.beams
 
     @property
     def starting(self) -> bool:
@@ -110,6 +117,11 @@ class Writer:
         self._predicted[shown] = best
         if shown < read:
             return "ask"
+        if self.searches(over):
+            assert prediction is not None
+            self._planned = self._until_the_end(self.policy.writes(self._state(read, (best,), prediction)))
+        if self._planned and not over:
+            best = self._planned[0]
         fewer = 0 if over else self.policy.fewer
         tokens = (best, *(self._predicted[count] for count in range(read - 1, max(0, read - fewer - 1), -1)))
         begins = all(token in self.vocabulary.ends or self.spelling.begins(self.word, token) for token in tokens)
@@ -120,22 +132,36 @@ class Writer:
                 return "end"
             if not begins:  # the next token has to begin a word, which excludes the predicted one
                 self._predicted.clear()
+                self._planned = None
                 return "read"
             if not over and self.want > read:
+                self._planned = None
                 return "read"
-        if not over and self.policy.adaptive():
-            assert prediction is not None
-            ends, seen = best in self.vocabulary.ends, self.source[:read]
-            if self.policy.reads(State(seen, self.words, self.word, tokens, ends, prediction, self.bounds)):
-                self._due = read + 1
-                return "read"
+        if not over and self.policy.adaptive() and self._reads(read, tokens, prediction):
+            self._due = read + self.policy.at_once
+            self._planned = None
+            return "read"
         if best in self.vocabulary.ends:
             self.ended = True
             return "end"
         self._predicted.clear()
+        self._planned = self._planned and self._planned[1:]
         self.word.append(best)
         self.tokens.append(best)
         return "write"
+
+    def _state(self, read: int, tokens: tuple[int, ...], prediction: Prediction) -> State:
+        ends = tokens[0] in self.vocabulary.ends
+        return State(self.source[:read], self.words, self.word, tokens, ends, prediction, self.bounds)
+
+    def _reads(self, read: int, tokens: tuple[int, ...], prediction: Prediction | None) -> bool:
+        assert prediction is not None
+        if self.policy.beams:
+            return not self._planned
+        return self.policy.reads(self._state(read, tokens, prediction))
+
+    def _until_the_end(self, tokens: Sequence[int]) -> list[int]:
+        return [*takewhile(lambda token: token not in self.vocabulary.ends, tokens)]
 
     def _lags(self, read: int) -> bool:
         return len(self.words) - read * LONG[self.unit] > self.max_lag

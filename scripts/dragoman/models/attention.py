@@ -252,6 +252,14 @@ def new_cache() -> Cache:
     return DynamicCache()
 
 
+def branch(cache: Cache, times: int) -> Cache:
+    """A copy of a cache, with every row several times in a row."""
+    copied = DynamicCache()
+    for number, layer in enumerate(cache.layers):
+        copied.update(layer.keys.repeat_interleave(times, 0), layer.values.repeat_interleave(times, 0), number)
+    return copied
+
+
 def crop(cache: Cache, tokens: int) -> None:
     """Remove the keys and values of the last `tokens` tokens from a cache."""
     if tokens:

@@ -1,15 +1,17 @@
 """Read/write policies: how much of the source is read before the next target token is written. One file each, one line
 in the registry.
 
-A policy is a class with typed options. It decides in one of two ways, or in both:
+A policy is a class with typed options. It decides in one of three ways, or by `needs` and one of the others:
 
     needs(t)       source units to read before target unit t is written, whatever the model predicts (wait-k)
     reads(state)   whether to read one more unit now that the model has predicted the next token (adaptive policies)
+    writes(state)  which tokens to write before reading on, from candidates of a beam search (adaptive policies)
 
-A policy that has no `reads` is known in advance: `schedule` gives g(1), ..., g(T + 1), under which methods train. An
-adaptive policy cannot be trained under. Units are words, or characters; see `units.py`.
+A policy that has neither `reads` nor `writes` is known in advance: `schedule` gives g(1), ..., g(T + 1), under which
+methods train. An adaptive policy cannot be trained under. Units are words, or characters; see `units.py`.
 
-Decoders ask for `reads` before every token that is written while the source is not over. Once the source is over, the
+Decoders ask for `reads` before every token that is written while the source is not over, and for `writes` whenever
+source has been read. Once the source is over, the
 policy is not asked and the model writes to the end. So every decoding ends, whatever a policy decides: reading is
 bounded by the source, and writing by the decoder's `max_lag` and `max_word_tokens`.
 
@@ -45,6 +47,9 @@ class Prediction(Protocol):
     def attention(self) -> torch.Tensor:
         """Weights float32 [heads, context tokens] with which the layer `Policy.watched` looks at instruction and source
         while it predicts the next token."""
+
+    def candidates(self) -> list[list[int]]:
+        """The most likely continuations, from a beam search as `Policy.beams` has it; the best first."""
 
 
 @dataclass(frozen=True)
@@ -95,8 +100,19 @@ class Policy(Strict):
         return 1 + 0 * t
 
     def reads(self, state: State) -> bool:
-        """Whether one more source unit is read before the predicted token is written; the model is then asked again."""
+        """Whether more source is read before the predicted token is written; the model is then asked again."""
         return False
+
+    beams: ClassVar[tuple[int, int] | None] = None
+    """(number, most tokens) of the candidates that are computed whenever source has been read, for `writes`."""
+
+    def writes(self, state: State) -> Sequence[int]:
+        """The tokens that are written before more source is read, where a policy has `beams`; it is then asked this in
+        place of `reads`, once whenever source has been read. What comes after an end of the sentence is not written."""
+        return ()
+
+    at_once: ClassVar[int] = 1
+    """Source units read when the policy decides to read."""
 
     fewer: ClassVar[int] = 0
     """With how many source units fewer the model is asked for the next token, too: 1 asks it twice for each token."""
@@ -119,7 +135,7 @@ class Policy(Strict):
     @classmethod
     def adaptive(cls) -> bool:
         """Whether it decides by the model's predictions, so that no schedule is known in advance."""
-        return cls.reads is not Policy.reads
+        return cls.reads is not Policy.reads or cls.writes is not Policy.writes
 
     @classmethod
     def decodes(cls) -> bool:
