@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from dragoman import models, registry
-from dragoman.config import Config, ConversationDecoder, Experiment, LocalModel, SimultaneousDecoder
+from dragoman.config import Config, Experiment, LocalModel, SimultaneousDecoder
 from dragoman.configfile import KeyPath, Problem
+from dragoman.decoding.options import Turns
 from dragoman.storage import read_json
 
 
@@ -23,7 +24,7 @@ def needed(experiment: Experiment) -> Iterator[tuple[KeyPath, Any]]:
         if tuning.training.packing is not None:
             yield ("tunings", name, "training", "packing"), tuning.training.packing
     for name, system in experiment.systems.items():
-        if isinstance(system.decoder, SimultaneousDecoder | ConversationDecoder):
+        if isinstance(system.decoder, SimultaneousDecoder | Turns):
             yield ("systems", name, "decoder", "name"), system.decoder.name
 
 

@@ -13,7 +13,6 @@ from dragoman.checks.tunings import UNLIKE_OTHERS, each_of, fits, has_alibi, pro
 from dragoman.command import located
 from dragoman.config import (
     Config,
-    ConversationDecoder,
     DictionaryDecoder,
     Experiment,
     FixedPrior,
@@ -29,6 +28,7 @@ from dragoman.config import (
     System,
 )
 from dragoman.configfile import ConfigError, KeyPath, Problem
+from dragoman.decoding.options import Turns
 from dragoman.instructions import questions
 from dragoman.languages import split_pair
 from dragoman.languages.dictionaries import read_dictionary
@@ -81,10 +81,11 @@ def _decoder(at: KeyPath, experiment: Experiment, decoder: Any, tuning: str | No
     if used is not None and used.method in registry.REGISTRY["method"]:
         found = (list(fits((*at, "decoder"), decoder, each)) for each in each_of(used))
         yield from next(filter(None, found), [])  # of a sweep, the first value that does not fit
-    elif isinstance(decoder, ConversationDecoder):
-        yield Problem(
-            (*at, "decoder", "name"), "needs a tuning with `method: converse`, which trains turns", decoder.name
-        )
+    elif isinstance(decoder, Turns):
+        known = {name: registry.module_of("method", name) for name in registry.names("method")}
+        methods = {getattr(module, "CONVERSES", None): name for name, module in known.items()}
+        text = f"needs a tuning with `method: {methods[decoder.name]}`, which trains turns"
+        yield Problem((*at, "decoder", "name"), text, decoder.name)
     if used is not None and (sweep := used.sweep) and (points := decoder.values_of(sweep.axis)):
         missing = [value for value in sweep.values if value not in map(str, points)]
         if missing:
@@ -200,7 +201,7 @@ def _prompts(
         obstacles = {
             "demonstrations (`shots`)": system.shots is not None,
             "the decoder's `legacy` mark": getattr(system.decoder, "legacy", False),
-            "the turns of `conversation`": isinstance(system.decoder, ConversationDecoder),
+            f"the turns of `{system.decoder.name}`": isinstance(system.decoder, Turns),
         }
         if system.decoder.USES_MODEL:
             model = config.models.get(experiment.model)

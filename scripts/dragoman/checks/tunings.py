@@ -15,7 +15,6 @@ from dragoman import registry
 from dragoman.checks.names import languages_in, named, pair_in, template_in
 from dragoman.config import (
     Config,
-    ConversationDecoder,
     Experiment,
     InstructionsCorpus,
     Model,
@@ -27,6 +26,7 @@ from dragoman.config import (
     sweeps,
 )
 from dragoman.configfile import KeyPath, Problem, problems_in
+from dragoman.decoding.options import Turns
 from dragoman.languages.units import of_pair
 from dragoman.methods import packs
 from dragoman.storage import read_json
@@ -82,7 +82,7 @@ def _tuning(
         return
     if experiment.train is not None:
         yield from _trainable(at, tuning, method, options, experiment, known_prompts)
-    prompt, turns = known_prompts.get(tuning.prompt or experiment.prompt), getattr(method, "CONVERSES", False)
+    prompt, turns = known_prompts.get(tuning.prompt or experiment.prompt), hasattr(method, "CONVERSES")
     model = config.models.get(experiment.model)
     yield from template_in((*at, "prompt"), prompt, model, {f"the turns of `method: {tuning.method}`": turns})
     for key in ("gradient_checkpointing", "compile"):
@@ -230,10 +230,10 @@ def each_of(tuning: Tuning) -> Iterator[Tuning]:
 def fits(at: KeyPath, decoder: Any, tuning: Tuning) -> Iterator[Problem]:
     """Checks that a decoder fits the method of a tuned model."""
     method = registry.module_of("method", tuning.method)
-    if getattr(method, "CONVERSES", False) != isinstance(decoder, ConversationDecoder):
-        text = f"models of the method {tuning.method!r} are decoded "
-        turns = isinstance(decoder, ConversationDecoder)
-        text += "with another decoder, since they are not trained on turns" if turns else "with `conversation`"
+    wanted = getattr(method, "CONVERSES", None)
+    if wanted != (decoder.name if isinstance(decoder, Turns) else None):
+        text = f"models of the method {tuning.method!r} are decoded with "
+        text += f"`{wanted}`" if wanted else "another decoder, since they are not trained on turns"
         yield Problem((*at, "name"), text, decoder.name)
     trained = tuning.options.get("positions", "plain")
     wanted = trained if trained in UNLIKE_OTHERS else "plain"

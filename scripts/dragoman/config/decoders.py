@@ -10,7 +10,7 @@ from pydantic import Field, NonNegativeFloat, PositiveInt, field_validator, mode
 from dragoman import registry
 from dragoman.config.base import Name, Pair, Texts
 from dragoman.config.priors import Count, FixedPrior, Prior, Unit
-from dragoman.decoding.options import DecoderOptions
+from dragoman.decoding.options import DecoderOptions, Level, Turns
 from dragoman.policies import Policy
 from dragoman.policies.kinds import Decoded
 from dragoman.policies.wait_k import WaitK
@@ -236,21 +236,35 @@ class SimultaneousDecoder(DecoderOptions):
         return self.model_copy(update={"policy": self.policy.model_copy(update={axis: chosen})})
 
 
-class ConversationDecoder(DecoderOptions):
+class ConversationDecoder(Turns):
     """Reads chunks of n words, and answers each as one turn of a conversation (arXiv 2402.10552), greedily."""
 
     name: Literal["conversation"]
     chunk: Annotated[list[PositiveInt], Field(min_length=1)]
     """Source words (or characters) per turn; every n is a point of one curve."""
-    max_turn_tokens: PositiveInt = 100
-    """A turn ends after at most this many tokens."""
-    batch_tokens: PositiveInt = 40_000
-    """The same as for the simultaneous decoder."""
 
     @property
     def settings(self) -> list[str]:
         """`n=2`, `n=5`, the sizes of a chunk."""
         return [f"n={size}" for size in self.chunk]
+
+
+class InterleavedDecoder(Turns):
+    """Reads until the model predicts the end of reading, then writes until it ends the answer, in turn (EAST, arXiv
+    2504.09570), greedily."""
+
+    name: Literal["interleaved"]
+    latency: Annotated[list[Level], Field(min_length=1)] = ["low", "medium", "high"]
+    """Levels that the model is told; each is a point of one curve."""
+
+    @property
+    def settings(self) -> list[str]:
+        """`latency=low`."""
+        return [f"latency={level}" for level in self.latency]
+
+    def at(self, axis: str, value: str) -> Self:
+        """This decoder at one of its levels."""
+        return self.model_copy(update={axis: [level for level in self.latency if level == value]})
 
 
 class PrefilledDecoder(OfflineDecoder):
@@ -302,6 +316,7 @@ OWN: tuple[type[DecoderOptions], ...] = (
     DictionaryDecoder,
     SimultaneousDecoder,
     ConversationDecoder,
+    InterleavedDecoder,
     PrefilledDecoder,
 )
 

@@ -8,9 +8,10 @@ last chunk of the source is the last turn. Words are the units of `units.py`.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import NamedTuple
 
 from dragoman import models, prompts
-from dragoman.config import ConversationDecoder
+from dragoman.config import ConversationDecoder, InterleavedDecoder
 from dragoman.decoding import Context, Item, noted
 from dragoman.decoding import Row as Result
 from dragoman.decoding.cost import Price, Work
@@ -24,31 +25,40 @@ from dragoman.models import output
 from dragoman.prompts import encode, joined
 
 
+class Turn(NamedTuple):
+    """What is given before an answer."""
+
+    read: int
+    """Source units read by then."""
+    ids: list[int]
+    """Token ids of the end of what is given: of a conversation, chunk and mark."""
+
+
 class Talk:
     """A row: one sentence with n words per turn."""
 
     starting = False
+    searches = None
 
     def __init__(
         self,
         context: list[int],
-        turns: Sequence[tuple[int, list[int]]],
+        turns: Sequence[Turn],
         end: int,
         ends: Collection[int],
         max_turn_tokens: int,
     ) -> None:
         """
-    searches = None
         Args:
             context: the instruction.
-            turns: (source units read by then, token ids of chunk and mark), in order.
+            turns: in order.
             end: the token that closes a turn in training, and is put after every turn here.
             ends: tokens that end a turn, `end` among them.
             max_turn_tokens: a turn of so many tokens ends.
         """
         self.context, self.shown, self.turns, self.end = context, len(context), list(turns), end
         self.ends, self.max_turn_tokens = ends, max_turn_tokens
-        self.response, self.fed, self.done, self.note = list(turns[0][1]), 0, False, ""
+        self.response, self.fed, self.done, self.note = list(turns[0].ids), 0, False, ""
         self.answers: list[list[int]] = [[]]
         self.ended = True
         """Whether the model ended every turn itself."""
@@ -68,14 +78,14 @@ class Talk:
         if len(self.answers) == len(self.turns):
             self.done = True
             return
-        self.response += [self.end, *self.turns[len(self.answers)][1]]
+        self.response += [self.end, *self.turns[len(self.answers)].ids]
         self.answers.append([])
 
 
 class Decoder:
     """A loaded model that translates chunk by chunk, many sentences at once."""
 
-    def __init__(self, context: Context, options: ConversationDecoder) -> None:
+    def __init__(self, context: Context, options: ConversationDecoder | InterleavedDecoder) -> None:
         assert context.model is not None
         self.context, self.options = context, options
         self.tokenizer = models.load_tokenizer(context.model)
@@ -88,14 +98,15 @@ class Decoder:
         """Sentences of similar length, as many as `batch_tokens` allows."""
         prompts = encode(self.context.prompt, self.tokenizer, self.context.pair, [item.source for item in items])
         lengths = [sum(len(piece.ids) for piece in pieces) for pieces in prompts]
-        return list(by_tokens(lengths, len(self.options.chunk), self.options.batch_tokens))
+        return list(by_tokens(lengths, len(self.options.settings), self.options.batch_tokens))
 
     def decode(self, items: Sequence[Item]) -> list[list[Result]]:
-        """One row per item and chunk size: hypothesis, delays, tokens, whether it ended by itself, and what it cost."""
+        """One row per item and setting: hypothesis, delays, tokens, whether it ended by itself, and what it cost."""
         per_item = [self._talks(units(item.source, self.context.counted.source)) for item in items]
         rows = [row for talks in per_item for row in talks]
         Batch(self.model, self.vocabulary, rows, "plain", self.tokenizer.pad_token_id).run()
-        return [[self._result(n, row) for n, row in zip(self.options.chunk, rows, strict=True)] for rows in per_item]
+        settings = self.options.settings
+        return [[self._result(*each) for each in zip(settings, rows, strict=True)] for rows in per_item]
 
     def _talks(self, source: Sequence[str]) -> list[Talk]:
         talks = []
@@ -108,19 +119,20 @@ class Decoder:
             if not instruction:
                 raise ValueError("a prompt for conversations needs an instruction before the source")
             turns = [
-                (min(start + size, len(source)), joined(row[place:])) for start, row in zip(starts, pieces, strict=True)
+                Turn(min(start + size, len(source)), joined(row[place:]))
+                for start, row in zip(starts, pieces, strict=True)
             ]
             end, ends = prompts.end(self.context.prompt, self.tokenizer), self.vocabulary.ends
             talks.append(Talk(instruction, turns, end, ends, self.options.max_turn_tokens))
         return talks
 
-    def _result(self, size: int, row: Talk) -> Result:
+    def _result(self, setting: str, row: Talk) -> Result:
         unit = self.context.counted.target
         spelling = Spelling.of(self.tokenizer, unit)
         written: list[str] = []
         delays: list[int] = []
         blank = False  # whether white space comes before the next character; between words it always does
-        for (read, _), answer in zip(row.turns, row.answers, strict=False):
+        for (read, _), answer in zip(row.turns, row.answers, strict=False):  # it may have ended before its time
             text = spelling.text(answer)
             new = units(text, unit)
             if new and written and blank:
@@ -130,7 +142,7 @@ class Decoder:
             written += new
             delays += [read] * len(new)
         return {
-            "setting": f"n={size}",
+            "setting": setting,
             "hypothesis": units_joined(written, unit),
             "delays": delays,
             "ended": row.ended and not row.note,

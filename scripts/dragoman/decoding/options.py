@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self, get_args
+
+from pydantic import PositiveInt
 
 from dragoman.strict import Strict
+
+Level = Literal["low", "medium", "high"]
+"""Latency that an interleaved text is trained for."""
+LEVELS: tuple[Level, ...] = get_args(Level)
 
 
 class DecoderOptions(Strict):
@@ -31,3 +37,13 @@ class DecoderOptions(Strict):
         """This decoder with only one of `values_of(axis)`, or with another whole number."""
         values = [known for known in self.values_of(axis) or [] if str(known) == value]
         return self.model_copy(update={axis: values or [int(value)]})
+
+
+class Turns(DecoderOptions):
+    """Base of decoders whose models answer in turns; a method names the decoder of its models (`CONVERSES`)."""
+
+    name: str
+    max_turn_tokens: PositiveInt = 100
+    """A turn ends after at most this many tokens."""
+    batch_tokens: PositiveInt = 40_000
+    """The same as for the simultaneous decoder."""

@@ -11,7 +11,7 @@ A method is a module with
     check(...)      raises ValueError if the method cannot use these pairs or this prompt (optional)
     alibi(options)  True if it needs ALiBi positions, False if it needs other positions, None if it works with any
                     (optional; default: None)
-    CONVERSES       True if its models answer in turns (optional)
+    CONVERSES       the decoder of its models, if they answer in turns (optional)
     MIXES           True if its training text may also hold instructions, as a last text of the pair
                     `instructions.PAIR` (optional); check_mixed(prompt, options) raises ValueError if this prompt or
                     these options do not allow it (optional)

@@ -22,13 +22,13 @@ target word waits for the source of the next target word, and an unaligned sourc
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from pydantic import Field, PositiveInt, model_validator
 
 from dragoman.config import Prompt, Share, Strict
-from dragoman.languages.units import Unit, units
+from dragoman.languages.units import Unit, Units, units
 from dragoman.languages.units import joined as units_joined
 from dragoman.methods import IGNORE, Example, ParallelText
 from dragoman.methods.reading import schedules
@@ -39,7 +39,7 @@ from dragoman.prompts import encode, joined
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-CONVERSES = True
+CONVERSES = "conversation"
 
 
 class Options(Strict):
@@ -113,6 +113,22 @@ def _answer(written: list[str], first: int, last: int, unit: Unit) -> str:
     return units_joined(written[first:last], unit) + " " * blank
 
 
+def divided(
+    read: list[str], written: list[str], ends: Iterable[tuple[int, int]], counted: Units
+) -> Iterator[tuple[str, str]]:
+    """Source and target of each turn.
+
+    Args:
+        read, written: units of source and target.
+        ends: how many of them are read, and written, by the end of each turn.
+        counted: what they are.
+    """
+    source = target = 0
+    for now_read, now_written in ends:
+        yield units_joined(read[source:now_read], counted.source), _answer(written, target, now_written, counted.target)
+        source, target = now_read, now_written
+
+
 def examples(
     texts: Iterable[ParallelText], prompt: Prompt, tokenizer: PreTrainedTokenizerBase, options: Options
 ) -> list[Example]:
@@ -130,13 +146,12 @@ def examples(
         targets: list[str] = []
         for number, (source, target) in enumerate(zip(text.sources, text.targets, strict=True)):
             read_units, written_units = units(source, text.counted.source), units(target, text.counted.target)
-            ends = segments(plan(number, len(read_units), len(written_units)))
-            drawn.append(turns(ends, options, random.Random(f"converse-{text.pair}-{number}")))
-            read = written = 0
-            for now_read, now_written, _ in drawn[-1]:
-                sources.append(units_joined(read_units[read:now_read], text.counted.source))
-                targets.append(_answer(written_units, written, now_written, text.counted.target))
-                read, written = now_read, now_written
+            short = segments(plan(number, len(read_units), len(written_units)))
+            drawn.append(turns(short, options, random.Random(f"converse-{text.pair}-{number}")))
+            ends = [(read, written) for read, written, _ in drawn[-1]]
+            for chunk, answer in divided(read_units, written_units, ends, text.counted):
+                sources.append(chunk)
+                targets.append(answer)
         chunks = iter(encode(prompt, tokenizer, text.pair, sources, targets))
         for conversation in drawn:
             ids: list[int] = []

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from dragoman import registry
 from dragoman.checks import twins
-from dragoman.config import ConversationDecoder, NoPrior, OfflineDecoder, PrefilledDecoder, SimultaneousDecoder
+from dragoman.config import NoPrior, OfflineDecoder, PrefilledDecoder, SimultaneousDecoder
+from dragoman.decoding.options import Turns
 from dragoman.languages.units import of_pair
 from dragoman.metrics import parse
 
@@ -61,7 +62,7 @@ def swept(plan: Plan, experiment: str) -> set[str]:
     return {
         key
         for key, system in spec.systems.items()
-        if isinstance(system.decoder, SimultaneousDecoder | ConversationDecoder)
+        if isinstance(system.decoder, SimultaneousDecoder | Turns)
         or (system.tuning is not None and spec.tunings[system.tuning].sweep is not None)
     }
 
