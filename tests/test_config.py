@@ -444,5 +444,13 @@ def test_validate_says_it_in_one_line(tmp_path: Path) -> None:
     bad = Bad("model", CHECK, [], {"c.yaml": GOOD.replace("model: tiny", "model: tinny")})
     assert refuse(bad, tmp_path) == (
         "c.yaml:12: experiments.first.model = 'tinny': unknown model 'tinny'; did you mean 'tiny'? "
-        f"(known: {', '.join(sorted(['tiny', *known_models()]))})\n"
+        f"(known: tiny, {len(known_models())} in config/models.yaml)\n"
     )
+
+
+def test_models_of_the_hub_are_listed_where_they_are_meant(tmp_path: Path) -> None:
+    bad = Bad("model", CHECK, [], {"c.yaml": GOOD.replace("model: tiny", "model: qwen3-0.6")})
+    said = refuse(bad, tmp_path)
+    near = [name for name in known_models() if name.startswith("qwen3")]
+    assert near and f"did you mean {near[0]!r}? (known: tiny, {near[0]}, " in said
+    assert " in config/models.yaml)" in said and len(said) < 250

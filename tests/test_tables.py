@@ -106,6 +106,21 @@ def test_the_best_is_sought_among_rows_of_one_setting():
     assert "Bold: best of its column among rows of one setting." in table.legend
 
 
+def test_the_only_row_of_a_setting_is_not_the_best():
+    values = {("none", "n=0"): 5.0, ("gold", "n=1"): 9.0, ("pseudo", "n=1"): 8.0, ("twin", ""): 12.0}
+    rows = [made(system, setting=n, value=value) for (system, n), value in values.items()]
+    rows.append(made("pseudo", setting="n=0", value=None, note="out of memory"))
+    only = layout(systems={name: name for name in ("none", "gold", "pseudo", "twin")}, pairs=("en-de",))
+    table = arrange.lay_out(tables.cells(rows, only), only)
+    assert {label: cells[0].best for label, cells in table.rows} == {
+        "none, n=0": False,
+        "gold, n=1": True,
+        "pseudo, n=0": False,
+        "pseudo, n=1": False,
+        "twin": False,
+    }
+
+
 def test_latex_of_many_systems_is_a_table_for_each_metric():
     rows = [made(setting=f"k={k}", pair=p, metric=m) for k in range(12) for p in ("en-de", "en-fr") for m in METRICS]
     only = layout(systems={"a": "wait-k"}, metrics=METRICS)

@@ -45,8 +45,8 @@ REGISTRY: dict[str, dict[str, str]] = {
         "local-agreement": "dragoman.policies.local_agreement:LocalAgreement",
         "confidence": "dragoman.policies.confidence:Confidence",
         "alignatt": "dragoman.policies.alignatt:AlignAtt",
-    },
         "ralcp": "dragoman.policies.ralcp:RALCP",
+    },
     "decoder": {
         "offline": "dragoman.decoding.offline",
         "simultaneous": "dragoman.decoding.simultaneous",
@@ -101,12 +101,23 @@ def nearest(name: str, allowed: Iterable[str]) -> str | None:
     return matches[0] if matches else None
 
 
-def unknown(kind: str, name: str, allowed: Iterable[str]) -> str:
-    """The sentence that tells a user what they may have meant."""
-    allowed = sorted(allowed)
-    near = nearest(name, allowed)
+def unknown(kind: str, name: str, allowed: Iterable[str], others: Iterable[str] = (), where: str = "") -> str:
+    """The sentence that tells a user what they may have meant.
+
+    Args:
+        kind: what kind of name it is.
+        name: the unknown name.
+        allowed: names that there are, all of which are listed.
+        others: further names, of which those most like `name` are listed.
+        where: where all of `others` can be read.
+    """
+    allowed, others = sorted(allowed), sorted({*others} - {*allowed})
+    near = nearest(name, [*allowed, *others])
     hint = f"; did you mean {near!r}?" if near else ""
-    return f"unknown {kind} {name!r}{hint} (known: {', '.join(allowed) or 'none'})"
+    listed = [*allowed, *difflib.get_close_matches(str(name), others, n=3, cutoff=0.5)]
+    if more := len(allowed) + len(others) - len(listed):
+        listed.append(f"{more} in {where}")
+    return f"unknown {kind} {name!r}{hint} (known: {', '.join(listed) or 'none'})"
 
 
 def module_of(kind: str, name: str) -> Any:

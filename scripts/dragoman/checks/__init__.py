@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from dragoman import registry
 from dragoman.checks import claims, corpora, masks, systems, tunings
 from dragoman.checks.names import into_each, named, page_pairs, pair_in
 from dragoman.checks.tunings import options_of, twins
@@ -32,7 +33,9 @@ def problems_of(config: Config) -> Iterator[Problem]:
 def _experiment(
     config: Config, at: KeyPath, experiment: Experiment, known_prompts: dict[str, Prompt]
 ) -> Iterator[Problem]:
-    yield from named("model", (*at, "model"), experiment.model, {**config.models, **known_models()})
+    if experiment.model not in config.models:  # a model of the hub that is known by name has become one of them
+        text = registry.unknown("model", experiment.model, config.models, known_models(), "config/models.yaml")
+        yield Problem((*at, "model"), text, experiment.model)
     yield from named("prompt", (*at, "prompt"), experiment.prompt, known_prompts)
     for index, metric in enumerate(experiment.metrics):
         yield from systems.problems_of_metric((*at, "metrics", index), metric, experiment)

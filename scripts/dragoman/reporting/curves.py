@@ -100,7 +100,7 @@ def name_ends(axes: Axes, ends: Sequence[tuple[str, float, float, Mapping[str, A
     low, high = axes.get_ylim()
     figure = axes.get_figure()
     # the title and the axis take about this much of a row
-    up = figure.get_figheight() / axes.get_gridspec().nrows - 0.75
+    up = figure.bbox.height / figure.dpi / axes.get_gridspec().nrows - 0.75
     places = spread_out([y for _, _, y, _ in ends], 0.18 * (high - low) / up, low, high)
     beside = offset_copy(axes.get_yaxis_transform(), figure, x=0.25)
     for (label, x, y, style), place in zip(ends, places, strict=True):

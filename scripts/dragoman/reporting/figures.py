@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from urllib.parse import quote, unquote
 from xml.sax.saxutils import escape, quoteattr
 
+import numpy as np
+
 from dragoman.storage import replacing
 
 if TYPE_CHECKING:
@@ -104,7 +106,8 @@ def styled(draw: Callable[P, T]) -> Callable[P, T]:
 
 @styled
 def panels(rows: Sequence[int], height: float) -> tuple[Figure, list[list[Axes]]]:
-    """A figure with rows of panels, whose places matplotlib's constrained layout finds.
+    """A figure with rows of panels, whose places matplotlib's constrained layout finds. Panels of a shorter row are as
+    wide as the others; what stands right of its last panel takes no room from the rows above.
 
     Args:
         rows: number of panels in each row.
@@ -113,7 +116,10 @@ def panels(rows: Sequence[int], height: float) -> tuple[Figure, list[list[Axes]]
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(WIDTH, height * len(rows)), layout="constrained")
-    grid = figure.subplots(len(rows), max(rows), squeeze=False)
+    if len({*rows}) > 1:  # rows that are laid out for themselves
+        grid = np.vstack([part.subplots(1, max(rows), squeeze=False) for part in figure.subfigures(len(rows))])
+    else:
+        grid = figure.subplots(len(rows), max(rows), squeeze=False)
     for axes in grid.flat:
         axes.tick_params(length=0)
     for row, count in zip(grid, rows, strict=True):
