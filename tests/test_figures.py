@@ -240,3 +240,15 @@ def test_names_are_no_formulas_and_grids_have_the_colour_that_the_page_swaps():
     text = figures.svg(curves.loss_curves([("a $x_1$ b", [(1, 2.0), (2, 1.0)])]))
     assert "a $x_1$ b" in text
     assert {*re.findall(r"stroke: (#\w{6})", text)} <= {*figures.THEMED}
+
+
+def test_a_shorter_row_makes_no_gap_above_it():
+    figure, rows = figures.panels([3, 2], 2.0)
+    for row in rows:
+        curves.name_ends(row[-1], [("a system with a long name", 1.0, 0.5, {"color": "k", "linestyle": "solid"})])
+    figure.draw_without_rendering()
+    (above, below) = ([axes.get_position() for axes in row] for row in rows)
+    gaps = [right.x0 - left.x1 for left, right in itertools.pairwise(above)]
+    assert gaps[0] == pytest.approx(gaps[1], abs=0.005)
+    assert [box.width for box in below] == pytest.approx([box.width for box in above[:2]], rel=0.1)
+    assert [axes.get_title("left") for axes in figure.axes] == [""] * 5

@@ -106,8 +106,8 @@ def styled(draw: Callable[P, T]) -> Callable[P, T]:
 
 @styled
 def panels(rows: Sequence[int], height: float) -> tuple[Figure, list[list[Axes]]]:
-    """A figure with rows of panels, whose places matplotlib's constrained layout finds. Panels of a shorter row are as
-    wide as the others; what stands right of its last panel takes no room from the rows above.
+    """A figure with rows of panels, whose places matplotlib's constrained layout finds. Panels of a shorter row are
+    about as wide as the others; what stands right of its last panel takes no room from the rows above.
 
     Args:
         rows: number of panels in each row.
