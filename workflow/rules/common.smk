@@ -90,6 +90,13 @@ def runs_of(runs, attribute):
     return lambda w: [getattr(run, attribute) for run in runs if run.experiment == w.experiment]
 
 
+def raw_files(w):
+    """The files that a text is made from: downloaded files, or the user's own."""
+    if text("is_downloaded")(w):
+        return [rules.download.output.manifest.format(**w)]
+    return text("own_files")(w)
+
+
 def models_from(*sources):
     """A pattern that matches the models with these sources; it matches nothing if there are none."""
     names = [name for name, spec in PLAN.config.models.items() if spec.source in sources]

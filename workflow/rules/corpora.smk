@@ -31,13 +31,6 @@ rule download:
         " 2>&1 | tee {log:q}"
 
 
-def raw_files(w):
-    """The files that a text is made from: downloaded files, or the user's own."""
-    if text("is_downloaded")(w):
-        return [rules.download.output.manifest.format(**w)]
-    return text("own_files")(w)
-
-
 rule prepare:
     input:
         raw=raw_files,
