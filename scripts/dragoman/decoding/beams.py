@@ -13,12 +13,12 @@ vocabulary] of the token after it."""
 
 
 class Candidates(NamedTuple):
-    """What a search found for one row."""
+    """The result of a search for one row."""
 
     tokens: list[list[int]]
     """Token ids, the best candidate first; the last id of a candidate may be one that ends an answer."""
     passes: int
-    """How often all beams were fed a token."""
+    """Number of forward passes of all beams."""
 
 
 @torch.inference_mode()
@@ -34,7 +34,7 @@ def search(
     Args:
         first: logits [rows, vocabulary] of the first token, minus infinity for impossible ones.
         step: feeds tokens; it may be given rows whose search is over.
-        beams: candidates of each row; there are fewer where there are not as many possible tokens.
+        beams: candidates of each row; there are fewer if there are fewer possible tokens.
         lengths: the most tokens of a candidate, of each row; 1 at least.
         ends: tokens that end an answer.
     """

@@ -1,9 +1,9 @@
-"""Translation by a model that says itself when to read and when to write (EAST, Fu et al. 2025, arXiv 2504.09570).
+"""Translation by a model that decides itself when to read and when to write (EAST, Fu et al. 2025, arXiv 2504.09570).
 
-After every source word the model is asked for the next token. If that is the first one of what the prompt has between
-source and target, the end of reading, it writes until it ends the answer, and goes on reading; else it reads a word
-more. Once the source is over, it writes. The cache is kept: nothing is ever fed twice. As in the authors' code
-(east_scripts/simuleval.py, greedy search), a token that cannot come where the model reads is a wish to read on.
+After every source word, the model predicts the next token. If this is the end of reading, that is, the first token of
+the prompt's text between source and target, the model writes until it ends the answer. Otherwise one more word is read,
+as in the authors' code (east_scripts/simuleval.py, greedy search), even if the predicted token is no word. After the
+last source word, the model writes. The cache is kept, so no token is fed twice.
 """
 
 from __future__ import annotations

@@ -1,22 +1,22 @@
-"""Interleaved source and target: the model itself says when it has read enough, and when it has written enough.
+"""Interleaved source and target: the model itself decides when to write, and when to read on.
 
 EAST (Fu et al. 2025, arXiv 2504.09570). One sequence holds source and target in turn, and two marks between them:
 
     [instruction, level of latency] then for each chunk [source chunk][end of reading][target chunk][end of writing]
 
 The loss is on everything after the instruction, as in the authors' code (github.com/biaofuxmu/EAST,
-east_scripts/prepare_train_data.py): where a source word follows another one, the model learns to read on; where the end
-of reading follows, to write. The mask is causal, positions are plain, and nothing is ever computed again.
+east_scripts/prepare_train_data.py). If the next token is a source word, the model learns to read on; if it is
+the end of reading, the model learns to write. The mask is causal, positions are plain, and no keys are computed twice.
 
-Assumptions, where we cannot do as the authors did:
+Assumptions, where the authors' way cannot be followed:
 
-- The marks. Theirs are two new tokens. Here models keep their vocabulary: what the prompt has between source and target
+- The marks. The authors add two tokens. Here the vocabulary stays as it is: the prompt's text between source and target
   is the end of reading, and the token that ends an answer is the end of writing, as in `converse`.
-- The chunks. GPT-4 divided their sentences for low, medium and high latency, and rewrote the targets so that they
-  follow the order of the source. Here targets stay as they are, and chunks follow from word alignments: segments, each
-  as short as the alignment allows (`converse.segments`), some successive ones of which are one chunk.
-- The level stands in a segment of its own before the source, since a prompt here has no place for it.
-- Every sentence pair is read at one level, drawn by its number.
+- The chunks. In the paper, GPT-4 divided the sentences for low, medium and high latency, and rewrote the targets in the
+  order of the source. Here targets are not changed, and chunks are made from word alignments: a chunk is one or more
+  segments, and a segment is as short as the alignment allows (`converse.segments`).
+- The level is a segment of its own before the source, since a prompt here has no place for it.
+- Each sentence pair has one level, drawn at random with a fixed seed.
 """
 
 from __future__ import annotations
@@ -44,15 +44,15 @@ CONVERSES = "interleaved"
 
 
 class Options(Strict):
-    """How segments become chunks."""
+    """Sizes of chunks."""
 
     low: PositiveInt = 1
-    """Successive segments that are one chunk at low latency (fewer at the end of a sentence). A segment is as short as
-    the word alignment allows."""
+    """Number of successive segments in a chunk at low latency (fewer at the end of a sentence). A segment is as short
+    as the word alignment allows."""
     medium: PositiveInt = 2
-    """The same at medium latency."""
+    """The number at medium latency."""
     high: PositiveInt = 4
-    """The same at high latency."""
+    """The number at high latency."""
 
     @property
     def aligned(self) -> bool:
@@ -61,7 +61,7 @@ class Options(Strict):
 
 
 class Frame(NamedTuple):
-    """What a sequence holds besides words, and besides what is between source and target."""
+    """Tokens of a sequence that are neither words nor the mark between source and target."""
 
     instruction: list[int]
     """Token ids before the first source word."""

@@ -1,17 +1,19 @@
-"""RALCP: write what a share of the beam's candidates agree on (Wang et al. 2023, arXiv 2309.06706).
+"""RALCP: write the tokens on which a share of a beam search's candidates agree (Wang et al. 2023, arXiv 2309.06706).
 
-Whenever source has been read, a beam search continues what is written. The candidates vote on each token in turn: the
-token at place i that most of them have there is written if its share of all candidates is gamma at least; the first
-place without such a token ends what is written, and more source is read. With gamma = 1 that is the longest common
-prefix of the candidates. As in the authors' code (github.com/yuriak/LLM-SimulMT, eval_offline_prompt.py), a candidate
-votes on a place even if it lost the vote on an earlier one, the beam is 5, gamma 0.6, and a candidate has 64 tokens at
-most.
+After each read, a beam search continues the translation. The candidates vote place by place: the most frequent token at
+a place is written if at least the share gamma of all candidates have it there. At the first place without such a token,
+the policy reads on. With gamma = 1, the longest common prefix of the candidates is written. As in the authors' code
+(github.com/yuriak/LLM-SimulMT, eval_offline_prompt.py), a candidate votes at every place, even if it lost an earlier
+vote; there are 5 beams, gamma is 0.6, and a candidate has at most 64 tokens.
 
-Differences from that code: candidates vote on tokens, as the paper has it, where the code votes on words between
-blanks; a candidate that is over does not vote on the places after its end, where the code stops the vote; the search is
-over once as many candidates as beams have ended; candidates vote after the last source word, too, and what they do not
-agree on is then written greedily, as under every other policy here, where the code takes the best candidate. The code
-reads several source words (3 unless told otherwise) before it asks for candidates: here `step`, 1 unless given.
+Differences from that code:
+
+- Candidates vote on tokens, as in the paper; the code votes on words between blanks.
+- A candidate has no vote after its end; in the code, the first end of a candidate ends the vote.
+- The search ends when as many candidates as beams have ended.
+- Candidates also vote after the last source word, and the rest is then written greedily, as under every other policy
+  here; the code takes the best candidate.
+- `step` is 1 by default; the code reads 3 source words between two searches.
 """
 
 from __future__ import annotations
@@ -29,20 +31,19 @@ ROUNDING = 1e-9
 
 
 class RALCP(Policy):
-    """Write the tokens that a share gamma of a beam search's candidates agree on, one place after the other, then read
-    (relaxed agreement longest common prefix, Wang et al. 2023, arXiv 2309.06706)."""
+    """Write the tokens on which the share gamma of a beam search's candidates agree, then read (relaxed agreement
+    longest common prefix, Wang et al. 2023, arXiv 2309.06706)."""
 
     AXIS: ClassVar[str] = "gamma"
     name: Literal["ralcp"]
     gamma: Annotated[float, Field(gt=0, le=1)]
-    """Least share of candidates that agree on a token that is written; 1: the longest common prefix. The authors have
-    0.6."""
+    """Share of the candidates that must agree on a token; 1: the longest common prefix. The authors use 0.6."""
     candidates: PositiveInt = 5
-    """Beams, each of which gives one candidate. With 1, everything is agreed on."""
+    """Number of beams, which is the number of candidates. With 1, all tokens of the candidate are written."""
     length: PositiveInt = 64
-    """Tokens of a candidate at most; fewer take less time."""
+    """Maximum number of tokens of a candidate; a smaller number takes less time."""
     step: PositiveInt = 1
-    """Source words read before candidates are asked for again."""
+    """Number of source words read between two beam searches."""
     k: PositiveInt = 1
     """Source words read before the first target word."""
 
