@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import pytest
 import torch
 import yaml
 from torch.utils.flop_counter import FlopCounterMode
-from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoModelForCausalLM
 
 from conftest import save_model
 from dragoman import models
@@ -21,10 +20,9 @@ from dragoman.configfile import ConfigError, parse
 from dragoman.decoding import Context, Item, live, simultaneous
 from dragoman.decoding.streaming import Interpreter
 from dragoman.decoding.vocabulary import Vocabulary
-from dragoman.languages.spelling import Cut, Spelling, cut
 from dragoman.models.attention import masked, mirroring
 from dragoman.plan import Plan
-from support.adaptive import CHINESE, LIMITS, PROMPT, SOURCES, decoded, same_in_streaming, without_cost
+from support.adaptive import CHINESE, LIMITS, PROMPT, SOURCES, ByHand, decoded, same_in_streaming, without_cost
 
 POLICIES = [
     {"name": "local-agreement", "n": [2, 3]},
@@ -140,61 +138,6 @@ def test_one_masked_pass_gives_the_same_tokens(folders: dict[str, Path], name: s
 
 
 # ------------------------------------------------------------------------------------------------------ definitions
-
-
-class ByHand:
-    """A model that translates with nothing kept, by ordinary passes over prompt and response."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.source = folder, SOURCES[0].split()
-        self.model: PreTrainedModel = models.load(folder).eval()
-        self.tokenizer: PreTrainedTokenizerBase = models.load_tokenizer(folder)
-        self.vocabulary, self.spelling = Vocabulary(self.tokenizer), Spelling.of(self.tokenizer, "word")
-
-    def cut(self, read: int) -> Cut:
-        return cut(PROMPT, self.tokenizer, "en-fr", [" ".join(self.source[:read])], "word")[0]
-
-    @torch.no_grad()
-    def logits(self, read: int, written: list[int], starting: bool) -> torch.Tensor:
-        """Of the next token, after `read` source words."""
-        prompt = self.cut(read)
-        logits = self.model(torch.tensor([prompt.context + prompt.mark + written])).logits[0, -1]
-        logits[self.vocabulary.closed] = -torch.inf
-        return logits.masked_fill(self.vocabulary.inside, -torch.inf) if starting else logits
-
-    def begins(self, word: list[int], token: int) -> bool:
-        return token == self.tokenizer.eos_token_id or self.spelling.begins(word, token)
-
-    def translate(self, read: int, reads: Callable[[int, torch.Tensor, list[int]], bool]) -> tuple[str, list[int]]:
-        """Words and delays, beginning with `read` source words."""
-        written, word = list[int](), list[int]()
-        words, delays = list[str](), list[int]()
-        while True:
-            logits = self.logits(read, written, starting=bool(words) and not word)
-            best = int(logits.argmax())
-            begins = self.begins(word, best)
-            if word and (begins or len(word) == LIMITS["max_word_tokens"]):
-                found = self.tokenizer.decode(word).split()
-                words, delays, word = words + found, delays + [read] * len(found), []
-                if not found or len(words) - read > LIMITS["max_lag"]:
-                    break
-                if not begins:
-                    continue
-            ends = best == self.tokenizer.eos_token_id
-            if read < len(self.source) and (ends or reads(read, logits, written)):
-                read += 1
-                continue
-            if ends:
-                break
-            written, word = [*written, best], [*word, best]
-        return " ".join(words), delays
-
-    def hypothesis(self, read: int, written: list[int], starting: bool, length: int) -> list[int]:
-        """A greedy hypothesis of at most so many tokens, end token included, that begins with `written`."""
-        tokens = list(written)
-        while len(tokens) < length and tokens[-1:] != [self.tokenizer.eos_token_id]:
-            tokens.append(int(self.logits(read, tokens, starting and len(tokens) == len(written)).argmax()))
-        return tokens
 
 
 @pytest.mark.parametrize("name", ["llama", "falcon-alibi"])

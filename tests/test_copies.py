@@ -81,7 +81,7 @@ def test_every_file_of_the_checkout_that_a_step_reads_counts(finished: Path, tmp
         if path.startswith("scripts/dragoman/reporting/"):
             assert readers.pop(path) == {"table" if "/table_files." in path else "report"}
     # prompts, models, and names and scripts of languages are in the parameter `spec`; versions of libraries in `code`
-    others = ("envs/main.txt", "config/models.yaml", "scripts/dragoman/languages/languages.tsv")
+    others = ("envs/main.txt", "scripts/dragoman/languages/languages.tsv")
     for path in (*others, *(f"config/{name}" for name in PROMPTS)):
         del readers[path]
     assert readers == {

@@ -19,7 +19,7 @@ from dragoman.languages.units import units
 from dragoman.methods import IGNORE, ParallelText, interleave
 from dragoman.methods.interleave import chunks
 from dragoman.models import attention
-from test_methods import LINKS, OTHER, PROMPT, QUOTING, SOURCE, TARGET, TEXT
+from support.aligned import LINKS, OTHER, PROMPT, QUOTING, SOURCE, TARGET, TEXT
 
 CLOSE = 1e-4
 """As in test_mirror.py."""

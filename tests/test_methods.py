@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from dragoman import models
-from dragoman.config import Pages, Prompt, ScratchModel, Segment, Training
+from dragoman.config import Pages, Prompt, ScratchModel, Training
 from dragoman.decoding.streaming import Stream
 from dragoman.imports import closure
 from dragoman.languages.units import Unit
@@ -26,30 +26,7 @@ from dragoman.models import attention
 from dragoman.policies import links
 from dragoman.training import batches, loop, losses
 from dragoman.training.losses import Forward
-
-PROMPT = Prompt(
-    segments=[
-        Segment(role="instruction", text="{source_language} to {target_language}:"),
-        Segment(role="source", text=" {source}"),
-        Segment(role="mark", text="\nAnswer:"),
-        Segment(role="target", text=" {target}"),
-    ]
-)
-QUOTING = Prompt(
-    bos=True,
-    segments=[
-        Segment(role="source", text='In: "{source}".'),
-        Segment(role="mark", text="\n"),
-        Segment(role="instruction", text="In {target_language}:"),
-        Segment(role="target", text='"{target}" Done'),
-    ],
-)
-SOURCE, TARGET = "I like small black cats", "J'aime les petits chats noirs"
-LINKS = "0-0 1-0 2-2 3-4 4-3"
-"""`les` is aligned to nothing."""
-OTHER = ("the old dog sleeps, too", "le vieux chien dort aussi", "0-0 1-1 2-2 3-3 4-4")
-TEXT = ParallelText("en-fr", [SOURCE, OTHER[0]] * 12, [TARGET, OTHER[1]] * 12, [LINKS, OTHER[2]] * 12)
-ONE = ParallelText("en-fr", [SOURCE], [TARGET], [LINKS])
+from support.aligned import LINKS, ONE, PROMPT, QUOTING, SOURCE, TARGET, TEXT
 
 
 @pytest.fixture(scope="module")

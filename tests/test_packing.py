@@ -42,6 +42,7 @@ METHODS = [
     ("language-aware", {"alpha": 0.5}),
     ("consistency", {"alpha": 0.5}),
     ("preference", {"rejected": "other"}),
+    ("interleave", {}),
 ]
 
 

@@ -15,7 +15,7 @@ from dragoman.decoding import Context, beams, lockstep
 from dragoman.decoding.prediction import Prediction
 from dragoman.decoding.streaming import Interpreter
 from dragoman.policies.ralcp import RALCP, agreed
-from test_adaptive import PROMPT, SOURCES, ByHand
+from support.adaptive import PROMPT, SOURCES, ByHand
 
 BEAM = 4
 

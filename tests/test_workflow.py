@@ -76,7 +76,7 @@ class TestFinished:
         )
         assert len(keys) == len(found) == promised
         for record in found:
-            test = record.experiment_config.test
+            test = PLAN.experiment(record.experiment).test
             assert record.n == (test.limit or PLAN.config.corpora[test.corpus].test)
             assert record.signature if record.value is not None else record.note
             assert set(record.made_from) >= {"hypotheses", "references"}

@@ -136,7 +136,8 @@ def to_train(config, training=None):
     """
 
     def need(w):
-        devices = training(w).devices if training else 1
+        spec = training and training(w)  # a model with random weights has no training
+        devices = spec.devices if spec else 1
         one = RESOURCES.with_model(table.parameters(config(w)), train=True)
         return one.times(devices, RESOURCES.nodes(devices))
 

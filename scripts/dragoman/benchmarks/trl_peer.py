@@ -32,7 +32,7 @@ def main(path: str) -> None:
             disable_tqdm=True,
             **work["options"],
         )
-        model = AutoModelForCausalLM.from_pretrained(work["checkpoint"], dtype=torch.float32)
+        model = AutoModelForCausalLM.from_pretrained(work["checkpoint"], dtype=torch.float32, trust_remote_code=False)
         trainer = SFTTrainer(model=model, args=config, train_dataset=Dataset.from_list(work["rows"]))
         began = time.process_time()
         trainer.train()

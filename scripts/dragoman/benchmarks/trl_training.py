@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from dragoman import models
 from dragoman.benchmarks import Timing, sentences
 from dragoman.command import REPOSITORY, peak_memory
 from dragoman.config import Training
@@ -53,13 +54,11 @@ def compare(checkpoint: Path, text: Path | None = None, threads: int = 1) -> Ite
     Raises:
         FileNotFoundError: TRL's environment does not exist.
     """
-    from transformers import AutoTokenizer
-
     if not PYTHON.is_file():
         raise FileNotFoundError(f"{PYTHON}: no such file; run `make env-trl` first")
     count = STEPS * BATCH + HELD_OUT
     pairs = read(text, count) if text else sentences(count)
-    tokenizer = AutoTokenizer.from_pretrained(checkpoint)
+    tokenizer = models.load_tokenizer(checkpoint)
     examples = _examples(pairs, tokenizer)
     train, held_out = examples[: STEPS * BATCH], examples[STEPS * BATCH :]
     targets = sum(label != IGNORE for example in train for label in example["labels"])
@@ -109,9 +108,8 @@ def _run(command: Sequence[str]) -> dict[str, float]:
 def _loss(folder: Path, examples: Sequence[Example]) -> float:
     """Mean negative log-likelihood of a target token, in nats."""
     import torch
-    from transformers import AutoModelForCausalLM
 
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    model = models.load(folder).eval()
     total, tokens = 0.0, 0
     with torch.inference_mode():
         for example in examples:
@@ -124,7 +122,6 @@ def _loss(folder: Path, examples: Sequence[Example]) -> float:
 
 def main(path: str) -> None:
     """Train with dragoman; prints CPU seconds of the training, and peak memory of the process in MB."""
-    from dragoman import models
     from dragoman.training import loop
 
     work = json.loads(Path(path).read_text(encoding="utf-8"))
