@@ -140,7 +140,7 @@ def test_the_other_corpus_is_prepared_first(tmp_path: Path, monkeypatch: pytest.
     assert plan.text("joined", "de-fr").own_files == base
     assert plan.text("joined", "en-de").own_files == base[:1]
     assert plan.text("joined", "de-fr").downloads == Path("results/corpora/base")
-    assert not plan.text("joined", "de-fr").is_downloaded
+    assert not plan.text("joined", "de-fr").config.needs_network
     assert {plan.text("base", "en-de"), plan.text("base", "en-fr"), plan.text("joined", "de-fr")} <= set(
         plan.texts_used
     )

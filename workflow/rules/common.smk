@@ -92,7 +92,7 @@ def runs_of(runs, attribute):
 
 def raw_files(w):
     """The files that a text is made from: downloaded files, or the user's own."""
-    if text("is_downloaded")(w):
+    if text("config.needs_network")(w):
         return [rules.download.output.manifest.format(**w)]
     return text("own_files")(w)
 

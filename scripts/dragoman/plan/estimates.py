@@ -89,7 +89,7 @@ def jobs(plan: Plan) -> dict[str, int]:
     scratch = [model for model in models if model.config.source == "scratch"]
     dequantised = [model for model in models if isinstance(model.config, GgufModel | PackageModel)]
     counts = {
-        "download": sum(text.is_downloaded for text in texts),
+        "download": sum(text.config.needs_network for text in texts),
         "prepare": len(texts),
         "fetch_weights": sum(model.is_joined for model in models),
         "fetch_model": len(models) - len(scratch) - len(dequantised),
@@ -338,7 +338,7 @@ class _Forecaster:
             counts = [self._sentences(text, split) for split in SPLITS]
             size = sum(count or 0 for count in counts) * self.assumed.sentence_bytes
             disk["text"] += size
-            if text.is_downloaded:
+            if text.config.needs_network:
                 download["text"] += size
                 disk["text"] += size
         for run in plan.decode_runs:

@@ -69,11 +69,6 @@ class Text:
         return self.plan.results / "downloads" / "corpora" / self.corpus / self.pair
 
     @property
-    def is_downloaded(self) -> bool:
-        """Whether the text comes from the network."""
-        return self.config.needs_network
-
-    @property
     def made_from(self) -> list[Text]:
         """For a pivot corpus, the texts that it joins."""
         if not isinstance(self.config, PivotCorpus):
