@@ -3,7 +3,8 @@
 Both rules and scripts use the plan, so a run has the same name and parameters whether Snakemake or a person starts it.
 It imports no torch, uses no network and reads no results, since Snakemake parses it in every cluster job.
 
-`runs.py` has the runs, and `sources.py` the texts and foundation models that they read. A `Plan` finds them by name.
+`runs.py` and `decodings.py` have the runs, and `sources.py` the texts and foundation models that they read. A `Plan`
+finds them by name.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from dragoman.instructions import PAIR
 from dragoman.languages import split_pair
 from dragoman.metrics import columns_of, requisites
 from dragoman.metrics import parse as parse_metric
-from dragoman.plan.runs import AnswerRun, DecodeRun, DivergenceRun, Run, TuningRun, prior_of
+from dragoman.plan.decodings import AnswerRun, DecodeRun, prior_of
+from dragoman.plan.runs import DivergenceRun, Run, TuningRun
 from dragoman.plan.sources import Foundation, Text
 from dragoman.storage import digest, replacing
 
