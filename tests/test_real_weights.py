@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import yaml
 from snakemake.utils import update_config
 
@@ -17,7 +18,7 @@ from conftest import REPOSITORY, UNREACHABLE
 from dragoman import corpora, models, registry
 from dragoman.config import DemoCorpus, Training
 from dragoman.configfile import load_config, prompts
-from dragoman.methods import ParallelText
+from dragoman.methods import IGNORE, ParallelText
 from dragoman.plan import Plan
 from dragoman.prompts import chat
 from dragoman.training import loop, losses
@@ -84,10 +85,11 @@ def test_a_method_trains_real_weights(name: str, plan: Plan, texts: list[Paralle
     prompt = chat.for_model(prompts()["short"], folder)
     examples = loop.drop_long(method.examples(texts, prompt, tokenizer, options), 128)
     loss = losses.of_method(method, options) or losses.cross_entropy
-    batch = Collator(tokenizer.pad_token_id, None)([examples[number] for number in range(4)])
+    batch = dict(Collator(tokenizer.pad_token_id, None)([examples[number] for number in range(4)]))
 
     def measured(model: models.PreTrainedModel) -> float:
-        return float(loss(model.eval(), dict(batch), (batch["labels"] != -100).sum()).detach())
+        given = batch | {"examples": torch.tensor(4)}
+        return float(loss(model.eval(), given, (batch["labels"] != IGNORE).sum()).detach())
 
     model = models.load(folder)
     before = measured(model)
