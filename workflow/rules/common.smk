@@ -61,8 +61,11 @@ wildcard_constraints:
 
 
 def lookup(find, *names):
-    """Attributes of a run as functions of a job's wildcards: of `tuning = lookup(PLAN.tuning_run, "experiment", ...)`,
-    `tuning("start.manifest")` finds the run and returns its `start.manifest`."""
+    """A function that makes input functions and params from names of attributes.
+
+    With `tuning = lookup(PLAN.tuning_run, "experiment", ...)`, `tuning("start.manifest")` is a function of a job's wildcards.
+    It finds the run by the wildcards with these names, and returns the run's `start.manifest`.
+    """
     return lambda attribute: lambda w: attrgetter(attribute)(find(*(w[name] for name in names)))
 
 
