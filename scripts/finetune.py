@@ -48,7 +48,7 @@ def tune(run: TuningRun) -> None:
     made = method.examples(texts, prompt, tokenizer, options)
     positions = models.positions(models.described(before))
     examples = loop.drop_long(made, min(tuning.training.max_length, positions or tuning.training.max_length))
-    made_with = models.made_with(tuning.training.precision)
+    made_with = models.made_with(tuning.training.precision, models.width(before))
     work = plan.work_folder("finetune", [run.names, spec, made_from, made_with, run.code])
     fitted = loop.fit_in_memory(
         lambda: models.load(before),

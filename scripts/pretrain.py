@@ -38,7 +38,7 @@ def pretrain(foundation: Foundation, spec: ScratchModel) -> None:
     model = models.build(spec, tokenizer)
     facts = {"name": name, "spec": foundation.spec, "made_from": made_from, "parameters": model.num_parameters()}
     curve: list[dict[str, float]] = []
-    made_with = models.made_with(spec.pretraining.precision if spec.pretraining else "float32")
+    made_with = models.made_with(spec.pretraining.precision, spec.width) if spec.pretraining else models.made_with()
     facts["made_with"] = made_with
     work = plan.work_folder("pretrain", [name, foundation.spec, made_from, made_with, code("pretrain")])
     if spec.pretraining is not None:

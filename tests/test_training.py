@@ -106,6 +106,32 @@ def test_a_training_told_to_stop_in_its_last_step_is_done(
     assert [row["step"] for row in curve] == [2, 4]
 
 
+def test_the_last_step_has_no_checkpoint(tokenizer: PreTrainedTokenizerBase, tmp_path: Path) -> None:
+    """The finished model is saved next, and a checkpoint is three times its size."""
+    train(tokenizer, tmp_path, steps=5, log_every=1, checkpoint_every=2)
+    assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["step-4"]
+
+
+@pytest.mark.parametrize(
+    ("precision", "width", "amx", "expected"),
+    [
+        ("auto", 640, True, True),
+        ("auto", 512, True, True),
+        ("auto", 128, True, False),  # attention's backward pass takes longer than the products save
+        ("auto", 640, False, False),  # bfloat16 would be emulated
+        ("float32", 640, True, False),
+        ("bfloat16", 128, False, True),
+    ],
+)
+def test_bfloat16_on_a_cpu(
+    precision: str, width: int, amx: bool, expected: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": amx} if amx else {})
+    assert models.use_bfloat16(precision, width) is expected
+    assert models.made_with(precision, width)["arithmetic"] == ("bfloat16" if expected else "float32")
+
+
 def test_seed_decides_an_adapters_weights(tokenizer: PreTrainedTokenizerBase, tmp_path: Path) -> None:
     """Whatever was drawn before: a checkpoint that was loaded, not built, seeds nothing."""
     found = []

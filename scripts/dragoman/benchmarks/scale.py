@@ -177,7 +177,7 @@ def _saved(config: Any, text: ParallelText) -> Iterator[decoding.Context]:
 def _peak(precision: str, tiny: bool) -> tuple[Timing, float]:
     """Operations per second of a large matrix product, which is the peak that the device reaches."""
     size = 512 if tiny else 8192
-    kind = torch.bfloat16 if models.use_bfloat16(precision) else torch.float32
+    kind = torch.bfloat16 if models.use_bfloat16(precision, size) else torch.float32
     a, b = (torch.randn((size, size), device=models.device(), dtype=kind) for _ in range(2))
     seconds = _seconds(lambda: a @ b)
     rate = 2 * size**3 / seconds

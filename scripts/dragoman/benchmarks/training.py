@@ -61,7 +61,8 @@ def _step(model: models.PreTrainedModel, optimizer: torch.optim.Optimizer, loss:
         torch.cuda.reset_peak_memory_stats()
     wait()
     began = time.perf_counter()
-    with torch.autocast(model.device.type, torch.bfloat16, enabled=models.use_bfloat16("auto")):
+    bfloat16 = models.use_bfloat16("auto", model.config.hidden_size)
+    with torch.autocast(model.device.type, torch.bfloat16, enabled=bfloat16):
         mean = loss(model, given, (given["labels"] != IGNORE).sum())
     mean.backward()
     torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)

@@ -66,10 +66,13 @@ def compare(checkpoint: Path, text: Path | None = None, threads: int = 1) -> Ite
         folder = Path(temporary)
         work = {"checkpoint": str(checkpoint.resolve()), "steps": STEPS, "batch": BATCH, "rate": RATE}
         work |= {"threads": threads, "rows": _rows(pairs)[: STEPS * BATCH], "examples": train}
+        ours = [sys.executable, "-m", "dragoman.benchmarks.trl_training"]
+        theirs = [str(PYTHON), str(Path(__file__).with_name("trl_peer.py"))]
         variants: list[tuple[str, list[str], dict[str, Any]]] = [
-            ("dragoman", [sys.executable, "-m", "dragoman.benchmarks.trl_training"], {}),
-            ("TRL, its defaults", [str(PYTHON), str(Path(__file__).with_name("trl_peer.py"))], {}),
-            ("TRL, float32, no recomputation", [str(PYTHON), str(Path(__file__).with_name("trl_peer.py"))], NEAREST),
+            ("dragoman, its defaults", ours, {}),
+            ("dragoman, float32", ours, {"precision": "float32"}),
+            ("TRL, its defaults", theirs, {}),
+            ("TRL, float32, no recomputation", theirs, NEAREST),
         ]
         for number, (name, command, options) in enumerate(variants):
             out = folder / str(number)
@@ -133,6 +136,7 @@ def main(path: str) -> None:
         schedule="linear",
         warmup=0.0,
         max_length=1024,
+        **work["options"],
     )
     folder = Path(work["checkpoint"])
     model, tokenizer = models.load(folder), models.load_tokenizer(folder)

@@ -33,7 +33,7 @@ from transformers import (
     set_seed,
 )
 from transformers.integrations import TensorBoardCallback
-from transformers.trainer_callback import PrinterCallback, TrainerState
+from transformers.trainer_callback import PrinterCallback
 
 from dragoman.command import peak_memory
 from dragoman.config import Training
@@ -103,8 +103,10 @@ class Run(Trainer):
         return (loss, {}) if return_outputs else loss
 
     def _save_checkpoint(self, model: PreTrainedModel, trial: Any) -> None:
-        """Save under a temporary name, rename, write the manifest, which makes it valid, and remove older
-        checkpoints."""
+        """Save under a temporary name, rename, write the manifest, which makes it valid, and remove older checkpoints.
+        The last step has no checkpoint, since the finished model is saved next."""
+        if self.state.global_step == self.state.max_steps:
+            return
         super()._save_checkpoint(model, trial)
         staged = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
         final = self.checkpoints / f"step-{self.state.global_step}"
@@ -278,7 +280,7 @@ def fit(
         weight_decay=training.weight_decay,
         max_grad_norm=training.max_grad_norm,
         optim={"adamw-8bit": "adamw_8bit"}.get(training.optimizer, "adamw_torch_fused"),
-        bf16=use_bfloat16(training.precision),
+        bf16=use_bfloat16(training.precision, model.config.get_text_config().hidden_size),
         use_cpu=device() == "cpu",
         seed=seed,
         logging_steps=training.log_every,
@@ -319,13 +321,8 @@ def fit(
         run.add_callback(TensorBoardCallback(SummaryWriter(str(tensorboard))))
     if start is not None:
         log.info(f"{label}: continuing from {start.name}")
-    if start is not None and start.name == f"step-{steps}":
-        # all steps are done, and the Trainer would make one more
-        run._load_from_checkpoint(str(start))
-        run.state = TrainerState.load_from_json(str(start / "trainer_state.json"))
-    else:
-        with notice:
-            run.train(resume_from_checkpoint=str(start) if start else None)
+    with notice:
+        run.train(resume_from_checkpoint=str(start) if start else None)
     if notice.obeyed:
         log.info(f"{label}: saved and stopped at step {run.state.global_step}; run again to continue")
         sys.exit(Notice.CODE)
