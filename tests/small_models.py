@@ -11,6 +11,7 @@ from transformers import (
     Gemma3TextConfig,
     GPT2Config,
     MistralConfig,
+    MptConfig,
     PretrainedConfig,
     PreTrainedModel,
     Qwen2Config,
@@ -40,6 +41,8 @@ def described(kind: str, vocabulary: int, window: int = 8, **more: object) -> Pr
             return made(**common, use_sliding_window=True, sliding_window=window, max_window_layers=full)
         case "bloom":  # ALiBi, in an attention of its own
             return BloomConfig(**ids, hidden_size=32, n_layer=2, n_head=4)
+        case "mpt":  # the same, with other slopes and attention
+            return MptConfig(**ids, d_model=32, n_layers=2, n_heads=4, max_seq_len=2048)
         case "gpt2":  # a table of positions
             return GPT2Config(**ids, n_embd=32, n_layer=2, n_head=4, n_positions=common["max_position_embeddings"])
     raise ValueError(kind)

@@ -67,10 +67,11 @@ def test_mirror_of_an_agent_with_two_caches(model: PreTrainedModel, policy: Poli
     assert difference([streamed(model, sentence) for sentence in made], agent) < CLOSE
 
 
+@pytest.mark.parametrize("kind", models.OWN_ATTENTION)
 @torch.no_grad()
-def test_mirror_of_bloom(tmp_path: Path) -> None:
-    """A model from elsewhere that adds ALiBi itself, unscaled and not rounded, in an attention of its own."""
-    small("bloom", VOCABULARY).save_pretrained(tmp_path)
+def test_mirror_of_an_attention_of_its_own(kind: str, tmp_path: Path) -> None:
+    """BLOOM and MPT add ALiBi themselves, unscaled and not rounded, in an attention without SDPA."""
+    small(kind, VOCABULARY).save_pretrained(tmp_path)
     model = models.load(tmp_path).eval()
     assert mirroring(model) == "modified"
     for policy in POLICIES[:4]:
@@ -85,9 +86,11 @@ def test_mirror_of_bloom(tmp_path: Path) -> None:
     ids, visible, real = batch(made, "exact")
     own = model(ids, attention_mask=real).logits
     assert (attention.causal(model, ids, real) - own)[real.bool()].abs().max() < CLOSE
-    with pytest.raises(ValueError, match="bloom has an attention of its own"):
+    again = model(ids, attention_mask=real).logits
+    assert torch.equal(again, own), "the model itself is as it was"
+    with pytest.raises(ValueError, match=f"{kind} has an attention of its own"):
         masked(model, ids, visible, real, "modified", kernel="flex")
-    with pytest.raises(ValueError, match="look at the attention of bloom"):
+    with pytest.raises(ValueError, match=f"look at the attention of {kind}"):
         LayerWeights.of(model, 0)
     model.train().activation_checkpointing_enable()
     with torch.enable_grad():

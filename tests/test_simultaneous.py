@@ -95,11 +95,12 @@ def test_batch_is_stream(architecture: str, options: dict[str, object], request:
     )
 
 
+@pytest.mark.parametrize("kind", models.OWN_ATTENTION)
 @pytest.mark.parametrize("options", [{}, {"positions": "none"}, {"recompute": True}], ids=str)
-def test_batch_is_stream_of_bloom(
-    tmp_path: Path, tokenizer: PreTrainedTokenizerBase, options: dict[str, object]
+def test_batch_is_stream_with_an_attention_of_its_own(
+    tmp_path: Path, tokenizer: PreTrainedTokenizerBase, options: dict[str, object], kind: str
 ) -> None:
-    small("bloom", len(tokenizer), spread=0.15).save_pretrained(tmp_path)
+    small(kind, len(tokenizer), spread=0.15).save_pretrained(tmp_path)
     tokenizer.save_pretrained(tmp_path)
     batched = without_cost(translate(simultaneous, tmp_path, ITEMS[:4], k=[1, 5], max_lag=5, **options))
     assert batched == translate(streaming, tmp_path, ITEMS[:4], k=[1, 5], max_lag=5, **options)

@@ -316,9 +316,8 @@ def test_every_end_that_a_checkpoint_names_ends_an_answer(tmp_path: Path, tokeni
 
 
 HYBRID = {"model_type": "qwen3_next", "layer_types": ["linear_attention", "full_attention"]}
-MPT = {"model_type": "mpt", "n_layers": 2}
 RECURRENT = {"model_type": "falcon_h1", "mamba_d_state": 16}
-WHY = {"linear_attention": HYBRID, "mpt models compute ALiBi positions": MPT, "recurrent layers": RECURRENT}
+WHY = {"linear_attention": HYBRID, "recurrent layers": RECURRENT}
 
 
 SFT, TUNED = "method: sft, training: {steps: 2}", "{tuning: sft}"

@@ -11,7 +11,7 @@ from typing import Any
 import regex
 from pydantic import ValidationError
 
-from dragoman import registry
+from dragoman import models, registry
 from dragoman.checks.names import languages_in, named, pair_in, template_in
 from dragoman.config import (
     Config,
@@ -140,7 +140,7 @@ def has_alibi(model: Model) -> bool | None:
     if model.source == "local":
         config = Path(model.path) / "config.json"
         known = read_json(config) if config.is_file() else None
-        return None if known is None else bool(known.get("alibi") or known.get("model_type") == "bloom")
+        return None if known is None else bool(known.get("alibi") or known.get("model_type") in models.OWN_ATTENTION)
     if model.source == "hub":
         return model.alibi
     return False  # only BLOOM's GGUF files have ALiBi; for these, take the weights from the hub

@@ -22,6 +22,8 @@ os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # bars for tiny file
 
 END, PAD = "<|endoftext|>", "<|pad|>"
 MAX_POSITIONS = 2048
+OWN_ATTENTION = ("bloom", "mpt")
+"""Kinds of models that transformers has without SDPA; both have ALiBi."""
 WIDE = 512
 """Size of hidden states from which on matrix products take most of a training step."""
 LARGE_TOKENIZER = 2**23
@@ -191,8 +193,8 @@ def positions(config: PretrainedConfig) -> int | None:
 
 
 def implementation(kind: str) -> str:
-    """The attention that a kind of model is loaded with: SDPA, except for BLOOM, which has only its own."""
-    return "eager" if kind == "bloom" else "sdpa"
+    """The attention that a kind of model is loaded with: SDPA, except for models that have only their own."""
+    return "eager" if kind in OWN_ATTENTION else "sdpa"
 
 
 def _kind(folder: Path) -> str:
@@ -212,8 +214,6 @@ def unmaskable(config: Mapping[str, Any]) -> str:
     """
     text = config.get("text_config") or config
     kind = text.get("model_type", "")
-    if kind == "mpt":
-        return f"{kind} models compute ALiBi positions themselves, so they cannot be changed as for Falcon"
     if any("mamba" in key or key == "lru_width" for key in text):  # these models have no `layer_types`
         return f"{kind} models have recurrent layers, which accept no attention mask"
     others = {*(text.get("layer_types") or ())} - {"full_attention", "sliding_attention"}

@@ -4,7 +4,7 @@ of Hugging Face models.
 Models with rotary or learned positions accept a boolean mask [batch, 1, queries, keys] and `position_ids`. Falcon with
 ALiBi accepts no such mask and adds its bias itself. During a pass, its ALiBi is switched off and our bias is given as
 the mask, which is the same arithmetic: under a causal mask, the logits equal the unchanged model's, bit for bit. BLOOM
-has an attention of its own without SDPA; our bias replaces its bias.
+and MPT have an attention of their own without SDPA; our bias replaces theirs.
 
 There are three ways to count positions when source tokens are hidden:
 
