@@ -16,7 +16,7 @@ import yaml
 
 from dragoman import registry
 from dragoman.config import Strict
-from dragoman.configfile import ConfigError, known_models, load_config, parse
+from dragoman.configfile import ConfigError, known_models, load_config, parse, with_given
 from dragoman.plan import Plan
 from dragoman.yamlfile import read_yaml
 from refusals import Bad, over, refuse
@@ -454,3 +454,17 @@ def test_models_of_the_hub_are_listed_where_they_are_meant(tmp_path: Path) -> No
     near = [name for name in known_models() if name.startswith("qwen3")]
     assert near and f"did you mean {near[0]!r}? (known: tiny, {near[0]}, " in said
     assert " in config/models.yaml)" in said and len(said) < 250
+
+
+def test_lists_and_mappings_on_the_command_line_have_types() -> None:
+    """Snakemake gives the items of `--config 'seeds=[1, 2]'` as text."""
+    data = {"seeds": ["1"], "threads": 2, "models": {"m": {"seed": 1, "width": "64"}, "other": {"seed": 2}}}
+    given = {
+        "seeds": ["1", "2"],
+        "title": "7",  # Snakemake has tried to read this as a number itself
+        "models": {"m": {"width": "64", "share": "1e-4", "alibi": "true", "text": "null", "language": "no"}},
+    }
+    made = {"seed": 1, "width": 64, "share": 1e-4, "alibi": True, "text": None, "language": "no"}
+    expected = {"seeds": [1, 2], "threads": 2, "title": "7", "models": {"m": made, "other": {"seed": 2}}}
+    assert with_given(data, given) == expected
+    assert with_given(data, {}) == data

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
@@ -22,7 +24,18 @@ from dragoman.yamlfile import ConfigError, KeyPath, Marks, key_of, misread, read
 PROMPTS = ("prompts.yaml", "prompts-target-language.yaml", "prompts-ptl.yaml")
 """Files of config/ with prompts that every configuration may name."""
 
-__all__ = ["ConfigError", "KeyPath", "Problem", "explained", "load_config", "parse", "placed", "problems_in", "prompts"]
+__all__ = [
+    "ConfigError",
+    "KeyPath",
+    "Problem",
+    "explained",
+    "load_config",
+    "parse",
+    "placed",
+    "problems_in",
+    "prompts",
+    "with_given",
+]
 
 
 @dataclass(frozen=True)
@@ -242,6 +255,32 @@ def parse(data: Mapping[str, Any], files: Sequence[Path] = ()) -> Config:
     if problems := list(problems_of(config)):
         raise ConfigError(_explain(problems, places))
     return config
+
+
+def with_given(data: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """A merged configuration, in which lists and mappings from Snakemake's `--config` have their types.
+
+    Snakemake 9 reads the value of `--config seeds=1` as a number, but in `--config 'seeds=[1]'` every item is text.
+
+    Args:
+        data: the merged configuration.
+        given: the part of it that was given after `--config`.
+    """
+    return dict(data) | {key: _given(data.get(key), value, inside=False) for key, value in given.items()}
+
+
+def _given(before: Any, value: Any, inside: bool) -> Any:
+    """A value of `with_given`; `inside` of a list or mapping, texts become numbers, true, false and null where they
+    read so."""
+    if isinstance(value, Mapping):
+        kept = dict(before) if isinstance(before, Mapping) else {}
+        return kept | {key: _given(kept.get(key), each, inside=True) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_given(None, each, inside=True) for each in value]
+    if inside and isinstance(value, str):
+        with suppress(ValueError):  # other texts stay texts, also the language code `no`
+            return json.loads(value)
+    return value
 
 
 def load_config(path: Path | str) -> Config:

@@ -12,13 +12,14 @@ SCRIPTS = str(REPOSITORY / "scripts")
 sys.path.insert(0, SCRIPTS)
 
 from dragoman.jobs import running, worker
-from dragoman.configfile import ConfigError, parse as parsed
+from dragoman.configfile import ConfigError, parse as parsed, with_given
 from dragoman.imports import code, fingerprint
 from dragoman.metrics import neural
 from dragoman.plan import Plan, resources as table
 
 try:
-    PLAN = Plan(parsed(config, workflow.configfiles))
+    given = with_given(config, workflow.config_settings.overwrite_config)
+    PLAN = Plan(parsed(given, workflow.configfiles))
     RESOURCES = table.load()
 except ConfigError as error:
     sys.exit(str(error))
