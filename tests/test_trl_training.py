@@ -41,7 +41,8 @@ def test_prompt_and_completion_are_the_text_of_the_example(checkpoint: Path) -> 
 def test_dragoman_trains(checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     examples = trl_training._examples(sentences(8), models.load_tokenizer(checkpoint))
     work = {"checkpoint": str(checkpoint), "steps": 2, "batch": 4, "rate": 1e-3, "threads": 1, "examples": examples}
-    (tmp_path / "work.json").write_text(json.dumps(work | {"out": str(tmp_path / "out")}))
+    work |= {"options": {"precision": "float32"}, "out": str(tmp_path / "out")}
+    (tmp_path / "work.json").write_text(json.dumps(work))
     trl_training.main(str(tmp_path / "work.json"))
     made = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert made["seconds"] > 0 and made["peak_mb"] > 0
@@ -62,7 +63,8 @@ def test_trl_trains_beside(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(trl_training, "HELD_OUT", 4)
     lines = list(trl_training.compare(checkpoint))
     assert [line.how.partition(":")[0] for line in lines] == [
-        "dragoman",
+        "dragoman, its defaults",
+        "dragoman, float32",
         "TRL, its defaults",
         "TRL, float32, no recomputation",
     ]
