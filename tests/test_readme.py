@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from snakemake.cli import get_argument_parser
 
 from conftest import environment
 from dragoman.configfile import load_config
@@ -46,6 +47,28 @@ def test_snakemake_plans_it(command: str, tmp_path: Path) -> None:
     done = run([*shlex.split(command), "--dry-run", "--snakefile", str(REPOSITORY / "Snakefile")], tmp_path)
     assert done.returncode == 0, done.stderr
     assert "This was a dry-run" in done.stdout + done.stderr
+
+
+def in_comments() -> list[tuple[str, str]]:
+    """The file and text of every snakemake command in comments of configurations and in other pages."""
+    pages = [*REPOSITORY.glob("config/**/*.yaml"), *REPOSITORY.glob("*.md"), *REPOSITORY.glob("config/*.md")]
+    pages += REPOSITORY.glob("workflow/profiles/**/*.yaml")
+    pattern = re.compile(r"^[#\s]*(snakemake (?:-|results/)[^#`|\n]*)", re.MULTILINE)
+    return [
+        (path.relative_to(REPOSITORY).as_posix(), found.strip())
+        for path in sorted(pages)
+        for found in pattern.findall(path.read_text(encoding="utf-8"))
+    ]
+
+
+@pytest.mark.parametrize(("page", "command"), in_comments())
+def test_a_written_command_is_read_as_meant(page: str, command: str) -> None:
+    """`--configfile` takes every following word for a file, so targets stand before it."""
+    given = get_argument_parser().parse_args(shlex.split(command)[1:])
+    for path in given.configfile or []:
+        assert path.suffix in (".yaml", ".yml"), f"{page}: {path} is no configuration file"
+        assert path.name == "my.yaml" or path.parent == Path() or (REPOSITORY / path).is_file(), f"{page}: no {path}"
+    assert all(target.startswith("results/") for target in given.targets), f"{page}: {given.targets}"
 
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith("python ")])
