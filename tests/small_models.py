@@ -6,22 +6,27 @@ import torch
 from transformers import (
     AutoModelForCausalLM,
     BloomConfig,
+    CodeGenConfig,
+    Gemma2Config,
     Gemma3Config,
     Gemma3ForConditionalGeneration,
     Gemma3TextConfig,
     GPT2Config,
+    GPTJConfig,
     MistralConfig,
     MptConfig,
     PretrainedConfig,
     PreTrainedModel,
     Qwen2Config,
     Qwen3Config,
+    VaultGemmaConfig,
+    XGLMConfig,
 )
 
 from dragoman import models
 
-WINDOWED = ("gemma3", "mistral", "qwen2", "qwen3")
-"""Kinds with a sliding window: in some layers, in all, in the last, in all but the first."""
+WINDOWED = ("gemma2", "gemma3", "mistral", "qwen2", "qwen3")
+"""Kinds with a sliding window: in some layers (two kinds), in all, in the last, in all but the first."""
 
 
 def described(kind: str, vocabulary: int, window: int = 8, **more: object) -> PretrainedConfig:
@@ -43,6 +48,14 @@ def described(kind: str, vocabulary: int, window: int = 8, **more: object) -> Pr
             return BloomConfig(**ids, hidden_size=32, n_layer=2, n_head=4)
         case "mpt":  # the same, with other slopes and attention
             return MptConfig(**ids, d_model=32, n_layers=2, n_heads=4, max_seq_len=2048)
+        case "gemma2" | "vaultgemma":  # no SDPA, since scores are capped; every other layer slides
+            made = Gemma2Config if kind == "gemma2" else VaultGemmaConfig
+            return made(**common, head_dim=8, sliding_window=window, attn_logit_softcapping=5.0)
+        case "xglm":  # no SDPA; a table of positions
+            return XGLMConfig(**ids, d_model=32, num_layers=2, attention_heads=4, ffn_dim=48)
+        case "gptj" | "codegen":  # no SDPA
+            made = GPTJConfig if kind == "gptj" else CodeGenConfig
+            return made(**ids, n_embd=32, n_layer=2, n_head=4, rotary_dim=4, n_positions=2048)
         case "gpt2":  # a table of positions
             return GPT2Config(**ids, n_embd=32, n_layer=2, n_head=4, n_positions=common["max_position_embeddings"])
     raise ValueError(kind)

@@ -98,6 +98,47 @@ def test_mirror_of_an_attention_of_its_own(kind: str, tmp_path: Path) -> None:
     assert all(weight.grad.isfinite().all() for weight in model.parameters())
 
 
+@pytest.mark.parametrize("kind", models.EAGER)
+@torch.no_grad()
+def test_mirror_without_sdpa(kind: str, tmp_path: Path) -> None:
+    """Models whose attention adds the mask to the scores, some with sliding layers."""
+    small(kind, VOCABULARY, window=2048).save_pretrained(tmp_path)
+    model = models.load(tmp_path).eval()
+    assert mirroring(model) == "group"
+    for policy in POLICIES[:4]:
+        made = sentences(policy, 2)
+        passed = one_pass(model, made, "exact", "group")
+        assert difference(passed, [streamed(model, sentence) for sentence in made]) < CLOSE
+        assert difference(passed, one_pass(model, made, "exact", "group", "left")) < CLOSE
+        assert difference(passed, one_pass(model, made, "exact", "plain")) > FAR
+    ids, visible, real = batch(made, "exact")
+    own = model(ids, attention_mask=real).logits
+    assert (attention.causal(model, ids, real) - own)[real.bool()].abs().max() < CLOSE
+    with pytest.raises(ValueError, match=f"{kind} has an attention of its own"):
+        masked(model, ids, visible, real, "group", kernel="flex")
+    model.train().activation_checkpointing_enable()
+    with torch.enable_grad():
+        masked(model, ids, visible, real, "group").sum().backward()
+    assert all(weight.grad.isfinite().all() for weight in model.parameters() if weight.requires_grad)
+
+
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [
+        ({"alibi": False}, "attn_config.alibi = False"),
+        ({"alibi_bias_max": 16}, "attn_config.alibi_bias_max = 16"),
+        ({"qk_ln": True}, "attn_config.qk_ln = True"),
+    ],
+)
+def test_mpt_with_options_that_have_no_effect_is_refused(changed: dict[str, object], why: str, tmp_path: Path) -> None:
+    model = small("mpt", VOCABULARY)
+    for key, value in changed.items():
+        setattr(model.config.attn_config, key, value)
+    model.save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match=f"transformers ignores {why} of MPT models"):
+        models.load(tmp_path)
+
+
 def test_mirror_breaks_with_another_mask_or_other_positions(model: PreTrainedModel) -> None:
     """What the papers are about: none of these trains what is computed at inference."""
     made, single = sentences(POLICIES[0], 2), sentences(POLICIES[0], 2, subwords=1)

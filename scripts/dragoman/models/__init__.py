@@ -23,7 +23,9 @@ os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # bars for tiny file
 END, PAD = "<|endoftext|>", "<|pad|>"
 MAX_POSITIONS = 2048
 OWN_ATTENTION = ("bloom", "mpt")
-"""Kinds of models that transformers has without SDPA; both have ALiBi."""
+"""Kinds of models whose attention accepts no mask [rows, heads, queries, keys]; both have ALiBi."""
+EAGER = ("codegen", "gemma2", "gptj", "vaultgemma", "xglm")
+"""Kinds of models that transformers has without SDPA; in their attention, a mask is a number that is added."""
 WIDE = 512
 """Size of hidden states from which on matrix products take most of a training step."""
 LARGE_TOKENIZER = 2**23
@@ -193,16 +195,16 @@ def positions(config: PretrainedConfig) -> int | None:
 
 
 def implementation(kind: str) -> str:
-    """The attention that a kind of model is loaded with: SDPA, except for models that have only their own."""
-    return "eager" if kind in OWN_ATTENTION else "sdpa"
+    """The attention that a kind of model is loaded with: SDPA, except for models that transformers has without it."""
+    return "eager" if kind in (*OWN_ATTENTION, *EAGER) else "sdpa"
 
 
-def _kind(folder: Path) -> str:
-    """The kind of the model in a folder; "" if its config.json cannot be read, which is an error when it is loaded."""
+def _config(folder: Path) -> dict[str, Any]:
+    """The config.json of a folder; empty if it cannot be read, which is an error when the model is loaded."""
     try:
-        return str(read_json(Path(folder) / "config.json").get("model_type", ""))
+        return read_json(Path(folder) / "config.json")
     except (OSError, ValueError):
-        return ""
+        return {}
 
 
 def unmaskable(config: Mapping[str, Any]) -> str:
@@ -218,6 +220,21 @@ def unmaskable(config: Mapping[str, Any]) -> str:
         return f"{kind} models have recurrent layers, which accept no attention mask"
     others = {*(text.get("layer_types") or ())} - {"full_attention", "sliding_attention"}
     return f"{kind} models have layers of the kind {min(others)!r}, which accept no attention mask" if others else ""
+
+
+def ignored(config: Mapping[str, Any]) -> str:
+    """What transformers 5.23 leaves out of a model without a warning; empty if nothing.
+    `findings/transformers-mpt-ignored-options.sh` shows it.
+
+    Args:
+        config: the contents of a config.json.
+    """
+    if config.get("model_type") != "mpt":
+        return ""
+    given = config.get("attn_config") or {}
+    usual = {"alibi": True, "alibi_bias_max": 8, "qk_ln": False, "prefix_lm": False}
+    others = [f"{key} = {given[key]!r}" for key in usual if given.get(key, usual[key]) != usual[key]]
+    return f"transformers ignores attn_config.{others[0]} of MPT models" if others else ""
 
 
 def described(folder: Path) -> PretrainedConfig:
@@ -244,14 +261,17 @@ def load(folder: Path, dtype: torch.dtype | None = None) -> PreTrainedModel:
         dtype: type of the weights; None: float32.
 
     Raises:
-        ValueError: as in `whole`.
+        ValueError: as in `whole`; or transformers computes another model than the one of config.json.
     """
     import torch
     from transformers import AutoModelForCausalLM
 
     from dragoman.models import output
 
-    how = implementation(_kind(folder))
+    config = _config(folder)
+    if why := ignored(config):
+        raise ValueError(f"{folder}/config.json: {why}, so the model's results would be wrong; use another model")
+    how = implementation(str(config.get("model_type", "")))
     made = whole(AutoModelForCausalLM, folder, dtype=dtype or torch.float32, attn_implementation=how)
     return output.arranged(_of_text(made))
 
@@ -266,7 +286,7 @@ def _of_text(model: PreTrainedModel) -> PreTrainedModel:
     if config is model.config or type(config) not in AutoModelForCausalLM._model_mapping:
         return model
     with torch.device("meta"):
-        text = AutoModelForCausalLM.from_config(config, attn_implementation="sdpa")
+        text = AutoModelForCausalLM.from_config(config, attn_implementation=implementation(config.model_type))
     if type(text.base_model) is not type(model.get_decoder()):
         return model
     setattr(text, text.base_model_prefix, model.get_decoder())

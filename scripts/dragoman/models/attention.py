@@ -4,7 +4,8 @@ of Hugging Face models.
 Models with rotary or learned positions accept a boolean mask [batch, 1, queries, keys] and `position_ids`. Falcon with
 ALiBi accepts no such mask and adds its bias itself. During a pass, its ALiBi is switched off and our bias is given as
 the mask, which is the same arithmetic: under a causal mask, the logits equal the unchanged model's, bit for bit. BLOOM
-and MPT have an attention of their own without SDPA; our bias replaces theirs.
+and MPT have an attention of their own without SDPA; our bias replaces theirs. Models without SDPA that accept a mask,
+like Gemma 2, add it to the scores, so they get numbers instead of booleans.
 
 There are three ways to count positions when source tokens are hidden:
 
@@ -240,11 +241,22 @@ def _run(
         raise ValueError(f"load the model with attn_implementation={wanted!r}, not {given!r}")
     with output.only(model, keep) as last:
         arguments |= {"logits_to_keep": last}
+        if wanted == "eager" and not uses_alibi(model):
+            mask = (
+                {k: _added(m, model.dtype) for k, m in mask.items()}
+                if isinstance(mask, dict)
+                else _added(mask, model.dtype)
+            )
         if uses_alibi(model):
             assert isinstance(mask, torch.Tensor)  # no such model has kinds of layers
             with alibi_given(model, mask) as given:
                 return model(**arguments, attention_mask=given).logits
         return model(**arguments, attention_mask=mask, position_ids=place).logits
+
+
+def _added(seen: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """A mask that is added to the scores, from one that is True where a query attends to a key."""
+    return torch.zeros_like(seen, dtype=dtype).masked_fill(~seen, torch.finfo(dtype).min)
 
 
 def new_cache() -> Cache:
