@@ -95,9 +95,9 @@ def test_batch_is_stream(architecture: str, options: dict[str, object], request:
     )
 
 
-@pytest.mark.parametrize("kind", models.OWN_ATTENTION)
+@pytest.mark.parametrize("kind", [*models.OWN_ATTENTION, "gemma2", "xglm"])
 @pytest.mark.parametrize("options", [{}, {"positions": "none"}, {"recompute": True}], ids=str)
-def test_batch_is_stream_with_an_attention_of_its_own(
+def test_batch_is_stream_without_sdpa(
     tmp_path: Path, tokenizer: PreTrainedTokenizerBase, options: dict[str, object], kind: str
 ) -> None:
     small(kind, len(tokenizer), spread=0.15).save_pretrained(tmp_path)
