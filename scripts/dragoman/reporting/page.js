@@ -4,22 +4,19 @@
 (() => {
   const all = (selector, root = document) => [...root.querySelectorAll(selector)];
 
-  /** An element with attributes and children; attributes that are functions become event listeners. */
-  const make = (tag, attributes = {}, ...children) => {
-    const element = document.createElement(tag);
-    for (const [name, value] of Object.entries(attributes)) {
-      if (typeof value === "function") element.addEventListener(name, value);
-      else element.setAttribute(name, value);
-    }
+  const set = (element, attributes) => {
+    for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+    return element;
+  };
+
+  /** An element with attributes and children. */
+  const make = (tag, attributes, ...children) => {
+    const element = set(document.createElement(tag), attributes);
     element.append(...children);
     return element;
   };
 
-  const svgMake = (tag, attributes = {}) => {
-    const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
-    for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-    return element;
-  };
+  const svgMake = (tag, attributes) => set(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes);
 
   // ---------------------------------------------------------------------------------------------------------- figures
 
@@ -95,10 +92,8 @@
       if (!mark) return;
       const { x, y, width, height } = mark.box;
       const room = 3;
-      for (const [name, value] of Object.entries({ x: x - room, y: y - room, rx: width < 14 ? 9 : 3 }))
-        ring.setAttribute(name, value);
-      ring.setAttribute("width", width + 2 * room);
-      ring.setAttribute("height", height + 2 * room);
+      const corner = width < 14 ? 9 : 3;
+      set(ring, { x: x - room, y: y - room, rx: corner, width: width + 2 * room, height: height + 2 * room });
       const [title, ...lines] = mark.text.split("\n");
       bubble.replaceChildren(make("b", {}, title));
       for (const line of lines)
@@ -203,7 +198,7 @@
       : typeof a === "number" ? -1 : 1;
 
   const sortable = (table) => {
-    const head = table.tHead.rows[table.tHead.rows.length - 1];
+    const head = [...table.tHead.rows].at(-1);
     const before = [...table.tBodies].map((body) => [body, [...body.rows]]);
     const rows = before.flatMap(([, own]) => own);
     const data = rows.filter((row) => !row.classList.contains("system"));
@@ -261,8 +256,8 @@
 
   /** System and setting -> line of a card's timeline, including folded settings. */
   const linesOf = (card) => {
-    const lines = [...all(".timeline tbody tr", card)];
-    for (const folded of all("template", card)) lines.push(...folded.content.children);
+    const folded = all("template", card).flatMap((template) => [...template.content.children]);
+    const lines = [...all(".timeline tbody tr", card), ...folded];
     return new Map(lines.map((line) => [[line.dataset.system, line.dataset.setting].join("\n"), line]));
   };
 
