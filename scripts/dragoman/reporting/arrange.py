@@ -73,7 +73,7 @@ def lay_out(frame: pd.DataFrame, layout: Layout, intervals: str = "") -> Table:
         intervals: legend of the brackets; empty: they are intervals of scores.
     """
     pairs = [*(layout.pairs if len(layout.pairs) <= MANY else ()), *layout.means]
-    shown, letters, common = _cells(frame, layout, pairs)
+    shown, notes, common = _cells(frame, layout, pairs)
     labels = list(dict.fromkeys(frame["label"]))
     rows = [(label, [shown[label, metric, pair] for metric in layout.metrics for pair in pairs]) for label in labels]
     settings = dict(zip(frame["label"], frame["setting"], strict=True))
@@ -83,7 +83,7 @@ def lay_out(frame: pd.DataFrame, layout: Layout, intervals: str = "") -> Table:
         title=layout.title or layout.experiment,
         groups=[(presentation(metric).label, pairs) for metric in layout.metrics],
         rows=rows,
-        notes=[(letter, note) for note, letter in letters.items()],
+        notes=notes,
         legend=_legend([*shown.values()], layout, f"column{' among rows of one setting' if swept else ''}", intervals)
         + common,
         places=places,
@@ -98,14 +98,14 @@ def by_pair(frame: pd.DataFrame, layout: Layout) -> Table:
     labels = list(dict.fromkeys(frame["label"]))
     blocks = layout.blocks or {"": layout.pairs}
     pairs = [pair for own in blocks.values() for pair in own]
-    shown, letters, common = _cells(frame, layout, pairs)
+    shown, notes, common = _cells(frame, layout, pairs)
     shown = {place: replace(cell, interval="") for place, cell in shown.items()}
     rows = [(pair, [shown[label, metric, pair] for metric in layout.metrics for label in labels]) for pair in pairs]
     return Table(
         title=f"{layout.title or layout.experiment}: every pair",
         groups=[(presentation(metric).label, labels) for metric in layout.metrics],
         rows=rows,
-        notes=[(letter, note) for note, letter in letters.items()],
+        notes=notes,
         legend=_legend([*shown.values()], layout, "pair") + common,
         places=[(block, pair if block else "") for block, own in blocks.items() for pair in own],
         signatures=[],
@@ -115,11 +115,22 @@ def by_pair(frame: pd.DataFrame, layout: Layout) -> Table:
 
 def _cells(
     frame: pd.DataFrame, layout: Layout, pairs: list[str]
-) -> tuple[dict[tuple[str, str, str], Cell], dict[str, str], list[str]]:
-    """(label, metric, pair) -> cell; note -> its letter; and sentences for notes that all cells of a metric share."""
+) -> tuple[dict[tuple[str, str, str], Cell], list[tuple[str, str]], list[str]]:
+    """(label, metric, pair) -> cell; (letter, text) of notes; sentences for notes that all cells of a metric share."""
     by_key = {(row.label, row.metric, row.pair): row for row in frame.itertuples()}
     labels = list(dict.fromkeys(frame["label"]))
+    common = {}
+    for metric in layout.metrics:
+        own = [by_key[label, metric, pair] for label in labels for pair in pairs]
+        notes = {row.note for row in own}
+        if len(own) > 1 and len(notes) == 1 and "" not in notes and all(_is(row.value) for row in own):
+            common[metric] = notes.pop()
     letters: dict[str, str] = {}
+    for label in labels:
+        for metric in (metric for metric in layout.metrics if metric not in common):
+            for pair in pairs:
+                if isinstance(note := by_key[label, metric, pair].note, str) and note:
+                    letters.setdefault(note, _letter(len(letters)))
     shown: dict[tuple[str, str, str], Cell] = {}
     for metric in layout.metrics:
         look = presentation(metric)
@@ -133,22 +144,10 @@ def _cells(
             for label in labels:
                 row = by_key[label, metric, pair]
                 marked = _is(row.value) and round(row.value, look.digits) == best[row.setting]
-                shown[label, metric, pair] = _show(row, look.digits, marked)
-    common = {}
-    for metric in layout.metrics:
-        own = [by_key[label, metric, pair] for label in labels for pair in pairs]
-        notes = {row.note for row in own}
-        if len(own) > 1 and len(notes) == 1 and "" not in notes and all(_is(row.value) for row in own):
-            common[metric] = notes.pop()
-    for label in labels:
-        for metric in layout.metrics:
-            for pair in pairs:
-                note = by_key[label, metric, pair].note
-                if metric in common:
-                    continue
-                mark = letters.setdefault(note, _letter(len(letters))) if isinstance(note, str) and note else ""
-                shown[label, metric, pair] = replace(shown[label, metric, pair], mark=mark)
-    return shown, letters, [f"{presentation(metric).label}: {note}." for metric, note in common.items()]
+                mark = "" if metric in common else letters.get(row.note, "")
+                shown[label, metric, pair] = _show(row, look.digits, marked, mark)
+    sentences = [f"{presentation(metric).label}: {note}." for metric, note in common.items()]
+    return shown, [(letter, note) for note, letter in letters.items()], sentences
 
 
 def _is(value: object) -> bool:
@@ -161,12 +160,12 @@ def _best(values: list[float], better: str | None) -> float | None:
     return max(values) if better == "higher" else min(values)
 
 
-def _show(row: Any, digits: int, best: bool) -> Cell:
+def _show(row: Any, digits: int, best: bool, mark: str) -> Cell:
     if not _is(row.value):
-        return Cell(MISSING)
+        return Cell(MISSING, mark=mark)
     interval = f"[{row.low:.{digits}f}, {row.high:.{digits}f}]" if _is(row.low) and _is(row.high) else ""
     spread = f"{row.spread:.{digits}f}" if _is(row.spread) else ""
-    return Cell(f"{row.value:.{digits}f}", interval, spread, best)
+    return Cell(f"{row.value:.{digits}f}", interval, spread, best, mark)
 
 
 def _letter(number: int) -> str:

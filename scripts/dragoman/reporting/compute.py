@@ -60,12 +60,8 @@ def _step(name: str, files: list[Path]) -> Step:
         if path.is_file():
             with open(path, encoding="utf-8", newline="") as file:
                 rows += list(csv.DictReader(file, delimiter="\t"))
-
-    def numbers(column: str) -> list[float]:
-        return [float(row[column]) for row in rows]
-
-    memory = max(numbers("max_rss"), default=0.0)
-    return Step(name, len(files), len(rows), sum(numbers("s")) / 3600, sum(numbers("cpu_time")) / 3600, memory)
+    seconds, cpu, memory = ([float(row[column]) for row in rows] for column in ("s", "cpu_time", "max_rss"))
+    return Step(name, len(files), len(rows), sum(seconds) / 3600, sum(cpu) / 3600, max(memory, default=0.0))
 
 
 def machine() -> str:

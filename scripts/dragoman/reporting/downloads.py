@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+import pandas as pd
+
+from dragoman.reporting import tables
+from dragoman.reporting.markup import latex_rows, markdown_rows
 
 KINDS = {
     "csv": "text/csv;charset=utf-8",
@@ -33,3 +39,25 @@ def download(name: str, content: str | bytes) -> Download:
     data = content.encode() if isinstance(content, str) else content
     kind = name.rpartition(".")[2]
     return Download(name, kind, f"data:{KINDS[kind]};base64,{base64.b64encode(data).decode()}")
+
+
+def table_downloads(
+    stem: str, title: str, header: Sequence[str], rows: Sequence[Sequence[str]], columns: str, csv: str = ""
+) -> list[Download]:
+    """A table of text as CSV, Markdown and LaTeX; empty if it has no rows.
+
+    Args:
+        stem: name of the files without suffix.
+        title: its title.
+        header: [columns] titles.
+        rows: [rows][columns] cells.
+        columns: column specification of `tabular`.
+        csv: content of the CSV file; empty: the same cells.
+    """
+    if not rows:
+        return []
+    return [
+        download(f"{stem}.csv", csv or tables.csv(pd.DataFrame(rows, columns=header))),
+        download(f"{stem}.md", markdown_rows(title, header, rows)),
+        download(f"{stem}.tex", latex_rows(title, header, rows, columns)),
+    ]

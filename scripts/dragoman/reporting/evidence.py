@@ -10,8 +10,8 @@ import pandas as pd
 
 from dragoman import claims
 from dragoman.metrics import presentation
-from dragoman.reporting.downloads import Download, download
-from dragoman.reporting.markup import latex_rows, markdown_rows
+from dragoman.reporting import tables
+from dragoman.reporting.downloads import Download, table_downloads
 from dragoman.results import verdicts
 
 
@@ -183,10 +183,9 @@ def claims_csv(results: Sequence[claims.Result]) -> str:
     rows = []
     for result in results:
         start = {name: getattr(result, name) for name in facts} | {"near": " ".join(result.near)}
-        rows += [start | {f"evidence_{key}": v for key, v in asdict(each).items()} for each in result.evidence] or [
-            start
-        ]
-    return pd.DataFrame(rows).to_csv(index=False, lineterminator="\n")
+        compared = [{f"evidence_{key}": v for key, v in asdict(each).items()} for each in result.evidence]
+        rows += [start | own for own in compared or [{}]]
+    return tables.csv(pd.DataFrame(rows))
 
 
 def published_csv(judged: Sequence[verdicts.Verdict]) -> str:
@@ -196,35 +195,23 @@ def published_csv(judged: Sequence[verdicts.Verdict]) -> str:
         ours = {name: getattr(verdict, name) for name in ("experiment", "value", "low", "high", "spread", "difference")}
         ours = {f"our_{name}": value for name, value in ours.items()}
         rows.append(asdict(verdict.published) | ours | {"verdict": verdict.verdict, "verdict_reason": verdict.reason})
-    return pd.DataFrame(rows).to_csv(index=False, lineterminator="\n")
+    return tables.csv(pd.DataFrame(rows))
 
 
 def claims_downloads(results: Sequence[claims.Result], name: str = "claims") -> list[Download]:
     """All claims as CSV, Markdown and LaTeX; empty if there are none."""
-    if not results:
-        return []
     header = ("Claim", "Experiment", "Statement", "Verdict", "p", "p (Holm)", "Smallest margin")
     rows = []
     for row in claim_rows(results):
         own = row.result
         facts = (own.id, own.experiment, own.statement, own.verdict)
         rows.append((*facts, row.p, probability(own.p_holm), row.weakest))
-    title, columns = "The papers' claims", r"@{}llp{0.3\linewidth}lllp{0.25\linewidth}@{}"
-    return [
-        download(f"{name}.csv", claims_csv(results)),
-        download(f"{name}.md", markdown_rows(title, header, rows)),
-        download(f"{name}.tex", latex_rows(title, header, rows, columns)),
-    ]
+    columns = r"@{}llp{0.3\linewidth}lllp{0.25\linewidth}@{}"
+    return table_downloads(name, "The papers' claims", header, rows, columns, claims_csv(results))
 
 
 def published_downloads(name: str, title: str, rows: Sequence[PublishedRow]) -> list[Download]:
     """An experiment's numbers next to the paper's, as CSV, Markdown and LaTeX; empty if there are none."""
-    if not rows:
-        return []
     header = ("System", "Setting", "Pair", "Metric", "Published", "Ours", "Difference", "Verdict")
     cells = [(r.system, r.setting, r.pair, r.metric, r.published, r.ours, r.difference, r.verdict) for r in rows]
-    return [
-        download(f"{name}-published.csv", pd.DataFrame(cells, columns=header).to_csv(index=False, lineterminator="\n")),
-        download(f"{name}-published.md", markdown_rows(title, header, cells)),
-        download(f"{name}-published.tex", latex_rows(title, header, cells, "@{}llllrrrl@{}")),
-    ]
+    return table_downloads(f"{name}-published", title, header, cells, "@{}llllrrrl@{}")

@@ -79,7 +79,7 @@ _LATEX = {
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
-    '"': r"\textquotedbl{}",
+    '"': r"\char34{}",  # \textquotedbl needs the encoding T1, which is not the default
     "–": "--",
     "—": "---",
     "‘": "`",
@@ -96,8 +96,6 @@ _LATEX = {
     "α": r"$\alpha$",
     "\u00a0": "~",
 }
-# \textquotedbl needs the encoding T1, which is not the default
-_LATEX['"'] = r"\char34{}"
 
 
 def latex_text(text: str) -> str:

@@ -54,7 +54,6 @@ def cells(plan: Plan, experiment: str, records: Sequence[Record]) -> pd.DataFram
     twin, layout = layout_of(plan, experiment)
     results = Results(plan, records)
 
-    @cache
     def score(system: str, setting: str, pair: str, seed: int, metric: str) -> float | None:
         return results.records.get((experiment, system, setting, pair, seed, metric))
 
@@ -114,8 +113,5 @@ def table(plan: Plan, experiment: str, frame: pd.DataFrame) -> arrange.Table:
     twin, layout = layout_of(plan, experiment)
     laid = arrange.lay_out(frame, replace(layout, assumptions={}), INTERVALS)
     name = gather.labels(plan.config.experiments[experiment])[twin]
-    groups = [
-        (f"{presentation(metric).label}, %", pairs)
-        for metric, (_, pairs) in zip(layout.metrics, laid.groups, strict=True)
-    ]
+    groups = [(f"{metric}, %", pairs) for metric, pairs in laid.groups]
     return replace(laid, title=f"{layout.title}: in per cent of “{name}”", groups=groups)

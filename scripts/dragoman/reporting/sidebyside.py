@@ -10,9 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import jinja2
-
 from dragoman.metrics import presentation
+from dragoman.reporting.html import template
 from dragoman.reporting.markup import markdown_text, pipes
 from dragoman.reporting.tables import named
 from dragoman.results.comparison import ALPHA, Change, ClaimChange, counts
@@ -102,11 +101,7 @@ def cells(change: Change) -> list[str]:
 
 def notes(changes: Sequence[Change]) -> list[tuple[str, int]]:
     """(note, number of changes with it), the most frequent first."""
-    numbers: dict[str, int] = {}
-    for change in changes:
-        if change.note:
-            numbers[change.note] = numbers.get(change.note, 0) + 1
-    return sorted(numbers.items(), key=lambda item: -item[1])
+    return Counter(change.note for change in changes if change.note).most_common()
 
 
 def text(sides: Sides) -> str:
@@ -155,10 +150,8 @@ def markdown(sides: Sides) -> str:
         rows = ([*map(markdown_text, cells(change))] for change in sides.shown)
         lines += ["", *pipes(HEADER, rows, "l" * len(HEADER))]
     if sides.alone:
-        lines += [
-            "",
-            *(f"- {verdict}: {markdown_text(name)}, {number} numbers" for name, verdict, number in sides.alone),
-        ]
+        alone = (f"- {verdict}: {markdown_text(name)}, {number} numbers" for name, verdict, number in sides.alone)
+        lines += ["", *alone]
     if sides.claims:
         verdicts = ([markdown_text(c.statement), c.a or "absent", c.b or "absent"] for c in sides.claims)
         lines += ["", *pipes(("Claim", "A", "B"), verdicts, "lll")]
@@ -169,8 +162,6 @@ def markdown(sides: Sides) -> str:
 
 def html(sides: Sides) -> str:
     """The differences as a page without scripts and links to other files."""
-    loader = jinja2.FileSystemLoader(Path(__file__).parent)
-    environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
-    template = environment.get_template("sidebyside.html.j2")
     rows = [(change, cells(change)) for change in sides.shown]
-    return template.render(sides=sides, header=HEADER, rows=rows, notes=notes(sides.shown)) + "\n"
+    page = template("sidebyside.html.j2")
+    return page.render(sides=sides, header=HEADER, rows=rows, notes=notes(sides.shown)) + "\n"

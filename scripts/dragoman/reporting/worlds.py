@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import pandas as pd
-
 from dragoman import claims
-from dragoman.reporting.downloads import Download, download
+from dragoman.reporting.downloads import Download, table_downloads
 from dragoman.reporting.evidence import claim_row
-from dragoman.reporting.markup import latex_rows, markdown_rows
 
 HERE = "this run"
 PUBLISHED = "published"
@@ -45,17 +42,13 @@ def rows(results: Sequence[claims.Result], worlds: Mapping[str, Sequence[claims.
     """Every claim of this run, in its order; empty if there is no other world."""
     if not worlds:
         return []
-    others = [claims.by_id(there) for there in worlds.values()]
+    here, *others = (claims.by_id(each) for each in (results, *worlds.values()))
     made = []
-    for key, own in claims.by_id(results).items():
-        first = own[0]
-        cells = [[_entry(result, first, len(each) > 1) for result in each] for each in (own, *_of(key, others))]
+    for key, own in here.items():
+        first, everywhere = own[0], [own, *(there.get(key, []) for there in others)]
+        cells = [[_entry(result, first, len(each) > 1) for result in each] for each in everywhere]
         made.append(Row(key, first.statement, cells, claim_row(first).published or first.source))
     return made
-
-
-def _of(key: str, others: Sequence[Mapping[str, list[claims.Result]]]) -> list[list[claims.Result]]:
-    return [by_id.get(key, []) for by_id in others]
 
 
 def _entry(result: claims.Result, first: claims.Result, several: bool) -> Entry:
@@ -73,15 +66,9 @@ def downloads(claim_rows: Sequence[Row], names: Sequence[str], stem: str) -> lis
         names: names of the other worlds.
         stem: name of the files without suffix.
     """
-    if not claim_rows:
-        return []
     header = ("Claim", "Statement", HERE, *names, PUBLISHED)
     cells = [
         (row.id, row.statement, *("; ".join(map(str, cell)) for cell in row.cells), row.published) for row in claim_rows
     ]
     columns = r"@{}l" + r"p{0.2\linewidth}" * (len(header) - 1) + "@{}"
-    return [
-        download(f"{stem}.csv", pd.DataFrame(cells, columns=header).to_csv(index=False, lineterminator="\n")),
-        download(f"{stem}.md", markdown_rows(TITLE, header, cells)),
-        download(f"{stem}.tex", latex_rows(TITLE, header, cells, columns)),
-    ]
+    return table_downloads(stem, TITLE, header, cells, columns)
