@@ -31,9 +31,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     plan = Plan(load_config(given.config))
     plan.results = given.results or plan.results
     score_cache.use(plan.score_cache)
-    kind = figure_kinds.kind(given.figure)
     if given.figure not in (own := figure_kinds.figures_of(plan, given.experiment)):
         raise ValueError(f"{given.experiment}: {registry.unknown('figure', given.figure, own)}")
+    kind = figure_kinds.FIGURES[given.figure]
     figure = kind.draw(plan, given.experiment, records.read(given.records))
     figures.save(figure or figures.empty(kind.absent), given.out_dir / f"{given.experiment}-{given.figure}")
 

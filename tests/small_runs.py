@@ -52,7 +52,7 @@ def rendered(plan, found):
         for each in figure_kinds.figures_of(plan, name):
             path = plan.results / "figures" / f"{name}-{each}.svg"
             if not path.exists():
-                kind = figure_kinds.kind(each)
+                kind = figure_kinds.FIGURES[each]
                 path.parent.mkdir(exist_ok=True)
                 path.write_text(figures.svg(kind.draw(plan, name, found) or figures.empty(kind.absent)))
     return page.render(plan, found)

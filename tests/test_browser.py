@@ -94,7 +94,7 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
 def path(plan: Plan) -> Path:
     """The page of that run, with every file of one figure."""
     path, found = plan.results / "index.html", records.read(plan.results / "records.jsonl")
-    figures.save(figure_kinds.kind("scores").draw(plan, "away", found), plan.results / "figures" / "away-scores")
+    figures.save(figure_kinds.FIGURES["scores"].draw(plan, "away", found), plan.results / "figures" / "away-scores")
     path.write_text(rendered(plan, found), encoding="utf-8")
     return path
 

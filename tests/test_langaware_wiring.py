@@ -303,7 +303,7 @@ class TestLanguageMap:
         assert language_map.decoded_shares(plan, "first") == [
             ("ours", {"de": {"en": 50, "fr": 0, "de": 25, "other": 25}})
         ]
-        figure = figure_kinds.kind("languages").draw(plan, "first", [])
+        figure = figure_kinds.FIGURES["languages"].draw(plan, "first", [])
         assert figure is not None
         text = figures.svg(figure)
         assert text.count(">25</text>") == 2
@@ -312,7 +312,7 @@ class TestLanguageMap:
     def test_nothing_decoded_draws_nothing(self, tmp_path: Path) -> None:
         plan = loaded(tmp_path)
         plan.results = tmp_path / "none"
-        assert figure_kinds.kind("languages").draw(plan, "first", []) is None
+        assert figure_kinds.FIGURES["languages"].draw(plan, "first", []) is None
 
 
 WMT_LINES = {  # lines of sacrebleu's sets; those of 2017 and 2018 hold the same text both ways
@@ -453,7 +453,7 @@ class TestAblation:
         assert "scores" in figure_kinds.figures_of(plan, "baselines")
 
     def test_holds_every_setting_in_order(self) -> None:
-        figure = figure_kinds.kind("ablation").draw(*self.frame("alpha")[:1], "alpha", self.frame("alpha")[1])
+        figure = figure_kinds.FIGURES["ablation"].draw(*self.frame("alpha")[:1], "alpha", self.frame("alpha")[1])
         assert figure is not None
         assert [axes.get_title(loc="left") for axes in figure.axes] == [
             f"{metric}, {block}" for metric in ("BLEU", "Off-target") for block in ("supervised", "zero-shot")
@@ -465,7 +465,7 @@ class TestAblation:
 
     def test_leaves_a_gap_where_a_number_is_missing(self) -> None:
         plan, records = self.frame("alpha", "ours,alpha=0.05")
-        figure = figure_kinds.kind("ablation").draw(plan, "alpha", records)
+        figure = figure_kinds.FIGURES["ablation"].draw(plan, "alpha", records)
         assert figure is not None
         assert sorted(len(line.get_xdata()) for line in figure.axes[0].get_lines() if across(line)) == [2, 6]
-        assert figure_kinds.kind("ablation").draw(plan, "alpha", []) is None
+        assert figure_kinds.FIGURES["ablation"].draw(plan, "alpha", []) is None

@@ -103,19 +103,19 @@ def test_training_cost_is_averaged_over_whole_tunings_only(swept):
     measure(swept, lambda run: taken[run.tuning.partition(",")[0]])
     rows = timings.read(swept)
     assert list(rows["setting"])[:4] == ["k=1", "k=1", "k=1", "k=1"]
-    mask, full, turns = timings.costs(rows)
+    mask, full, turns = timings.costs(rows)["sweep"]
     assert (mask.tuning, mask.models, mask.seconds, mask.relative) == ("mask", 8, 30, 3)
     assert (full.models, full.seconds, full.relative, full.peak_memory_mb) == (2, 10, 1, 102)
     assert full.tokens_per_second == 100
     assert full.device == "AVX2, 1 thread"
     assert turns.cells() == ["turns", "2", "–", "–", "–", "–", "–", "–"]
-    text = timings.markdown([mask, full, turns])
-    assert "| mask | 8 | 30.0 | 3.00× | 5 | 33 | 102 | AVX2, 1 thread |" in text
-    assert timings.csv(rows).count("\n") == 1 + 12
+    text = timings.files(rows)
+    assert "| mask | 8 | 30.0 | 3.00× | 5 | 33 | 102 | AVX2, 1 thread |" in text["md"]
+    assert text["csv"].count("\n") == 1 + 12
 
     slow = TuningRun(swept, "sweep", "mask,k=3", "en-de", 2)
     slow.timing.unlink()
-    assert timings.costs(timings.read(swept))[0].seconds is None
+    assert timings.costs(timings.read(swept))["sweep"][0].seconds is None
     slow.timing.write_text('{"seconds": 1}')
     with pytest.raises(ValueError, match=r"mask,k=3/en-de/seed-2\.json: steps, tokens, .* missing; train again"):
         timings.read(swept)
@@ -151,7 +151,7 @@ def test_times_on_different_devices_are_not_compared(swept):
         path = run.timing
         if run.tuning == "turns" or run == TuningRun(swept, "sweep", "mask,k=3", "en-de", 2):
             path.write_text(path.read_text().replace("AVX2", "H200"))
-    mask, full, turns = timings.costs(timings.read(swept))
+    mask, full, turns = timings.costs(timings.read(swept))["sweep"]
     assert (mask.relative, mask.device) == (None, "AVX2, 1 thread; H200, 1 thread")
     assert (full.relative, turns.relative) == (1, 1)
 

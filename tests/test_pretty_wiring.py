@@ -360,7 +360,7 @@ def test_relative_scores(tmp_path: Path) -> None:
     assert 0 <= low < ratio["en-de"] < high <= 100
     assert set(frame["note"].loc[:, :, "chrf"]) == {"this system or the twin was not scored"}
 
-    figure = figure_kinds.kind("relative").draw(plan, "pretty", found)
+    figure = figure_kinds.FIGURES["relative"].draw(plan, "pretty", found)
     assert figure is not None
     panels = figure.axes
     assert [axes.get_title(loc="left") for axes in panels] == [
@@ -376,7 +376,7 @@ def test_relative_scores(tmp_path: Path) -> None:
     table = next(table for table in laid if "in per cent of" in table.title)
     assert relative.INTERVALS in table.legend
     assert 'given,"given, n=1",n=1,en-fr,"bleu, % of the twin\'s",' in numbers
-    assert figure_kinds.kind("relative").draw(plan, "pretty", found[1:2]) is None, "no twin, no ratio"
+    assert figure_kinds.FIGURES["relative"].draw(plan, "pretty", found[1:2]) is None, "no twin, no ratio"
 
 
 def test_relative_score_of_a_twin_without_any(tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ rule plot:
     params:
         code=code_with_metrics("plot"),
         spec=of_experiment(PLAN.table_spec),
-        caption=lambda w: figure_kinds.kind(w.figure).caption,
+        caption=lambda w: figure_kinds.FIGURES[w.figure].caption,
         folder=subpath(output.svg, parent=True),
     shell:
         "plot.py"

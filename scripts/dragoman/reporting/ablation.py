@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from itertools import chain
 from typing import TYPE_CHECKING
 
 from dragoman.metrics import presentation
 from dragoman.reporting.curves import name_ends
-from dragoman.reporting.figures import INK, describe, panels, styled
+from dragoman.reporting.figures import INK, describe, in_rows, panels, styled
 from dragoman.reporting.latency import curved_and_level
 from dragoman.reporting.tables import MEAN, Layout, hover_text, natural
 
@@ -44,15 +43,13 @@ def curves(frame: pd.DataFrame, layout: Layout, metrics: Sequence[str], swept: C
         return None
     settings = sorted(own["setting"].unique(), key=natural)
     blocks = [*layout.blocks] or ([MEAN] if len(layout.pairs) > 1 else list(layout.pairs))
-    shown = [(metric, block) for metric in metrics for block in blocks]
-    across = min(len(blocks), ACROSS)
-    figure, rows = panels([len(shown[i : i + across]) for i in range(0, len(shown), across)], 3.0)
-    for (metric, block), axes in zip(shown, chain(*rows), strict=True):
+    figure, shown = panels(in_rows(metrics, blocks, ACROSS), 3.0, one_scale=False)
+    for (metric, block), axes, last in shown:
         here = frame[(frame["metric"] == metric) & (frame["pair"] == block)]
         ends = _draw(axes, here, layout, settings, swept)
         axes.set_xlabel(settings[0].partition("=")[0])
-        axes.set_title(f"{presentation(metric).label}, {block}", loc="left", fontsize=9.5, color=INK)
-        if any(axes is row[-1] for row in rows):
+        axes.set_title(f"{presentation(metric).label}, {block}", color=INK)
+        if last:
             name_ends(axes, ends)
     return figure
 
@@ -91,5 +88,4 @@ def _draw(
     if high - low < LEAST:
         axes.set_ylim((low + high - LEAST) / 2, (low + high + LEAST) / 2)
     axes.grid(axis="y")
-    axes.spines["left"].set_visible(False)
     return ends

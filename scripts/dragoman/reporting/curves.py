@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from dragoman.reporting.figures import INK, QUIET, describe, empty, looks, panels, styled
-from dragoman.storage import read_jsonl
+from dragoman.reporting.figures import INK, describe, looks, panels, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-
-def read_log(path: Path) -> list[tuple[int, float]]:
-    """(optimizer step, loss in nats per token) of a training: JSON Lines, or a JSON list in a file named `.json`."""
-    rows = json.loads(path.read_text(encoding="utf-8")) if path.suffix == ".json" else read_jsonl(path)
-    return [(int(row["step"]), float(row["loss"])) for row in rows if row.get("loss") is not None]
 
 
 def spread_out(heights: Sequence[float], gap: float, low: float, high: float) -> list[float]:
@@ -54,20 +45,23 @@ def loss_curves(
     curves: Sequence[tuple[str, Sequence[tuple[int, float]]]],
     families: Mapping[str, str] | None = None,
     muted: Collection[str] = (),
-) -> Figure:
+) -> Figure | None:
     """Training loss against optimizer steps, each curve named at its end.
 
     Args:
         curves: (label, [(step, loss in nats per token)]). Curves with the same label share look and name.
         families: label -> family, as for `figures.looks`; None: each label is a family.
         muted: families that are grey.
+
+    Returns:
+        None if no curve has a point.
     """
     curves = [(label, points) for label, points in curves if points]
     if not curves:
-        return empty("Nothing was trained here.")
+        return None
     counts = Counter(label for label, _ in curves)
     styles = looks({label: (families or {}).get(label, label) for label in counts}, muted)
-    figure, ((axes,),) = panels([1], max(3.2, 0.2 * len(counts) + 1))
+    figure, ((_, axes, _),) = panels([[""]], max(3.2, 0.2 * len(counts) + 1))
     ends: dict[str, list[tuple[int, float]]] = {label: [] for label in counts}
     for label, points in curves:
         style = styles[label] | {"marker": "none", "linewidth": 1.1 if counts[label] > 1 else 1.6}
@@ -81,9 +75,8 @@ def loss_curves(
     axes.margins(y=0.06)
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.grid(axis="y")
-    axes.spines["left"].set_visible(False)
     axes.set_xlabel("optimizer steps")
-    axes.set_title("loss, nats per token", loc="left", fontsize=9.5, color=QUIET)
+    axes.set_title("loss, nats per token")
     name_ends(axes, [(k, right, fmean(loss for _, loss in own), styles[k]) for k, own in ends.items()])
     return figure
 

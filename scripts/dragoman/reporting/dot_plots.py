@@ -7,17 +7,20 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from dragoman.metrics import presentation
-from dragoman.reporting.figures import INK, PALETTE, QUIET, around, describe, empty, panels, styled
-from dragoman.reporting.tables import MEAN, hover_text
+from dragoman.reporting.figures import INK, PALETTE, QUIET, around, describe, in_rows, panels, styled
+from dragoman.reporting.tables import MEAN, bar, hover_text
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+ACROSS = 6
+"""Maximum number of panels in a row; a metric with more pairs has several rows."""
+
 
 @styled
-def scores(frame: pd.DataFrame, across: int = 6) -> Figure:
+def scores(frame: pd.DataFrame) -> Figure:
     """Every metric by system and pair: one panel per pair, a dot for the value, a line for its 95 % interval.
 
     With several seeds, the line is the mean plus and minus one standard deviation. The best value of a panel is
@@ -25,23 +28,17 @@ def scores(frame: pd.DataFrame, across: int = 6) -> Figure:
 
     Args:
         frame: cells from `reporting.tables.cells`.
-        across: maximum number of panels in a row; a metric with more pairs has several rows.
     """
     own = frame[frame["pair"] != MEAN]
     metrics, pairs, labels = (list(dict.fromkeys(own[column])) for column in ("metric", "pair", "label"))
-    lines = [(metric, pairs[i : i + across]) for metric in metrics for i in range(0, len(pairs), across)]
-    if not labels:
-        return empty("There are no systems in this experiment.")
     reach = {metric: _reach(own[own["metric"] == metric]) for metric in metrics}
-    figure, rows = panels([len(here) for _, here in lines], 0.27 * len(labels) + 0.75)
-    for (metric, here), row in zip(lines, rows, strict=True):
+    figure, shown = panels(in_rows(metrics, pairs, ACROSS), 0.27 * len(labels) + 0.75)
+    for (metric, pair), axes, _ in shown:
         look = presentation(metric)
-        for pair, axes in zip(here, row, strict=True):
-            scored = own[(own["metric"] == metric) & (own["pair"] == pair)]
-            _panel(axes, {each.label: each for each in scored.itertuples()}, look.better)
-            axes.set_xlim(*reach[metric])
-            axes.set_title(f"{look.label}, {pair}", loc="left", fontsize=9.5, color=QUIET)
-            axes.tick_params(labelleft=axes is row[0])
+        scored = own[(own["metric"] == metric) & (own["pair"] == pair)]
+        _panel(axes, {each.label: each for each in scored.itertuples()}, look.better)
+        axes.set_xlim(*reach[metric])
+        axes.set_title(f"{look.label}, {pair}")
     return figure
 
 
@@ -58,16 +55,12 @@ def _panel(axes: Axes, rows: Mapping[str, Any], better: str | None) -> None:
     for place, (label, row) in enumerate(rows.items()):
         if label not in values:
             continue
-        value, colour = row.value, PALETTE[0] if row.value == best else QUIET
-        low, high = row.low, row.high
-        if not math.isnan(row.spread):
-            low, high = value - row.spread, value + row.spread
-        if not math.isnan(low):
-            axes.plot([low, high], [place, place], color=colour, linewidth=1.8, solid_capstyle="butt", alpha=0.55)
-        (dot,) = axes.plot([value], [place], marker="o", markersize=5.5, color=colour, markeredgewidth=0)
+        colour = PALETTE[0] if row.value == best else QUIET
+        if ends := bar(row):
+            axes.plot(ends, [place, place], color=colour, linewidth=1.8, solid_capstyle="butt", alpha=0.55)
+        (dot,) = axes.plot([row.value], [place], marker="o", markersize=5.5, color=colour, markeredgewidth=0)
         describe(dot, hover_text(label, [row]))
     axes.set_yticks(range(len(rows)), list(rows), color=INK)
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.locator_params(axis="x", nbins=4)
     axes.grid(axis="x")
-    axes.spines["left"].set_visible(False)

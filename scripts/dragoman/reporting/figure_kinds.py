@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dragoman import registry
 from dragoman.checks import twins
 from dragoman.config import NoPrior, OfflineDecoder, PrefilledDecoder, SimultaneousDecoder
 from dragoman.decoding.options import Turns
@@ -89,6 +88,10 @@ def has_twin(plan: Plan, experiment: str) -> bool:
     return any(_prefilled(plan, experiment).values()) and bool(twin_system(plan, experiment))
 
 
+def _measures(plan: Plan, experiment: str, metric: str) -> bool:
+    return metric in (parse(spec)[0] for spec in plan.experiment(experiment).metrics)
+
+
 def _wants_latency(plan: Plan, experiment: str) -> bool:
     metrics = plan.experiment(experiment).metrics
     return bool(lag(metrics) and qualities(metrics) and swept(plan, experiment))
@@ -101,10 +104,9 @@ def _wants_ablation(plan: Plan, experiment: str) -> bool:
 
 
 def _draw_ablation(plan: Plan, experiment: str, records: Sequence[Record]) -> Figure | None:
-    from dragoman.reporting import ablation, gather, tables
+    from dragoman.reporting import ablation, gather
 
-    layout = gather.layout_from(plan, experiment)
-    frame = tables.cells(records, layout)
+    layout, frame = gather.cells_of(plan, experiment, records)
     return ablation.curves(frame, layout, qualities(layout.metrics), swept(plan, experiment))
 
 
@@ -115,10 +117,9 @@ def _wants_scores(plan: Plan, experiment: str) -> bool:
 
 
 def _draw_scores(plan: Plan, experiment: str, records: Sequence[Record]) -> Figure | None:
-    from dragoman.reporting import arrange, dot_plots, gather, tables
+    from dragoman.reporting import arrange, dot_plots, gather
 
-    layout = gather.layout_from(plan, experiment)
-    frame = tables.cells(records, layout)
+    layout, frame = gather.cells_of(plan, experiment, records)
     shown = layout.blocks if layout.blocks and len(layout.pairs) > arrange.MANY else layout.pairs
     frame = frame[frame["metric"].isin(qualities(layout.metrics)) & frame["pair"].isin([*shown])]
     return dot_plots.scores(frame) if frame["value"].notna().any() else None
@@ -130,17 +131,16 @@ def _draw_loss(plan: Plan, experiment: str, records: Sequence[Record]) -> Figure
     curves_of = gather.tuning_curves(plan, experiment)
     families = gather.families(plan.config.experiments[experiment], {label: tuning for label, tuning, _ in curves_of})
     shown = [(label, points) for label, _, points in curves_of]
-    return curves.loss_curves(shown, families, gather.BASELINES) if any(points for _, points in shown) else None
+    return curves.loss_curves(shown, families, gather.BASELINES)
 
 
 def _draw_latency(plan: Plan, experiment: str, records: Sequence[Record]) -> Figure | None:
-    from dragoman.reporting import gather, latency, tables
+    from dragoman.reporting import gather, latency
 
-    layout = gather.layout_from(plan, experiment)
+    layout, frame = gather.cells_of(plan, experiment, records)
     against = lag(layout.metrics)
     assert against is not None  # the experiment would not have this figure
-    frame, asked = tables.cells(records, layout), plan.experiment(experiment).asked
-    counted = {pair: of_pair(pair, asked).source for pair in layout.pairs}
+    counted = {pair: of_pair(pair, plan.experiment(experiment).asked).source for pair in layout.pairs}
     return latency.trade_off(frame, layout, qualities(layout.metrics), against, swept(plan, experiment), counted)
 
 
@@ -178,10 +178,6 @@ def _draw_languages(plan: Plan, experiment: str, records: Sequence[Record]) -> F
 
     panels = language_map.decoded_shares(plan, experiment)
     return language_map.heat_maps(panels) if panels else None
-
-
-def _wants_languages(plan: Plan, experiment: str) -> bool:
-    return any(parse(spec)[0] == "offtarget" for spec in plan.experiment(experiment).metrics)
 
 
 FIGURES = {
@@ -238,7 +234,7 @@ FIGURES = {
         "identifier of the off-target ratio: zero-shot pairs if there are any, else all pairs; one panel for each "
         "tuning. Green: the target language. Other: empty, or none of these languages.",
         "Nothing was decoded here.",
-        _wants_languages,
+        lambda plan, experiment: _measures(plan, experiment, "offtarget"),
         _draw_languages,
     ),
     "cost": Kind(
@@ -246,7 +242,7 @@ FIGURES = {
         "Cost of translating one sentence, over all sentences, pairs and settings. A box holds the middle half; the "
         "number is the median; whiskers end at the outermost sentence within one and a half times the box's length.",
         "No decoding counted its operations.",
-        lambda plan, experiment: any(parse(spec)[0] == COST for spec in plan.experiment(experiment).metrics),
+        lambda plan, experiment: _measures(plan, experiment, COST),
         _draw_cost,
     ),
     "loss": Kind(
@@ -273,14 +269,3 @@ def inputs(plan: Plan, experiment: str, name: str) -> list[Path]:
     if name == "divergence":
         return [run.file for run in plan.divergence_runs if run.experiment == experiment]
     return []
-
-
-def kind(name: str) -> Kind:
-    """A kind of figure by name.
-
-    Raises:
-        UnknownNameError: there is none of that name; the message suggests a similar name.
-    """
-    if name not in FIGURES:
-        raise registry.UnknownNameError(registry.unknown("figure", name, FIGURES))
-    return FIGURES[name]

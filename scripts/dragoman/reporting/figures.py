@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 T = TypeVar("T")
+K = TypeVar("K")
 
 # Six hues at least 25 degrees apart, most of them those of Okabe and Ito (2008), "Color Universal Design"
 PALETTE = ("#0072b2", "#d1491b", "#009e73", "#b8508a", "#b98600", "#7a52b3")
@@ -53,10 +54,16 @@ STYLE: dict[str, Any] = {
     "axes.edgecolor": RULE,
     "axes.labelcolor": QUIET,
     "axes.linewidth": 0.8,
+    "axes.titlelocation": "left",
+    "axes.titlesize": 9.5,
+    "axes.titlecolor": QUIET,
+    "axes.spines.left": False,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "xtick.color": RULE,
     "ytick.color": RULE,
+    "xtick.major.size": 0,
+    "ytick.major.size": 0,
     "xtick.labelcolor": QUIET,
     "ytick.labelcolor": QUIET,
     "grid.color": RULE,
@@ -105,27 +112,41 @@ def styled(draw: Callable[P, T]) -> Callable[P, T]:
 
 
 @styled
-def panels(rows: Sequence[int], height: float) -> tuple[Figure, list[list[Axes]]]:
+def panels(
+    rows: Sequence[Sequence[K]], height: float, one_scale: bool = True
+) -> tuple[Figure, list[tuple[K, Axes, bool]]]:
     """A figure with rows of panels, whose places matplotlib's constrained layout finds. Panels of a shorter row are
     about as wide as the others; what stands right of its last panel takes no room from the rows above.
 
     Args:
-        rows: number of panels in each row.
+        rows: [rows][panels] what each panel shows.
         height: height of a row with title and axis, in inches.
+        one_scale: whether only the first panel of a row has numbers at its vertical axis.
+
+    Returns:
+        The figure, and (what it shows, its axes, whether it is the last of its row) of each panel.
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(WIDTH, height * len(rows)), layout="constrained")
-    if len({*rows}) > 1:  # rows that are laid out for themselves
-        grid = np.vstack([part.subplots(1, max(rows), squeeze=False) for part in figure.subfigures(len(rows))])
+    figure, across = Figure(figsize=(WIDTH, height * len(rows)), layout="constrained"), max(map(len, rows))
+    if len({*map(len, rows)}) > 1:  # rows that are laid out for themselves
+        grid = np.vstack([part.subplots(1, across, squeeze=False) for part in figure.subfigures(len(rows))])
     else:
-        grid = figure.subplots(len(rows), max(rows), squeeze=False)
-    for axes in grid.flat:
-        axes.tick_params(length=0)
-    for row, count in zip(grid, rows, strict=True):
-        for axes in row[count:]:
+        grid = figure.subplots(len(rows), across, squeeze=False)
+    shown = []
+    for keys, row in zip(rows, grid, strict=True):
+        for axes in row[len(keys) :]:
             axes.remove()
-    return figure, [[*row[:count]] for row, count in zip(grid, rows, strict=True)]
+        for place, key in enumerate(keys):
+            row[place].tick_params(labelleft=not one_scale or place == 0)
+            shown.append((key, row[place], place == len(keys) - 1))
+    return figure, shown
+
+
+def in_rows(metrics: Iterable[str], pairs: Sequence[str], across: int) -> list[list[tuple[str, str]]]:
+    """(metric, pair) of panels in rows of at most `across`; every metric begins a row."""
+    starts = range(0, len(pairs), across)
+    return [[(metric, pair) for pair in pairs[i : i + across]] for metric in metrics for i in starts]
 
 
 def around(numbers: Iterable[float]) -> tuple[float, float]:
@@ -145,7 +166,7 @@ EMPTY = "empty"
 @styled
 def empty(text: str) -> Figure:
     """A figure with only a text, since a figure that a rule declares must exist."""
-    figure, ((axes,),) = panels([1], 0.6)
+    figure, ((_, axes, _),) = panels([[""]], 0.6)
     axes.set_axis_off()
     axes.text(0, 0.5, text, color=QUIET, va="center", gid=EMPTY)
     return figure

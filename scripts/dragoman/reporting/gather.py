@@ -4,25 +4,25 @@ not exist yet are marked as missing."""
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from dragoman.config import (
-    Experiment,
-    Model,
-    Training,
-)
+import pandas as pd
+
+from dragoman.config import Experiment, Model, Training
 from dragoman.config.sweeps import joined, split
 from dragoman.languages import NAMES, split_pair
 from dragoman.metrics import parse
 from dragoman.plan import DecodeRun, Plan
 from dragoman.prompts import habits
-from dragoman.reporting.curves import read_log
+from dragoman.reporting import tables
 from dragoman.reporting.examples import Example, Output, Row, choose, visible
 from dragoman.reporting.tables import Layout, named, natural
-from dragoman.storage import MANIFEST, read_jsonl
+from dragoman.results.records import Record
+from dragoman.storage import MANIFEST, read_json, read_jsonl
 
 UNTUNED = "untuned"
 BASELINES = frozenset({"sft", UNTUNED})
@@ -102,6 +102,12 @@ def layout_from(plan: Plan, experiment: str) -> Layout:
     )
 
 
+def cells_of(plan: Plan, experiment: str, records: Iterable[Record]) -> tuple[Layout, pd.DataFrame]:
+    """An experiment's layout and its cells (`reporting.tables.cells`)."""
+    layout = layout_from(plan, experiment)
+    return layout, tables.cells(records, layout)
+
+
 def families(experiment: Experiment, tunings: Mapping[str, str | None]) -> dict[str, str]:
     """System (or curve) -> family, which has one hue in figures: the method of its tuning.
 
@@ -136,18 +142,26 @@ def labels(experiment: Experiment) -> dict[str, str]:
     return {key: f"{name} ({key})" if names.count(name) > 1 else name for key, name in given.items()}
 
 
+def roles(experiment: Experiment) -> dict[str, str]:
+    """Role -> name in tables of the system that has it, or its key if there is no such system."""
+    names = labels(experiment)
+    return {role: names.get(key, key) for role, key in experiment.roles.items()}
+
+
 def manifest(folder: Path) -> dict[str, Any] | None:
     """A folder's manifest; None if there is none."""
     path = folder / MANIFEST
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    return read_json(path) if path.is_file() else None
 
 
 def curve(folder: Path) -> list[tuple[int, float]]:
-    """(step, loss) of a training; empty if it has no log."""
-    for name in ("curve.json", "log.jsonl"):
-        if (folder / name).is_file():
-            return read_log(folder / name)
-    return []
+    """(optimizer step, loss in nats per token) of a training; empty if it has no log."""
+    whole, log = folder / "curve.json", folder / "log.jsonl"
+    if whole.is_file():
+        rows = json.loads(whole.read_text(encoding="utf-8"))
+    else:
+        rows = read_jsonl(log) if log.is_file() else []
+    return [(int(row["step"]), float(row["loss"])) for row in rows if row.get("loss") is not None]
 
 
 def tuning_curves(plan: Plan, experiment: str) -> list[tuple[str, str, list[tuple[int, float]]]]:
@@ -222,57 +236,43 @@ def corpus_facts(plan: Plan) -> list[CorpusFacts]:
     return facts
 
 
-def decoded(plan: Plan, experiment: str) -> dict[str, list[tuple[str, str, list[Row]]]]:
-    """Pair -> [(system, setting, rows)] of an experiment, with the first seed of each system."""
+def decoded(plan: Plan, experiment: str) -> dict[str, list[Output]]:
+    """Pair -> outputs of an experiment's systems at their settings, with the first seed of each system."""
     spec = plan.experiment(experiment)
     names = labels(plan.config.experiments[experiment])
-    outputs: dict[str, list[tuple[str, str, list[Row]]]] = {}
+    first: dict[tuple[str, str], DecodeRun] = {}
+    for run in plan.decode_runs:
+        if run.experiment == experiment:
+            first.setdefault((run.pair, run.system), run)
+    outputs: dict[str, list[Output]] = {}
     for pair in spec.test.pairs:
-        for run in _first_seeds(plan, experiment, pair):
-            if not run.hypotheses.is_file():
+        for run in first.values():
+            if run.pair != pair or not run.hypotheses.is_file():
                 continue
             settings: dict[str, list[Row]] = {}
             for row in read_jsonl(run.hypotheses):
                 settings.setdefault(joined(run.setting, str(row.get("setting", ""))), []).append(row)
             for setting in sorted(settings, key=natural):
-                outputs.setdefault(pair, []).append((names[run.base], setting, settings[setting]))
+                outputs.setdefault(pair, []).append(Output(names[run.base], setting, settings[setting]))
     return outputs
-
-
-def _first_seeds(plan: Plan, experiment: str, pair: str) -> Iterator[DecodeRun]:
-    seen = set()
-    for run in plan.decode_runs:
-        if (run.experiment, run.pair) == (experiment, pair) and run.system not in seen:
-            seen.add(run.system)
-            yield run
 
 
 def examples(plan: Plan, experiment: str) -> tuple[int, list[Example]]:
     """Number of an experiment's test sentences, and its examples. All settings of a system except the first are folded;
     systems differ most at the first setting, since it waits least."""
-    by_pair = decoded(plan, experiment)
+    outputs = decoded(plan, experiment)
     first: dict[str, str] = {}
-    for setting, label in sorted({(s, label) for own in by_pair.values() for label, s, _ in own}, key=_by_setting):
-        first.setdefault(label, setting)
+    for output in sorted(chain(*outputs.values()), key=lambda output: natural(output.setting)):
+        first.setdefault(output.system, output.setting)
     spec = plan.experiment(experiment)
-    identifying = identifier(plan, experiment) if "offtarget" in map(_name, spec.metrics) else None
-    decodes = {
-        pair: [
-            Output(label, setting, rows, setting != first[label], _astray(rows, pair, identifying))
-            for label, setting, rows in own
+    identifying = identifier(plan, experiment) if any(parse(each)[0] == "offtarget" for each in spec.metrics) else None
+    for pair, own in outputs.items():
+        outputs[pair] = [
+            replace(each, folded=each.setting != first[each.system], astray=_astray(each.rows, pair, identifying))
+            for each in own
         ]
-        for pair, own in by_pair.items()
-    }
-    total = sum(len({row["id"] for output in own for row in output.rows}) for own in decodes.values())
-    return total, choose(decodes, EXAMPLES, spec.asked)
-
-
-def _by_setting(place: tuple[str, str]) -> tuple[Any, str]:
-    return natural(place[0]), place[1]
-
-
-def _name(metric: str) -> str:
-    return parse(metric)[0]
+    total = sum(len({row["id"] for output in own for row in output.rows}) for own in outputs.values())
+    return total, choose(outputs, EXAMPLES, spec.asked)
 
 
 def identifier(plan: Plan, experiment: str) -> dict[str, Any]:
@@ -299,14 +299,10 @@ def cost_samples(plan: Plan, experiment: str) -> dict[str, list[float]]:
 
     Systems whose decoder counts no operations (copies, dictionaries) are left out.
     """
-    names = labels(plan.config.experiments[experiment])
-    samples: dict[str, list[float]] = {}
-    for pair in plan.experiment(experiment).test.pairs:
-        for run in _first_seeds(plan, experiment, pair):
-            rows = read_jsonl(run.hypotheses) if run.hypotheses.is_file() else []
-            if costs := [float(row["gflops"]) for row in rows if row.get("gflops") is not None]:
-                samples.setdefault(names[run.base], []).extend(costs)
-    return {label: samples[label] for label in names.values() if label in samples}
+    samples: dict[str, list[float]] = {label: [] for label in labels(plan.config.experiments[experiment]).values()}
+    for output in chain(*decoded(plan, experiment).values()):
+        samples[output.system] += [float(row["gflops"]) for row in output.rows if row.get("gflops") is not None]
+    return {label: costs for label, costs in samples.items() if costs}
 
 
 def facts_of(plan: Plan, name: str) -> list[tuple[str, str]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 from pathlib import Path
 
@@ -12,6 +14,11 @@ from markupsafe import Markup, escape
 def whole_pairs(text: str) -> Markup:
     """`text`, escaped, with language pairs in elements that are not broken at their hyphen."""
     return Markup(re.sub(r"\b[a-z]{2}-[a-z]{2}\b", r'<span class="pair">\g<0></span>', str(escape(text))))
+
+
+def script_digest(script: str) -> str:
+    """The SHA-256 of a script as a Content-Security-Policy writes it."""
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
 
 
 def template(name: str) -> jinja2.Template:

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from itertools import chain
 from typing import TYPE_CHECKING
 
 from dragoman.languages import NAMES, split_pair
 from dragoman.reporting import gather
-from dragoman.reporting.figures import INK, PALETTE, QUIET, RULE, describe, panels, styled
+from dragoman.reporting.figures import INK, PALETTE, RULE, describe, panels, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,6 +19,8 @@ if TYPE_CHECKING:
 
     from dragoman.plan import Plan
 
+ACROSS = 3
+"""Panels side by side."""
 ELSEWHERE = "other"
 """Column of answers that are empty or in none of the experiment's languages."""
 
@@ -53,9 +54,9 @@ def decoded_shares(plan: Plan, experiment: str) -> list[tuple[str, Shares]]:
         answers: dict[str, list[str]] = {}
         for pair in pairs:
             source, target = split_pair(pair)
-            for name, _, rows in decoded.get(pair, []):
-                if name == label:
-                    hypotheses = [row["hypothesis"] for row in rows]
+            for output in decoded.get(pair, []):
+                if output.system == label:
+                    hypotheses = [row["hypothesis"] for row in output.rows]
                     answers.setdefault(target, []).extend(answered(hypotheses, source, target, **options))
         if answers:
             ordered = {code: answers[code] for code in languages if code in answers}
@@ -78,24 +79,21 @@ def shares(answers: Mapping[str, Sequence[str]], languages: Sequence[str]) -> Sh
 
 
 @styled
-def heat_maps(shown: Sequence[tuple[str, Shares]], across: int = 3) -> Figure:
+def heat_maps(shown: Sequence[tuple[str, Shares]]) -> Figure:
     """One panel per system: rows are target languages, columns are languages of the answers, numbers are per cent of a
     row.
 
     Args:
         shown: (label, shares), all with the same columns.
-        across: maximum number of panels in a row.
     """
     targets = list(dict.fromkeys(code for _, table in shown for code in table))
     columns = list(next(iter(shown[0][1].values())))
-    counts = [min(across, len(shown) - i) for i in range(0, len(shown), across)]
-    figure, rows = panels(counts, 0.32 * len(targets) + 0.85)
-    for row in rows:
-        row[0].set_xlabel("across: the language of the answer", color=QUIET, loc="left")
-    for (label, table), axes in zip(shown, chain(*rows), strict=True):
+    figure, drawn = panels([shown[i : i + ACROSS] for i in range(0, len(shown), ACROSS)], 0.32 * len(targets) + 0.85)
+    for (label, table), axes, _ in drawn:
         _panel(axes, label, table, targets, columns)
-        axes.set_title(label, loc="left", fontsize=9.5, color=INK, fontweight="bold")
-        axes.tick_params(labelleft=any(axes is row[0] for row in rows))
+        axes.set_title(label, color=INK, fontweight="bold")
+        if axes.get_subplotspec().is_first_col():
+            axes.set_xlabel("across: the language of the answer", loc="left")
     return figure
 
 
@@ -118,12 +116,10 @@ def _panel(axes: Axes, label: str, table: Shares, targets: Sequence[str], column
     axes.set_xlim(0, len(columns))
     axes.set_ylim(len(targets), 0)
     axes.set_yticks([row + 0.5 for row in range(len(targets))], [NAMES.get(code, code) for code in targets], color=INK)
-    axes.set_xticks([column + 0.5 for column in range(len(columns))], columns, color=QUIET)
+    axes.set_xticks([column + 0.5 for column in range(len(columns))], columns)
     axes.xaxis.tick_top()
-    axes.tick_params(length=0, pad=3)
-    axes.grid(False)
-    for spine in axes.spines.values():
-        spine.set_visible(False)
+    axes.tick_params(pad=3)
+    axes.spines[:].set_visible(False)
     for edge in range(len(columns) + 1):
         axes.axvline(edge, color=RULE, linewidth=0.5, clip_on=False)
     for edge in range(len(targets) + 1):

@@ -6,12 +6,24 @@ import math
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from itertools import chain
+from typing import TYPE_CHECKING, Any
 
 from dragoman.metrics import presentation
 from dragoman.reporting.curves import name_ends
-from dragoman.reporting.figures import GROUND, INK, QUIET, around, dashes, describe, looks, panels, styled
-from dragoman.reporting.tables import MEAN, Layout, hover_text
+from dragoman.reporting.figures import (
+    GROUND,
+    INK,
+    QUIET,
+    around,
+    dashes,
+    describe,
+    in_rows,
+    looks,
+    panels,
+    styled,
+)
+from dragoman.reporting.tables import MEAN, Layout, bar, hover_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,35 +34,16 @@ ACROSS = 3
 """Panels side by side."""
 
 
-class Number(NamedTuple):
-    """A value and the ends of its bar; both ends are the value if it has no bar."""
-
-    value: float
-    low: float
-    high: float
-
-
-class Point(NamedTuple):
-    """A system at one setting."""
-
-    setting: str
-    lag: Number
-    quality: Number
-    text: str
-    """Text that is shown when the pointer is on it."""
-
-
 @dataclass(frozen=True)
 class Curve:
-    """A system in one panel: points in the order of its settings, or a horizontal line (`level`)."""
+    """A system in one panel: points in the order of its settings, or a horizontal line (`level`). Numbers are cells
+    from `reporting.tables.cells`."""
 
     label: str
     look: dict[str, Any]
-    points: list[Point | None]
-    """None for a setting without one of its two numbers; the line has a gap there."""
-    level: Number | None = None
-    text: str = ""
-    """Text that is shown when the pointer is on a level."""
+    points: list[tuple[Any, Any] | None]
+    """(latency, quality) of each setting; None for a setting without one of them; the line has a gap there."""
+    level: Any = None
 
 
 @styled
@@ -87,34 +80,32 @@ def trade_off(
     drawn = {quality: own for quality, own in drawn.items() if any(own.values())}
     if not drawn:
         return None
-    lines = [(quality, pairs[i : i + ACROSS]) for quality in drawn for i in range(0, len(pairs), ACROSS)]
     height = max(4.6 if len(pairs) == 1 else 3.4, 0.18 * len(layout.systems) + 0.8)
-    figure, rows = panels([len(here) for _, here in lines], height)
-    points = [p for own in drawn.values() for curves in own.values() for c in curves for p in c.points if p]
-    lags = _reach(point.lag for point in points)
-    for (quality, here), row in zip(lines, rows, strict=True):
-        own = drawn[quality]
-        heights = _reach(n for curves in own.values() for c in curves for n in _heights(c))
-        unnamed = {curve.label for pair in here for curve in own[pair]}
-        for pair, axes in reversed([*zip(here, row, strict=True)]):
-            axes.set_xlim(*lags)
-            axes.set_ylim(*heights)
-            axes.set_title(f"{presentation(quality).label}, {pair}", loc="left", fontsize=9.5, color=QUIET)
-            axes.set_xlabel(f"{presentation(against).label}, source {read.get(pair, of_all)}")
-            axes.tick_params(labelleft=axes is row[0])
-            axes.locator_params(nbins=6)
-            axes.grid()
-            axes.spines[["left", "bottom"]].set_visible(False)
-            for place, curve in enumerate(own[pair]):
-                _draw(axes, curve, 3 + place)
-            ends = [(c.label, *_end(c, lags[1]), c.look) for c in own[pair] if c.label in unnamed]
-            unnamed -= {label for label, *_ in ends}
-            if axes is row[-1]:
-                name_ends(axes, ends)
-            else:
-                for label, x, y, style in ends:  # curves that the last panel does not have
-                    place = {"textcoords": "offset points", "ha": "right", "fontsize": 8}
-                    describe(axes.annotate(label, (x, y), (0, 7), color=style["color"], **place), series=label)
+    figure, shown = panels(in_rows(drawn, pairs, ACROSS), height)
+    every = {quality: [curve for curves in own.values() for curve in curves] for quality, own in drawn.items()}
+    lags = _reach(point[0] for curve in chain(*every.values()) for point in curve.points if point)
+    named: set[str] = set()
+    for (quality, pair), axes, last in reversed(shown):
+        axes.set_xlim(*lags)
+        axes.set_ylim(*_reach(cell for curve in every[quality] for cell in _heights(curve)))
+        axes.set_title(f"{presentation(quality).label}, {pair}")
+        axes.set_xlabel(f"{presentation(against).label}, source {read.get(pair, of_all)}")
+        axes.locator_params(nbins=6)
+        axes.grid()
+        axes.spines["bottom"].set_visible(False)
+        curves = drawn[quality][pair]
+        for place, curve in enumerate(curves):
+            _draw(axes, curve, 3 + place)
+        if last:
+            named = set()
+        ends = [(c.label, *_end(c, lags[1]), c.look) for c in curves if c.label not in named]
+        named |= {label for label, *_ in ends}
+        if last:
+            name_ends(axes, ends)
+        else:
+            for label, x, y, style in ends:  # curves that the last panel does not have
+                place = {"textcoords": "offset points", "ha": "right", "fontsize": 8}
+                describe(axes.annotate(label, (x, y), (0, 7), color=style["color"], **place), series=label)
     return figure
 
 
@@ -138,65 +129,60 @@ def _curves(frame: pd.DataFrame, layout: Layout, quality: str, against: str, cur
     styles = curved_and_level(layout, curved)
     for key, label in layout.systems.items():
         if key in curved:
-            points = [_point(scores, quality, against) for (system, _), scores in rows.items() if system == key]
+            points = [
+                (scores[against], scores[quality]) if quality in scores and against in scores else None
+                for (system, _), scores in rows.items()
+                if system == key
+            ]
             if any(points):
                 curves.append(Curve(label, styles[key], points))
         elif (row := rows.get((key, ""), {}).get(quality)) is not None:
-            levels.append(Curve(label, styles[key], [], _number(row), hover_text(label, [row])))
+            levels.append(Curve(label, styles[key], [], row))
     return curves + levels
 
 
-def _point(scores: Mapping[str, Any], quality: str, against: str) -> Point | None:
-    if quality not in scores or against not in scores:
-        return None
-    score, lag = scores[quality], scores[against]
-    return Point(score.setting, _number(lag), _number(score), hover_text(score.label, [score, lag]))
+def _heights(curve: Curve) -> list[Any]:
+    return [curve.level] if curve.level else [point[1] for point in curve.points if point]
 
 
-def _number(row: Any) -> Number:
-    if not math.isnan(row.spread):
-        return Number(row.value, row.value - row.spread, row.value + row.spread)
-    if math.isnan(row.low) or math.isnan(row.high):
-        return Number(row.value, row.value, row.value)
-    return Number(row.value, row.low, row.high)
+def _ends(cell: Any) -> tuple[float, float]:
+    """The ends of a cell's bar; both are its value if it has none."""
+    return bar(cell) or (cell.value, cell.value)
 
 
-def _heights(curve: Curve) -> list[Number]:
-    return [curve.level] if curve.level else [point.quality for point in curve.points if point]
-
-
-def _reach(numbers: Iterable[Number]) -> tuple[float, float]:
-    return around(end for number in numbers for end in (number.low, number.high))
+def _reach(cells: Iterable[Any]) -> tuple[float, float]:
+    return around(end for cell in cells for end in _ends(cell))
 
 
 def _end(curve: Curve, right: float) -> tuple[float, float]:
     if curve.level:
         return right, curve.level.value
-    last = [point for point in curve.points if point][-1]
-    return last.lag.value, last.quality.value
+    lag, score = [point for point in curve.points if point][-1]
+    return lag.value, score.value
 
 
 def _draw(axes: Axes, curve: Curve, layer: float) -> None:
     if curve.level:
-        describe(axes.axhline(curve.level.value, linewidth=1.2, zorder=2, **curve.look), curve.text, curve.label)
+        level = axes.axhline(curve.level.value, linewidth=1.2, zorder=2, **curve.look)
+        describe(level, hover_text(curve.label, [curve.level]), curve.label)
         return
     colour = curve.look["color"]
     gap = (math.nan, math.nan)
-    path = [(point.lag.value, point.quality.value) if point else gap for point in curve.points]
+    path = [(point[0].value, point[1].value) if point else gap for point in curve.points]
     (line,) = axes.plot(*zip(*path, strict=True), linewidth=1.5, zorder=layer, **curve.look | {"marker": "none"})
     describe(line, series=curve.label)
-    for point in filter(None, curve.points):
-        (x, left, right), (y, low, high) = point.lag, point.quality
-        for across, up in (([left, right], [y, y]), ([x, x], [low, high])):
+    for lag, score in filter(None, curve.points):
+        x, y = lag.value, score.value
+        for across, up in ((_ends(lag), (y, y)), ((x, x), _ends(score))):
             if (across[0], up[0]) != (across[1], up[1]):
-                (bar,) = axes.plot(across, up, color=colour, linewidth=0.8, alpha=0.55, zorder=layer)
-                describe(bar, series=curve.label)
-        text = re.sub(r"\w+=", "", point.setting)  # the value of `k=3`
+                (thin,) = axes.plot(across, up, color=colour, linewidth=0.8, alpha=0.55, zorder=layer)
+                describe(thin, series=curve.label)
+        text = re.sub(r"\w+=", "", score.setting)  # the value of `k=3`
         inside = len(text) <= 2  # short enough to be written into the marker
         node = {"marker": curve.look["marker"], "markersize": 8.6 if inside else 4.5}
         node |= {"markeredgecolor": colour, "markeredgewidth": 1.2}
         (drawn,) = axes.plot([x], [y], markerfacecolor=GROUND if inside else colour, zorder=layer + 0.1, **node)
-        describe(drawn, point.text, curve.label)
+        describe(drawn, hover_text(score.label, [score, lag]), curve.label)
         name = axes.annotate(
             text,
             (x, y),

@@ -117,15 +117,9 @@ def _claims(plan: Plan, title: str, results: Sequence[Result], others: Mapping[s
     for name, there in others.items():
         verdicts = Counter(entry.verdict for row in worlds.rows(results, {name: there}) for entry in row.cells[1])
         counts[name] = {outcome: verdicts[outcome] for outcome in claims.OUTCOMES}
-    names = _names(plan, shown)
+    experiment = plan.config.experiments.get(shown.experiment)
+    names = gather.roles(experiment) if experiment else {}
     return Summary(title, sentence(shown, names), _drawing(shown, names), counts)
-
-
-def _names(plan: Plan, result: Result) -> dict[str, str]:
-    """Role -> name of the system in tables, in the experiment of a result."""
-    experiment = plan.config.experiments.get(result.experiment)
-    labels = gather.labels(experiment) if experiment else {}
-    return {role: labels.get(key, key) for role, key in experiment.roles.items()} if experiment else {}
 
 
 def sentence(result: Result, names: Mapping[str, str]) -> str:
@@ -212,10 +206,9 @@ def _placed(rows: Sequence[Sequence[float | None]]) -> Iterator[list[float | Non
 
 def _experiment(plan: Plan, name: str, records: Sequence[Record]) -> Summary:
     """The best system of an experiment in its first quality metric, as mean over its pairs."""
-    layout = gather.layout_from(plan, name)
+    layout, frame = gather.cells_of(plan, name, records)
     title = layout.title or name
     metric = next((m for m in figure_kinds.qualities(layout.metrics) if presentation(m).better), None)
-    frame = tables.cells(records, layout)
     pair = tables.MEAN if len(layout.pairs) > 1 else layout.pairs[0]
     frame = frame[(frame["metric"] == metric) & (frame["pair"] == pair) & frame["value"].notna()]
     if metric is None or frame.empty:

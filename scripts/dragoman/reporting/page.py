@@ -7,8 +7,6 @@ symbols, and the page's security policy forbids all requests and all scripts exc
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -36,7 +34,7 @@ from dragoman.reporting import (
 )
 from dragoman.reporting.downloads import Download, download
 from dragoman.reporting.examples import Example, visible
-from dragoman.reporting.html import template
+from dragoman.reporting.html import script_digest, template
 from dragoman.results import verdicts
 from dragoman.results.records import Record
 from dragoman.storage import sha256
@@ -108,9 +106,7 @@ def section(plan: Plan, name: str, judged: Sequence[verdicts.Verdict] = ()) -> S
     """The section of one experiment. Its tables and figures are files of the results folder."""
     title = visible(plan.experiment(name).title)
     sentences, examples = gather.examples(plan, name)
-    labels = gather.labels(plan.config.experiments[name])
-    roles = {role: labels.get(key, key) for role, key in plan.config.experiments[name].roles.items()}
-    published = evidence.published_rows(judged, name, roles)
+    published = evidence.published_rows(judged, name, gather.roles(plan.config.experiments[name]))
     files = [plan.results / "tables" / f"{name}.{suffix}" for suffix in table_files.SUFFIXES]
     *downloads, shown = files
     return Section(
@@ -130,7 +126,7 @@ def section(plan: Plan, name: str, judged: Sequence[verdicts.Verdict] = ()) -> S
 def figures_in(plan: Plan, experiment: str, title: str) -> Iterator[Figure]:
     """An experiment's figures, with their files as downloads; figures without numbers are left out."""
     for name in figure_kinds.figures_of(plan, experiment):
-        kind, stem = figure_kinds.kind(name), f"{experiment}-{name}"
+        kind, stem = figure_kinds.FIGURES[name], f"{experiment}-{name}"
         files = {suffix: plan.results / "figures" / f"{stem}.{suffix}" for suffix in figures.SUFFIXES}
         contents = {suffix: path.read_bytes() for suffix, path in files.items() if path.is_file()}
         if "svg" not in contents:
@@ -177,11 +173,6 @@ def corpus_summary(facts: Sequence[gather.CorpusFacts]) -> list[dict[str, Any]]:
     return rows
 
 
-def corpus_warnings(facts: Sequence[gather.CorpusFacts]) -> list[str]:
-    """Warnings in the corpora's manifests, each with its corpus and pair."""
-    return [f"{fact.corpus}, {fact.pair}: {fact.warning}" for fact in facts if fact.warning]
-
-
 def render(plan: Plan, records: Sequence[Record]) -> str:
     """The whole page. The same results give the same page, since it has no time of day, host name or path.
 
@@ -208,7 +199,7 @@ def render(plan: Plan, records: Sequence[Record]) -> str:
     costs = timings.costs(taken)
     return template("page.html.j2").render(
         script=Markup(script),
-        script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        script_digest=script_digest(script),
         styles=Markup((HERE / "page.css").read_text(encoding="utf-8")),
         title=visible(config.title),
         overview=overview.summaries(plan, records, tested, others),
@@ -237,18 +228,17 @@ def render(plan: Plan, records: Sequence[Record]) -> str:
         if losses
         else None,
         corpora=corpus_summary(facts),
-        warnings=corpus_warnings(facts),
+        warnings=[f"{fact.corpus}, {fact.pair}: {fact.warning}" for fact in facts if fact.warning],
         splits=gather.SPLITS,
         seeds=sorted({seed for experiment in config.experiments.values() for seed in plan.seeds(experiment)}),
         systems=sum(len(experiment.systems) for experiment in config.experiments.values()),
         pairs=sorted({pair for experiment in config.experiments.values() for pair in experiment.test.pairs}),
         numbers=len(records),
         titles={name: visible(experiment.title) for name, experiment in config.experiments.items()},
-        costs={name: [cost for cost in costs if cost.experiment == name] for name in config.experiments},
+        costs=costs,
         costs_header=timings.HEADER,
         costs_legend=timings.LEGEND,
         costs_downloads=[download(f"{timings.NAME}.{kind}", text) for kind, text in timings.files(taken).items()],
-        trained=bool(costs),
         compute=compute.steps(plan),
         compute_header=compute.HEADER,
         machine=compute.machine(),

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from dragoman.metrics import presentation
 from dragoman.reporting.curves import hotspot, name_ends
-from dragoman.reporting.figures import QUIET, around, dashes, describe, looks, panels, styled
-from dragoman.reporting.tables import MEAN, Layout
+from dragoman.reporting.figures import QUIET, around, dashes, describe, in_rows, looks, panels, styled
+from dragoman.reporting.tables import MEAN, Layout, bar
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,17 +29,6 @@ SHOWN = {"agreement@1": "Agreement, top 1, %", "agreement@5": "Agreement, top 5,
 
 Means = tuple[float, float, float]
 """A mean, and the ends of its interval."""
-
-
-class Ratio(NamedTuple):
-    """A score in per cent of the twin's, and the ends of its bar; both ends are the value if it has no bar."""
-
-    n: int
-    value: float
-    low: float
-    high: float
-    text: str
-    """Text that is shown when the pointer is on it."""
 
 
 @styled
@@ -62,67 +51,64 @@ def relative(
         None if there is no number to draw.
     """
     pairs = [*layout.pairs, MEAN] if len(layout.pairs) > 1 else list(layout.pairs)
-    lines = [(metric, pairs[i : i + ACROSS]) for metric in layout.metrics for i in range(0, len(pairs), ACROSS)]
-    if len(pairs) > ACROSS:
-        lines = lines[: math.ceil(len(pairs) / ACROSS)]
+    metrics = layout.metrics if len(pairs) <= ACROSS else layout.metrics[:1]
     ratios_of = {
         (metric, pair): _ratios(frame[(frame["metric"] == metric) & (frame["pair"] == pair)], bare, names)
-        for metric, pairs in lines
+        for metric in metrics
         for pair in pairs
     }
-    lines = [(metric, pairs) for metric, pairs in lines if any(any(ratios_of[metric, pair].values()) for pair in pairs)]
-    points = [point for own in ratios_of.values() for ratios in own.values() for point in ratios]
-    if not points:
+    rows = [row for row in in_rows(metrics, pairs, ACROSS) if any(any(ratios_of[place].values()) for place in row)]
+    cells = [cell for own in ratios_of.values() for ratios in own.values() for cell in ratios]
+    if not cells:
         return None
-    reach = around([point.low for point in points] + [point.high for point in points] + [100.0])
-    most = max(point.n for point in points)
+    reach = around([end for cell in cells for end in bar(cell) or (cell.value,)] + [100.0])
+    most = max(map(_given, cells))
     styles = looks({name: name for name in names.values()})
-    figure, rows = panels([len(pairs) for _, pairs in lines], HEIGHT)
-    for (metric, pairs), row in zip(lines, rows, strict=True):
-        for pair, axes in zip(pairs, row, strict=True):
-            _prepare(axes, f"{presentation(metric).label}, % of the twin's, {pair}", "given tokens")
-            axes.tick_params(labelleft=axes is row[0])
-            axes.set_xlim(-0.3, most + 0.3)
-            axes.set_ylim(*reach)
-            axes.set_xticks(range(most + 1))
-            describe(axes.axhline(100, linewidth=1.2, **TWIN), series=twin)
-            ends = [(twin, most + 0.3, 100.0, TWIN)]
-            for layer, (key, name) in enumerate(names.items(), 3):
-                if ratios := ratios_of[metric, pair][key]:
-                    _line(axes, [(p.n, p.value, p.text) for p in ratios], styles[name], layer, name)
-                    for p in (p for p in ratios if p.low < p.high):
-                        bar = {"color": styles[name]["color"], "linewidth": 0.8, "alpha": 0.55}
-                        describe(*axes.plot([p.n, p.n], [p.low, p.high], **bar), series=name)
-                    ends.append((name, ratios[-1].n, ratios[-1].value, styles[name]))
-            if axes is row[-1]:
-                name_ends(axes, ends)
+    figure, shown = panels(rows, HEIGHT)
+    for (metric, pair), axes, last in shown:
+        _prepare(axes, f"{presentation(metric).label}, % of the twin's, {pair}", "given tokens")
+        axes.set_xlim(-0.3, most + 0.3)
+        axes.set_ylim(*reach)
+        axes.set_xticks(range(most + 1))
+        describe(axes.axhline(100, linewidth=1.2, **TWIN), series=twin)
+        ends = [(twin, most + 0.3, 100.0, TWIN)]
+        for layer, (key, name) in enumerate(names.items(), 3):
+            if ratios := ratios_of[metric, pair][key]:
+                _line(axes, [(_given(cell), cell.value, _text(cell)) for cell in ratios], styles[name], layer, name)
+                for cell in ratios:
+                    if (low_high := bar(cell)) and low_high[0] < low_high[1]:
+                        look = {"color": styles[name]["color"], "linewidth": 0.8, "alpha": 0.55}
+                        describe(*axes.plot([_given(cell)] * 2, low_high, **look), series=name)
+                ends.append((name, _given(ratios[-1]), ratios[-1].value, styles[name]))
+        if last:
+            name_ends(axes, ends)
     return figure
 
 
-def _ratios(frame: pd.DataFrame, bare: str | None, given: Iterable[str]) -> dict[str, list[Ratio]]:
-    """Key -> ratios of the system, in the order of n."""
+def _ratios(frame: pd.DataFrame, bare: str | None, given: Iterable[str]) -> dict[str, list[Any]]:
+    """Key -> cells of the system, in the order of n."""
     cells: dict[str, dict[str, Any]] = {}
     for row in frame.itertuples():
         if not math.isnan(row.value) and row.setting.removeprefix("n=").isdecimal():
             cells.setdefault(row.system, {})[row.setting] = row
     own = (cells.get(key or "", {}) for key in (bare, *given))
     start = next(({"n=0": rows["n=0"]} for rows in own if "n=0" in rows), {})  # n = 0 is the same for all systems
-    return {key: sorted(map(_ratio, (start | cells.get(key, {})).values())) for key in given}
+    return {key: sorted((start | cells.get(key, {})).values(), key=_given) for key in given}
 
 
-def _ratio(row: Any) -> Ratio:
-    low, high = row.low, row.high
-    if not math.isnan(row.spread):
-        low, high = row.value - row.spread, row.value + row.spread
-    ends = (row.value, row.value) if math.isnan(low) or math.isnan(high) else (low, high)
-    text = f"{presentation(row.metric).label}: {row.value:.1f} % of the twin's"
-    if not math.isnan(row.spread):
-        text += f" ± {row.spread:.1f}"
-    elif ends[0] < ends[1]:
-        text += f" [{row.low:.1f}, {row.high:.1f}]"
-    return Ratio(
-        int(row.setting.removeprefix("n=")), row.value, *ends, f"{row.label} · {row.pair}\n{text}\n{row.signature}"
-    )
+def _given(cell: Any) -> int:
+    """Number of given tokens."""
+    return int(cell.setting.removeprefix("n="))
+
+
+def _text(cell: Any) -> str:
+    """The text that is shown when the pointer is on a ratio."""
+    text = f"{presentation(cell.metric).label}: {cell.value:.1f} % of the twin's"
+    if not math.isnan(cell.spread):
+        text += f" ± {cell.spread:.1f}"
+    elif (low_high := bar(cell)) and low_high[0] < low_high[1]:
+        text += f" [{cell.low:.1f}, {cell.high:.1f}]"
+    return f"{cell.label} · {cell.pair}\n{text}\n{cell.signature}"
 
 
 @styled
@@ -139,9 +125,9 @@ def positions(rows: Sequence[Mapping[str, Any]]) -> Figure | None:
     lines = _along(rows)
     if not lines:
         return None
-    figure, (row,) = panels([len(SHOWN)], HEIGHT)
+    figure, shown = panels([list(SHOWN.items())], HEIGHT, one_scale=False)
     last = max(at for _, _, values in lines for at in values[next(iter(SHOWN))])
-    for (quantity, title), axes in zip(SHOWN.items(), row, strict=True):
+    for (quantity, title), axes, at_end in shown:
         _prepare(axes, title, "position in the answer")
         factor, digits = (100.0, 0) if "%" in title else (1.0, 3)
         drawn = [
@@ -160,10 +146,8 @@ def positions(rows: Sequence[Mapping[str, Any]]) -> Figure | None:
                 for at, (y, low, high) in own.items()
             ]
             _line(axes, texts, style, layer, name)
-        if axes is row[-1]:
-            name_ends(
-                axes, [(name, *next((at, own[at][0]) for at in reversed(own)), style) for name, style, own in drawn]
-            )
+        if at_end:
+            name_ends(axes, [(name, at := max(own), own[at][0], style) for name, style, own in drawn])
     return figure
 
 
@@ -204,10 +188,10 @@ def _weighted(rows: Sequence[tuple[Mapping[str, Any], float]], quantity: str) ->
 
 
 def _prepare(axes: Axes, title: str, below: str) -> None:
-    axes.set_title(title, loc="left", fontsize=9.5, color=QUIET)
+    axes.set_title(title)
     axes.set_xlabel(below)
     axes.grid()
-    axes.spines[["left", "bottom"]].set_visible(False)
+    axes.spines["bottom"].set_visible(False)
 
 
 def _line(

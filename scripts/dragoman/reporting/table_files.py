@@ -19,8 +19,7 @@ SUFFIXES = ("csv", "md", "tex", "html")
 
 def tables_of(plan: Plan, experiment: str, records: Sequence[Record]) -> tuple[list[arrange.Table], str]:
     """An experiment's tables in the order of the page, and its cells as CSV, in which ratios are further metrics."""
-    layout = gather.layout_from(plan, experiment)
-    frame = tables.cells(records, layout)
+    layout, frame = gather.cells_of(plan, experiment, records)
     laid = arrange.tables_of(frame, layout)
     if figure_kinds.has_twin(plan, experiment):
         ratios = relative.cells(plan, experiment, records)

@@ -134,14 +134,10 @@ def _cell(by_seed: dict[int, Record], seeds: Sequence[int]) -> dict[str, object]
 
 
 def _mean(per_pair: Sequence[dict[int, Record]], seeds: Sequence[int]) -> dict[str, object]:
-    def values(seed: int) -> list[float]:
-        return [r.value for by_seed in per_pair if (r := by_seed.get(seed)) is not None and r.value is not None]
-
-    rows = [values(seed) for seed in seeds]
     scored = [by_seed[seed] for by_seed in per_pair for seed in seeds if seed in by_seed]
-    if not rows or any(len(row) < len(per_pair) for row in rows):
+    if not seeds or len(scored) < len(seeds) * len(per_pair) or any(record.value is None for record in scored):
         return {"note": "no mean: not every pair has a value"}
-    means = [statistics.fmean(row) for row in rows]
+    means = [statistics.fmean(by_seed[seed].value for by_seed in per_pair) for seed in seeds]
     spread = statistics.stdev(means) if len(means) > 1 else None
     return {"value": statistics.fmean(means), **_bounds(scored), "spread": spread, "note": ""}
 
@@ -154,15 +150,21 @@ def _bounds(records: Sequence[Record]) -> dict[str, float | None]:
     return {"low": statistics.fmean(lows), "high": statistics.fmean(highs)}
 
 
+def bar(row: Any) -> tuple[float, float] | None:
+    """Ends of the bar of a cell: its interval, or, with several seeds, mean ± standard deviation; None without both."""
+    if not math.isnan(row.spread):
+        return row.value - row.spread, row.value + row.spread
+    return None if math.isnan(row.low) or math.isnan(row.high) else (row.low, row.high)
+
+
 def shown_value(row: Any) -> str:
     """A cell's number in a line, as tables show it: `BLEU 48.0 [44.2, 51.9]`, or `BLEU 48.0 ± 1.2` over seeds."""
     look = presentation(row.metric)
     text = f"{look.label} {row.value:.{look.digits}f}"
     if not math.isnan(row.spread):
         return f"{text} ± {row.spread:.{look.digits}f}"
-    if math.isnan(row.low) or math.isnan(row.high):
-        return text
-    return f"{text} [{row.low:.{look.digits}f}, {row.high:.{look.digits}f}]"
+    ends = bar(row)
+    return f"{text} [{ends[0]:.{look.digits}f}, {ends[1]:.{look.digits}f}]" if ends else text
 
 
 def hover_text(title: str, rows: Sequence[Any]) -> str:

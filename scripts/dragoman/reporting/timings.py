@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -12,6 +12,7 @@ import pandas as pd
 from dragoman.plan import Plan, TuningRun
 from dragoman.reporting.arrange import MISSING
 from dragoman.reporting.markup import latex_rows, markdown_text, pipes
+from dragoman.reporting.tables import csv
 from dragoman.storage import read_json
 
 NAME = "training-cost"
@@ -28,7 +29,6 @@ LEGEND = (
 class Cost:
     """Cost of a tuning, over all its models. A number is None if a model lacks it."""
 
-    experiment: str
     tuning: str
     models: int
     seconds: float | None
@@ -68,29 +68,26 @@ def _row(run: TuningRun) -> dict[str, Any]:
     return row | {name: measured[name] for name in MEASURED}
 
 
-def costs(rows: pd.DataFrame) -> list[Cost]:
-    """Cost of every tuning of every experiment. There is a mean only if all models of the tuning were measured.
+def costs(rows: pd.DataFrame) -> dict[str, list[Cost]]:
+    """Experiment -> cost of each of its tunings. There is a mean only if all models of the tuning were measured.
 
     Args:
         rows: from `read`.
     """
-    groups = rows.groupby(["experiment", "tuning"], sort=False)
-    tunings = []
-    for (experiment, tuning), own in groups:
-        tunings.append(
-            Cost(
-                experiment,
-                tuning,
-                len(own),
-                seconds=_mean(own["seconds"]),
-                relative=None,
-                steps=_mean(own["steps"]),
-                tokens_per_second=_rate(own),
-                peak_memory_mb=None if own["peak_memory_mb"].isna().any() else float(own["peak_memory_mb"].max()),
-                device=_device(own),
-            )
+    tunings: dict[str, list[Cost]] = {}
+    for (experiment, tuning), own in rows.groupby(["experiment", "tuning"], sort=False):
+        cost = Cost(
+            tuning,
+            len(own),
+            seconds=_mean(own["seconds"]),
+            relative=None,
+            steps=_mean(own["steps"]),
+            tokens_per_second=_rate(own),
+            peak_memory_mb=None if own["peak_memory_mb"].isna().any() else float(own["peak_memory_mb"].max()),
+            device=_device(own),
         )
-    return [_related(cost, tunings) for cost in tunings]
+        tunings.setdefault(experiment, []).append(cost)
+    return {experiment: [_related(cost, own) for cost in own] for experiment, own in tunings.items()}
 
 
 def _mean(values: pd.Series) -> float | None:
@@ -111,15 +108,16 @@ def _device(own: pd.DataFrame) -> str:
 
 
 def _related(cost: Cost, tunings: Sequence[Cost]) -> Cost:
-    """A cost with `relative`, unless its models were trained on several devices."""
-    rivals = [
-        other.seconds
-        for other in tunings
-        if (other.experiment, other.device) == (cost.experiment, cost.device) and other.seconds is not None
-    ]
+    """A cost with `relative`, unless its models were trained on several devices.
+
+    Args:
+        cost: one of `tunings`.
+        tunings: costs of all tunings of its experiment.
+    """
+    rivals = [each.seconds for each in tunings if each.device == cost.device and each.seconds is not None]
     if cost.seconds is None or ";" in cost.device or not min(rivals):
         return cost
-    return Cost(**(vars(cost) | {"relative": cost.seconds / min(rivals)}))
+    return replace(cost, relative=cost.seconds / min(rivals))
 
 
 def _shown(value: float | None, digits: int, unit: str = "") -> str:
@@ -127,33 +125,17 @@ def _shown(value: float | None, digits: int, unit: str = "") -> str:
 
 
 def files(rows: pd.DataFrame) -> dict[str, str]:
-    """Suffix -> content of the tables of all fine-tunings.
+    """Suffix -> content of the tables of all fine-tunings: one row per model with all digits as CSV, a table of tunings
+    for each experiment as Markdown and LaTeX.
 
     Args:
         rows: from `read`.
     """
-    tunings = costs(rows)
-    return {"csv": csv(rows), "md": markdown(tunings), "tex": latex(tunings)}
-
-
-def csv(rows: pd.DataFrame) -> str:
-    """One row per model, with all digits."""
-    return rows.to_csv(index=False, lineterminator="\n")
-
-
-def markdown(tunings: Sequence[Cost]) -> str:
-    """A table for each experiment."""
-    parts = ["### Training cost", ""]
-    for experiment in dict.fromkeys(cost.experiment for cost in tunings):
-        rows = [[*map(markdown_text, cost.cells())] for cost in tunings if cost.experiment == experiment]
-        align = "l" + "r" * (len(HEADER) - 2) + "l"
-        parts += [f"#### {markdown_text(experiment)}", "", *pipes(HEADER, rows, align), ""]
-    return "\n".join([*parts, LEGEND]) + "\n"
-
-
-def latex(tunings: Sequence[Cost]) -> str:
-    """A table for each experiment."""
-    names = dict.fromkeys(cost.experiment for cost in tunings)
-    own = {name: [cost.cells() for cost in tunings if cost.experiment == name] for name in names}
-    columns = "@{}l" + "r" * (len(HEADER) - 2) + "l@{}"
-    return "\n".join(latex_rows(f"Training cost: {name}", HEADER, rows, columns) for name, rows in own.items())
+    shown = {name: [cost.cells() for cost in own] for name, own in costs(rows).items()}
+    align = "l" + "r" * (len(HEADER) - 2) + "l"
+    markdown = ["### Training cost", ""]
+    for name, own in shown.items():
+        escaped = [[*map(markdown_text, row)] for row in own]
+        markdown += [f"#### {markdown_text(name)}", "", *pipes(HEADER, escaped, align), ""]
+    latex = [latex_rows(f"Training cost: {name}", HEADER, own, f"@{{}}{align}@{{}}") for name, own in shown.items()]
+    return {"csv": csv(rows), "md": "\n".join([*markdown, LEGEND]) + "\n", "tex": "\n".join(latex)}

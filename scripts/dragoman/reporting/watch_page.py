@@ -3,19 +3,16 @@ of the report."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from pathlib import Path
 
 from markupsafe import Markup
 
-from dragoman.reporting.html import template
+from dragoman.reporting.html import script_digest, template
 
 HERE = Path(__file__).parent
 SCRIPT = (HERE / "watch.js").read_text(encoding="utf-8")
-_DIGEST = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
 SECURITY = (
-    f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{_DIGEST}'; connect-src 'self'; "
+    f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{script_digest(SCRIPT)}'; connect-src 'self'; "
     "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 """The Content-Security-Policy header: only `watch.js` runs, and it can send requests only to its own server."""
