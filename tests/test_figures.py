@@ -227,7 +227,7 @@ def test_systems_of_one_method_are_a_family(first_run, swept):
     layout = gather.layout_from(swept, "sweep")
     assert layout.families == {
         "copy": "untuned", "mask": "simulmask", "every": "sft", "turns": "converse", "offline": "sft"}  # fmt: skip
-    looks = latency.curved_and_level(layout, {"mask", "every", "turns"})
+    looks = curves.curved_and_level(layout, {"mask", "every", "turns"})
     colours = {key: look["color"] for key, look in looks.items()}
     assert colours["copy"] == colours["every"] == colours["offline"] == figures.QUIET
     assert len({colours["mask"], colours["turns"], figures.QUIET}) == 3

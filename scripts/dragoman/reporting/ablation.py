@@ -6,9 +6,8 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from dragoman.metrics import presentation
-from dragoman.reporting.curves import name_ends
+from dragoman.reporting.curves import curved_and_level, name_ends
 from dragoman.reporting.figures import INK, describe, in_rows, panels, styled
-from dragoman.reporting.latency import curved_and_level
 from dragoman.reporting.tables import MEAN, Layout, hover_text, natural
 
 if TYPE_CHECKING:

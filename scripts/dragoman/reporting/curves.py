@@ -1,4 +1,4 @@
-"""A figure of training losses, and the names at the ends of curves, which other figures use, too."""
+"""A figure of training losses, and the looks of curves and the names at their ends, which other figures use, too."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from collections.abc import Collection, Mapping, Sequence
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from dragoman.reporting.figures import INK, describe, looks, panels, styled
+from dragoman.reporting.figures import INK, QUIET, dashes, describe, looks, panels, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from dragoman.reporting.tables import Layout
 
 
 def spread_out(heights: Sequence[float], gap: float, low: float, high: float) -> list[float]:
@@ -79,6 +81,15 @@ def loss_curves(
     axes.set_title("loss, nats per token")
     name_ends(axes, [(k, right, fmean(loss for _, loss in own), styles[k]) for k, own in ends.items()])
     return figure
+
+
+def curved_and_level(layout: Layout, curved: Collection[str]) -> dict[str, dict[str, Any]]:
+    """Key -> look of every system: curves by their families, and grey dashes for the horizontal lines of the others."""
+    families = {key: layout.families.get(key, key) for key in layout.systems if key in curved}
+    styles = looks(families, layout.baselines)
+    grey = max(1, sum(style["color"] == QUIET for style in styles.values()))
+    levels = [key for key in layout.systems if key not in curved]
+    return styles | {key: {"color": QUIET, "linestyle": dashes(grey + i)} for i, key in enumerate(levels)}
 
 
 def name_ends(axes: Axes, ends: Sequence[tuple[str, float, float, Mapping[str, Any]]]) -> None:

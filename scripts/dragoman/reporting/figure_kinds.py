@@ -145,11 +145,11 @@ def _draw_latency(plan: Plan, experiment: str, records: Sequence[Record]) -> Fig
 
 
 def _draw_cost(plan: Plan, experiment: str, records: Sequence[Record]) -> Figure | None:
-    from dragoman.reporting import boxes, gather, latency
+    from dragoman.reporting import boxes, curves, gather
 
     samples = gather.cost_samples(plan, experiment)
     layout = gather.layout_from(plan, experiment)
-    looks = latency.curved_and_level(layout, swept(plan, experiment) or layout.systems)
+    looks = curves.curved_and_level(layout, swept(plan, experiment) or layout.systems)
     colours = {label: looks[key]["color"] for key, label in layout.systems.items()}
     return boxes.boxes(samples, "GFLOPs per sentence", colours) if samples else None
 

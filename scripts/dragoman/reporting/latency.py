@@ -10,19 +10,8 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from dragoman.metrics import presentation
-from dragoman.reporting.curves import name_ends
-from dragoman.reporting.figures import (
-    GROUND,
-    INK,
-    QUIET,
-    around,
-    dashes,
-    describe,
-    in_rows,
-    looks,
-    panels,
-    styled,
-)
+from dragoman.reporting.curves import curved_and_level, name_ends
+from dragoman.reporting.figures import GROUND, INK, around, describe, in_rows, panels, styled
 from dragoman.reporting.tables import MEAN, Layout, bar, hover_text
 
 if TYPE_CHECKING:
@@ -107,15 +96,6 @@ def trade_off(
                 place = {"textcoords": "offset points", "ha": "right", "fontsize": 8}
                 describe(axes.annotate(label, (x, y), (0, 7), color=style["color"], **place), series=label)
     return figure
-
-
-def curved_and_level(layout: Layout, curved: Collection[str]) -> dict[str, dict[str, Any]]:
-    """Key -> look of every system: curves by their families, and grey dashes for the horizontal lines of the others."""
-    families = {key: layout.families.get(key, key) for key in layout.systems if key in curved}
-    styles = looks(families, layout.baselines)
-    grey = max(1, sum(style["color"] == QUIET for style in styles.values()))
-    levels = [key for key in layout.systems if key not in curved]
-    return styles | {key: {"color": QUIET, "linestyle": dashes(grey + i)} for i, key in enumerate(levels)}
 
 
 def _curves(frame: pd.DataFrame, layout: Layout, quality: str, against: str, curved: Collection[str]) -> list[Curve]:
