@@ -14,6 +14,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from conftest import REPOSITORY
+from dragoman.configfile import load_config
+from dragoman.plan import Plan
 from dragoman.reporting import boxes, curves, dot_plots, figure_kinds, figures, gather, latency, tables
 from dragoman.results import records
 from small_runs import layout, made
@@ -235,6 +238,18 @@ def test_systems_of_one_method_are_a_family(first_run, swept):
     only = gather.layout_from(first_run, "first")
     assert len({*only.families.values()}) == 2, "where there are only baselines, each is a family"
     assert not only.baselines & {*only.families.values()}
+
+
+def test_policies_on_one_model_differ_in_hue() -> None:
+    plan = Plan(load_config(REPOSITORY / "config" / "examples" / "policies.yaml"))
+    layout = gather.layout_from(plan, "policies")
+    looks = figures.looks(layout.families, layout.baselines)
+    colours = {key: look["color"] for key, look in looks.items()}
+    policies = ["wait-k", "agreement", "confidence", "ralcp", "alignatt", "interleaved"]
+    assert len({*map(colours.get, policies)} | {figures.QUIET}) == len(policies) + 1
+    assert colours["whole-agreement"] == colours["agreement"], "the same policy on another model"
+    assert looks["whole-agreement"]["linestyle"] != looks["agreement"]["linestyle"]
+    assert colours["whole-wait-k"] == figures.QUIET
 
 
 def test_names_are_no_formulas_and_grids_have_the_colour_that_the_page_swaps():

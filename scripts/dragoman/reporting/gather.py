@@ -97,7 +97,7 @@ def layout_from(plan: Plan, experiment: str) -> Layout:
         blocks=blocks(spec),
         assumptions={visible(name): visible(text) for name, text in spec.assumptions.items()},
         variants={names[key]: visible(s.variant) for key, s in written.systems.items() if s.variant},
-        families=families(written, {key: system.tuning for key, system in written.systems.items()}),
+        families=families(written, {key: system.tuning for key, system in written.systems.items()}) | policies(written),
         baselines=BASELINES,
     )
 
@@ -120,6 +120,13 @@ def families(experiment: Experiment, tunings: Mapping[str, str | None]) -> dict[
     if set(methods.values()) <= BASELINES:
         return {key: f"tuning {tuning}" if tuning else f"system {key}" for key, tuning in tunings.items()}
     return methods
+
+
+def policies(experiment: Experiment) -> dict[str, str]:
+    """System -> its policy, for systems with another policy than wait-k. They are families of their own, since they are
+    compared with wait-k on the same model."""
+    given = {key: getattr(system.decoder, "policy", None) for key, system in experiment.systems.items()}
+    return {key: f"policy {policy.name}" for key, policy in given.items() if policy is not None}
 
 
 def blocks(experiment: Experiment) -> dict[str, tuple[str, ...]]:
