@@ -241,21 +241,20 @@ def _run(
         raise ValueError(f"load the model with attn_implementation={wanted!r}, not {given!r}")
     with output.only(model, keep) as last:
         arguments |= {"logits_to_keep": last}
-        if wanted == "eager" and not uses_alibi(model):
-            mask = (
-                {k: _added(m, model.dtype) for k, m in mask.items()}
-                if isinstance(mask, dict)
-                else _added(mask, model.dtype)
-            )
         if uses_alibi(model):
             assert isinstance(mask, torch.Tensor)  # no such model has kinds of layers
             with alibi_given(model, mask) as given:
                 return model(**arguments, attention_mask=given).logits
+        if wanted == "eager":
+            mask = _added(mask, model.dtype)
         return model(**arguments, attention_mask=mask, position_ids=place).logits
 
 
-def _added(seen: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    """A mask that is added to the scores, from one that is True where a query attends to a key."""
+def _added(seen: torch.Tensor | dict[str, torch.Tensor], dtype: torch.dtype) -> torch.Tensor | dict[str, torch.Tensor]:
+    """A mask that is added to the scores, from one that is True where a query attends to a key; or one per kind of
+    layer."""
+    if isinstance(seen, dict):
+        return {kind: _added(each, dtype) for kind, each in seen.items()}
     return torch.zeros_like(seen, dtype=dtype).masked_fill(~seen, torch.finfo(dtype).min)
 
 
