@@ -337,6 +337,3 @@ def test_what_cannot_be_masked_is_refused(monkeypatch: pytest.MonkeyPatch) -> No
         masked(model, *batch(made, "exact"), "group")
     with pytest.raises(ValueError, match="a mark"):
         Stream(model, [1], [])
-    model.config.model_type = "mpt"
-    with pytest.raises(ValueError, match="mpt"):
-        mirroring(model)
