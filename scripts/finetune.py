@@ -46,9 +46,10 @@ def tune(run: TuningRun) -> None:
     if run.instructions and tuning.mix:
         texts.append(read(run.instructions.folder, run.instructions.pair, tuning.mix.limit))
     made = method.examples(texts, prompt, tokenizer, options)
-    positions = models.positions(models.described(before))
+    described = models.described(before)
+    positions = models.positions(described)
     examples = loop.drop_long(made, min(tuning.training.max_length, positions or tuning.training.max_length))
-    made_with = models.made_with(tuning.training.precision, models.width(before))
+    made_with = models.made_with(tuning.training.precision, described.get_text_config().hidden_size)
     work = plan.work_folder("finetune", [run.names, spec, made_from, made_with, run.code])
     fitted = loop.fit_in_memory(
         lambda: models.load(before),

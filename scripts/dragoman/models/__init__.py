@@ -183,11 +183,6 @@ def entries(folder: Path) -> int | None:
     return getattr(described(folder).get_text_config(), "vocab_size", None)
 
 
-def width(folder: Path) -> int:
-    """Size of the hidden states of a checkpoint's model. Errors are as in `described`."""
-    return described(folder).get_text_config().hidden_size
-
-
 def positions(config: PretrainedConfig) -> int | None:
     """Number of positions of a model; None if there is no limit, as with ALiBi."""
     text = config.get_text_config()
