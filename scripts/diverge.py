@@ -35,17 +35,17 @@ def diverge(run: DivergenceRun) -> None:
             f"the tokenizers in {folders[0]} and {folders[1]} differ, so probabilities of their ids cannot be compared"
         )
     prompts = foundation.prompts(items)
-    bare = divergence.answers(foundation, twin, prompts, [[] for _ in prompts])
+    bare = divergence.answers(foundation, twin, prompts)
+    along = divergence.traced(foundation.model, twin.model, bare, "teacher", batch_size=spec.batch_size)
     made = []
     for n in spec.n:
-        long = [row for row in bare if len(row.twin) > n]
-        answers = bare
-        if n:
-            answers = divergence.answers(foundation, twin, [row.given for row in long], [row.twin[:n] for row in long])
-        for reading in ("teacher", "free"):
-            traces = divergence.traced(foundation.model, twin.model, answers, reading, batch_size=spec.batch_size)
+        # both models read the same text with any n, so a longer prior only leaves out the first positions
+        teacher = [divergence.Trace(*(column[n:] for column in trace)) for trace in along if len(trace.rank) > n]
+        answers = divergence.after_prior(foundation, bare, n) if n else bare
+        free = divergence.traced(foundation.model, twin.model, answers, "free", batch_size=spec.batch_size)
+        for reading, traces in (("teacher", teacher), ("free", free)):
             means = [{"position": None} | divergence.summary(traces), *divergence.by_position(traces)]
-            made += [{"n": n, "reading": reading, "sentences": len(long)} | row for row in means]
+            made += [{"n": n, "reading": reading, "sentences": len(answers)} | row for row in means]
     decoding.write(run.file, made)
 
 

@@ -245,12 +245,16 @@ def test_answers_are_what_the_models_write(tmp_path: Path) -> None:
         decoders.append(offline.Decoder(Context(folder, "en-fr", PROMPT), options))
     foundation, twin = decoders
     prompts = foundation.prompts([Item(i, text, "") for i, text in enumerate(("the cat", "a", "sleeps the cat"))])
-    priors = [[], [30], [31, 32]]
-    rows = divergence.answers(foundation, twin, prompts, priors)
-    for row, prompt, prior in zip(rows, prompts, priors, strict=True):
-        assert row.given == prompt + prior
-        assert [row.twin] == twin.continuations([row.given])
-        assert [row.foundation] == foundation.continuations([row.given])
+    bare = divergence.answers(foundation, twin, prompts)
+    rows = bare + [row for n in (1, 3, 6) for row in divergence.after_prior(foundation, bare, n)]
+    assert len(bare) == 3 < len(rows)
+    for row in rows:
+        (written,) = foundation.continuations([row.given])
+        assert len(row.foundation) >= min(len(row.twin), len(written))
+        assert [*row.foundation] == written[: len(row.foundation)]
+    for row in rows:
+        prompt = next(prompt for prompt in prompts if row.given[: len(prompt)] == prompt)
+        assert [row.given[len(prompt) :] + row.twin] == twin.continuations([prompt])
     # along its own greedy text, a model's first choice is always the token that comes
     assert summary(traced(twin.model, twin.model, rows))["unshifted"] == 1
     alone = [Answers(row.given, row.foundation, row.twin) for row in rows]

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 import torch
-from transformers import GenerationConfig
+from transformers import DynamicCache, GenerationConfig, StoppingCriteria, StoppingCriteriaList
 
 from dragoman import models
 from dragoman.config import OfflineDecoder, Prompt, Segment
@@ -23,6 +23,23 @@ from dragoman.prompts import encode, joined
 
 MEASURED_AT_ONCE = 16
 """Number of lines in one pass of `nats`; with a large vocabulary, the logits of a line take megabytes."""
+
+ENOUGH = 1 / 4
+"""Share of the rows of a batch that must have ended before the others go on without them."""
+
+
+class _Enough(StoppingCriteria):
+    """Stops `generate` when a share of the rows has ended. The others can then go on without them."""
+
+    def __init__(self, ends: Sequence[int], rows: int) -> None:
+        self.ends, self.ended = ends, [False] * rows
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor, **_: Any) -> torch.Tensor:
+        """bool [rows], the same for all rows."""
+        last = input_ids[:, -1].tolist()
+        self.ended = [ended or token in self.ends for ended, token in zip(self.ended, last, strict=True)]
+        enough = sum(self.ended) >= ENOUGH * len(last)
+        return torch.full((len(last),), enough, dtype=torch.bool, device=input_ids.device)
 
 
 class Decoder:
@@ -61,16 +78,21 @@ class Decoder:
         return by_length([len(ids) for ids in self.prompts(items)], self.options.batch_size)
 
     @torch.inference_mode()
-    def continuations(self, prompts: Sequence[Sequence[int]]) -> list[list[int]]:
-        """[prompts] Token ids that the model writes after the prompt, including the token that ends the answer."""
+    def continuations(self, prompts: Sequence[Sequence[int]], most: int | None = None) -> list[list[int]]:
+        """[prompts] Token ids that the model writes after the prompt, including the token that ends the answer.
+
+        Args:
+            prompts: token ids.
+            most: maximum number of tokens, if it is below `max_new_tokens`; vLLM does not look at it.
+        """
         answers: list[list[int]] = [[] for _ in prompts]
-        for chosen, most in self._alike([self._room(len(prompt)) for prompt in prompts]):
+        for chosen, room in self._alike([self._room(len(prompt)) for prompt in prompts]):
             given = [prompts[index] for index in chosen]
             if self.engine is not None:
                 written = self.engine.continuations(given)
             else:
                 how = {"num_beams": self.options.beam, "length_penalty": self.options.length_penalty}
-                written = self._generated(given, most, **how)
+                written = self._generated(given, room if most is None else min(most, room), **how)
             for index, ids in zip(chosen, written, strict=True):
                 answers[index] = self._written(ids)
         return answers
@@ -90,17 +112,37 @@ class Decoder:
         return [(whole, most)] * bool(whole) + [([i], room) for i, room in enumerate(rooms) if 0 < room < most]
 
     def _generated(self, prompts: Sequence[Sequence[int]], most: int, **how: Any) -> list[list[int]]:
-        """Token ids that `generate` writes after each prompt, at most `most`, with padding after the end."""
+        """Token ids that `generate` writes after each prompt, at most `most`; after the end, there may be padding."""
         padded = self.tokenizer.pad({"input_ids": prompts}, return_tensors="pt").to(self.model.device)
-        output = self.model.generate(
-            **padded,
-            max_new_tokens=most,
-            do_sample=False,
-            eos_token_id=self.ends,
-            pad_token_id=self.tokenizer.pad_token_id,
-            **how,
-        )
-        return output[:, padded["input_ids"].shape[1] :].tolist()
+        ids, mask = padded["input_ids"], padded["attention_mask"]
+        how |= {"do_sample": False, "eos_token_id": self.ends, "pad_token_id": self.tokenizer.pad_token_id}
+        start = ids.shape[1]
+        if how.get("num_beams", 1) > 1:
+            written = self.model.generate(ids, attention_mask=mask, max_new_tokens=most, **how)
+            return written[:, start:].tolist()
+        cache = DynamicCache(config=self.model.config)
+        answers: list[list[int]] = [[] for _ in prompts]
+        going = list(range(len(prompts)))
+        while True:
+            enough = _Enough(self.ends, len(going))
+            ids = self.model.generate(
+                ids,
+                attention_mask=mask,
+                past_key_values=cache,
+                max_new_tokens=start + most - ids.shape[1],
+                stopping_criteria=StoppingCriteriaList([enough]),
+                **how,
+            )
+            for index, written in zip(going, ids[:, start:].tolist(), strict=True):
+                answers[index] = written
+            rest = [row for row, ended in enumerate(enough.ended) if not ended]
+            if not rest or ids.shape[1] == start + most:
+                break
+            going, chosen = [going[row] for row in rest], torch.tensor(rest, device=ids.device)
+            new = mask.new_ones(len(ids), ids.shape[1] - mask.shape[1])
+            ids, mask = ids[chosen], torch.cat([mask, new], dim=1)[chosen]
+            cache.batch_select_indices(chosen)
+        return answers
 
     def _note(self, prompt: int, written: Sequence[int]) -> Row:
         """The note of a row whose answer was cut short because the model has no further position; else nothing."""

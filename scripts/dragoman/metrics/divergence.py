@@ -39,7 +39,7 @@ Reading = Literal["teacher", "free"]
 TOP = (1, 5, 10, 20)
 ALIVE = 4
 """Largest number of tensors [positions, vocabulary] that are in memory at once."""
-BUDGET = 64 * 2**20
+BUDGET = 256 * 2**20
 """Default memory for these tensors, in bytes."""
 
 
@@ -72,25 +72,39 @@ class Trace(NamedTuple):
     """-sum of p log q."""
 
 
-def answers(
-    foundation: Decoder, twin: Decoder, prompts: Sequence[Sequence[int]], priors: Sequence[Sequence[int]]
-) -> list[Answers]:
-    """The answers of both models after prompts and priors, each with its decoder's options. The definitions above
-    assume greedy search.
+def answers(foundation: Decoder, twin: Decoder, prompts: Sequence[Sequence[int]]) -> list[Answers]:
+    """The answers of both models, each with its decoder's options. The definitions above assume greedy search.
 
     Args:
         foundation: decoder of the foundation model; its batch size is used for both.
         twin: decoder of the fine-tuned model.
         prompts: token ids of each prompt.
-        priors: token ids given after each prompt; empty lists for none.
     """
-    given = [[*prompt, *prior] for prompt, prior in zip(prompts, priors, strict=True)]
     answered: dict[int, Answers] = {}
-    for batch in by_length([len(ids) for ids in given], foundation.options.batch_size):
-        texts = [given[i] for i in batch]
-        written = zip(twin.continuations(texts), foundation.continuations(texts), strict=True)
-        answered |= {i: Answers(given[i], *both) for i, both in zip(batch, written, strict=True)}
-    return [answered[i] for i in range(len(given))]
+    for batch in by_length([len(ids) for ids in prompts], foundation.options.batch_size):
+        written = twin.continuations([prompts[i] for i in batch])
+        rows = [Answers(prompts[i], text) for i, text in zip(batch, written, strict=True)]
+        answered |= dict(zip(batch, _with_foundation(foundation, rows), strict=True))
+    return [answered[i] for i in range(len(prompts))]
+
+
+def after_prior(foundation: Decoder, rows: Sequence[Answers], n: int) -> list[Answers]:
+    """Both models' answers after prior tokens, the first `n` of the twin's answer; rows with no further token are left
+    out. The twin goes on as before, so only the foundation model writes anew.
+    """
+    longer = [Answers([*row.given, *row.twin[:n]], row.twin[n:]) for row in rows if len(row.twin) > n]
+    answered: dict[int, Answers] = {}
+    for batch in by_length([len(row.given) for row in longer], foundation.options.batch_size):
+        answered |= dict(zip(batch, _with_foundation(foundation, [longer[i] for i in batch]), strict=True))
+    return [answered[i] for i in range(len(longer))]
+
+
+def _with_foundation(foundation: Decoder, rows: Sequence[Answers]) -> list[Answers]:
+    """The rows with the foundation model's answers, which need not be longer than the longest answer of the twin."""
+    if not (longest := max((len(row.twin) for row in rows), default=0)):
+        return [*rows]
+    written = foundation.continuations([row.given for row in rows], longest)
+    return [row._replace(foundation=text) for row, text in zip(rows, written, strict=True)]
 
 
 @torch.inference_mode()
