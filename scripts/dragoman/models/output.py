@@ -66,37 +66,35 @@ def states(model: PreTrainedModel, run: Callable[[], Any], kept: torch.Tensor) -
     """
     inputs = []
 
-    def take(_: torch.nn.Module, given: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
-        inputs.append(given[0][kept])
-        return (given[0][:, :0],)  # no positions are left, so the layer computes nothing
+    def take(hidden: torch.Tensor) -> torch.Tensor:
+        inputs.append(hidden[kept])
+        # the layer itself is not called, even without positions, since autocast would copy its weights
+        return hidden.new_zeros(len(hidden), 0, vocabulary(model))
 
-    hook = model.get_output_embeddings().register_forward_pre_hook(take)
-    try:
+    with _replaced(model.get_output_embeddings(), take):
         run()
-    finally:
-        hook.remove()
     return inputs[0]
 
 
 def logits(model: PreTrainedModel, hidden: torch.Tensor) -> torch.Tensor:
     """Logits [positions, vocabulary] of last hidden states [positions, width], with all steps that the model applies
     after its layers: some models scale or cap their logits."""
-    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
-    with _instead_of_layers(inner, hidden[None]):
-        return inner(inputs_embeds=hidden[None], use_cache=False).logits[0]
+    inner: Any = model.get_base_model() if hasattr(model, "get_base_model") else model
+    made = BaseModelOutputWithPast(last_hidden_state=hidden[None])
+    made.image_hidden_states = None  # models for text and images read this attribute
+    with _replaced(inner.base_model, lambda *args, **kwargs: made):
+        # an index in place of `squeeze` would make the backward pass copy the gradient
+        return inner(inputs_embeds=hidden[None], use_cache=False).logits.squeeze(0)
 
 
 @contextmanager
-def _instead_of_layers(model: PreTrainedModel, hidden: torch.Tensor) -> Iterator[None]:
-    """Within this context, the model's layers return `hidden` [1, positions, width] instead of running."""
-    base: Any = model.base_model
-    before = base.__dict__.get("forward")
-    made = BaseModelOutputWithPast(last_hidden_state=hidden)
-    made.image_hidden_states = None  # models for text and images read this attribute
-    base.forward = lambda *args, **kwargs: made
+def _replaced(module: torch.nn.Module, forward: Callable[..., Any]) -> Iterator[None]:
+    """Within this context, `forward` runs in place of the module's own."""
+    before = module.__dict__.get("forward")
+    module.forward = forward
     try:
         yield
     finally:
-        del base.forward
+        del module.forward
         if before is not None:
-            base.forward = before
+            module.forward = before

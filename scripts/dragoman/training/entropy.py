@@ -50,7 +50,7 @@ class _Summed(torch.autograd.Function):
             slope = logits[rows].float().sub_(norms[rows, None]).exp_()
             slope.scatter_add_(1, target.clamp(min=0)[:, None], torch.full_like(slope[:, :1], -1.0))
             slope.mul_(above[0]).masked_fill_((target == IGNORE)[:, None], 0.0)
-            gradient[rows] = slope.to(logits.dtype)
+            gradient[rows] = slope
         return gradient, None
 
 
