@@ -51,6 +51,20 @@ def test_output_does_not_depend_on_the_batch(folder: Path, tmp_path: Path, beam:
         assert translate(folder, tmp_path, batch_size=size, beam=beam) == alone
 
 
+def test_rows_that_have_ended_leave_the_batch(folder: Path) -> None:
+    decoder = offline.Decoder(Context(folder, "en-fr", PROMPT), OfflineDecoder(name="offline", max_new_tokens=12))
+    passes: list[int] = []
+    decoder.model.register_forward_pre_hook(
+        lambda _, given, named: passes.append(len(named["input_ids"])), with_kwargs=True
+    )
+    lengths = sorted(row["tokens"] for (row,) in decoder.decode(ITEMS))
+    assert lengths[0] < lengths[-1], "answers of equal length would prove nothing"
+    assert passes[0] == len(ITEMS)
+    for written, rows in enumerate(passes, 1):
+        going = sum(length >= written for length in lengths)
+        assert going <= rows <= going / (1 - offline.ENOUGH) + 1
+
+
 def test_greedy_equals_step_by_step(folder: Path, tmp_path: Path) -> None:
     """The first hypothesis, token by token, without cache, padding or `generate`."""
     tokenizer, model = models.load_tokenizer(folder), models.load(folder).eval()

@@ -53,19 +53,23 @@ def test_half_precision_is_computed_in_float32() -> None:
     assert slope.dtype == torch.bfloat16
 
 
-class Largest(TorchDispatchMode):
-    """The most bytes that any one result of an operation has, views of what was there before left out."""
+class Results(TorchDispatchMode):
+    """The sizes in bytes of all results of operations, views of what was there before left out."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.bytes = 0
+        self.sizes = [0]
+
+    @property
+    def largest(self) -> int:
+        return max(self.sizes)
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
         given = {each.untyped_storage().data_ptr() for each in tree_leaves(args) if isinstance(each, torch.Tensor)}
         result = func(*args, **(kwargs or {}))
         for each in tree_leaves(result):
             if isinstance(each, torch.Tensor) and each.untyped_storage().data_ptr() not in given:
-                self.bytes = max(self.bytes, each.untyped_storage().nbytes())
+                self.sizes.append(each.untyped_storage().nbytes())
         return result
 
 
@@ -80,13 +84,13 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
             kept.append(tensor.numel() * tensor.element_size())
         return tensor
 
-    with Largest() as largest, torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+    with Results() as results, torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         loss = entropy.summed(logits, targets)
-    assert largest.bytes <= 2 * 1000 * 4, "forward: a step of the loop, in float32"
+    assert results.largest <= 2 * 1000 * 4, "forward: a step of the loop, in float32"
     assert sum(kept) <= 64 * (8 + 4), "targets and norms"
-    with Largest() as largest:
+    with Results() as results:
         loss.backward()
-    assert largest.bytes == 64 * 1000 * 2, "backward: the gradient in the precision of the logits"
+    assert results.largest == 64 * 1000 * 2, "backward: the gradient in the precision of the logits"
 
 
 # ------------------------------------------------------------------------------------------------- from hidden states
@@ -155,9 +159,24 @@ def test_logits_are_made_where_labels_are_and_never_all(monkeypatch: pytest.Monk
             model.get_output_embeddings().weight.requires_grad_(False)
         made_of.clear()
         hook = model.get_output_embeddings().register_forward_hook(lambda _, given, out: made_of.append(out.shape))
-        with Largest() as largest:
+        with Results() as results:
             losses.cross_entropy(model, batch, torch.tensor(30)).backward()
         hook.remove()
         assert sum(shape[:-1].numel() for shape in made_of) == 4 * 12 - (3 + 4 + 5 + 6)
         table = 0 if frozen else model.get_output_embeddings().weight.numel()
-        assert largest.bytes <= 4 * max(5 * vocabulary, table)
+        assert results.largest <= 4 * max(5 * vocabulary, table)
+
+
+def test_the_output_layer_is_copied_once_for_lower_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Accelerate has each call of the model in an autocast of its own, which copies the weights that the call uses."""
+    vocabulary, batch = 5000, batch_of(vocabulary=5000)
+    monkeypatch.setattr(losses, "LARGE", 0)
+    model = small("untied", vocabulary)
+    model.forward = torch.autocast("cpu", torch.bfloat16)(model.forward)
+    with Results() as results:
+        loss = losses.cross_entropy(model, batch, torch.tensor(30))
+    weights, logits = model.get_output_embeddings().weight.numel(), 30 * vocabulary
+    halves, wholes = results.sizes.count(2 * weights), results.sizes.count(4 * weights)
+    assert (halves, wholes) == (2, 1), "bfloat16: the copy and the gradient; float32: the gradient"
+    assert results.sizes.count(2 * logits) == 2, "logits and their gradient, which an index would copy"
+    loss.backward()
