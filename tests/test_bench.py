@@ -44,6 +44,7 @@ def little(monkeypatch: pytest.MonkeyPatch) -> None:
         ("masked", 4, 1),
         ("stage2", 2, 1),
         ("packing", 6, None),
+        ("decode", 4, None),
         ("simultaneous", 8, None),
         ("commands", 3, 40),
     ],

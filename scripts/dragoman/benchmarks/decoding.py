@@ -5,10 +5,10 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from dragoman import decoding
-from dragoman.benchmarks import K, Timing, model_of, sentences, timed, with_unit
+from dragoman.benchmarks import K, Timing, model_of, sentences, timed
 from dragoman.benchmarks.training import reading_by
 from dragoman.config import OfflineDecoder, SimultaneousDecoder, Training
 from dragoman.configfile import prompts
@@ -21,25 +21,37 @@ TAUGHT = 150
 
 
 def decode() -> Iterator[Timing]:
-    """Offline decoding, sentence by sentence and in batches. The model is untrained, so answers have full length."""
-    text = sentences(64)
-    items = [decoding.Item(i, source, "") for i, source in enumerate(text.sources)]
+    """Offline decoding of 200 sentences: one by one, in batches by `generate` alone, in which rows that have ended
+    stay, in batches that they leave, and with beams. The model is trained for some steps, as below."""
+    test = sentences(200, split="test")
+    items = [decoding.Item(i, source, "") for i, source in enumerate(test.sources)]
     with tempfile.TemporaryDirectory() as folder:
-        model, tokenizer = model_of("llama", text)
-        model.save_pretrained(folder)
-        tokenizer.save_pretrained(folder)
-        context = decoding.Context(Path(folder), "en-fr", prompts()["short"])
-        for batch_size, beam in ((1, 1), (64, 1), (64, 4)):
-            decoder = offline.Decoder(
-                context, OfflineDecoder(name="offline", batch_size=batch_size, beam=beam, max_new_tokens=30)
-            )
+        _trained("llama", "group", sentences(4000), Path(folder))
+        context = decoding.Context(Path(folder) / "model", "en-fr", prompts()["short"])
+        written = []
+        for kind, batch_size, beam in (
+            (offline.Decoder, 1, 1),
+            (_ByGenerate, 64, 1),
+            (offline.Decoder, 64, 1),
+            (offline.Decoder, 64, 4),
+        ):
+            decoder = kind(context, OfflineDecoder(name="offline", batch_size=batch_size, beam=beam, max_new_tokens=60))
+            rows, seconds = _translated(decoder, items)
+            if beam == 1:
+                written.append([rows[item.id][0]["hypothesis"] for item in items])
+            how = f"batches of {batch_size}, beam {beam}" + (", `generate` alone" if kind is _ByGenerate else "")
+            yield Timing("decode llama", how, sum(row["tokens"] for (row,) in rows.values()), "tokens", seconds)
+    assert written[0] == written[1] == written[2], "all ways write the same"
 
-            def work(decoder=decoder) -> int:
-                rows = [decoder.decode([items[i] for i in batch]) for batch in decoder.batches(items)]
-                return sum(row[0]["tokens"] for batch in rows for row in batch)
 
-            how = f"batches of {batch_size}, beam {beam}"
-            yield Timing("decode llama", how, *with_unit(timed(work), "tokens"))
+class _ByGenerate(offline.Decoder):
+    """Rows stay in the batch until all rows have ended."""
+
+    def _generated(self, prompts: Sequence[Sequence[int]], most: int, **how: Any) -> list[list[int]]:
+        padded = self.tokenizer.pad({"input_ids": prompts}, return_tensors="pt")
+        how |= {"do_sample": False, "eos_token_id": self.ends, "pad_token_id": self.tokenizer.pad_token_id}
+        written = self.model.generate(**padded, max_new_tokens=most, **how)
+        return written[:, padded["input_ids"].shape[1] :].tolist()
 
 
 def simultaneous_decoding() -> Iterator[Timing]:
@@ -101,7 +113,7 @@ def batched_and_alone(
 
 
 def _translated(
-    decoder: simultaneous.Decoder | streaming.Decoder, items: Sequence[decoding.Item]
+    decoder: offline.Decoder | simultaneous.Decoder | streaming.Decoder, items: Sequence[decoding.Item]
 ) -> tuple[dict[int, list[decoding.Row]], float]:
     """Item -> its rows, and the seconds."""
     rows: dict[int, list[decoding.Row]] = {}
