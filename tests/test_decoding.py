@@ -62,7 +62,7 @@ def test_rows_that_have_ended_leave_the_batch(folder: Path) -> None:
     assert passes[0] == len(ITEMS)
     for written, rows in enumerate(passes, 1):
         going = sum(length >= written for length in lengths)
-        assert going <= rows <= going / (1 - offline.ENOUGH) + 1
+        assert going <= rows <= going / (1 - offline.ENDED_SHARE) + 1
 
 
 def test_greedy_equals_step_by_step(folder: Path, tmp_path: Path) -> None:

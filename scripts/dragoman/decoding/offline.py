@@ -24,12 +24,12 @@ from dragoman.prompts import encode, joined
 MEASURED_AT_ONCE = 16
 """Number of lines in one pass of `nats`; with a large vocabulary, the logits of a line take megabytes."""
 
-ENOUGH = 1 / 4
+ENDED_SHARE = 1 / 4
 """Share of the rows of a batch that must have ended before the others go on without them."""
 
 
-class _Enough(StoppingCriteria):
-    """Stops `generate` when a share of the rows has ended. The others can then go on without them."""
+class _ShareEnded(StoppingCriteria):
+    """Stops `generate` when `ENDED_SHARE` of the rows have ended."""
 
     def __init__(self, ends: Sequence[int], rows: int) -> None:
         self.ends, self.ended = ends, [False] * rows
@@ -38,8 +38,8 @@ class _Enough(StoppingCriteria):
         """bool [rows], the same for all rows."""
         last = input_ids[:, -1].tolist()
         self.ended = [ended or token in self.ends for ended, token in zip(self.ended, last, strict=True)]
-        enough = sum(self.ended) >= ENOUGH * len(last)
-        return torch.full((len(last),), enough, dtype=torch.bool, device=input_ids.device)
+        stops = sum(self.ended) >= ENDED_SHARE * len(last)
+        return torch.full((len(last),), stops, dtype=torch.bool, device=input_ids.device)
 
 
 class Decoder:
@@ -124,18 +124,18 @@ class Decoder:
         answers: list[list[int]] = [[] for _ in prompts]
         going = list(range(len(prompts)))
         while True:
-            enough = _Enough(self.ends, len(going))
+            stop = _ShareEnded(self.ends, len(going))
             ids = self.model.generate(
                 ids,
                 attention_mask=mask,
                 past_key_values=cache,
                 max_new_tokens=start + most - ids.shape[1],
-                stopping_criteria=StoppingCriteriaList([enough]),
+                stopping_criteria=StoppingCriteriaList([stop]),
                 **how,
             )
             for index, written in zip(going, ids[:, start:].tolist(), strict=True):
                 answers[index] = written
-            rest = [row for row, ended in enumerate(enough.ended) if not ended]
+            rest = [row for row, ended in enumerate(stop.ended) if not ended]
             if not rest or ids.shape[1] == start + most:
                 break
             going, chosen = [going[row] for row in rest], torch.tensor(rest, device=ids.device)
