@@ -112,7 +112,11 @@ class Decoder:
         return [(whole, most)] * bool(whole) + [([i], room) for i, room in enumerate(rooms) if 0 < room < most]
 
     def _generated(self, prompts: Sequence[Sequence[int]], most: int, **how: Any) -> list[list[int]]:
-        """Token ids that `generate` writes after each prompt, at most `most`; after the end, there may be padding."""
+        """Token ids that `generate` writes after each prompt, at most `most`; after the end, there may be padding.
+
+        In greedy search, rows that have ended leave the batch as soon as they are a quarter of it, so that the model
+        does not go on computing them.
+        """
         padded = self.tokenizer.pad({"input_ids": prompts}, return_tensors="pt").to(self.model.device)
         ids, mask = padded["input_ids"], padded["attention_mask"]
         how |= {"do_sample": False, "eos_token_id": self.ends, "pad_token_id": self.tokenizer.pad_token_id}
