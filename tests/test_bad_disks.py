@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import json
 import os
 import resource
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from conftest import REPOSITORY
+from dragoman import models, storage
 from refusals import Bad, lay, refuse
 from support.inputs import NONE, RECORD, WORLD
+from support.trainings import train
 
 
 @pytest.fixture
@@ -28,7 +33,8 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     if done.returncode:
         pytest.skip("mounting a small file system is not allowed here")
     yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+    # lazily, since the writer of a stopped training may still have its log open
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 WRITERS = [
@@ -72,6 +78,32 @@ def test_refused_full_disk(command: str, small_disk: Path, world: Path) -> None:
             pass
     said = ["o space left on", "make room there"] if "fetch_model" not in command else ["o space left on"]
     refuse(Bad("a full disk", command, said), small_disk)
+
+
+def test_a_training_names_a_full_disk(small_disk: Path) -> None:
+    """torch raises an error of its own, which names no file; what it has written is removed."""
+    tokenizer = models.train_tokenizer(["a b"], 300)
+    with pytest.raises(OSError, match=r"[Nn]o space left on device.*checkpoints") as refused:
+        train(tokenizer, small_disk / "work")
+    assert refused.value.errno == errno.ENOSPC
+    assert not [path for path in small_disk.rglob("*") if path.is_file() and path.stat().st_size > 10_000]
+
+
+@pytest.mark.parametrize(
+    "save", [torch.save, lambda made, path: save_file({"a": made}, path)], ids=["torch", "safetensors"]
+)
+def test_a_saved_model_names_a_full_disk(small_disk: Path, save: Callable[[torch.Tensor, Path], None]) -> None:
+    with (
+        pytest.raises(OSError, match=f"[Nn]o space left on device.*{small_disk}"),
+        storage.building(small_disk / "model", {}) as place,
+    ):
+        save(torch.zeros(10**5), place / "weights")
+    assert not list((small_disk / "model").iterdir())
+
+
+def test_other_errors_of_libraries_stay(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="shapes"), storage.naming_full_disks(tmp_path):
+        raise RuntimeError("shapes differ")
 
 
 @contextmanager

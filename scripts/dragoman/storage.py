@@ -71,6 +71,26 @@ def replacing(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
         raise
 
 
+@contextlib.contextmanager
+def naming_full_disks(folder: Path) -> Iterator[None]:
+    """Raise the system's error if the disk of `folder` is full when a library fails to save something there.
+
+    For a full disk, torch 2.13 raises a RuntimeError ("unexpected pos"), and safetensors 0.8 an error of its own.
+    """
+    try:
+        yield
+    except OSError:
+        raise
+    except Exception as error:
+        try:
+            with tempfile.TemporaryFile(dir=folder) as probe:
+                probe.write(bytes(2**20))
+        except OSError as full:
+            if full.errno in FULL:
+                raise OSError(full.errno, full.strerror, str(folder)) from error
+        raise
+
+
 def _umask() -> int:
     current = os.umask(0)
     os.umask(current)
@@ -150,7 +170,8 @@ def building(folder: Path, facts: dict[str, Any]) -> Iterator[Path]:
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as name:
-        yield Path(name)
+        with naming_full_disks(folder):
+            yield Path(name)
         (folder / MANIFEST).unlink(missing_ok=True)
         for old in folder.iterdir():
             shutil.rmtree(old) if old.is_dir() else old.unlink()

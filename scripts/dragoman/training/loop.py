@@ -39,7 +39,7 @@ from dragoman.command import peak_memory
 from dragoman.config import Training
 from dragoman.methods import Example
 from dragoman.models import device, made_with, use_bfloat16
-from dragoman.storage import read_manifest, write_manifest
+from dragoman.storage import naming_full_disks, read_manifest, write_manifest
 from dragoman.training import launch, sharding
 from dragoman.training.batches import Batches, Collator
 from dragoman.training.losses import Loss, cross_entropy
@@ -107,8 +107,13 @@ class Run(Trainer):
         The last step has no checkpoint, since the finished model is saved next."""
         if self.state.global_step == self.state.max_steps:
             return
-        super()._save_checkpoint(model, trial)
         staged = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
+        try:
+            with naming_full_disks(self.checkpoints):
+                super()._save_checkpoint(model, trial)
+        except BaseException:
+            shutil.rmtree(staged, ignore_errors=True)  # it may be gigabytes of a full disk
+            raise
         final = self.checkpoints / f"step-{self.state.global_step}"
         self._wait()
         if launch.first():
