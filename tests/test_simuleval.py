@@ -403,21 +403,33 @@ from dragoman.decoding import Context
 from dragoman.decoding.serve import serve
 from dragoman.decoding.streaming import Interpreter
 
-options = SimultaneousDecoder(name="streaming", k=[3], max_lag=1, max_word_tokens=3)
+options = SimultaneousDecoder(name="streaming", max_lag=1, max_word_tokens=3, **{policy})
 interpreter = Interpreter(Context(Path(__file__).parent / "model", "zh-ja", prompts()["short"]), options)
 serve(interpreter, sys.stdin, sys.stdout)
 """
 
 
-def test_characters_of_a_model_in_simuleval(simuleval: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "policy",
+    [
+        {"k": [3]},
+        {"policy": {"name": "ralcp", "gamma": [0.6], "candidates": 3, "length": 4}},
+        {"policy": {"name": "local-agreement", "n": [2]}},
+        {"policy": {"name": "confidence", "threshold": [0.3]}},
+    ],
+    ids=["wait-k", "ralcp", "local-agreement", "confidence"],
+)
+def test_characters_of_a_model_in_simuleval(simuleval: Path, tmp_path: Path, policy: dict[str, Any]) -> None:
     """From Chinese into Japanese: the words, delays and latencies of the batched decoder."""
     sources = ["我爱 Go", "猫", " 学\u3000语 "]
     (tmp_path / "model").mkdir()
     save_model(tmp_path / "model", sharpness=12, texts=sources)
-    options = SimultaneousDecoder(name="simultaneous", k=[3], max_lag=1, max_word_tokens=3)
+    options = SimultaneousDecoder(name="simultaneous", max_lag=1, max_word_tokens=3, **policy)
     decoder = batched.Decoder(Context(tmp_path / "model", "zh-ja", prompts()["short"]), options)
     rows = [row for (row,) in decoder.decode([Item(n, line, "") for n, line in enumerate(sources)])]
-    done = simultaneous(simuleval, tmp_path, sources, 0, "--eval-latency-unit", "char", pair="zh-ja", server=REAL)
+    done = simultaneous(
+        simuleval, tmp_path, sources, 0, "--eval-latency-unit", "char", pair="zh-ja", server=REAL.format(policy=policy)
+    )
     assert done.returncode == 0, done.stderr
     log = read(tmp_path / "out" / "instances.log")
     assert [(each.prediction, list(each.delays)) for each in log] == [
