@@ -61,6 +61,14 @@ def test_a_failed_run_shows_its_reason():
     assert table.rows[0][1][0].best is False
 
 
+def test_settings_in_words_have_an_order() -> None:
+    assert sorted(["latency=high", "latency=low", "latency=medium"], key=tables.natural) == [
+        "latency=low",
+        "latency=medium",
+        "latency=high",
+    ]
+
+
 def test_settings_are_rows_in_natural_order():
     rows = [made(setting=f"k={k}") for k in (11, 3, 9)]
     only = layout(systems={"a": "wait-k"}, pairs=("en-de",))

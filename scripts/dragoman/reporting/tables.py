@@ -60,9 +60,14 @@ def named(label: str, setting: str) -> str:
     return f"{label}, {setting}" if setting else label
 
 
+LEVELS = ("low", "medium", "high")
+"""Values of settings that are words, in their order."""
+
+
 def natural(text: str) -> list[tuple[int, float, str]]:
-    """Sort key under which `k=9` comes before `k=11`."""
-    parts = re.split(r"(\d+(?:\.\d+)?)", text)
+    """Sort key under which `k=9` comes before `k=11`, and `latency=low` before `latency=high`."""
+    numbered = re.sub(rf"=({'|'.join(LEVELS)})$", lambda found: f"={LEVELS.index(found[1])}", text)
+    parts = re.split(r"(\d+(?:\.\d+)?)", numbered)
     return [(0, float(part), "") if i % 2 else (1, 0.0, part) for i, part in enumerate(parts)]
 
 
