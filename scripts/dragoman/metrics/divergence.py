@@ -80,12 +80,10 @@ def answers(foundation: Decoder, twin: Decoder, prompts: Sequence[Sequence[int]]
         twin: decoder of the fine-tuned model.
         prompts: token ids of each prompt.
     """
-    answered: dict[int, Answers] = {}
+    texts: dict[int, list[int]] = {}
     for batch in by_length([len(ids) for ids in prompts], foundation.options.batch_size):
-        written = twin.continuations([prompts[i] for i in batch])
-        rows = [Answers(prompts[i], text) for i, text in zip(batch, written, strict=True)]
-        answered |= dict(zip(batch, _with_foundation(foundation, rows), strict=True))
-    return [answered[i] for i in range(len(prompts))]
+        texts |= zip(batch, twin.continuations([prompts[i] for i in batch]), strict=True)
+    return _with_foundation(foundation, [Answers(ids, texts[i]) for i, ids in enumerate(prompts)])
 
 
 def after_prior(foundation: Decoder, rows: Sequence[Answers], n: int) -> list[Answers]:
@@ -93,18 +91,18 @@ def after_prior(foundation: Decoder, rows: Sequence[Answers], n: int) -> list[An
     out. The twin goes on as before, so only the foundation model writes anew.
     """
     longer = [Answers([*row.given, *row.twin[:n]], row.twin[n:]) for row in rows if len(row.twin) > n]
-    answered: dict[int, Answers] = {}
-    for batch in by_length([len(row.given) for row in longer], foundation.options.batch_size):
-        answered |= dict(zip(batch, _with_foundation(foundation, [longer[i] for i in batch]), strict=True))
-    return [answered[i] for i in range(len(longer))]
+    return _with_foundation(foundation, longer)
 
 
 def _with_foundation(foundation: Decoder, rows: Sequence[Answers]) -> list[Answers]:
     """The rows with the foundation model's answers, which need not be longer than the longest answer of the twin."""
-    if not (longest := max((len(row.twin) for row in rows), default=0)):
-        return [*rows]
-    written = foundation.continuations([row.given for row in rows], longest)
-    return [row._replace(foundation=text) for row, text in zip(rows, written, strict=True)]
+    answered: dict[int, Answers] = {}
+    for batch in by_length([len(row.given) for row in rows], foundation.options.batch_size):
+        chosen = [rows[i] for i in batch]
+        longest = max(len(row.twin) for row in chosen)
+        written = foundation.continuations([row.given for row in chosen], longest) if longest else [[] for _ in chosen]
+        answered |= {i: rows[i]._replace(foundation=text) for i, text in zip(batch, written, strict=True)}
+    return [answered[i] for i in range(len(rows))]
 
 
 @torch.inference_mode()
