@@ -83,7 +83,7 @@ class Decoder:
 
         Args:
             prompts: token ids.
-            most: maximum number of tokens, if it is below `max_new_tokens`; vLLM does not look at it.
+            most: maximum number of tokens, if it is below `max_new_tokens`; with vLLM it has no effect.
         """
         answers: list[list[int]] = [[] for _ in prompts]
         for chosen, room in self._alike([self._room(len(prompt)) for prompt in prompts]):

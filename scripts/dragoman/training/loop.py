@@ -112,7 +112,7 @@ class Run(Trainer):
             with naming_full_disks(self.checkpoints):
                 super()._save_checkpoint(model, trial)
         except BaseException:
-            shutil.rmtree(staged, ignore_errors=True)  # it may be gigabytes of a full disk
+            shutil.rmtree(staged, ignore_errors=True)  # it may take gigabytes of a full disk
             raise
         final = self.checkpoints / f"step-{self.state.global_step}"
         self._wait()
