@@ -22,7 +22,8 @@ TAUGHT = 150
 
 def decode() -> Iterator[Timing]:
     """Offline decoding of 200 sentences: one by one, in batches, and with beams. Sentences that have ended leave their
-    batch; with `generate` alone they stay. The model is trained for some steps, so that answers have natural lengths."""
+    batch; with `generate` alone they stay. The model is trained for some steps, so that answers have natural
+    lengths."""
     test = sentences(200, split="test")
     items = [decoding.Item(i, source, "") for i, source in enumerate(test.sources)]
     with tempfile.TemporaryDirectory() as folder:
