@@ -113,21 +113,22 @@ def test_the_last_step_has_no_checkpoint(tokenizer: PreTrainedTokenizerBase, tmp
 
 
 @pytest.mark.parametrize(
-    ("precision", "width", "amx", "expected"),
+    ("precision", "width", "instructions", "expected"),
     [
-        ("auto", 640, True, True),
-        ("auto", 512, True, True),
-        ("auto", 128, True, False),  # attention's backward pass takes longer than the products save
-        ("auto", 640, False, False),  # bfloat16 would be emulated
-        ("float32", 640, True, False),
-        ("bfloat16", 128, False, True),
+        ("auto", 640, "amx_bf16", True),
+        ("auto", 512, "amx_bf16", True),
+        ("auto", 640, "avx512_bf16", True),
+        ("auto", 128, "amx_bf16", False),  # attention's backward pass takes longer than the products save
+        ("auto", 640, "avx512_f", False),  # bfloat16 would be emulated
+        ("float32", 640, "amx_bf16", False),
+        ("bfloat16", 128, "avx512_f", True),
     ],
 )
 def test_bfloat16_on_a_cpu(
-    precision: str, width: int, amx: bool, expected: bool, monkeypatch: pytest.MonkeyPatch
+    precision: str, width: int, instructions: str, expected: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": amx} if amx else {})
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {instructions: True})
     assert models.use_bfloat16(precision, width) is expected
     assert models.made_with(precision, width)["arithmetic"] == ("bfloat16" if expected else "float32")
 

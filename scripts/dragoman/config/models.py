@@ -51,9 +51,9 @@ class Training(Strict):
     max_grad_norm: PositiveFloat = 1.0
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """`auto`: bfloat16 autocast where that is faster, else float32. It is faster on a GPU that computes bfloat16,
-    and on a CPU with matrix units for it (AMX) if the model's hidden states have at least 512 numbers: there, a step of
-    Gemma 3 270M takes 0.65 of the time. On a CPU without such units, `bfloat16` takes three times as long as `float32`.
-    Weights stay float32."""
+    and on a CPU with instructions for it (AMX or AVX512-BF16) if the model's hidden states have at least 512 numbers:
+    there, a step of Gemma 3 270M takes 0.5 to 0.65 of the time. On other CPUs, `bfloat16` takes three times as long as
+    `float32`. Weights stay float32."""
     order: Literal["length", "random"] = "length"
     """How batches are formed. `length`: from examples of similar length, so that there is little padding; the examples
     left over at the end of an epoch, different ones in each epoch, are not used. `random`: at random, as in the code of
