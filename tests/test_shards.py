@@ -27,6 +27,7 @@ SYSTEMS = {
     "gated": "{name: gated, corpus: demo, max_new_tokens: 6}",
     "steered": "{name: steered, corpus: demo, strength: 0.1, max_new_tokens: 6}",
     "measured": "{name: offline, max_new_tokens: 10, monolingual: true}",
+    "talk": "{name: contextual, max_new_tokens: 6}",
 }
 CONFIG = """
 shards: 2
@@ -60,7 +61,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("system", sorted(SYSTEMS.keys() - {"copy"}))
+@pytest.mark.parametrize("system", sorted(SYSTEMS.keys() - {"copy", "talk"}))
 def test_two_shards_are_the_bytes_of_the_whole(folder: Path, system: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
     arguments = ["--config", "config.yaml", "--experiment", "e", "--system", system, "--pair", "en-fr"]
@@ -91,13 +92,13 @@ def test_more_shards_than_sentences(folder: Path, monkeypatch: pytest.MonkeyPatc
         decode.main([*arguments, "--shard", "4", "--of", "3"])
 
 
-def test_workflow_splits_what_has_a_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_workflow_splits_what_has_a_model_and_no_talks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     config = CONFIG.replace("greedy: {", "greedy: {shards: 3, ").replace("random: {", "random: {shards: 1, ")
     (tmp_path / "tiny").mkdir()
     (tmp_path / "tiny" / "config.json").write_text("{}")
     found = planned(snakemake(tmp_path, "--dry-run", config=config))
-    assert (found["decode"], found["decode_shard"]) == (9, 3 + 6 * 2)
+    assert (found["decode"], found["decode_shard"]) == (10, 3 + 6 * 2)
     plan = Plan(load_config(tmp_path / "config.yaml"))
     assert found.items() >= jobs(plan).items()
     whole = Plan(plan.config.model_copy(update={"shards": 7})).decode_run("e", "beam", "en-fr", 1)

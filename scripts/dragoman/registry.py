@@ -56,6 +56,7 @@ REGISTRY: dict[str, dict[str, str]] = {
         "contrastive": "dragoman.decoding.contrastive",
         "gated": "dragoman.decoding.gated",
         "steered": "dragoman.decoding.steered",
+        "contextual": "dragoman.decoding.contextual",
         "prefilled": "dragoman.decoding.prefilled",
         "copy": "dragoman.decoding.baselines",
         "dictionary": "dragoman.decoding.baselines",

@@ -13,6 +13,7 @@ from dragoman.checks.tunings import UNLIKE_OTHERS, each_of, fits, has_alibi, pro
 from dragoman.command import located
 from dragoman.config import (
     Config,
+    ContextualDecoder,
     DictionaryDecoder,
     Experiment,
     FixedPrior,
@@ -104,6 +105,11 @@ def _decoder(at: KeyPath, experiment: Experiment, decoder: Any, tuning: str | No
             yield from named("pair", (*at, "decoder", "files"), pair, decoder.files)
         for pair, path in decoder.files.items():
             yield from _dictionary((*at, "decoder", "files", pair), path, pair)
+    if isinstance(decoder, ContextualDecoder) and decoder.talks:
+        for pair in experiment.test.pairs:
+            if not Path(path := decoder.talks.replace("{pair}", pair)).is_file():
+                text = f"{path}: no such file; write the name of each sentence's talk into it, line by line"
+                yield Problem((*at, "decoder", "talks"), text, decoder.talks)
 
 
 def _untuned(config: Config, at: KeyPath, experiment: Experiment, decoder: Any) -> Iterator[Problem]:
@@ -200,6 +206,7 @@ def _prompts(
         yield from languages_in((*at, *key), known, name, pair)
         obstacles = {
             "demonstrations (`shots`)": system.shots is not None,
+            "earlier sentences (`contextual`)": isinstance(system.decoder, ContextualDecoder),
             "the decoder's `legacy` mark": getattr(system.decoder, "legacy", False),
             f"the turns of `{system.decoder.name}`": isinstance(system.decoder, Turns),
         }

@@ -22,6 +22,7 @@ from dragoman.config.corpora import (
     UdCorpus,
 )
 from dragoman.config.decoders import (
+    ContextualDecoder,
     ContrastiveDecoder,
     ConversationDecoder,
     CopyDecoder,
@@ -81,6 +82,7 @@ __all__ = [
     "LONGEST",
     "ArchiveCorpus",
     "Config",
+    "ContextualDecoder",
     "ContrastiveDecoder",
     "ConversationDecoder",
     "CopyDecoder",

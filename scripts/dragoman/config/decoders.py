@@ -133,6 +133,30 @@ class SteeredDecoder(Guided):
     """Lines of each language whose hidden states are averaged."""
 
 
+class ContextualDecoder(OfflineDecoder):
+    """Offline decoding of talks or other documents, sentence by sentence. Before each sentence, the prompt shows the
+    sentences before it in the talk with their translations, in the form of demonstrations."""
+
+    DIVIDES = False
+    name: Literal["contextual"]
+    window: PositiveInt = 3
+    """Number of earlier sentences in the prompt; fewer if the model has no positions for them."""
+    earlier: Literal["own", "reference"] = "own"
+    """Translations of the earlier sentences. `own`: what the system wrote. `reference`: the references, as an upper
+    limit."""
+    talks: str | None = None
+    """File whose line n is the name of the talk that sentence n of the test set belongs to; `{pair}` stands for the
+    language pair. null: the whole test set is one talk."""
+    batch_size: PositiveInt = 64
+    """Talks decoded together, one sentence of each at a time."""
+
+    @model_validator(mode="after")
+    def _with_a_prompt(self) -> ContextualDecoder:
+        if self.monolingual:
+            raise ValueError("`monolingual` measures a model without a prompt; give it to an `offline` decoder")
+        return self
+
+
 class CopyDecoder(DecoderOptions):
     """Writes the source unchanged: a baseline that every system should exceed."""
 
@@ -312,6 +336,7 @@ OWN: tuple[type[DecoderOptions], ...] = (
     ContrastiveDecoder,
     GatedDecoder,
     SteeredDecoder,
+    ContextualDecoder,
     CopyDecoder,
     DictionaryDecoder,
     SimultaneousDecoder,

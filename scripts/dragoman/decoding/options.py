@@ -18,6 +18,8 @@ class DecoderOptions(Strict):
 
     USES_MODEL: ClassVar[bool] = True
     """Whether the decoder uses a model. A decoder without a model can have no tuning."""
+    DIVIDES: ClassVar[bool] = True
+    """Whether parts of a test set may be decoded by jobs of their own (`shards`)."""
 
     @property
     def settings(self) -> list[str]:

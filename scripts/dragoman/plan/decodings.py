@@ -8,6 +8,7 @@ from typing import Any
 
 from dragoman.command import located
 from dragoman.config import (
+    ContextualDecoder,
     Decoder,
     DictionaryDecoder,
     Guided,
@@ -75,7 +76,7 @@ class DecodeRun(SystemRun):
     def shards(self) -> list[Path]:
         """Files of the shards, in order; empty if the test set is decoded as a whole."""
         shards = self.system_config.shards or self.plan.config.shards
-        if shards == 1 or self.model is None:
+        if shards == 1 or self.model is None or not self.system_config.decoder.DIVIDES:
             return []
         return [self.folder / f"shard-{number}-of-{shards}.jsonl" for number in range(1, shards + 1)]
 
@@ -140,6 +141,8 @@ class DecodeRun(SystemRun):
             texts = self.plan.guiding_texts(self.experiment_config, decoder)
             files = {text.pair.rpartition("-")[2]: text.training_file for text in texts}
             return decoder.model_copy(update={"files": files, "corpus": None})
+        if isinstance(decoder, ContextualDecoder) and decoder.talks:
+            return decoder.model_copy(update={"talks": decoder.talks.replace("{pair}", self.pair)})
         if not isinstance(decoder, PrefilledDecoder):
             return decoder
         prior, replaced = decoder.prior, dict[str, Any]()
@@ -168,6 +171,8 @@ class DecodeRun(SystemRun):
         decoder = self.decoder
         if isinstance(decoder, DictionaryDecoder):
             return [Path(decoder.files[self.pair])]
+        if isinstance(decoder, ContextualDecoder):
+            return [Path(decoder.talks)] if decoder.talks else []
         match decoder.prior if isinstance(decoder, PrefilledDecoder) else decoder:
             case Guided(files=files):
                 paths = [Path(path) for path in files.values()]
