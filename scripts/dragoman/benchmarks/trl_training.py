@@ -70,6 +70,7 @@ def compare(checkpoint: Path, text: Path | None = None, threads: int = 1) -> Ite
         theirs = [str(PYTHON), str(Path(__file__).with_name("trl_peer.py"))]
         variants: list[tuple[str, list[str], dict[str, Any]]] = [
             ("dragoman, its defaults", ours, {}),
+            ("dragoman, recomputation", ours, {"gradient_checkpointing": True}),
             ("dragoman, float32", ours, {"precision": "float32"}),
             ("TRL, its defaults", theirs, {}),
             ("TRL, float32, no recomputation", theirs, NEAREST),
