@@ -184,7 +184,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "--metric",
         nargs="+",
         default=["bleu", "yaal"],
-        help="metrics of text and reference; and yaal, which is LongYAAL here (default: bleu yaal)",
+        help="metrics of text and reference; yaal is LongYAAL here, and laal is StreamLAAL (default: bleu yaal)",
     )
     long.add_argument("--computation-aware", action="store_true", help="use elapsed times instead of delays")
     long.add_argument(

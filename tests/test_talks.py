@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from conftest import environment
-from dragoman.metrics import talks
-from dragoman.metrics.talks import Sentence, long_yaal, score_talks
+from dragoman.metrics import MetricError, talks
+from dragoman.metrics.talks import Sentence, long_yaal, score_talks, sentences_by_mweralign, stream_laal
 from refusals import Bad, over, refuse
 
 GERMAN = "der alte mann kauft ein rotes auto und die frau sieht den hund im garten nach dem essen"
@@ -64,6 +64,49 @@ def test_long_yaal_by_hand(delays: list[float], end: float, expected: float) -> 
     """Two seconds of source, four words of reference."""
     found = long_yaal(Sentence("", "a b c d", 2000, end, delays), "word")
     assert found == pytest.approx(expected, nan_ok=True)
+
+
+@pytest.mark.parametrize(
+    ("delays", "expected"),
+    [
+        ([1000, 1500, 1900], 1000 + (0 + 500 - 500 + 900 - 2 * 500) / 3),
+        ([-500, 2000, 9000], (-500 + 2000 - 500) / 2),  # the last that counts is the first after the sentence
+        ([2500, 2600], 2500),
+        ([], math.nan),
+    ],
+)
+def test_stream_laal_by_hand(delays: list[float], expected: float) -> None:
+    """Two seconds of source, four words of reference."""
+    found = stream_laal(Sentence("", "a b c d", 2000, math.inf, delays), "word")
+    assert found == pytest.approx(expected, nan_ok=True)
+
+
+@pytest.mark.parametrize(
+    ("pair", "expected", "aware"),
+    [("en-de", 2138.1729077621348, 2344.072223597802), ("en-zh", 2012.7241173631996, 2177.7878769036536)],
+)
+def test_stream_laal_is_that_of_simulstream(pair: str, expected: float, aware: float, tmp_path: Path) -> None:
+    """The numbers are those of simulstream 1.0.0 with mweralign 1.4.1, on the same files."""
+    environment("omnisteval", "OmniSTEval")
+    files = world(tmp_path, pair)
+    (record,) = score_talks(*files, pair, ["laal"])
+    assert record.value == pytest.approx(expected, abs=1e-9)
+    assert (record.low < record.value < record.high, record.n) == (True, 10)
+    assert record.signature.startswith("StreamLAAL|time:delays|source:ms|target:")
+    assert record.signature.endswith("|segments:mweralign-1.4.1")
+    (record,) = score_talks(*files, pair, ["laal"], computation_aware=True)
+    assert record.value == pytest.approx(aware, abs=1e-9)
+
+
+def test_a_delay_for_every_word(tmp_path: Path) -> None:
+    environment("omnisteval", "OmniSTEval")
+    log, places, reference = world(tmp_path, "en-de")
+    rows = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+    rows[1]["prediction"] += " Hund"
+    log.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    words = len(rows[1]["delays"])
+    with pytest.raises(MetricError, match=f"log:2: {words} delays, but {words + 1} words"):
+        sentences_by_mweralign(log, places, reference, "en-de")
 
 
 @pytest.mark.parametrize("pair", WORDS)
@@ -127,6 +170,7 @@ COMMAND = "score.py talks log --segments places.yaml --reference reference.txt -
             FILES | {"places.yaml": json.dumps([PLACE, PLACE | {"wav": "u.wav"}]), "reference.txt": "a\nb\n"},
         ),
         Bad("a metric of sources", f"{COMMAND} --metric comet", ["'comet' is no metric of talks", "yaal"], FILES),
+        Bad("an option of laal", f"{COMMAND} --metric laal:unit=char", ["laal of talks has no options"], FILES),
         Bad("an option of yaal", f"{COMMAND} --metric yaal:unit=char", ["yaal of talks has no options"], FILES),
     ]
 )

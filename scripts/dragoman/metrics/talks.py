@@ -1,8 +1,9 @@
 """Simultaneous translations of whole talks: divided into the sentences of a reference, then scored like other texts.
 
 OmniSTEval's SoftSegmenter (Polák et al. 2025, arXiv 2509.17349) aligns the words of a talk's translation with the words
-of the reference, and gives every word to the sentence that it is aligned with. The program runs in an environment of
-its own (`make env-omnisteval`). BLEU and other text metrics are ours; LongYAAL is the lag of these sentences.
+of the reference, and gives every word to the sentence that it is aligned with. BLEU and other text metrics are ours;
+LongYAAL is the lag of these sentences. StreamLAAL, which earlier work used, is the lag of sentences that mweralign
+divides. Both programs run in an environment of their own (`make env-omnisteval`).
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import json
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,22 @@ from dragoman.storage import read_jsonl, sha256
 from dragoman.text import lines
 
 PROGRAM = REPOSITORY / ".venv-omnisteval" / "bin" / "omnisteval"
-LONG_YAAL = "yaal"
+LONG_YAAL, STREAM_LAAL = "yaal", "laal"
+"""The names of LongYAAL and StreamLAAL as metrics of talks."""
+_DIVIDE = """
+import json, sys
+from mweralign import align_texts
+from mweralign.segmenter import CJSegmenter
+task = json.load(sys.stdin)
+def cut(text):
+    return " ".join(CJSegmenter().encode(text)) if task["characters"] else text
+divided = [align_texts("\\n".join(map(cut, lines)), cut(talk)).split("\\n") for lines, talk in task["talks"]]
+json.dump(divided, sys.stdout)
+"""
+"""A program for OmniSTEval's environment: divides talks by the lines of their references, with mweralign as simulstream
+1.0.0 calls it."""
+BLANKS = str.maketrans("", "", " \u2581")
+"""Removes blanks from divided text; U+2581 stands for the blanks of the talk where text is divided by characters."""
 
 
 @dataclass(frozen=True)
@@ -69,13 +85,30 @@ def long_yaal(sentence: Sentence, unit: str, computation_aware: bool = False) ->
     return float((times[:count] - np.arange(count) * rate).mean())
 
 
-def version() -> str:
-    """The version of OmniSTEval in its environment.
+def stream_laal(sentence: Sentence, unit: str, computation_aware: bool = False) -> float:
+    """LAAL of a sentence of a talk, in milliseconds; NaN if no word belongs to it.
+
+    1/tau * sum over i = 1..tau of [ d_i - (i - 1) * |X| / max(|Y|, |Y*|) ], where tau is the first i with d_i >= |X|,
+    or |Y|, as in `latency.laal`. Here, d_i may be negative, and larger than |X|.
+
+    Papi et al. 2024, "StreamAtt" (ACL 2024), as simulstream 1.0.0 computes it (StreamLAAL 2.0).
+    """
+    times = np.asarray(sentence.elapsed if computation_aware else sentence.delays, dtype=np.float64)
+    if len(times) == 0:
+        return float("nan")
+    late = times >= sentence.length
+    count = int(late.argmax()) + 1 if late.any() else len(times)
+    rate = sentence.length / max(len(times), reference_length(sentence.reference, unit))
+    return float((times[:count] - np.arange(count) * rate).mean())
+
+
+def version(name: str = "omnisteval") -> str:
+    """The version of a package in OmniSTEval's environment.
 
     Raises:
-        MetricError: there is no such environment.
+        MetricError: there is no such environment, or it lacks the package.
     """
-    installed = [*PROGRAM.parents[1].glob("lib/*/site-packages/omnisteval-*.dist-info")]
+    installed = [*PROGRAM.parents[1].glob(f"lib/*/site-packages/{name}-*.dist-info")]
     if not PROGRAM.exists() or not installed:
         raise MetricError("the environment of OmniSTEval is not made yet; run `make env-omnisteval` in the checkout")
     return installed[0].name.removesuffix(".dist-info").partition("-")[2]
@@ -101,8 +134,7 @@ def fitting(log: Path, segmentation: Path, reference: Path) -> tuple[list[Instan
         raise MetricError(f"{segmentation} has {len(entries)} sentences, but {reference} has {count} lines")
     recordings = {Path(each["wav"]).stem for each in entries}
     for talk in talks:
-        name = talk.source[0] if isinstance(talk.source, list) and talk.source else talk.source
-        if not name:
+        if not (name := _recording(talk)):
             raise MetricError(f"{talk.where}: no 'source', which names the recording")
         if Path(name).stem not in recordings:
             raise MetricError(f"{talk.where}: {segmentation} has no sentence of the recording {Path(name).name!r}")
@@ -154,6 +186,52 @@ def sentences(log: Path, segmentation: Path, reference: Path, pair: str) -> list
     ]
 
 
+def sentences_by_mweralign(log: Path, segmentation: Path, reference: Path, pair: str) -> list[Sentence]:
+    """The sentences of all talks as `sentences` has them, but divided by mweralign.
+
+    Raises:
+        ValueError: files that do not fit each other; delays that are not per word (or character); no mweralign.
+    """
+    talks, places = fitting(log, segmentation, reference)
+    by_character = of_pair(pair).target == "character"
+    texts = list(lines(reference))
+    numbers = {
+        Path(_recording(talk)).stem: [
+            number for number, place in enumerate(places) if Path(place["wav"]).stem == Path(_recording(talk)).stem
+        ]
+        for talk in talks
+    }
+    rows = [
+        ([texts[number] for number in own], " ".join(talk.prediction.split()))
+        for talk, own in zip(talks, numbers.values(), strict=True)
+    ]
+    task = json.dumps({"characters": by_character, "talks": rows})
+    command = [str(PROGRAM.with_name("python")), "-c", _DIVIDE]
+    done = subprocess.run(command, input=task, capture_output=True, text=True, encoding="utf-8")
+    if done.returncode:
+        raise MetricError(f"mweralign: {done.stderr.strip().splitlines()[-1]}")
+    made: dict[int, Sentence] = {}
+    for talk, own, divided in zip(talks, numbers.values(), json.loads(done.stdout), strict=True):
+        counts = [len(part.translate(BLANKS)) if by_character else len(part.split()) for part in divided]
+        if sum(counts) != len(talk.delays):
+            unit = "character" if by_character else "word"
+            raise MetricError(f"{talk.where}: {len(talk.delays)} delays, but {sum(counts)} {unit}s")
+        ends = np.cumsum(counts)
+        for number, part, end, count in zip(own, divided, ends.tolist(), counts, strict=True):
+            begin, length = (1000 * places[number][key] for key in ("offset", "duration"))
+            delays, elapsed = (
+                [time - begin for time in times[end - count : end]] for times in (talk.delays, talk.elapsed)
+            )
+            made[number] = Sentence(part, texts[number], length, float("inf"), delays, elapsed)
+    return [made[number] for number in range(len(texts))]
+
+
+def _recording(talk: Instance) -> str:
+    """The name of the recording of a talk; empty if the log has none."""
+    name = talk.source[0] if isinstance(talk.source, list) and talk.source else talk.source
+    return name if isinstance(name, str) else ""
+
+
 def _rows(talks: Sequence[Instance]) -> str:
     """A log with the keys that OmniSTEval reads."""
     rows = []
@@ -174,7 +252,8 @@ def score_talks(
     computation_aware: bool = False,
     bootstrap: int = RESAMPLES,
 ) -> list[Record]:
-    """Records of one log, in the order of `metrics`: text metrics, and `yaal`, which is LongYAAL here.
+    """Records of one log, in the order of `metrics`: text metrics, `yaal`, which is LongYAAL here, and `laal`, which is
+    StreamLAAL here.
 
     Raises:
         ValueError: as `sentences` has it; a metric that needs more than texts; no elapsed times.
@@ -182,10 +261,11 @@ def score_talks(
     languages_of(pair := pair.strip())
     for metric in metrics:
         name, options = parse(metric)
-        if name == LONG_YAAL and options:
-            raise MetricError(f"{metric!r}: yaal of talks has no options")
-        if name != LONG_YAAL and {"references"} != registry.module_of("metric", name).NEEDS:
-            raise MetricError(f"{name!r} is no metric of talks; use metrics of text and reference, and {LONG_YAAL}")
+        if name in (LONG_YAAL, STREAM_LAAL) and options:
+            raise MetricError(f"{metric!r}: {name} of talks has no options")
+        if name not in (LONG_YAAL, STREAM_LAAL) and {"references"} != registry.module_of("metric", name).NEEDS:
+            text = f"use metrics of text and reference, {LONG_YAAL} and {STREAM_LAAL}"
+            raise MetricError(f"{name!r} is no metric of talks; {text}")
     by = f"OmniSTEval-{version()}"
     cut = sentences(log, segmentation, reference, pair)
     if computation_aware and not any(each.elapsed for each in cut):
@@ -195,7 +275,14 @@ def score_talks(
     records = []
     for metric in metrics:
         if metric == LONG_YAAL:
-            score = _long_yaal(cut, pair, by, computation_aware, bootstrap)
+            score = _lag("LongYAAL", long_yaal, cut, pair, by, computation_aware, bootstrap)
+            records.append(record_of(score, place, metric, made_from))
+        elif metric == STREAM_LAAL:
+            divided, how = (
+                sentences_by_mweralign(log, segmentation, reference, pair),
+                f"mweralign-{version('mweralign')}",
+            )
+            score = _lag("StreamLAAL", stream_laal, divided, pair, how, computation_aware, bootstrap)
             records.append(record_of(score, place, metric, made_from))
         else:
             texts, references = [each.prediction for each in cut], [[each.reference for each in cut]]
@@ -205,15 +292,24 @@ def score_talks(
     return records
 
 
-def _long_yaal(cut: Sequence[Sentence], pair: str, by: str, computation_aware: bool, bootstrap: int) -> Score:
+def _lag(
+    name: str,
+    lag: Callable[[Sentence, str, bool], float],
+    cut: Sequence[Sentence],
+    pair: str,
+    by: str,
+    computation_aware: bool,
+    bootstrap: int,
+) -> Score:
+    """The mean lag of the sentences that have one."""
     unit = {"character": "char", "word": "word"}[of_pair(pair).target]
-    values = [long_yaal(each, unit, computation_aware) for each in cut]
+    values = [lag(each, unit, computation_aware) for each in cut]
     known = [value for value in values if value == value]
     if not known:
-        raise MetricError("no word was written before its recording ended, so there is no LongYAAL")
+        raise MetricError(f"no word was written in time, so there is no {name}")
     time = "elapsed" if computation_aware else "delays"
     rule = {"word": "split-blank", "char": "strip"}[unit]
-    signature = f"LongYAAL|time:{time}|source:ms|target:{unit}|reflen:{rule}{drawn(bootstrap)}|segments:{by}"
+    signature = f"{name}|time:{time}|source:ms|target:{unit}|reflen:{rule}{drawn(bootstrap)}|segments:{by}"
     note = (
         f"{len(values) - len(known)} of {len(values)} sentences have no word in time"
         if len(known) < len(values)
