@@ -37,7 +37,7 @@ def rank(run: DecodeRun, split: str, sentences: int) -> str:
     texts = ([row[side] for row in rows] for side in ("source", "target"))
     spelled = pairs(shots.asked(run), tokenizer, run.pair, *texts, of_pair(run.pair, experiment.asked))
     aligned = zip(spelled, (links(row["alignment"]) for row in rows), strict=True)
-    ranking = ranked(model, aligned, decoder.positions)
+    ranking = ranked(model, aligned, decoder.positions, decoder.origin)
     cells = [
         (str(each.layer), "mean" if each.head is None else str(each.head), f"{100 * each.share:.1f}")
         for each in ranking

@@ -109,7 +109,7 @@ def test_steps_and_first_words(tmp_path: Path) -> None:
     """Source words are read `step` at a time, and k at first."""
     save_model(tmp_path, sharpness=6, texts=SOURCES)
     policy = {"name": "ralcp", "gamma": 1, "candidates": BEAM, "length": 5, "step": 3, "k": 2}
-    options = SimultaneousDecoder(name="streaming", policy=policy, positions="group")
+    options = SimultaneousDecoder(name="streaming", policy=policy, positions="group", origin=30)
     interpreter, asked = Interpreter(Context(tmp_path, "en-fr", PROMPT), options), []
     writes = RALCP.writes
 
@@ -149,6 +149,12 @@ def test_no_candidate_outgrows_the_model(positions: str, room: int | None, lengt
     """After 5 tokens of context and 3 of the response. The last token of a candidate is not fed."""
     assert lockstep.longest(9, 5, 3, positions, room) == length
     assert not lockstep.outgrown(5, 3 + length - 1, positions, room)
+
+
+def test_an_origin_takes_positions_too() -> None:
+    assert lockstep.longest(9, 5, 3, "group", 12, origin=6) == 4
+    assert not lockstep.outgrown(5, 3 + 3, "group", 12, origin=6)
+    assert "needs 13 positions" in lockstep.outgrown(5, 3 + 4, "group", 12, origin=6)
 
 
 def test_candidates_must_be_asked_for() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from pydantic import ValidationError
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -81,6 +82,7 @@ def test_batch_is_stream_for_80_sentences(falcon: Path) -> None:
         ("falcon", {"recompute": True}),
         ("falcon", {"stride": 3, "max_lag": 4}),
         ("llama", {"positions": "group"}),
+        ("llama", {"positions": "group", "origin": 60}),  # beyond the longest source
         ("llama", {"positions": "plain"}),
         ("llama", {"positions": "none"}),
         ("falcon", {"positions": "none"}),
@@ -93,6 +95,13 @@ def test_batch_is_stream(architecture: str, options: dict[str, object], request:
     assert without_cost(translate(simultaneous, folder, items, **options)) == translate(
         streaming, folder, items, **options
     )
+
+
+def test_an_origin_has_an_effect_and_needs_a_group(llama: Path) -> None:
+    at = [translate(simultaneous, llama, ITEMS[:6], positions="group", origin=origin) for origin in (0, 60)]
+    assert at[0] != at[1]
+    with pytest.raises(ValidationError, match="`origin` belongs to `positions: group`"):
+        translate(simultaneous, llama, ITEMS[:1], origin=3)
 
 
 @pytest.mark.parametrize("kind", [*models.OWN_ATTENTION, "gemma2", "xglm"])

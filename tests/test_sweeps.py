@@ -119,7 +119,7 @@ def test_a_tuning_goes_on_from_another(tmp_path: Path) -> None:
         (
             "options: {policies",
             "options: {positions: group, origin: 3, policies",
-            "simultaneous decoders support only 0",
+            "the tuning has `origin: 3`; set the same number in both",
         ),
         ("falcon-alibi", "llama", "need ALiBi positions"),
         ("k: [1, 3]}", "k: [0, 3]}", "greater than 0"),

@@ -246,9 +246,9 @@ def fits(at: KeyPath, decoder: Any, tuning: Tuning) -> Iterator[Problem]:
         differing = decoder.positions if wanted == "plain" else wanted
         text = f"the tuning has positions {trained!r}; set `positions: {differing}` in both or in neither"
         yield Problem((*at, "positions"), text, decoder.positions)
-    if given := tuning.options.get("origin", 0):
-        text = f"the tuning has `origin: {given}`, but simultaneous decoders support only 0; remove it there"
-        yield Problem((*at, "name"), text, decoder.name)
+    if decoder.origin != (given := tuning.options.get("origin", 0)):
+        text = f"the tuning has `origin: {given}`; set the same number in both"
+        yield Problem((*at, "origin"), text, decoder.origin)
 
 
 def _own_positions(positions: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Annotated, Any, Literal, Self, Union, get_args
 
-from pydantic import Field, NonNegativeFloat, PositiveInt, field_validator, model_validator
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, field_validator, model_validator
 
 from dragoman import registry
 from dragoman.config.base import Name, Pair, Texts
@@ -197,6 +197,9 @@ class SimultaneousDecoder(DecoderOptions):
     """Position ids with rotary positions. `plain`: the response continues after the source read so far. `group`: the
     response is counted from its own origin, as the method `simulmask` trains it. With ALiBi both are the same. `none`:
     no positions, for models that `simulmask` has trained without them."""
+    origin: NonNegativeInt = 0
+    """With `positions: group`, the position of the first token after the source, as in the tuning. An origin beyond the
+    longest source reserves positions for it, as ExPosST does (arXiv 2603.14903)."""
     max_lag: PositiveInt = 10
     """Stop when this many more words have been written than read. Six characters of a target count as one word here,
     since a word has that many characters in some languages."""
@@ -221,6 +224,8 @@ class SimultaneousDecoder(DecoderOptions):
     def _one_policy(self) -> SimultaneousDecoder:
         if (self.k is None) == (self.policy is None):
             raise ValueError("give either `k`, the values of wait-k, or `policy`, another policy and its values")
+        if self.origin and self.positions != "group":
+            raise ValueError(f"`origin` belongs to `positions: group`; remove it with {self.positions!r}")
         if self.policy is not None and self.stride > 1:
             raise ValueError("`stride` belongs to `k`; write it into the policy, or remove it")
         if self.policy is not None and self.legacy and self.policy.POLICY.adaptive():

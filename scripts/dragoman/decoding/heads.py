@@ -48,7 +48,10 @@ class EveryWeight(TorchFunctionMode):
 
 @torch.inference_mode()
 def ranked(
-    model: PreTrainedModel, pairs: Iterable[tuple[Spelled, Sequence[Link]]], positions: Positions = "plain"
+    model: PreTrainedModel,
+    pairs: Iterable[tuple[Spelled, Sequence[Link]]],
+    positions: Positions = "plain",
+    origin: int = 0,
 ) -> list[Head]:
     """All heads and the mean of each layer, sorted by share, the largest first.
 
@@ -58,7 +61,7 @@ def ranked(
     Args:
         model: in evaluation mode, with `attn_implementation="sdpa"`.
         pairs: sentence pairs in tokens, with their word alignments.
-        positions: as for `attention.masked`.
+        positions, origin: as for `attention.masked`.
 
     Raises:
         ValueError: no word is aligned, or the model's attention weights cannot be computed.
@@ -80,7 +83,7 @@ def ranked(
         ids = torch.tensor([pair.ids])
         with EveryWeight() as every:
             inputs = (each.to(model.device) for each in (ids, visible, torch.ones_like(ids)))
-            attention.masked(model, *inputs, positions, keep=1)
+            attention.masked(model, *inputs, positions, origin=origin, keep=1)
         predicting = slice(first - 1, first - 1 + len(units))
         weights = torch.stack([layer[0, :, predicting, :context] for layer in every.layers]).cpu()
         weights = torch.cat([weights, weights.mean(1, keepdim=True)], 1)  # [layers, heads + 1, tokens, context]

@@ -51,7 +51,7 @@ class Row(Protocol):
         """Receive the likeliest token after `response`, and the prediction that it comes from."""
 
 
-def outgrown(shown: int, response: int, positions: Positions, room: int | None) -> str:
+def outgrown(shown: int, response: int, positions: Positions, room: int | None, origin: int = 0) -> str:
     """A note if a translation has to end because its next token needs more positions than the model has; else "".
 
     Args:
@@ -59,17 +59,18 @@ def outgrown(shown: int, response: int, positions: Positions, room: int | None) 
         response: tokens after the context.
         positions: the way positions are counted.
         room: number of positions of the model, from `models.positions`; None: no limit.
+        origin: with `group`, the position of the first token after the context.
     """
-    needed = max(shown, response) if positions == "group" else shown + response
+    needed = max(shown, origin + response) if positions == "group" else shown + response
     return "" if room is None or needed <= room else f"needs {needed} positions; the model has {room}"
 
 
-def longest(most: int, shown: int, response: int, positions: Positions, room: int | None) -> int:
+def longest(most: int, shown: int, response: int, positions: Positions, room: int | None, origin: int = 0) -> int:
     """How many tokens a candidate may have, `most` at most: its last token needs no position. Arguments as of
     `outgrown`, which they are not."""
     if room is None:
         return most
-    return min(most, 1 + room - (response if positions == "group" else shown + response))
+    return min(most, 1 + room - (origin + response if positions == "group" else shown + response))
 
 
 class Places(Cache):
@@ -151,6 +152,7 @@ class Batch:
         positions: Positions,
         pad: int,
         watched: int | None = None,
+        origin: int = 0,
     ) -> None:
         """
         Args:
@@ -162,9 +164,10 @@ class Batch:
                 do not count.
             pad: any token id.
             watched: layer whose attention weights the rows' policy uses; None: none.
+            origin: with `group`, the position of the first token after the context.
         """
         attention.check_positions(model, positions)
-        self.model, self.positions, self.pad, self.rows = model, positions, pad, list(rows)
+        self.model, self.positions, self.origin, self.pad, self.rows = model, positions, origin, pad, list(rows)
         self.device = model.device
         self.vocabulary, self.watched = vocabulary, watched
         self.room = None if positions == "none" else models.positions(model.config)
@@ -198,7 +201,9 @@ class Batch:
     def _end_outgrown(self, turn: Iterable[int]) -> None:
         """End the rows of `turn` that have no position for their next token, and remove finished rows."""
         for row in (self.rows[index] for index in turn):
-            if not row.done and (note := outgrown(row.shown, len(row.response), self.positions, self.room)):
+            if not row.done and (
+                note := outgrown(row.shown, len(row.response), self.positions, self.room, self.origin)
+            ):
                 row.note, row.done = note, True
         self._close_up()
 
@@ -274,7 +279,7 @@ class Batch:
         seen = own | ((j > 0) & (j <= read[:, None]))[:, None] | ((j == 0) & (numbers < 0)[:, :, None])
         # positions count the context tokens that have been read, then the response; unread tokens do not count
         own_place = torch.where(numbers < 0, 0, read[:, None] + numbers)
-        place = numbers if self.positions == "group" else own_place
+        place = torch.where(numbers < 0, 0, self.origin + numbers) if self.positions == "group" else own_place
         key_place = torch.where(j < first, j - 1, read[:, None] + j - first)[:, None]
         view = View(seen, place.clamp(min=0), key_place.clamp(min=0), own_place)
         view = attention.unplaced(self.model, view, self.positions)
@@ -295,7 +300,7 @@ class Batch:
         numbers = torch.tensor(written, device=self.device).repeat_interleave(beams)[:, None]
         read = torch.tensor([self.rows[index].shown for index in wanting], device=self.device).repeat_interleave(beams)
         lengths = [
-            longest(most, self.rows[index].shown, count, self.positions, self.room)
+            longest(most, self.rows[index].shown, count, self.positions, self.room, self.origin)
             for index, count in zip(wanting, written, strict=True)
         ]
         last = numbers + torch.tensor(lengths, device=self.device).repeat_interleave(beams)[:, None] - 1

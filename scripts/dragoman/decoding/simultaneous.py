@@ -127,8 +127,9 @@ class Decoder:
             context, source = each.context, units(item.source, self.counted.source)
             per_item.append([self._row(each, context, source, policy) for policy in self.policies])
         rows = [row for sentence in per_item for row in sentence]
-        watched = self.policies[0].watched
-        Batch(self.model, self.vocabulary, rows, self.options.positions, self.tokenizer.pad_token_id, watched).run()
+        watched, pad = self.policies[0].watched, self.tokenizer.pad_token_id
+        how = self.options.positions, pad, watched, self.options.origin
+        Batch(self.model, self.vocabulary, rows, *how).run()
         return [[self._result(*pair) for pair in zip(self.policies, rows, strict=True)] for rows in per_item]
 
     def _row(self, item: Cut, context: list[int], source: list[str], policy: Policy) -> Sentence | LegacySentence:

@@ -101,7 +101,7 @@ class Stream:
     def outgrown(self) -> str:
         """A note if the model has no position for the next token; else empty."""
         room = None if self.positions == "none" else models.positions(self.model.config)
-        return outgrown(len(self.context), len(self.response), self.positions, room)
+        return outgrown(len(self.context), len(self.response), self.positions, room, self.origin)
 
     @torch.inference_mode()
     def logits(self, hidden: int = 0) -> torch.Tensor:
@@ -171,7 +171,7 @@ class Stream:
             return vocabulary.possible(logits, [False] * beams)
 
         room = None if self.positions == "none" else models.positions(self.model.config)
-        length = longest(most, self.shown, len(self.response), self.positions, room)
+        length = longest(most, self.shown, len(self.response), self.positions, room, self.origin)
         return search(possible[None], step, beams, [length], vocabulary.ends)[0]
 
 
@@ -238,6 +238,7 @@ class Interpreter:
                 seen.instruction,
                 seen.mark,
                 positions=self.options.positions,
+                origin=self.options.origin,
                 recompute=self.options.recompute,
                 watched=self.policy.watched,
             )

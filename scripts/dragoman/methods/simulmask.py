@@ -43,7 +43,8 @@ class Options(Reading):
     count its tokens, which gives wrong counts if double or no-break blanks are tokens of their own; here white space is
     replaced by single blanks first, and `official` is their mask of that text."""
     origin: NonNegativeInt = 0
-    """With `group`, the position of the first token after the source."""
+    """With `group`, the position of the first token after the source. ExPosST (arXiv 2603.14903) reserves positions for
+    the source: an origin beyond the longest source does so. How many the authors reserve is not known here."""
     kernel: Literal["sdpa", "flex"] = "sdpa"
     """`sdpa` runs everywhere and stores masks of length x length; `flex` computes them inside FlexAttention, which can
     train only on a GPU."""
