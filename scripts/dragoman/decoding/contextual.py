@@ -31,27 +31,28 @@ class Decoder(offline.Decoder):
 
     def batches(self, items: Sequence[Item]) -> list[list[int]]:
         """Whole talks, those with about as many sentences together."""
-        talks: defaultdict[str, list[int]] = defaultdict(list)
-        for index, item in enumerate(items):
-            talks[self._talk(item)].append(index)
-        members = list(talks.values())
-        groups = by_length([len(each) for each in members], self.options.batch_size)
-        return [[index for number in group for index in members[number]] for group in groups]
+        talks = self._by_talk(items)
+        groups = by_length([len(each) for each in talks], self.options.batch_size)
+        return [[index for number in group for index in talks[number]] for group in groups]
 
     def decode(self, items: Sequence[Item]) -> list[list[Row]]:
         """As `offline.Decoder.decode`. The items are sentences of one or several talks, in the order of each talk."""
-        talks: defaultdict[str, list[Item]] = defaultdict(list)
-        for item in items:
-            talks[self._talk(item)].append(item)
         rows: dict[int, list[Row]] = {}
-        for turn in zip_longest(*talks.values()):
-            now = [item for item in turn if item is not None]
-            for item, row in zip(now, super().decode(now), strict=True):
-                own = self.options.earlier == "own"
-                translation = row[0]["hypothesis"] if own else item.reference
+        for turn in zip_longest(*self._by_talk(items)):
+            now = [index for index in turn if index is not None]
+            for index, row in zip(now, super().decode([items[index] for index in now]), strict=True):
+                item = items[index]
+                translation = row[0]["hypothesis"] if self.options.earlier == "own" else item.reference
                 self.translated[self._talk(item)][item.id] = (item.source, translation)
-                rows[item.id] = row
-        return [rows[item.id] for item in items]
+                rows[index] = row
+        return [rows[index] for index in range(len(items))]
+
+    def _by_talk(self, items: Sequence[Item]) -> list[list[int]]:
+        """Indices of the sentences of each talk."""
+        talks: defaultdict[str, list[int]] = defaultdict(list)
+        for index, item in enumerate(items):
+            talks[self._talk(item)].append(index)
+        return list(talks.values())
 
     def prompts(self, items: Sequence[Item]) -> list[list[int]]:
         """[items] Token ids of the prompt, with as many earlier sentences as the model has positions for."""
