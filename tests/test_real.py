@@ -24,6 +24,7 @@ OWN = {
     "scripts": (("scripts",), "pretty", "translation", "scripts"),
     "policies": (("policies",), "policies", "translation", "text"),
     "steps": (("folder", "steps"), "langaware-steps", "translation", "folder"),
+    "baselines": (("folder", "baselines"), "langaware", "translation", "folder"),
 }
 """Further experiments: the files that lie over config/real.yaml, name, task and corpus."""
 
