@@ -46,8 +46,8 @@ json.dump(divided, sys.stdout)
 """
 """A program for OmniSTEval's environment: divides talks by the lines of their references, with mweralign as simulstream
 1.0.0 calls it."""
-BLANKS = str.maketrans("", "", " \u2581")
-"""Removes blanks from divided text; U+2581 stands for the blanks of the talk where text is divided by characters."""
+BLANK = "\u2581"
+"""What mweralign writes for a blank of a talk that it divides by characters."""
 
 
 @dataclass(frozen=True)
@@ -212,7 +212,9 @@ def sentences_by_mweralign(log: Path, segmentation: Path, reference: Path, pair:
         raise MetricError(f"mweralign: {done.stderr.strip().splitlines()[-1]}")
     made: dict[int, Sentence] = {}
     for talk, own, divided in zip(talks, numbers.values(), json.loads(done.stdout), strict=True):
-        counts = [len(part.translate(BLANKS)) if by_character else len(part.split()) for part in divided]
+        counts = [
+            len(part.replace(" ", "").replace(BLANK, "")) if by_character else len(part.split()) for part in divided
+        ]
         if sum(counts) != len(talk.delays):
             unit = "character" if by_character else "word"
             raise MetricError(f"{talk.where}: {len(talk.delays)} delays, but {sum(counts)} {unit}s")
@@ -222,7 +224,8 @@ def sentences_by_mweralign(log: Path, segmentation: Path, reference: Path, pair:
             delays, elapsed = (
                 [time - begin for time in times[end - count : end]] for times in (talk.delays, talk.elapsed)
             )
-            made[number] = Sentence(part, texts[number], length, float("inf"), delays, elapsed)
+            text = part.replace(" ", "").replace(BLANK, " ") if by_character else part
+            made[number] = Sentence(text.strip(), texts[number], length, float("inf"), delays, elapsed)
     return [made[number] for number in range(len(texts))]
 
 
