@@ -33,7 +33,8 @@ def listed(name: str) -> set[str]:
 
 def imported() -> set[str]:
     """Packages that scripts and tests import by a statement; not those of another environment."""
-    other = {"neural_scorer.py", "neural_models.py", "simuleval_agent.py", "test_simuleval.py", "trl_peer.py"}
+    other = {"neural_scorer.py", "neural_models.py", "simuleval_agent.py", "test_simuleval.py"}
+    other |= {"trl_peer.py", "talk_divider.py"}
     files = [path for folder in ("scripts", "tests") for path in (REPOSITORY / folder).rglob("*.py")]
     own = {"dragoman", "support"} | {path.stem for path in files if path.parent.name in ("scripts", "tests")}
     texts = (path.read_text(encoding="utf-8") for path in files if path.name not in other)

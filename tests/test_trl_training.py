@@ -64,6 +64,7 @@ def test_trl_trains_beside(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) ->
     lines = list(trl_training.compare(checkpoint))
     assert [line.how.partition(":")[0] for line in lines] == [
         "dragoman, its defaults",
+        "dragoman, recomputation",
         "dragoman, float32",
         "TRL, its defaults",
         "TRL, float32, no recomputation",

@@ -34,18 +34,7 @@ from dragoman.text import lines
 PROGRAM = REPOSITORY / ".venv-omnisteval" / "bin" / "omnisteval"
 LONG_YAAL, STREAM_LAAL = "yaal", "laal"
 """The names of LongYAAL and StreamLAAL as metrics of talks."""
-_DIVIDE = """
-import json, sys
-from mweralign import align_texts
-from mweralign.segmenter import CJSegmenter
-task = json.load(sys.stdin)
-def cut(text):
-    return " ".join(CJSegmenter().encode(text)) if task["characters"] else text
-divided = [align_texts("\\n".join(map(cut, lines)), cut(talk)).split("\\n") for lines, talk in task["talks"]]
-json.dump(divided, sys.stdout)
-"""
-"""A program for OmniSTEval's environment: divides talks by the lines of their references, with mweralign as simulstream
-1.0.0 calls it."""
+DIVIDER = Path(__file__).with_name("talk_divider.py")
 BLANK = "\u2581"
 """What mweralign writes for a blank of a talk that it divides by characters."""
 
@@ -206,7 +195,7 @@ def sentences_by_mweralign(log: Path, segmentation: Path, reference: Path, pair:
         for talk, own in zip(talks, numbers.values(), strict=True)
     ]
     task = json.dumps({"characters": by_character, "talks": rows})
-    command = [str(PROGRAM.with_name("python")), "-c", _DIVIDE]
+    command = [str(PROGRAM.with_name("python")), str(DIVIDER)]
     done = subprocess.run(command, input=task, capture_output=True, text=True, encoding="utf-8")
     if done.returncode:
         raise MetricError(f"mweralign: {done.stderr.strip().splitlines()[-1]}")
