@@ -1,7 +1,7 @@
 """Divides talks by the lines of their references with mweralign, as simulstream 1.0.0 calls it.
 
-Runs for `talks` in OmniSTEval's environment, which has no package of ours. Reads a JSON object with `characters` (whether
-the target language is divided by characters) and `talks` (lines and translation of each). Prints the parts of each
+Runs for `talks` in OmniSTEval's environment, which has no package of ours. Reads a JSON object with `characters` (is
+the target language divided by characters?) and `talks` (lines and translation of each). Prints the parts of each
 translation, one for each line of its reference.
 """
 
