@@ -129,7 +129,7 @@ class TestFinished:
         [
             ("max_new_tokens: 12, beam: 2", "max_new_tokens: 12, beam: 3", {"decode": 2, "score": 2}),
             ("title: Fine-tuning with an adapter", "title: Tuning with an adapter", {"table": 1, "plot": 2}),
-            ("adapter: {rank: 4}", "adapter: {rank: 5}", {"finetune": 1, "decode": 3, "score": 3}),
+            ("adapter: {rank: 4}", "adapter: {rank: 5}", {"finetune": 1, "decode": 4, "score": 4}),
             ("test: 12}", "test: 11}", EVERYTHING),
         ],
     )
