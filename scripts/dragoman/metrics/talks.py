@@ -184,15 +184,13 @@ def sentences_by_mweralign(log: Path, segmentation: Path, reference: Path, pair:
     talks, places = fitting(log, segmentation, reference)
     by_character = of_pair(pair).target == "character"
     texts = list(lines(reference))
-    numbers = {
-        Path(_recording(talk)).stem: [
-            number for number, place in enumerate(places) if Path(place["wav"]).stem == Path(_recording(talk)).stem
-        ]
-        for talk in talks
-    }
+    numbers: dict[str, list[int]] = {}
+    for number, place in enumerate(places):
+        numbers.setdefault(Path(place["wav"]).stem, []).append(number)
+    of_talk = [numbers[Path(_recording(talk)).stem] for talk in talks]
     rows = [
         ([texts[number] for number in own], " ".join(talk.prediction.split()))
-        for talk, own in zip(talks, numbers.values(), strict=True)
+        for talk, own in zip(talks, of_talk, strict=True)
     ]
     task = json.dumps({"characters": by_character, "talks": rows})
     command = [str(PROGRAM.with_name("python")), str(DIVIDER)]
@@ -200,7 +198,7 @@ def sentences_by_mweralign(log: Path, segmentation: Path, reference: Path, pair:
     if done.returncode:
         raise MetricError(f"mweralign: {done.stderr.strip().splitlines()[-1]}")
     made: dict[int, Sentence] = {}
-    for talk, own, divided in zip(talks, numbers.values(), json.loads(done.stdout), strict=True):
+    for talk, own, divided in zip(talks, of_talk, json.loads(done.stdout), strict=True):
         counts = [
             len(part.replace(" ", "").replace(BLANK, "")) if by_character else len(part.split()) for part in divided
         ]
