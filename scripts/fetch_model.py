@@ -21,6 +21,7 @@ from dragoman import command, hub, models, room
 from dragoman.checks import masks
 from dragoman.config import GgufModel, HubModel, LocalModel, PackageModel, ScratchModel
 from dragoman.configfile import load_config
+from dragoman.models import saving
 from dragoman.plan import Foundation, Plan
 from dragoman.plan.sources import CHECKPOINT
 from dragoman.prompts import chat, habits
@@ -193,8 +194,7 @@ def convert(foundation: Foundation, spec: GgufModel | PackageModel) -> None:
             for said, sentences in (("mended", mended), ("differs from the original", differs)):
                 for sentence in sentences:
                     log.info("%s: tokenizer %s: %s", name, said, sentence)
-            made.save_pretrained(place)
-            model.read(path, head).save_pretrained(place)
+            saving.save(model.read(path, head), made, place)
             for text in texts:
                 shutil.copyfile(text, place / text.name)
             facts["parameters"] = parameters_in(place)

@@ -11,6 +11,7 @@ from dragoman import command, corpora, models, prompts, registry
 from dragoman.checks import options_of
 from dragoman.configfile import load_config
 from dragoman.methods import ParallelText
+from dragoman.models import saving
 from dragoman.plan import Plan, TuningRun
 from dragoman.prompts import chat, habits
 from dragoman.storage import building, digest, read_manifest, write_json
@@ -78,8 +79,7 @@ def tune(run: TuningRun) -> None:
     }
     prompts.set_end(prompt, tokenizer, fitted.model)
     with building(run.folder, facts) as place:
-        fitted.model.save_pretrained(place)
-        tokenizer.save_pretrained(place)
+        saving.save(fitted.model, tokenizer, place)
         models.quicken(tokenizer, place)
         write_json(place / "curve.json", fitted.curve)
     write_json(run.timing, fitted.timing | {"examples": len(examples), "threads": plan.config.threads})

@@ -11,6 +11,7 @@ from dragoman import command, corpora, models, pages
 from dragoman.config import ScratchModel
 from dragoman.configfile import load_config
 from dragoman.imports import code
+from dragoman.models import saving
 from dragoman.plan import Foundation, Plan
 from dragoman.storage import building, read_manifest, write_json
 from dragoman.training import launch
@@ -58,8 +59,7 @@ def pretrain(foundation: Foundation, spec: ScratchModel) -> None:
             return
         model, curve = fitted.model, fitted.curve
     with building(foundation.folder, facts) as place:
-        model.save_pretrained(place)
-        tokenizer.save_pretrained(place)
+        saving.save(model, tokenizer, place)
         write_json(place / "curve.json", curve)
         sample = random.Random(0).sample(web, min(SAMPLE, len(web)))
         (place / "pages.txt").write_text("\n\n".join(sample) + "\n", encoding="utf-8")
