@@ -14,6 +14,7 @@ import pytest
 
 from dragoman import corpora, grammar
 from dragoman.config import DemoCorpus, FilesCorpus
+from dragoman.configfile import ConfigError, load_config
 from dragoman.corpora import aligner
 from dragoman.text import TextError
 
@@ -235,3 +236,64 @@ def test_alignments_of_chinese_link_characters(tmp_path: Path) -> None:
 def test_grammar_has_alignments_already() -> None:
     with pytest.raises(ValueError, match="gold word alignments; remove `align`"):
         DemoCorpus.model_validate({"provider": "demo", "train": 3, "align": True})
+
+
+UNALIGNED = """\
+models: {m: {source: scratch, architecture: falcon-alibi, text: {corpus: demo, languages: [en, de], count: 10}}}
+corpora:
+  demo: {provider: demo, train: 10, test: 5}
+  stories: {provider: demo, task: summary, train: 10, test: 5}
+  hub: {provider: hub, dataset: a/b, revision: main, files: {train: t.parquet, test: s.parquet}, pairs: [en-de]}
+  files: {provider: files, pairs: {en-de: {train: {path: t.tsv}, test: {path: t.tsv}}}ALIGN}
+experiments:
+  e:
+    title: Title
+    model: m
+    prompt: headed
+    train: {corpus: CORPUS, pairs: [en-de]}
+    test: {corpus: CORPUS, pairs: [en-de]}
+    tunings:
+      t: {method: simulmask, options: {policies: [{name: POLICY, k: 1}]}, training: {steps: 1}}
+    systems:
+      whole: {tuning: t, decoder: {name: simultaneous, k: [1]}}
+      s:
+        decoder:
+          name: prefilled
+          n: [1]
+          prior: PRIOR
+          unit: token
+          seam: target
+          stop_at_newline: true
+          score_prior: true
+"""
+
+
+@pytest.mark.parametrize(
+    ("corpus", "rows", "align", "advice"),
+    [
+        ("stories", "", "", "use a corpus of translations"),
+        ("hub", "", "", "give this corpus `align: true`"),
+        ("files", "en\tde\na\tb\n", "", "give this corpus `align: true` or a column `alignment`"),
+        ("files", "en\tde\talignment\na\tb\t\n", "", "give this corpus `align: true` or a column `alignment`"),
+        ("files", "en\tde\talignment\na\tb\t0-0\n", "", None),
+        ("files", "en\tde\na\tb\n", ", align: true", None),
+        ("demo", "", "", None),
+    ],
+)
+@pytest.mark.parametrize("user", ["prior", "policy"])
+def test_text_without_alignments_is_refused_where_they_are_needed(
+    corpus: str, rows: str, align: str, advice: str | None, user: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("t.tsv").write_text(rows or "en\tde\na\tb\n", encoding="utf-8")
+    prior = f"{{kind: pseudo, corpus: {corpus}, word: first}}" if user == "prior" else "{kind: none}"
+    text = UNALIGNED.replace("CORPUS", corpus).replace("ALIGN", align).replace("PRIOR", prior)
+    text = text.replace("{name: POLICY, k: 1}", "{name: alignment}" if user == "policy" else "{name: wait-k, k: 1}")
+    Path("my.yaml").write_text(text.replace("n: [1]", "n: [1]" if user == "prior" else "n: [0]"), encoding="utf-8")
+    if advice is None:
+        load_config("my.yaml")
+        return
+    with pytest.raises(ConfigError) as refused:
+        load_config("my.yaml")
+    assert f"the training text of {corpus!r} has none; {advice}" in str(refused.value)
+    assert str(refused.value).count("has none") == 1

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import copy
 import gzip
+import re
+import shlex
 from pathlib import Path
 from typing import Any
 
 import pytest
+from snakemake.cli import get_argument_parser
 from snakemake.utils import update_config
 
 from conftest import REPOSITORY
 from dragoman.claims.statements import load
 from dragoman.configfile import load_config, parse
 from dragoman.plan import Plan
+from dragoman.reporting.figure_kinds import figures_of
 from dragoman.yamlfile import read_yaml
 
 CONFIG = REPOSITORY / "config" / "real.yaml"
@@ -76,6 +80,21 @@ def test_further_experiments(name: str, tmp_path, monkeypatch: pytest.MonkeyPatc
     assert experiment.model == "base"
     priors = [getattr(system.decoder, "prior", None) for system in experiment.systems.values()]
     assert {prior.corpus for prior in priors if hasattr(prior, "corpus")} <= {corpus}
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_the_command_in_a_file_asks_for_what_its_run_makes(name: str, tmp_path, monkeypatch) -> None:
+    text = OVER[name].read_text(encoding="utf-8").replace("\\\n#", " ")
+    command = re.search(r"^#\s+(snakemake results/.*)$", text, re.MULTILINE)
+    assert command, "the file has no command in its first lines"
+    given = get_argument_parser().parse_args(shlex.split(command[1])[1:])
+    monkeypatch.chdir(tmp_path)
+    test_further_experiments(name, tmp_path, monkeypatch)  # writes the texts
+    plan = plan_of(*(path.stem for path in given.configfile[1:]))
+    tables = {f"tables/{experiment}.md" for experiment in plan.config.experiments}
+    figures = {f"figures/{own}-{each}.svg" for own in plan.config.experiments for each in figures_of(plan, own)}
+    results = dict(pair.split("=") for pair in given.config)["results"]
+    assert {target.removeprefix(f"{results}/") for target in given.targets} <= tables | figures
 
 
 def test_claims_of_the_demonstration_are_tested_here_too() -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 from dragoman.checks.names import named, page_pairs, pair_in
@@ -12,6 +13,7 @@ from dragoman.config import (
     ArchiveCorpus,
     Config,
     Corpus,
+    DemoCorpus,
     FilesCorpus,
     GgufModel,
     HubCorpus,
@@ -26,8 +28,11 @@ from dragoman.config import (
 from dragoman.configfile import KeyPath, Problem
 from dragoman.languages import reverse, split_pair
 from dragoman.results import comparable
+from dragoman.text import TextError
 
 NO_FILE = "no such file (paths are relative to the working directory)"
+FIRST_ROWS = 100
+"""Number of rows in which word alignments are looked for."""
 
 
 def problems_of(config: Config, at: KeyPath, corpus: Corpus) -> Iterator[Problem]:
@@ -48,6 +53,40 @@ def problems_of(config: Config, at: KeyPath, corpus: Corpus) -> Iterator[Problem
                 yield from _holders((*at, "files", split, side), getattr(sides, side), ("source", "target"))
     elif isinstance(corpus, InstructionsCorpus) and corpus.path and not located(corpus.path).is_file():
         yield Problem((*at, "path"), NO_FILE, corpus.path)
+
+
+def unaligned(config: Config, name: str, pairs: Iterable[str], use: str) -> str:
+    """The mistake that the training text of a corpus has no word alignments; empty if it has some, or if that is not
+    known before the text is made.
+
+    Args:
+        name: the corpus; an unknown one or an unserved pair is reported elsewhere.
+        use: why alignments are needed: "a dictionary is made of word alignments".
+    """
+    corpus = config.corpora.get(name)
+    if corpus is None or isinstance(corpus, InstructionsCorpus) or corpus.aligned:
+        return ""
+    mine = isinstance(corpus, FilesCorpus)
+    if corpus.aligned is None and not (mine and any(not _has_alignments(corpus, pair) for pair in pairs)):
+        return ""
+    text = f"{use}, and the training text of {name!r} has none; "
+    if isinstance(corpus, DemoCorpus):
+        return f"{text}use a corpus of translations"
+    column = " or a column `alignment`" if mine else ""
+    return f"{text}give this corpus `align: true`{column}"
+
+
+def _has_alignments(corpus: FilesCorpus, pair: str) -> bool:
+    """Whether one of the first rows of the training text has word alignments; also True if the text is missing or
+    cannot be read, since other checks report that."""
+    from dragoman.corpora import CorpusError, files  # imported here, since it imports pyarrow
+
+    if pair not in corpus.served or not corpus.defines(pair, "train"):
+        return True
+    try:
+        return any(row.alignment for row in islice(files.read(corpus, pair, "train", Path()), FIRST_ROWS))
+    except (OSError, CorpusError, TextError):
+        return True
 
 
 def problems_of_model(config: Config, at: KeyPath, model: Model) -> Iterator[Problem]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dragoman import metrics, registry
+from dragoman.checks.corpora import unaligned
 from dragoman.checks.names import into_each, languages_in, named, pair_in, template_in
 from dragoman.checks.tunings import UNLIKE_OTHERS, each_of, fits, has_alibi, problems_of_twin
 from dragoman.command import located
@@ -167,6 +168,9 @@ def _prior(config: Config, at: KeyPath, experiment: Experiment, own: str, prior:
         yield from named("corpus", (*at, "corpus"), prior.corpus, config.corpora)
         for pair in pairs:
             yield from pair_in(at, "corpus", config.corpora, prior.corpus, pair, "train")
+        use = "the dictionary is made of word alignments"
+        if isinstance(prior, PseudoPrior) and (text := unaligned(config, prior.corpus, pairs, use)):
+            yield Problem((*at, "corpus"), f"{text}, or write `files` with dictionaries", prior.corpus)
 
 
 def _refined(config: Config, at: KeyPath, experiment: Experiment, own: str, prior: RefinedPrior) -> Iterator[Problem]:

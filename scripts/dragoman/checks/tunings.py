@@ -12,6 +12,7 @@ import regex
 from pydantic import ValidationError
 
 from dragoman import models, registry
+from dragoman.checks.corpora import unaligned
 from dragoman.checks.names import languages_in, named, pair_in, template_in
 from dragoman.config import (
     Config,
@@ -81,7 +82,7 @@ def _tuning(
         yield from problems_in(error, tuning.options, method.Options, (*at, "options"))
         return
     if experiment.train is not None:
-        yield from _trainable(at, tuning, method, options, experiment, known_prompts)
+        yield from _trainable(config, at, tuning, method, options, experiment, known_prompts)
     prompt, turns = known_prompts.get(tuning.prompt or experiment.prompt), hasattr(method, "CONVERSES")
     model = config.models.get(experiment.model)
     yield from template_in((*at, "prompt"), prompt, model, {f"the turns of `method: {tuning.method}`": turns})
@@ -103,7 +104,13 @@ def _tuning(
 
 
 def _trainable(
-    at: KeyPath, tuning: Tuning, method: Any, options: Any, experiment: Experiment, known: dict[str, Prompt]
+    config: Config,
+    at: KeyPath,
+    tuning: Tuning,
+    method: Any,
+    options: Any,
+    experiment: Experiment,
+    known: dict[str, Prompt],
 ) -> Iterator[Problem]:
     """Checks that the prompt has names for the languages of the training pairs, and that the method can use the
     pairs."""
@@ -112,6 +119,8 @@ def _trainable(
     unnamed = [problem for pair in pairs for problem in languages_in((*at, "prompt"), known, name, pair)]
     yield from unnamed
     if getattr(options, "aligned", False):
+        if text := unaligned(config, experiment.train.corpus, pairs, f"{tuning.method!r} needs word alignments here"):
+            yield Problem((*at, "method"), text, tuning.method)
         for pair in pairs:
             if (counted := of_pair(pair)) != of_pair(pair, experiment.asked):
                 text = f"{tuning.method!r} uses word alignments here, which link {counted.source}s to "

@@ -82,6 +82,11 @@ class Source(Strict):
         """Whether it has any sentences of a served pair in a split, as far as the configuration tells."""
         return split in self.files  # type: ignore[attr-defined]
 
+    @property
+    def aligned(self) -> bool | None:
+        """Whether training text has word alignments; None: this depends on files."""
+        return getattr(self, "align", False)
+
 
 class DemoCorpus(Source):
     """Parallel text from the embedded grammar: no download, gold word alignments."""
@@ -125,6 +130,10 @@ class DemoCorpus(Source):
 
     def defines(self, pair: str, split: Split) -> bool:
         return getattr(self, split) > 0
+
+    @property
+    def aligned(self) -> bool:
+        return self.task != "summary"
 
 
 class FileSet(Strict):
@@ -200,6 +209,10 @@ class FilesCorpus(Source):
 
     def defines(self, pair: str, split: Split) -> bool:
         return getattr(self.of(pair), split) is not None
+
+    @property
+    def aligned(self) -> bool | None:
+        return self.align or None
 
 
 class HubCorpus(Source):
@@ -295,6 +308,10 @@ class PivotCorpus(Source):
     def needs_network(self) -> bool:
         return False
 
+    @property
+    def aligned(self) -> bool | None:
+        return self.align or None
+
     def bases(self, pair: str) -> list[str]:
         """Pairs of the other corpus from which `pair` is made: `pair` itself if it has the pivot language, or else the
         pivot language with each language, in alphabetical order."""
@@ -325,6 +342,10 @@ class UdCorpus(Source):
         return self
 
     def defines(self, pair: str, split: Split) -> bool:
+        return True
+
+    @property
+    def aligned(self) -> bool:
         return True
 
 
