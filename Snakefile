@@ -1,7 +1,7 @@
 # dragoman: reproduce papers on translation with large language models, and compare new methods with them.
 #
 #   snakemake --cores all                                     the embedded demonstration (config/config.yaml)
-#   snakemake --cores all --configfile config/smoke.yaml      every rule in a few minutes
+#   snakemake --cores all --configfile config/smoke.yaml      every rule without a download, in a few minutes
 #   snakemake --cores all results/report/index.html           one result, with all jobs that it needs
 #
 # Corpora -> training -> decoding -> metrics -> tables -> report: one rule file per step, in that order.
@@ -37,3 +37,4 @@ include: "workflow/rules/report.smk"
 onsuccess:
     if Path(f"{RESULTS}/report/index.html").exists():
         print(f"The report: {RESULTS}/report/index.html")
+        print(f"Its configuration, for scripts that you run by hand: --config {MERGED}")

@@ -1,8 +1,8 @@
 """Names that a YAML file or a command line may use, and the module each one lives in.
 
 One table per kind of thing. A module is imported only when its name is used, so that looking a name up costs nothing
-and needs no torch. Adding a method, task, metric, corpus provider, decoder or read/write policy is one file and one
-line here.
+and needs no torch. Adding a method, task, metric, decoder or read/write policy is one file and one line here; a corpus
+provider also needs a typed model of its keys.
 """
 
 from __future__ import annotations

@@ -24,6 +24,9 @@ try:
 except ConfigError as error:
     sys.exit(str(error))
 
+# The merged configuration, in a file that is named after the hash of its content.
+MERGED = PLAN.save().as_posix()
+
 # A workflow that uses this one as a module keeps its own settings.
 if Path(workflow.basedir) == REPOSITORY:
     running.guard(workflow, PLAN.results)
@@ -31,14 +34,13 @@ if Path(workflow.basedir) == REPOSITORY:
 RESULTS = PLAN.results.as_posix()
 THREADS = PLAN.config.threads
 
-# Jobs call our scripts by name, with the Python that runs Snakemake, unless conda provides one. The merged
-# configuration is in a file that is named after the hash of its content. While a job runs, it holds a lock in RESULTS
-# (dragoman/jobs/running.py). A prefix replaces Snakemake's strict mode. PYTHONDONTWRITEBYTECODE is cleared, since every job
+# Jobs call our scripts by name, with the Python that runs Snakemake, unless conda provides one. While a job runs, it
+# holds a lock in RESULTS (dragoman/jobs/running.py). A prefix replaces Snakemake's strict mode. PYTHONDONTWRITEBYTECODE is cleared, since every job
 # would otherwise compile torch again, which takes longer than many jobs.
 CONDA = any(method.name == "CONDA" for method in workflow.deployment_settings.deployment_method)
 PREFIX = (
     f"set -euo pipefail; export PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS={THREADS} "
-    f"DRAGOMAN_CONFIG={shlex.quote(str(PLAN.save()))} DRAGOMAN_RESULTS={shlex.quote(RESULTS)} "
+    f"DRAGOMAN_CONFIG={shlex.quote(MERGED)} DRAGOMAN_RESULTS={shlex.quote(RESULTS)} "
     f"PATH={shlex.quote(':'.join([SCRIPTS] if CONDA else [SCRIPTS, str(Path(sys.executable).parent)]))}:$PATH; "
 )
 shell.prefix(PREFIX)
