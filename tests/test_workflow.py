@@ -55,6 +55,9 @@ def finished(repeated: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("workflow")
     done = snakemake(folder, "--cores", "2")
     assert done.returncode == 0, done.stderr[-5000:]
+    *_, report, merged = done.stdout.splitlines()
+    assert report == "The report: results/smoke/report/index.html"
+    assert load_config(folder / merged.rpartition("--config ")[2]) == PLAN.config
     return folder
 
 
