@@ -11,13 +11,14 @@ import pytest
 import torch
 import yaml
 from torch.utils.flop_counter import FlopCounterMode
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, DynamicCache, LlamaConfig, LlamaForCausalLM
 
 from conftest import save_model
 from dragoman import models
 from dragoman.config import SimultaneousDecoder
 from dragoman.configfile import ConfigError, parse
 from dragoman.decoding import Context, Item, live, simultaneous
+from dragoman.decoding.prediction import LayerWeights
 from dragoman.decoding.streaming import Interpreter
 from dragoman.decoding.vocabulary import Vocabulary
 from dragoman.models.attention import masked, mirroring
@@ -167,6 +168,29 @@ def test_alignatt_by_hand(folders: dict[str, Path], layer: int) -> None:
     policy = {"name": "alignatt", "f": 2, "layer": layer}
     row = decoded(simultaneous, folders["llama"], policy=policy, recompute=True)[0][0]
     assert (row["hypothesis"], row["delays"]) == hand.translate(1, reads)
+
+
+@pytest.mark.parametrize("key_heads", [1, 2, 4])
+@pytest.mark.parametrize("queries", [1, 3])
+@torch.no_grad()
+def test_weights_are_those_of_every_head(key_heads: int, queries: int, tmp_path: Path) -> None:
+    """Also if heads share keys, and for one query: against the weights that the model gives with another kernel."""
+    torch.manual_seed(1)
+    sizes = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 3, "num_attention_heads": 4}
+    config = LlamaConfig(**sizes, num_key_value_heads=key_heads, vocab_size=50, initializer_range=0.5)
+    LlamaForCausalLM(config).save_pretrained(tmp_path)
+    eager = AutoModelForCausalLM.from_pretrained(tmp_path, attn_implementation="eager").eval()
+    model, ids = models.load(tmp_path).eval(), torch.randint(50, (2, 7))
+    whole = torch.ones(7, 7, dtype=torch.bool).tril()[None, None].expand(2, 1, 7, 7)
+    for layer in range(3):
+        cache, first = DynamicCache(), 7 - queries
+        model(ids[:, :first], attention_mask=whole[:, :, :first, :first], past_key_values=cache)
+        with LayerWeights.of(model, layer) as watched:
+            model(ids[:, first:], attention_mask=whole[:, :, first:], past_key_values=cache)
+        assert watched is not None
+        expected = eager(ids, output_attentions=True).attentions[layer][:, :, -1]
+        assert watched.weights.shape == expected.shape == (2, 4, 7)
+        assert (watched.weights - expected).abs().max() < 1e-5
 
 
 @pytest.mark.parametrize("name", ["llama", "falcon-alibi"])

@@ -69,9 +69,14 @@ def check_attention(model: PreTrainedModel) -> None:
 class LayerWeights(TorchFunctionMode):
     """While active, stores the attention weights of one layer, for the last query of each row."""
 
-    def __init__(self, layer: int) -> None:
+    def __init__(self, layer: int, heads: int) -> None:
+        """
+        Args:
+            layer: number of the layer from 0.
+            heads: number of heads of its queries.
+        """
         super().__init__()
-        self.layer, self.calls = layer, 0
+        self.layer, self.heads, self.calls = layer, heads, 0
         self.weights = torch.empty(0)
         """float32 [rows, heads, keys]."""
 
@@ -86,17 +91,23 @@ class LayerWeights(TorchFunctionMode):
         if layer is None:
             return nullcontext()
         check_attention(model)
-        count = model.config.get_text_config().num_hidden_layers
+        config = model.config.get_text_config()
+        count = config.num_hidden_layers
         if not -count <= layer < count:
             raise ValueError(f"the policy looks at layer {layer}, and the model has layers 0 to {count - 1}")
-        return cls(layer % count)
+        return cls(layer % count, config.num_attention_heads)
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         if func is functional.scaled_dot_product_attention:
             if self.calls == self.layer:
                 given = dict(zip(("query", "key", "value", "attn_mask"), args, strict=False)) | kwargs
-                self.weights = last_weights(given["query"], given["key"], given["attn_mask"], given.get("scale"))
+                query, key, mask, scale = given["query"], given["key"], given["attn_mask"], given.get("scale")
+                if query.shape[1] == self.heads:
+                    self.weights = last_weights(query, key, mask, scale)
+                else:
+                    # if there is one query, transformers 5 puts the heads that share a key head in the place of queries
+                    self.weights = attention_weights(query, key, mask, scale).flatten(1, 2)
             self.calls += 1
         return func(*args, **kwargs)
 
