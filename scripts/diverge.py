@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 
 from dragoman import command, corpora, decoding, models
@@ -10,12 +11,14 @@ from dragoman.configfile import load_config
 from dragoman.plan import DivergenceRun, Plan
 from dragoman.prompts import chat
 
+log = logging.getLogger(__name__)
+
 
 def diverge(run: DivergenceRun) -> None:
     """Write a row per number of prior tokens, reading and position, and a row for all positions (`position` null).
 
     Priors are the first n tokens of the twin's own answer. If its whole answer is shorter, the sentence is left out for
-    this n.
+    this n; if all of them are, or the models have no position in common, so is the row.
     """
     from dragoman.decoding import offline  # imported here, since it imports torch, which --help does not need
     from dragoman.metrics import divergence
@@ -44,6 +47,9 @@ def diverge(run: DivergenceRun) -> None:
         answers = divergence.after_prior(foundation, bare, n) if n else bare
         free = divergence.traced(foundation.model, twin.model, answers, "free", batch_size=spec.batch_size)
         for reading, traces in (("teacher", teacher), ("free", free)):
+            if not any(len(trace.rank) for trace in traces):
+                log.info("n = %d, reading %s: no position to compare; left out", n, reading)
+                continue
             means = [{"position": None} | divergence.summary(traces), *divergence.by_position(traces)]
             made += [{"n": n, "reading": reading, "sentences": len(answers)} | row for row in means]
     decoding.write(run.file, made)

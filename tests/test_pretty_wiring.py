@@ -283,6 +283,17 @@ def test_journal_belongs_to_the_prior(made: Plan, monkeypatch: pytest.MonkeyPatc
     assert keys[0] == keys[1] != keys[2]
 
 
+def test_answers_that_are_all_shorter_than_the_prior_leave_no_row(
+    made: Plan, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = DivergenceRun(made, "pretty", "en-fr", 2)
+    monkeypatch.setitem(made.config.experiments["pretty"].divergence.__dict__, "n", [0, 60])
+    with caplog.at_level("INFO"):
+        diverge.diverge(run)
+    assert {row["n"] for row in read_jsonl(run.file)} == {0}
+    assert "n = 60, reading teacher: no position to compare; left out" in caplog.text
+
+
 def test_comparison_with_a_twin(made: Plan) -> None:
     run = DivergenceRun(made, "pretty", "en-de", 2)
     diverge.diverge(run)

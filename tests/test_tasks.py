@@ -13,8 +13,9 @@ from dragoman.config import DemoCorpus, Experiment, Limits, Pages, PseudoPrior, 
 from dragoman.configfile import ConfigError, load_config
 from dragoman.decoding.priors import most_aligned, pseudo
 from dragoman.grammar import SPLITS, Meaning, documents, meanings, realise
-from dragoman.metrics import MetricError, score, significance, tags
+from dragoman.metrics import MetricError, NoValueError, score, significance, tags
 from dragoman.metrics.bootstrap import interval, resampled_sums
+from dragoman.metrics.scoring import scored
 from dragoman.plan import Plan
 
 UPOS = set("ADJ ADP ADV AUX CCONJ DET INTJ NOUN NUM PART PRON PROPN PUNCT SCONJ SYM VERB X".split())  # noqa: SIM905
@@ -288,12 +289,19 @@ def test_claims_weigh_words_as_the_score_does() -> None:
         ("tags:of=word", ["A"], [["A"]], "of=token or of=chunk, not 'word'"),
         ("tags", ["A"], [["A"], ["A"]], "one reference, not 2"),
         ("tags", ["A", "A"], [["A", ""]], "reference 2 has no tags"),
-        ("tags:of=chunk", [""], [["NOUN"]], "no answer has a tag, so there is no precision"),
     ],
 )
 def test_what_has_no_number(spec: str, answers: list[str], references: list[list[str]], message: str) -> None:
     with pytest.raises(MetricError, match=message):
         score(spec, answers, references, answers, "de-en", {})
+
+
+def test_answers_without_a_tag_have_no_precision_and_stop_no_run() -> None:
+    with pytest.raises(NoValueError, match="no answer has a tag, so there is no precision"):
+        score("tags:of=chunk", [""], [["NOUN"]], ["a"], "de-en", {})
+    place = {"paper": "pretty", "experiment": "e", "system": "s", "setting": "", "pair": "de-en", "seed": 1}
+    record, result = scored(place, "tags:of=chunk", [""], [["NOUN"]], ["a"], {}, {})
+    assert (record.value, record.note, result) == (None, "no answer has a tag, so there is no precision", None)
 
 
 def test_what_the_official_script_prints_has_an_interval() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from dragoman.metrics import Counts, MetricError, Score
+from dragoman.metrics import Counts, MetricError, NoValueError, Score
 from dragoman.metrics.bootstrap import RESAMPLES, drawn, interval, resampled_sums
 
 if TYPE_CHECKING:  # it takes long to import
@@ -28,14 +28,15 @@ def table_of(values: Sequence[float | None]) -> np.ndarray:
     """The counts of a mean, [sentences, 2]: the value of each sentence, and 1; both are 0 if the sentence has no value.
 
     Raises:
-        MetricError: no sentence has a value, or a value is not finite.
+        NoValueError: no sentence has a value.
+        MetricError: a value is not finite.
     """
     import numpy as np
 
     counted = np.asarray([value is not None for value in values], dtype=np.float64)
     numbers = np.asarray([0.0 if value is None else value for value in values], dtype=np.float64)
     if not counted.any():
-        raise MetricError("no sentence has a value, so there is no mean")
+        raise NoValueError("no sentence has a value, so there is no mean")
     if not (finite := np.isfinite(numbers)).all():
         raise MetricError(f"sentence {int(np.argmin(finite)) + 1}: the value is not finite")
     return np.stack([numbers, counted], axis=1)
@@ -83,13 +84,16 @@ def scored(name: str, counted: Counts, score: ScoreOfSums, bootstrap: int = RESA
         bootstrap: number of resamples; 0: no interval.
 
     Raises:
-        MetricError: the sums of all sentences have no score.
+        NoValueError: the sums of all sentences have no score (0 / 0).
+        MetricError: their score is infinite.
     """
     import numpy as np
 
     scores, table = of_sums(name, score), counted.table
     value = float(scores(table.sum(axis=0)))
-    if not np.isfinite(value):
+    if np.isnan(value):
+        raise NoValueError(f"{name} has no value for these sentences (0 / 0)")
+    if np.isinf(value):
         raise MetricError(f"{name}: the score of all sentences is {value}, so there is nothing to report")
     low = high = None
     if bootstrap:

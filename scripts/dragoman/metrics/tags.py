@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from dragoman.metrics import Counts, MetricError
+from dragoman.metrics import Counts, MetricError, NoValueError
 
 BETTER = "higher"
 DIGITS = 1
@@ -44,7 +44,8 @@ def counts(
         of: `token` is accuracy, `chunk` is the score of the official script.
 
     Raises:
-        MetricError: there are several references, a reference has no tags, or no answer has a tag.
+        MetricError: there are several references, or a reference has no tags.
+        NoValueError: of chunks: no answer has a tag.
     """
     if of not in ("token", "chunk"):
         raise MetricError(f"tags are scored of=token or of=chunk, not {of!r}")
@@ -60,7 +61,7 @@ def counts(
         return Counts(np.column_stack([right, [*map(len, gold)]]), "accuracy|missing:wrong")
     answered = chunks([[*answer, *["O"] * (len(tags) - len(answer))] for answer, tags in both])
     if not answered:
-        raise MetricError("no answer has a tag, so there is no precision")
+        raise NoValueError("no answer has a tag, so there is no precision")
     right = _by_sentence(chunks(gold) & answered, gold)
     return Counts(np.column_stack([right, _by_sentence(answered, gold)]), "XGLUE-POS|seqeval chunks")
 
