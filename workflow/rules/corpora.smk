@@ -38,6 +38,7 @@ rule prepare:
         manifest=f"{RESULTS}/corpora/{{corpus}}/{{pair}}/manifest.json",
     log:
         f"{RESULTS}/logs/prepare/{{corpus}}/{{pair}}.log",
+    priority: 30
     conda:
         "../../envs/main.yaml"
     resources:

@@ -5,6 +5,8 @@
 #          RESULTS/models/<model>/: a checkpoint in Hugging Face format, its loss curve, manifest.json last
 
 
+# The longest chain of jobs is text, foundation model, trainings, so these jobs have priority, in this order. Otherwise a
+# pre-training may be the last job to begin, and the other cores wait for it.
 rule pretrain:
     input:
         text=model("files"),
@@ -14,6 +16,7 @@ rule pretrain:
         f"{RESULTS}/logs/pretrain/{{model}}.log",
     wildcard_constraints:
         model=models_from("scratch"),
+    priority: 20
     conda:
         "../../envs/main.yaml"
     threads: THREADS

@@ -12,6 +12,7 @@ rule finetune:
         manifest=f"{RESULTS}/tunings/{{experiment}}/{{tuning}}/{{scope}}/seed-{{seed}}/manifest.json",
     log:
         f"{RESULTS}/logs/finetune/{{experiment}}/{{tuning}}/{{scope}}/seed-{{seed}}.log",
+    priority: 10
     conda:
         "../../envs/main.yaml"
     threads: THREADS
