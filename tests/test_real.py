@@ -50,11 +50,18 @@ def write(name: str, text: str) -> None:
         file.write(text)
 
 
+def write_texts() -> None:
+    """Every text that a file of config/real names, with one row each."""
+    for split in ("train", "test"):
+        write(f"{split}.tsv.gz", "en\tde\tfr\tcs\na\tb\tc\td\n")
+        write(f"scripts.{split}.tsv.gz", "en\tru\tzh\na\tб\t三\n")
+        write(f"summaries.{split}.jsonl.gz", '{"en_dialogue": "a b", "fr_summary": "c"}\n')
+
+
 @pytest.mark.parametrize("names", [(), ("smollm2",), ("folder",), ("hub",), ("smollm2", "folder"), ("smollm2", "hub")])
 def test_every_model_and_text(names: tuple[str, ...], tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    write("train.tsv.gz", "en\tde\tfr\tcs\na\tb\tc\td\n")
-    write("test.tsv.gz", "en\tde\tfr\tcs\na\tb\tc\td\n")
+    write_texts()
     plan = plan_of(*names)
     assert {*OVER} == {"smollm2", "folder", "hub", *OWN}
     base = plan.config.models["base"]
@@ -70,10 +77,7 @@ def test_every_model_and_text(names: tuple[str, ...], tmp_path, monkeypatch: pyt
 @pytest.mark.parametrize("name", OWN)
 def test_further_experiments(name: str, tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    for split in ("train", "test"):
-        write(f"{split}.tsv.gz", "en\tde\tfr\tcs\na\tb\tc\td\n")
-        write(f"scripts.{split}.tsv.gz", "en\tru\tzh\na\tб\t三\n")
-        write(f"summaries.{split}.jsonl.gz", '{"en_dialogue": "a b", "fr_summary": "c"}\n')
+    write_texts()
     files, own, task, corpus = OWN[name]
     experiment = plan_of(*files).config.experiments[own]
     assert (experiment.task, experiment.train.corpus, experiment.test.corpus) == (task, corpus, corpus)
@@ -89,7 +93,7 @@ def test_the_command_in_a_file_asks_for_what_its_run_makes(name: str, tmp_path, 
     assert command, "the file has no command in its first lines"
     given = get_argument_parser().parse_args(shlex.split(command[1])[1:])
     monkeypatch.chdir(tmp_path)
-    test_further_experiments(name, tmp_path, monkeypatch)  # writes the texts
+    write_texts()
     plan = plan_of(*(path.stem for path in given.configfile[1:]))
     tables = {f"tables/{experiment}.md" for experiment in plan.config.experiments}
     figures = {f"figures/{own}-{each}.svg" for own in plan.config.experiments for each in figures_of(plan, own)}
