@@ -9,9 +9,6 @@ PYTHON ?= python3
 CORES ?= all
 CONFIG ?= config/config.yaml
 
-# How many GPUs jobs may use at the same time. Jobs with one GPU all use the first one, so more serve only `devices:`.
-GPUS ?= 1
-
 VENV := .venv
 READY := $(VENV)/.ready
 IN_VENV := export PATH="$(CURDIR)/$(VENV)/bin:$$PATH"; hash -r;
@@ -75,13 +72,13 @@ $(VENV)-neural/.ready: envs/neural.txt envs/neural.lock
 
 demo: env ## run the embedded demonstration: a corpus, two models, a fine-tuning, a report
 	@echo "Running the workflow with $(CONFIG) ..."
-	@$(IN_VENV) snakemake --cores $(CORES) --resources gpu=$(GPUS) --configfile $(CONFIG) --quiet rules host
+	@$(IN_VENV) snakemake --cores $(CORES) --configfile $(CONFIG) --quiet rules host
 
 smoke: ## the same with config/smoke.yaml: every rule without a download in a few minutes; the models stay untrained
 	@$(MAKE) --no-print-directory demo CONFIG=config/smoke.yaml
 
 real: env ## the three papers on a real model, Gemma 3 270M (MODEL=smollm2; TEXT=folder or hub)
-	@$(IN_VENV) snakemake --cores $(CORES) --resources gpu=$(GPUS) --quiet rules host --config results=results/real-$(MODEL)-$(TEXT) $(if $(WORLDS),worlds='{$(WORLDS)}') --configfile \
+	@$(IN_VENV) snakemake --cores $(CORES) --quiet rules host --config results=results/real-$(MODEL)-$(TEXT) $(if $(WORLDS),worlds='{$(WORLDS)}') --configfile \
 	  config/real.yaml $(patsubst %,config/real/%.yaml,$(filter-out gemma3,$(MODEL)) $(filter-out embedded,$(TEXT)))
 
 test: env lint $(if $(filter 0,$(NEURAL)),,env-neural) ## style checks and the whole test suite (NEURAL=0: without COMET and BLEURT)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -186,3 +187,66 @@ def test_only_the_default_limit_of_jobs_per_second_is_removed() -> None:
     settings = SchedulingSettings()
     running._without_default_limit(settings)
     assert settings.max_jobs_per_timespan is None
+
+
+SNAKEFILE = """
+import sys
+from pathlib import Path
+
+sys.path.insert(0, {scripts!r})
+from dragoman.jobs import running
+
+running.has_gpu = lambda: {gpu}
+running.guard(workflow, Path("results"))
+
+rule all:
+    input: "1", "2"
+
+rule train:
+    output: "{{n}}"
+    resources: gpu=1
+    shell: {job!r}
+"""
+
+MEET = (
+    "touch at-{wildcards.n}; "
+    "for i in $(seq 600); do [ -e at-1 ] && [ -e at-2 ] && exec touch {output}; sleep .1; done; false"
+)
+ALONE = "mkdir busy; sleep .3; rmdir busy; touch {output}"
+
+
+@pytest.mark.parametrize(
+    ("gpu", "given", "job", "limit"),
+    [
+        (False, [], MEET, None),
+        (False, ["--resources", "gpu=1"], MEET, "2"),
+        (True, [], ALONE, "1"),
+        (True, ["--resources", "gpu=2"], MEET, "2"),
+    ],
+    ids=["no GPU", "no GPU, and a limit", "a GPU", "a GPU, and a limit"],
+)
+def test_jobs_for_a_gpu_run_side_by_side_where_there_is_none(
+    tmp_path: Path, gpu: bool, given: list[str], job: str, limit: str | None
+) -> None:
+    (tmp_path / "Snakefile").write_text(SNAKEFILE.format(scripts=str(REPOSITORY / "scripts"), gpu=gpu, job=job))
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", *given]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr
+    provided = re.findall(r"Provided resources: .*gpu\D+(\d+)", done.stderr)
+    assert provided == ([limit] if limit else [])
+
+
+def test_a_gpu_counts_only_if_torch_may_use_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(running, "version", lambda name: "2.13.0")
+    monkeypatch.setattr(running, "GPU_DEVICES", (tmp_path / "missing", tmp_path))
+    assert running.has_gpu()
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert not running.has_gpu()
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    assert running.has_gpu()
+    monkeypatch.setattr(running, "version", lambda name: "2.13.0+cpu")
+    assert not running.has_gpu()
+    monkeypatch.setattr(running, "version", lambda name: "2.13.0")
+    monkeypatch.setattr(running, "GPU_DEVICES", (tmp_path / "missing",))
+    assert not running.has_gpu()

@@ -16,6 +16,7 @@ import socket
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,9 @@ log = logging.getLogger(__name__)
 
 RUN = "snakemake"
 """Name of the run's file; every other file belongs to a job."""
+
+GPU_DEVICES = (Path("/dev/nvidiactl"), Path("/dev/kfd"), Path("/dev/dxg"))
+"""Files of which one exists where a GPU can be used: the drivers of NVIDIA, of AMD, and of both under WSL."""
 
 
 def folder(results: Path) -> Path:
@@ -125,8 +129,8 @@ def _clear(results: Path, wait: bool) -> None:
 
 
 def guard(workflow: Any, results: Path) -> None:
-    """Make a Snakemake workflow the only run of its results folder, with --rerun-incomplete, and without Snakemake's
-    default limit of jobs.
+    """Make a Snakemake workflow the only run of its results folder, with --rerun-incomplete, without Snakemake's
+    default limit of jobs, and with one job at a time on this machine's GPU.
 
     A Snakefile is read before Snakemake puts the settings of the command line into `workflow`, so it cannot change
     them. Therefore this wraps `workflow.execute`, which is called next, with all settings, and only for runs and dry
@@ -144,6 +148,8 @@ def guard(workflow: Any, results: Path) -> None:
             if workflow.exec_mode == ExecMode.DEFAULT:  # else this is Snakemake within a job, whose run has the lock
                 workflow.dag_settings.force_incomplete = True
                 _without_default_limit(workflow.scheduling_settings)
+                if given["executor_plugin"].common_settings.local_exec:
+                    _limit_gpu_jobs(workflow)
                 if workflow.execution_settings.lock and not given["executor_plugin"].common_settings.dryrun_exec:
                     try:
                         held.enter_context(run(results))
@@ -157,6 +163,31 @@ def guard(workflow: Any, results: Path) -> None:
             return execute(**given)
 
     workflow.execute = guarded
+
+
+def _limit_gpu_jobs(workflow: Any) -> None:
+    """Let local jobs that request a GPU run one at a time if this machine has a GPU, and side by side if it has none.
+
+    The same jobs run on a CPU where there is no GPU. There, a limit of GPUs would leave the other cores without work,
+    so one that the user set is lifted to the number of cores. On a machine with a GPU, the user's limit stays.
+    """
+    limited = "gpu" in workflow.global_resources
+    if has_gpu() and not limited:
+        workflow.register_resource("gpu", 1)
+    elif limited and not has_gpu():
+        log.warning("There is no GPU here, so jobs that request one run on the CPU, as many as there are cores")
+        workflow.register_resource("gpu", workflow.cores)
+
+
+def has_gpu() -> bool:
+    """Whether jobs on this machine run on a GPU: torch was built for GPUs, and the driver of NVIDIA or AMD has devices.
+
+    torch itself would know, but importing it takes longer than Snakemake needs to find that there is nothing to do.
+    """
+    with suppress(PackageNotFoundError):  # with --sdm conda, torch is in another environment
+        if "+cpu" in version("torch"):
+            return False
+    return os.environ.get("CUDA_VISIBLE_DEVICES") != "" and any(device.exists() for device in GPU_DEVICES)
 
 
 def _without_default_limit(settings: Any) -> None:
