@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 from transformers import (
     AutoModelForCausalLM,
@@ -17,6 +19,7 @@ from transformers import (
     MptConfig,
     PretrainedConfig,
     PreTrainedModel,
+    PreTrainedTokenizerBase,
     Qwen2Config,
     Qwen3Config,
     VaultGemmaConfig,
@@ -75,6 +78,13 @@ def small(kind: str, vocabulary: int = 61, window: int = 8, spread: float = 0.4,
     """A model of a kind."""
     config = described(kind, vocabulary, window, **more)
     return drawn(AutoModelForCausalLM.from_config(config, attn_implementation=models.implementation(kind)), spread)
+
+
+def saved(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> Path:
+    """The folder, with the model and the tokenizer in it."""
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
 
 
 def with_pictures(vocabulary: int = 61, window: int = 8) -> Gemma3ForConditionalGeneration:

@@ -33,7 +33,7 @@ from dragoman.models import attention
 from dragoman.plan import Plan
 from dragoman.policies.wait_k import WaitK
 from dragoman.training import batches
-from small_models import WINDOWED, small, with_pictures
+from small_models import WINDOWED, saved, small, with_pictures
 from support.configs import GOOD
 from support.mirrors import (
     CLOSE,
@@ -144,12 +144,6 @@ def test_rows_in_one_batch_are_streams(tmp_path: Path, tokenizer: PreTrainedToke
 @pytest.fixture(scope="module")
 def tokenizer() -> PreTrainedTokenizerBase:
     return models.train_tokenizer([side for item in ITEMS[:40] for side in (item.source, item.reference)], 320)
-
-
-def saved(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> Path:
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return folder
 
 
 @torch.no_grad()

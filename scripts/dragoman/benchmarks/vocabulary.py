@@ -1,4 +1,5 @@
-"""The cost of a large vocabulary: tokenizer, products of the output layer, first pass of `generate`, training steps."""
+"""The cost of a large vocabulary: tokenizer, products of the output layer, likeliest tokens, first pass of `generate`,
+training steps."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ import string
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import nullcontext
 from itertools import islice, product
 from pathlib import Path
 from typing import Literal
@@ -34,14 +36,15 @@ PAIRS, LENGTH, ANSWER = 16, 36, 14
 
 
 def vocabulary() -> Iterator[Timing]:
-    """Times for reading a tokenizer and the texts of its tokens, for the output layer on slices of rows, for the first
-    pass of `generate`, and for training steps.
+    """Times for reading a tokenizer and the texts of its tokens, for the output layer on slices of rows, for the
+    likeliest tokens, for the first pass of `generate`, and for training steps.
 
     Each training runs in its own process, so that the peak memory of each can be measured.
     """
     with tempfile.TemporaryDirectory() as folder:
         yield from _tokenizer(Path(folder))
     yield from _products()
+    yield from _likeliest()
     yield from _first_pass()
     for what, adapter in (("all weights", None), ("adapter", Lora(rank=16, dropout=0.0))):
         for way in WAYS:
@@ -77,6 +80,22 @@ def _products() -> Iterator[Timing]:
     for way, given in zip(WAYS, (states[:, -15:], states[:, -15:].contiguous()), strict=True):
         seconds = timed(lambda given=given: len(torch.nn.functional.linear(given, weight)))[1]
         yield Timing("output layer 262k", f"8 x 15 positions, {way}", 8 * 15, "positions", seconds)
+
+
+@torch.inference_mode()
+def _likeliest() -> Iterator[Timing]:
+    """The likeliest tokens of 60 rows, whose states are close to the weights of one token, as in a trained model."""
+    layer = torch.nn.Linear(WIDTH, ENTRIES, bias=False)
+    torch.nn.init.normal_(layer.weight, std=WIDTH**-0.5)
+    states = 10 * (layer.weight[torch.randint(ENTRIES, (60,))] + 0.05 * torch.randn(60, WIDTH))
+    for way, likeliest in (("float32", None), ("bfloat16, then float32", output.Likeliest(layer))):
+
+        def choose(likeliest: output.Likeliest | None = likeliest) -> int:
+            with likeliest.used() if likeliest else nullcontext():
+                return len(layer(states).argmax(-1))
+
+        choose()
+        yield Timing("likeliest token 262k", f"60 rows, {way}", 60, "rows", timed(choose)[1])
 
 
 @torch.inference_mode()

@@ -93,6 +93,7 @@ class Decoder:
         ends = models.ends(context.model, self.tokenizer, context.prompt)
         self.vocabulary = Vocabulary(self.tokenizer, output.vocabulary(self.model), ends)
         self.price = Price(self.model)
+        self.likeliest = output.Likeliest(self.model.get_output_embeddings())
 
     def batches(self, items: Sequence[Item]) -> list[list[int]]:
         """Sentences of similar length, as many as `batch_tokens` allows."""
@@ -104,7 +105,7 @@ class Decoder:
         """One row per item and setting: hypothesis, delays, tokens, whether it ended by itself, and what it cost."""
         per_item = [self._talks(units(item.source, self.context.counted.source)) for item in items]
         rows = [row for talks in per_item for row in talks]
-        Batch(self.model, self.vocabulary, rows, "plain", self.tokenizer.pad_token_id).run()
+        Batch(self.model, self.vocabulary, rows, "plain", self.tokenizer.pad_token_id, likeliest=self.likeliest).run()
         settings = self.options.settings
         return [[self._result(*each) for each in zip(settings, rows, strict=True)] for rows in per_item]
 

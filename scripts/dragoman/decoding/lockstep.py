@@ -13,6 +13,7 @@ from __future__ import annotations
 import copy
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
 
 import torch
@@ -25,6 +26,7 @@ from dragoman.decoding.prediction import LayerWeights, Prediction
 from dragoman.decoding.vocabulary import Vocabulary
 from dragoman.models import attention
 from dragoman.models.attention import Positions, View
+from dragoman.models.output import Likeliest
 
 
 class Row(Protocol):
@@ -153,6 +155,7 @@ class Batch:
         pad: int,
         watched: int | None = None,
         origin: int = 0,
+        likeliest: Likeliest | None = None,
     ) -> None:
         """
         Args:
@@ -165,11 +168,12 @@ class Batch:
             pad: any token id.
             watched: layer whose attention weights the rows' policy uses; None: none.
             origin: with `group`, the position of the first token after the context.
+            likeliest: output layer of the model for rows that use nothing of a prediction except the likeliest token.
         """
         attention.check_positions(model, positions)
         self.model, self.positions, self.origin, self.pad, self.rows = model, positions, origin, pad, list(rows)
         self.device = model.device
-        self.vocabulary, self.watched = vocabulary, watched
+        self.vocabulary, self.watched, self.likeliest = vocabulary, watched, likeliest
         self.room = None if positions == "none" else models.positions(model.config)
         contexts = {id(row.context): row.context[: self.room] for row in rows}
         self.width = max(len(context) for context in contexts.values())
@@ -242,7 +246,10 @@ class Batch:
         numbers = torch.tensor(number, device=self.device)
         read = torch.tensor(shown, device=self.device)
         rows = None if whole else torch.tensor(list(turn), device=self.device)
-        with LayerWeights.of(self.model, self.watched) as layer:
+        likeliest: AbstractContextManager[None] = nullcontext()
+        if self.likeliest is not None:
+            likeliest = self.likeliest.used(lambda logits: self.vocabulary.possible(logits, starting))
+        with LayerWeights.of(self.model, self.watched) as layer, likeliest:
             logits = self._fed(self.places, rows, torch.tensor(ids, device=self.device), numbers, read)
         possible = self.vocabulary.possible(logits, starting)
         found = self._searched({index: possible[at] for at, index in enumerate(indices) if index in chosen})

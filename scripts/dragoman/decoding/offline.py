@@ -6,6 +6,7 @@ With `monolingual: true`, it also computes the model's loss on references as pla
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -19,6 +20,7 @@ from dragoman.decoding.cost import Price, Work
 from dragoman.decoding.vocabulary import with_newline
 from dragoman.languages.spelling import whole
 from dragoman.languages.units import units
+from dragoman.models.output import Likeliest
 from dragoman.prompts import encode, joined
 
 MEASURED_AT_ONCE = 16
@@ -47,6 +49,7 @@ class Decoder:
 
     Weights and arithmetic are float32 (except with vLLM). In lower precision, padding changes the last bits of logits,
     which can change the choice between two tokens, so that a translation would depend on the rest of the batch.
+    `Likeliest` saves time with a large vocabulary without that.
     """
 
     def __init__(self, context: Context, options: OfflineDecoder) -> None:
@@ -67,6 +70,7 @@ class Decoder:
         # without a checkpoint's own settings, such as repetition penalties, which change greedy and beam search
         self.model.generation_config = GenerationConfig()
         self.price = Price(self.model)
+        self.likeliest = Likeliest(self.model.get_output_embeddings())
 
     def prompts(self, items: Sequence[Item]) -> list[list[int]]:
         """[items] Token ids of the prompt."""
@@ -129,14 +133,16 @@ class Decoder:
         going = list(range(len(prompts)))
         while True:
             stop = _ShareEnded(self.ends, len(going))
-            ids = self.model.generate(
-                ids,
-                attention_mask=mask,
-                past_key_values=cache,
-                max_new_tokens=start + most - ids.shape[1],
-                stopping_criteria=StoppingCriteriaList([stop]),
-                **how,
-            )
+            # a processor of logits needs all of them
+            with nullcontext() if "logits_processor" in how else self.likeliest.used():
+                ids = self.model.generate(
+                    ids,
+                    attention_mask=mask,
+                    past_key_values=cache,
+                    max_new_tokens=start + most - ids.shape[1],
+                    stopping_criteria=StoppingCriteriaList([stop]),
+                    **how,
+                )
             for index, written in zip(going, ids[:, start:].tolist(), strict=True):
                 answers[index] = written
             rest = [row for row, ended in enumerate(stop.ended) if not ended]

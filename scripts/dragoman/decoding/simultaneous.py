@@ -110,6 +110,9 @@ class Decoder:
         ends = models.ends(context.model, self.tokenizer, context.prompt)
         self.vocabulary = Vocabulary(self.tokenizer, output.vocabulary(self.model), ends)
         self.price = Price(self.model)
+        self.likeliest = (
+            None if options.policies[0].adaptive() else output.Likeliest(self.model.get_output_embeddings())
+        )
 
     def _cuts(self, items: Sequence[Item]) -> list[Cut]:
         return cut(self.prompt, self.tokenizer, self.pair, [item.source for item in items], self.counted.source)
@@ -128,7 +131,7 @@ class Decoder:
             per_item.append([self._row(each, context, source, policy) for policy in self.policies])
         rows = [row for sentence in per_item for row in sentence]
         watched, pad = self.policies[0].watched, self.tokenizer.pad_token_id
-        how = self.options.positions, pad, watched, self.options.origin
+        how = self.options.positions, pad, watched, self.options.origin, self.likeliest
         Batch(self.model, self.vocabulary, rows, *how).run()
         return [[self._result(*pair) for pair in zip(self.policies, rows, strict=True)] for rows in per_item]
 
