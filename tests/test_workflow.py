@@ -288,6 +288,15 @@ def test_demonstration_has_the_right_jobs(tmp_path: Path) -> None:
     assert jobs["prepare"] == 15 + 20 + 3 * 2, "pairs of the web, of many directions, of the other experiments"
 
 
+def test_a_run_of_another_target_does_not_name_the_report(tmp_path: Path) -> None:
+    page = tmp_path / "results/smoke/report/index.html"
+    page.parent.mkdir(parents=True)
+    page.write_text("of an earlier run")
+    done = snakemake(tmp_path, "--cores", "1", "results/smoke/corpora/demo/en-fr/manifest.json")
+    assert done.returncode == 0, done.stderr
+    assert "The report" not in done.stdout
+
+
 def test_neural_metrics_bring_their_environment(tmp_path: Path) -> None:
     config = SMOKE.replace("metrics: [bleu, laal, atd, gflops]", "metrics: [bleu, comet]")
     done = snakemake(tmp_path, "--dry-run", "--forceall", config=config)
