@@ -7,18 +7,22 @@ import errno
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 from safetensors.torch import save_file
 
 from conftest import REPOSITORY
-from dragoman import models, storage
+from dragoman import models, room, storage
+from dragoman.config import Lora
+from dragoman.training import loop
 from refusals import Bad, lay, refuse
 from support.inputs import NONE, RECORD, WORLD
 from support.trainings import train
@@ -80,13 +84,46 @@ def test_refused_full_disk(command: str, small_disk: Path, world: Path) -> None:
     refuse(Bad("a full disk", command, said), small_disk)
 
 
-def test_a_training_names_a_full_disk(small_disk: Path) -> None:
-    """torch raises an error of its own, which names no file; what it has written is removed."""
+def test_a_training_names_a_full_disk(small_disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the disk becomes full later, torch raises an error of its own, which names no file; what it has written is
+    removed."""
+    monkeypatch.setattr(room, "check_disk", lambda *given: None)
     tokenizer = models.train_tokenizer(["a b"], 300)
     with pytest.raises(OSError, match=r"[Nn]o space left on device.*checkpoints") as refused:
         train(tokenizer, small_disk / "work")
     assert refused.value.errno == errno.ENOSPC
     assert not [path for path in small_disk.rglob("*") if path.is_file() and path.stat().st_size > 10_000]
+
+
+@pytest.mark.parametrize("options", [{}, {"checkpoint_every": 6}, {"adapter": Lora(rank=2)}])
+def test_a_training_that_the_disk_has_no_room_for_does_not_begin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, object]
+) -> None:
+    """What is asked for is what is written: two checkpoints at a time, or the last one and the finished model."""
+    tokenizer, work, written, asked = models.train_tokenizer(["a b"], 300), tmp_path / "work", [], []
+    make_real = loop.Run._make_real
+
+    def measured(self: loop.Run, staged: Path, final: Path) -> None:
+        written.append(sum(path.stat().st_size for path in (tmp_path / "work").rglob("*") if path.is_file()))
+        make_real(self, staged, final)
+
+    monkeypatch.setattr(loop.Run, "_make_real", measured)
+    monkeypatch.setattr(room, "check_disk", lambda folder, size, what: asked.append(size))
+    model, _ = train(tokenizer, work, **options)
+    last = sum(path.stat().st_size for path in work.rglob("*") if path.is_file())
+    model.save_pretrained(tmp_path / "finished")
+    finished = (tmp_path / "finished" / "model.safetensors").stat().st_size
+    most = max([*written, last + finished])
+    assert most - 90_000 < asked[0] <= most, "files without weights take some more"
+    train(tokenizer, work, **options)
+    assert (asked[1] < asked[0]) == bool(written), "a checkpoint is there already"
+    monkeypatch.undo()
+
+    shutil.rmtree(work)
+    monkeypatch.setattr(room.shutil, "disk_usage", lambda folder: SimpleNamespace(free=asked[0] - 1))
+    with pytest.raises(ValueError, match=r"test with its checkpoints takes .* left; make room there"):
+        train(tokenizer, work, **options)
+    assert not list(work.rglob("step-*"))
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,7 @@ from transformers import (
 from transformers.integrations import TensorBoardCallback
 from transformers.trainer_callback import PrinterCallback
 
+from dragoman import room
 from dragoman.command import peak_memory
 from dragoman.config import Training
 from dragoman.methods import Example
@@ -49,6 +50,9 @@ from dragoman.training.progress import Progress
 from dragoman.training.trainable import merged, trainable
 
 log = logging.getLogger(__name__)
+
+MOMENTS = {"adamw": 8, "adamw-8bit": 2, "muon": 4}
+"""Bytes per weight of an optimizer's moments in a checkpoint, at least."""
 
 SCHEDULER = "scheduler.pt"
 """File of a checkpoint with the state of the learning rate schedule."""
@@ -229,6 +233,24 @@ def timing_of(run: Run, steps: int) -> dict[str, Any]:
     }
 
 
+def space(model: PreTrainedModel, training: Training, saves: int, continued: bool) -> int:
+    """Bytes of disk that a training still needs.
+
+    A checkpoint holds the weights that are trained, and the optimizer's moments. It is removed when the next one is
+    complete, and the last one when the finished model is saved.
+
+    Args:
+        model: the model, whose trained weights require a gradient.
+        training: names the optimizer.
+        saves: number of checkpoints that the whole training writes.
+        continued: a checkpoint is there already.
+    """
+    weights = list(model.parameters())
+    checkpoint = sum(w.numel() * (w.element_size() + MOMENTS[training.optimizer]) for w in weights if w.requires_grad)
+    finished = sum(w.numel() * w.element_size() for w in weights)
+    return max(min(saves, 2) * checkpoint, min(saves, 1) * checkpoint + finished) - continued * checkpoint
+
+
 def fit(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
@@ -299,6 +321,9 @@ def fit(
         save_only_model=world > 1,
     )
     model = trainable(model, training)
+    if rank == 0:
+        needed = space(model, training, (steps - 1) // every, newest_checkpoint(checkpoints) is not None)
+        room.check_disk(work, needed, f"{label} with its checkpoints")
     spare = sharding.shard(model, arguments.device) if world > 1 else None
     optimizer = muon_with_adamw(model, training) if training.optimizer == "muon" else None
     if world > 1:
