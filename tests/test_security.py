@@ -87,9 +87,9 @@ def test_only_known_variables_of_the_environment_are_read() -> None:
         found |= set(re.findall(r"environ(?:\.get\(|\.setdefault\(|\[)\"(\w+)\"", path.read_text(encoding="utf-8")))
     assert found == {
         "CUDA_VISIBLE_DEVICES", "CXX", "DRAGOMAN_CACHE", "DRAGOMAN_CONFIG", "DRAGOMAN_DEBUG", "DRAGOMAN_NEURAL_PYTHON",
-        "DRAGOMAN_RESULTS", "HF_ENDPOINT", "HF_HUB_DISABLE_PROGRESS_BARS", "HF_HUB_DOWNLOAD_TIMEOUT", "RANK", "SACREBLEU",
-        "SLURM_JOB_ID", "SLURM_JOB_NODELIST", "THP_MEM_ALLOC_ENABLE", "TOKENIZERS_PARALLELISM", "TQDM_DISABLE", "UD_ENDPOINT",
-        "WORLD_SIZE",
+        "DRAGOMAN_RESULTS", "HF_ENDPOINT", "HF_HUB_DISABLE_PROGRESS_BARS", "HF_HUB_DOWNLOAD_TIMEOUT", "RANK",
+        "SACREBLEU", "SLURM_JOB_ID", "SLURM_JOB_NODELIST", "THP_MEM_ALLOC_ENABLE", "TOKENIZERS_PARALLELISM",
+        "TQDM_DISABLE", "UD_ENDPOINT", "WORLD_SIZE",
     }  # fmt: skip
 
 
