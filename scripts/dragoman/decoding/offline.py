@@ -49,7 +49,7 @@ class Decoder:
 
     Weights and arithmetic are float32 (except with vLLM). In lower precision, padding changes the last bits of logits,
     which can change the choice between two tokens, so that a translation would depend on the rest of the batch.
-    `Likeliest` saves time with a large vocabulary without that.
+    With a large vocabulary, `Likeliest` saves time and chooses the same tokens.
     """
 
     def __init__(self, context: Context, options: OfflineDecoder) -> None:

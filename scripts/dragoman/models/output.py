@@ -133,7 +133,7 @@ class Likeliest:
 
     @contextmanager
     def used(self, possible: Callable[[torch.Tensor], torch.Tensor] | None = None) -> Iterator[None]:
-        """Within this context, the layer's logits are as described above, if it suits.
+        """Within this context, the layer's logits are as described above. A layer that does not suit stays as it is.
 
         Args:
             possible: logits float32 [rows, vocabulary] -> the same with minus infinity for tokens that must not be

@@ -41,7 +41,7 @@ from dragoman.config import Training
 from dragoman.methods import Example
 from dragoman.models import device, made_with, use_bfloat16
 from dragoman.storage import naming_full_disks, read_manifest, write_manifest
-from dragoman.training import launch, sharding
+from dragoman.training import disk, launch, sharding
 from dragoman.training.batches import Batches, Collator
 from dragoman.training.losses import Loss, cross_entropy
 from dragoman.training.optimizers import muon_with_adamw
@@ -50,9 +50,6 @@ from dragoman.training.progress import Progress
 from dragoman.training.trainable import merged, trainable
 
 log = logging.getLogger(__name__)
-
-MOMENTS = {"adamw": 8, "adamw-8bit": 2, "muon": 4}
-"""Bytes per weight of an optimizer's moments in a checkpoint, at least."""
 
 SCHEDULER = "scheduler.pt"
 """File of a checkpoint with the state of the learning rate schedule."""
@@ -233,24 +230,6 @@ def timing_of(run: Run, steps: int) -> dict[str, Any]:
     }
 
 
-def space(model: PreTrainedModel, training: Training, saves: int, continued: bool) -> int:
-    """Bytes of disk that a training still needs.
-
-    A checkpoint holds the weights that are trained, and the optimizer's moments. It is removed when the next one is
-    complete, and the last one when the finished model is saved.
-
-    Args:
-        model: the model, whose trained weights require a gradient.
-        training: names the optimizer.
-        saves: number of checkpoints that the whole training writes.
-        continued: a checkpoint is there already.
-    """
-    weights = list(model.parameters())
-    checkpoint = sum(w.numel() * (w.element_size() + MOMENTS[training.optimizer]) for w in weights if w.requires_grad)
-    finished = sum(w.numel() * w.element_size() for w in weights)
-    return max(min(saves, 2) * checkpoint, min(saves, 1) * checkpoint + finished) - continued * checkpoint
-
-
 def fit(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
@@ -322,8 +301,8 @@ def fit(
     )
     model = trainable(model, training)
     if rank == 0:
-        needed = space(model, training, (steps - 1) // every, newest_checkpoint(checkpoints) is not None)
-        room.check_disk(work, needed, f"{label} with its checkpoints")
+        bytes_needed = disk.needed(model, training, (steps - 1) // every, newest_checkpoint(checkpoints) is not None)
+        room.check_disk(work, bytes_needed, f"{label} with its checkpoints")
     spare = sharding.shard(model, arguments.device) if world > 1 else None
     optimizer = muon_with_adamw(model, training) if training.optimizer == "muon" else None
     if world > 1:
